@@ -1,0 +1,81 @@
+# Everything a user or a developer runs. `make help` lists it.
+# Variables to set on the command line:
+#   PYTHON       the Python that makes .venv (3.11 or newer; found by itself if unset)
+#   TORCH_INDEX  a package index for torch alone, for instance https://download.pytorch.org/whl/cpu (small, no GPU)
+#                or https://download.pytorch.org/whl/cu128 (CUDA 12.8). Unset: your usual index.
+#   CONFIG       the search that `make train-agent` runs      ARGS  more words for the command
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+TORCH_INDEX ?=
+CONFIG ?= configs/digits.yaml
+ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help setup setup-dev train-agent test test-all lint format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+setup: $(VENV)/.installed ## make .venv and install aen in it (once)
+
+setup-dev: $(VENV)/.installed-dev ## the same with what the tests and linters need
+
+train-agent: setup ## search for the symmetries of a data set: CONFIG=configs/digits.yaml ARGS='seed=1'
+	$(BIN)/aen search $(CONFIG) $(ARGS)
+
+test: setup-dev lint ## lint, types and the fast tests
+	$(BIN)/python -m pytest -m 'not slow' -n auto $(ARGS)
+
+test-all: setup-dev lint ## lint, types and every test, slow ones too
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: setup-dev ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup-dev ## let ruff rewrite the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## measure everything in benchmarks/ beside its yardstick
+	for b in benchmarks/bench_*.py; do $(BIN)/python $$b; done
+
+clean: ## remove .venv and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+$(BIN)/python:
+	@found='$(PYTHON)'; \
+	if [ -z "$$found" ]; then \
+	  for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	    if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$p; break; fi; \
+	  done; \
+	fi; \
+	if [ -z "$$found" ] || ! $$found -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	  echo "aen needs Python 3.11 or newer, and $${found:-python3} is $$($${found:-python3} --version 2>&1 || echo 'not found')." >&2; \
+	  echo "Install one and name it: make $(firstword $(MAKECMDGOALS)) PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$($$found --version)"; $$found -m venv $(VENV)
+
+# torch comes first and with its own requirements, so that only pip's usual index decides which build it is;
+# a TORCH_INDEX that does not answer is given up after a few seconds.
+$(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/python
+	@echo "Installing torch and $$(grep -c '==' requirements.lock) packages into $(VENV) (a few minutes, once)"
+	@if [ -n "$(TORCH_INDEX)" ]; then \
+	  $(PIP) --timeout 15 --retries 1 --index-url "$(TORCH_INDEX)" "$(TORCH)" \
+	  || { echo "$(TORCH_INDEX) gave no $(TORCH); taking it from the usual index." >&2; $(PIP) "$(TORCH)"; }; \
+	else $(PIP) "$(TORCH)"; fi
+	@$(PIP) --no-deps -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+	@$(PIP) --no-deps -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,26 @@
+"""Array types with shapes in the signature; checked when the tests run, plain names where jaxtyping is not installed."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+else:
+    try:
+        from jaxtyping import Float, Int
+    except ImportError:
+
+        class _AnyShape:
+            def __class_getitem__(cls, item: object) -> object:
+                return Any
+
+        Float = Int = _AnyShape
+
+IntArray = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int32]
+JsonDict = dict[str, Any]
+
+__all__ = ["Float", "Int", "IntArray", "JsonDict", "Labels", "Tensor"]

@@ -1,0 +1,43 @@
+"""What a data set is made of: its name, how it is split and how its images were moved."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from aen._typing import JsonDict
+
+Angles = Literal["quarter", "any"]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """Which images a child sees. Everything here enters the child's key.
+
+    Attributes:
+        name: the data set, such as ``digits``.
+        train: number of training images.
+        validation: number of validation images; they choose.
+        test: number of test images; only the final report sees them.
+        split_seed: decides which image falls into which split.
+        moves: generators by which each image is moved once before the split (see `aen.data.transforms`); they are the
+            symmetry that the data set has been given.
+        angles: ``quarter`` turns ``rot90`` by 0, 90, 180 or 270 degrees, ``any`` by any angle.
+        moves_seed: decides how each image is moved.
+    """
+
+    name: str = "digits"
+    train: int = 600
+    validation: int = 597
+    test: int = 600
+    split_seed: int = 0
+    moves: tuple[str, ...] = ()
+    angles: Angles = "quarter"
+    moves_seed: int = 0
+
+    def to_json(self) -> JsonDict:
+        """Return a dictionary of JSON values."""
+        return asdict(self) | {"moves": list(self.moves)}
+
+    @classmethod
+    def from_json(cls, value: JsonDict) -> "DataSpec":
+        """Read what `to_json` wrote."""
+        return cls(**(value | {"moves": tuple(value["moves"])}))

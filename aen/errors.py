@@ -1,0 +1,49 @@
+"""The errors a user can cause. Each message names the argument, the value and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AenError(Exception):
+    """Base of every error that is the input's fault, not the program's."""
+
+
+class GroupError(AenError, ValueError):
+    """A generator, factor, alphabet or decomposition that does not exist on its grid."""
+
+
+class SpecError(AenError, ValueError):
+    """A child network that cannot be built or trained as described."""
+
+
+class DataError(AenError, ValueError):
+    """A data set that is missing, too small or malformed."""
+
+
+class ConfigError(AenError, ValueError):
+    """A configuration with an unknown key or a value out of range."""
+
+
+class StoreError(AenError):
+    """A result store that cannot be opened, read or written."""
+
+
+class RunFolderError(AenError):
+    """A run folder that cannot be made, read, or that belongs to something else."""
+
+
+def did_you_mean(word: str, options: Iterable[str]) -> str:
+    """Return ``' (did you mean X?)'`` for the closest of `options`, or a list of all of them if none is close.
+
+    Args:
+        word: what the user wrote.
+        options: what could have been meant.
+
+    Returns:
+        A clause to append to a message; it starts with a space.
+    """
+    names = sorted(set(options))
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (choose from: {', '.join(names)})" if names else ""

@@ -1,0 +1,6 @@
+"""Evaluators: from specs to evaluations."""
+
+from aen.evaluators.base import Evaluator, evaluate
+from aen.evaluators.local import LocalEvaluator
+
+__all__ = ["Evaluator", "LocalEvaluator", "evaluate"]

@@ -1,0 +1,28 @@
+"""Groups on square grids: generators, factors, alphabets, decompositions, orbits and canonical classes."""
+
+from aen.groups.alphabet import ALPHABETS, Alphabet
+from aen.groups.classes import ClassTable, NetworkClass, class_key, enumerate_classes, mask_to_bits
+from aen.groups.decomposition import Decomposition
+from aen.groups.elements import enumerate_elements
+from aen.groups.factors import Factor
+from aen.groups.generators import GENERATOR_NAMES, Generator
+from aen.groups.orbits import Orbits, grid_orbits, layer_orbits, pair_permutation
+
+__all__ = [
+    "ALPHABETS",
+    "GENERATOR_NAMES",
+    "Alphabet",
+    "ClassTable",
+    "Decomposition",
+    "Factor",
+    "Generator",
+    "NetworkClass",
+    "Orbits",
+    "class_key",
+    "enumerate_classes",
+    "enumerate_elements",
+    "grid_orbits",
+    "layer_orbits",
+    "mask_to_bits",
+    "pair_permutation",
+]

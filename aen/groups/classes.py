@@ -1,0 +1,168 @@
+"""Canonical classes: the different networks among the states of an alphabet.
+
+Two decompositions whose orbits agree in every layer of a child are the same network. Every class has a closed set: all
+factors that keep its orbits. Two states with the same orbits have the same closed set and conversely, so walking closed
+sets, one factor at a time, meets every class after (classes x factors) joins instead of one per state.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aen._typing import IntArray
+from aen.errors import GroupError
+from aen.groups.alphabet import Alphabet
+from aen.groups.decomposition import Decomposition
+from aen.groups.orbits import Orbits, layer_orbits, pair_permutation
+
+MAX_ENUMERATED_FACTORS = 20
+
+
+def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return (input side, output side) of each tied layer of a child with these grids, input first.
+
+    Raises:
+        GroupError: fewer than two grids.
+    """
+    if len(sides) < 2:  # noqa: PLR2004
+        raise GroupError(f"grids {list(sides)} make no layer; give the input's side and at least one hidden side.")
+    return tuple(zip(sides[:-1], sides[1:], strict=True))
+
+
+def class_key(decomposition: Decomposition, sides: Sequence[int]) -> str:
+    """Return the name of the network class that a decomposition makes of a child's layers: 16 hexadecimal digits.
+
+    It depends on nothing but the grids and the orbits of every layer.
+    """
+    return _key(sides, [layer_orbits(decomposition.generators, i, o) for i, o in layer_sides(sides)])
+
+
+def _key(sides: Sequence[int], layers: Sequence[Orbits]) -> str:
+    digest = hashlib.sha256(",".join(map(str, sides)).encode())
+    for orbits in layers:
+        digest.update(orbits.labels.astype("<i4", copy=False).tobytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class NetworkClass:
+    """One class of states that are the same network.
+
+    Attributes:
+        key: its `class_key`.
+        representative: the state with the fewest factors (the first of them in the alphabet's order), as a bit mask.
+        states: how many states of the alphabet belong to it.
+        orbits: number of orbits in each layer.
+    """
+
+    key: str
+    representative: int
+    states: int
+    orbits: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTable:
+    """All states of an alphabet and the class of each.
+
+    Attributes:
+        alphabet: the factors; bit i of a state is factor i.
+        sides: the child's grids, input first.
+        classes: the classes, in the order of their representatives.
+        class_of_state: index into `classes` for each of the ``2 ** len(alphabet)`` states, by bit mask.
+    """
+
+    alphabet: Alphabet
+    sides: tuple[int, ...]
+    classes: tuple[NetworkClass, ...]
+    class_of_state: IntArray
+
+    def decomposition(self, network_class: NetworkClass) -> Decomposition:
+        """Return the representative of a class as a decomposition."""
+        return self.alphabet.decomposition(mask_to_bits(network_class.representative, len(self.alphabet)))
+
+
+def mask_to_bits(mask: int, n: int) -> tuple[int, ...]:
+    """Return the n lowest bits of `mask`, bit 0 first."""
+    return tuple(mask >> i & 1 for i in range(n))
+
+
+class _Walk:
+    """The walk over closed sets: finds the classes and where each factor leads from each of them."""
+
+    def __init__(self, alphabet: Alphabet, sides: Sequence[int]) -> None:
+        self.sides = sides
+        # actions[i][l]: what factor i's generators do to the weights of layer l.
+        self.actions = [
+            [
+                [pair_permutation(g.permutation(i), g.permutation(o)) for g in factor.generators]
+                for i, o in layer_sides(sides)
+            ]
+            for factor in alphabet.factors
+        ]
+        self.keys: dict[str, int] = {}
+        self.orbit_counts: list[tuple[int, ...]] = []
+        self.step: list[list[int]] = []
+        self.visit([Orbits.discrete(i**2 * o**2) for i, o in layer_sides(sides)])
+
+    def visit(self, layers: list[Orbits]) -> int:
+        """Return the number of the class with these orbits, walking on from it if it is new."""
+        key = _key(self.sides, layers)
+        if key in self.keys:
+            return self.keys[key]
+        number = self.keys[key] = len(self.keys)
+        self.orbit_counts.append(tuple(orbits.count for orbits in layers))
+        steps: list[int] = []
+        self.step.append(steps)
+        for factor in self.actions:
+            joined = []
+            for orbits, permutations in zip(layers, factor, strict=True):
+                new = orbits
+                for permutation in permutations:
+                    new = new.join(permutation)
+                joined.append(new)
+            # Depth first: only the orbits on the way from the root (at most one per factor) are held at a time.
+            kept = all(new is old for new, old in zip(joined, layers, strict=True))
+            steps.append(number if kept else self.visit(joined))
+        return number
+
+
+def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
+    """Find every class of an alphabet's states on a child with the given grids.
+
+    Args:
+        alphabet: at most 20 factors.
+        sides: the child's grids, input first, such as ``(28, 20, 20)``.
+
+    Raises:
+        GroupError: a factor does not fit a grid, or there are too many states.
+    """
+    n = len(alphabet)
+    if n > MAX_ENUMERATED_FACTORS:
+        raise GroupError(f"alphabet has {n} factors, too many to enumerate 2^{n} states; offer at most 20.")
+    alphabet.check(sides)
+    walk = _Walk(alphabet, sides)
+    class_of_state = np.zeros(2**n, dtype=np.int64)
+    for state in range(1, 2**n):
+        highest = state.bit_length() - 1
+        class_of_state[state] = walk.step[class_of_state[state ^ (1 << highest)]][highest]
+    counts = np.bincount(class_of_state, minlength=len(walk.keys))
+    states = sorted(range(2**n), key=lambda state: (state.bit_count(), _reversed_bits(state, n)))
+    representative: dict[int, int] = {}
+    for state in states:
+        representative.setdefault(int(class_of_state[state]), state)
+    numbers = {number: key for key, number in walk.keys.items()}
+    order = list(representative)
+    classes = tuple(
+        NetworkClass(numbers[c], representative[c], int(counts[c]), walk.orbit_counts[c]) for c in order
+    )
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return ClassTable(alphabet, tuple(sides), classes, place[class_of_state])
+
+
+def _reversed_bits(state: int, n: int) -> int:
+    """Return a number that sorts states with early factors first (negative: bit 0 weighs most)."""
+    return -int(f"{state:0{n}b}"[::-1], 2)

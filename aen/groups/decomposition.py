@@ -1,0 +1,66 @@
+"""Decompositions: the factors a state has chosen, frozen."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aen._typing import JsonDict
+from aen.groups.factors import Factor
+from aen.groups.generators import Generator
+
+if TYPE_CHECKING:
+    from aen.groups.describe import GroupDescription
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """Which small groups a layer shall be equivariant to; no factors at all means an ordinary, untied layer.
+
+    Being equivariant to the group that the factors generate is the same as being equivariant to each generator
+    (AEN, arXiv 2104.04848), so the generators are all that a layer needs to know.
+    """
+
+    factors: tuple[Factor, ...] = ()
+
+    @classmethod
+    def of(cls, factors: Iterable[str | Factor], custom: Mapping[str, Generator] | None = None) -> "Decomposition":
+        """Make a decomposition from factors or their texts: ``Decomposition.of(["rot90", "hflip x vflip"])``."""
+        return cls(tuple(f if isinstance(f, Factor) else Factor.parse(f, custom) for f in factors))
+
+    @property
+    def generators(self) -> tuple[Generator, ...]:
+        """The generators of all factors, each once, in order."""
+        return tuple(dict.fromkeys(generator for factor in self.factors for generator in factor.generators))
+
+    @property
+    def name(self) -> str:
+        """The factors joined by ``+``, or ``none``."""
+        return " + ".join(factor.name for factor in self.factors) or "none"
+
+    def check(self, sides: Iterable[int]) -> None:
+        """Check that every factor exists on every grid.
+
+        Raises:
+            GroupError: a factor does not fit.
+        """
+        for side in sides:
+            for factor in self.factors:
+                factor.check(side)
+
+    def describe(self, sides: Sequence[int], *, thorough: bool = False) -> "GroupDescription":
+        """Say which group the factors generate on these grids together; see `aen.groups.describe`."""
+        from aen.groups.describe import describe
+
+        return describe(self, tuple(sides), thorough=thorough)
+
+    def to_json(self) -> list[str | JsonDict]:
+        """Return the factors' JSON forms."""
+        return [factor.to_json() for factor in self.factors]
+
+    @classmethod
+    def from_json(cls, value: Iterable[str | JsonDict]) -> "Decomposition":
+        """Read what `to_json` wrote."""
+        return cls(tuple(Factor.from_json(item) for item in value))
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,52 @@
+"""Heads: from the last hidden grid to the classes."""
+
+import math
+
+import torch
+from torch import nn
+
+from aen._typing import Float, Tensor
+from aen.groups.decomposition import Decomposition
+from aen.groups.orbits import grid_orbits
+from aen.nn.tying import orbit_mean_matrix
+
+
+class FreeHead(nn.Module):
+    """An ordinary dense layer, as published: it may read every cell differently, so the child need not be invariant."""
+
+    def __init__(self, grid: int, classes: int, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.linear = _dense(grid**2, classes, generator)
+
+    def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:
+        """Return the logits."""
+        logits: Tensor = self.linear(x)
+        return logits
+
+
+class InvariantHead(nn.Module):
+    """The mean over each orbit of cells, then a dense layer: the logits do not change when the input is moved."""
+
+    mean: Tensor
+
+    def __init__(
+        self, grid: int, classes: int, decomposition: Decomposition, *, generator: torch.Generator | None = None
+    ) -> None:
+        super().__init__()
+        orbits = grid_orbits(decomposition.generators, grid)
+        self.register_buffer("mean", orbit_mean_matrix(orbits), persistent=False)
+        self.linear = _dense(orbits.count, classes, generator)
+
+    def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:
+        """Return the logits."""
+        logits: Tensor = self.linear(x @ self.mean)
+        return logits
+
+
+def _dense(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
+    """Return a dense layer with PyTorch's usual initial range, drawn from `generator`."""
+    layer = nn.Linear(inputs, outputs)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.uniform_(-1 / math.sqrt(inputs), 1 / math.sqrt(inputs), generator=generator)
+    return layer

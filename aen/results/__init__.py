@@ -1,0 +1,5 @@
+"""Outcomes of trainings and the store that keeps them. `aen.results.store` needs SQLAlchemy and is imported by name."""
+
+from aen.results.evaluation import Evaluation, TestMeasurement
+
+__all__ = ["Evaluation", "TestMeasurement"]

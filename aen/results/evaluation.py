@@ -1,0 +1,60 @@
+"""Evaluation: the outcome of one training, and TestMeasurement: the one look at the test images."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Status = Literal["ok", "diverged"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What one training of a child came to. No test figure lives here.
+
+    Attributes:
+        key: the spec's key.
+        class_key: the canonical class of its decomposition.
+        seed: the spec's seed.
+        status: ``ok``, or ``diverged``: the loss was not finite; losses and accuracies are 0.
+        train_loss: mean cross-entropy on the training images after the last epoch.
+        train_accuracy: in [0, 1].
+        validation_loss: mean cross-entropy on the validation images after the last epoch.
+        validation_accuracy: in [0, 1]; of the last epoch, never the best one.
+        parameters: number of free parameters.
+        epochs: epochs trained.
+        seconds: time taken.
+        device: ``cpu`` or the name of the CUDA device.
+        threads: number of CPU threads used.
+        weights: name of the safetensors file beside the store, or None if they were not kept.
+        looked_up: whether this answer came from a store instead of a training; says nothing about the outcome.
+    """
+
+    key: str
+    class_key: str
+    seed: int
+    status: Status
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    parameters: int
+    epochs: int
+    seconds: float
+    device: str
+    threads: int
+    weights: str | None = None
+    looked_up: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class TestMeasurement:
+    """How a trained child does on the test images.
+
+    Attributes:
+        test_accuracy: in [0, 1].
+        test_loss: mean cross-entropy.
+    """
+
+    __test__ = False  # pytest: not a test case
+
+    test_accuracy: float
+    test_loss: float

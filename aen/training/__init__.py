@@ -1,0 +1,6 @@
+"""Training children and measuring them."""
+
+from aen.training.loop import measure, measure_test, train_child
+from aen.training.weights import load_child, save_weights
+
+__all__ = ["load_child", "measure", "measure_test", "save_weights", "train_child"]

@@ -1,0 +1,1 @@
+"""Agents, evaluators on Ray, launchers, the `aen` command and reports."""

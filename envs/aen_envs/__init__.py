@@ -1,0 +1,31 @@
+"""Gymnasium environments whose states are symmetries of networks.
+
+``gymnasium.make("aen_envs:aen/GroupDecomposition-v0")`` finds them without an import: Gymnasium imports the module named
+before the colon. (Since version 1.0 it no longer looks for environments in entry points.) After ``import aen_envs`` the
+bare id ``aen/GroupDecomposition-v0`` is known too.
+"""
+
+from typing import TYPE_CHECKING
+
+import gymnasium
+
+if TYPE_CHECKING:
+    from aen_envs.group_decomposition import GroupDecompositionEnv as GroupDecompositionEnv
+
+__all__ = ["ENVIRONMENT_IDS", "GroupDecompositionEnv"]
+
+# Strings, not classes: torch is imported when an environment is made, not when it is registered.
+_ENTRY_POINTS = {"aen/GroupDecomposition-v0": "aen_envs.group_decomposition:GroupDecompositionEnv"}
+ENVIRONMENT_IDS = tuple(_ENTRY_POINTS)
+
+for _id, _entry_point in _ENTRY_POINTS.items():
+    if _id not in gymnasium.registry:
+        gymnasium.register(_id, entry_point=_entry_point)
+
+
+def __getattr__(name: str) -> object:
+    if name == "GroupDecompositionEnv":
+        from aen_envs.group_decomposition import GroupDecompositionEnv
+
+        return GroupDecompositionEnv
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
