@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -23,4 +22,4 @@ IntArray = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
 JsonDict = dict[str, Any]
 
-__all__ = ["Float", "Int", "IntArray", "JsonDict", "Labels", "Tensor"]
+__all__ = ["Float", "Int", "IntArray", "JsonDict", "Labels"]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from aen._typing import Float, Tensor
+from aen._typing import Float
 from aen.children.spec import ChildSpec
 from aen.nn.equivariance import equivariance_errors
 from aen.nn.heads import FreeHead, InvariantHead

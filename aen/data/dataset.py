@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from aen._typing import Float, Int, Tensor
+from aen._typing import Float, Int
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 from aen.errors import DataError, did_you_mean

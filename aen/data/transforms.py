@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from aen._typing import Float, Tensor
+from aen._typing import Float
 from aen.data.spec import Angles
 from aen.errors import DataError, did_you_mean
 from aen.groups.generators import Generator

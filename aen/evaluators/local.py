@@ -28,6 +28,9 @@ class LocalEvaluator:
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: CPU threads per training.
         weights_folder: where weights go when they are kept.
+
+    Attributes:
+        trained: how many children it has trained, not counting those it looked up.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class LocalEvaluator:
         self.device = device
         self.threads = threads
         self.weights_folder = weights_folder
+        self.trained = 0
         self._known: dict[str, Evaluation] = {}
         self._datasets: dict[DataSpec, Dataset] = {}
 
@@ -108,6 +112,7 @@ class LocalEvaluator:
                 self.store.release(spec.key)
             raise
         self._known[spec.key] = evaluation
+        self.trained += 1
         return evaluation
 
     def _has_weights(self, evaluation: Evaluation) -> bool:

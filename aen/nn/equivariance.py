@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from aen._typing import IntArray, Tensor
+from aen._typing import IntArray
 from aen.groups.generators import Generator
 
 Word = tuple[Generator, ...]

@@ -3,9 +3,9 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from aen._typing import Float, Tensor
+from aen._typing import Float
 from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits
 from aen.nn.tying import orbit_mean_matrix
@@ -45,7 +45,8 @@ class InvariantHead(nn.Module):
 
 def _dense(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
     """Return a dense layer with PyTorch's usual initial range, drawn from `generator`."""
-    layer = nn.Linear(inputs, outputs)
+    # skip_init: the usual initial values would be drawn from torch's global source and thrown away.
+    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-1 / math.sqrt(inputs), 1 / math.sqrt(inputs), generator=generator)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from aen._typing import Float, Tensor
+from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
 from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits, layer_orbits

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from aen._typing import Float, Int, Tensor
+from aen._typing import Float, Int
 from aen.groups.orbits import Orbits
 
 

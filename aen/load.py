@@ -1,0 +1,30 @@
+"""Loading the network that a search found."""
+
+import json
+from pathlib import Path
+
+from aen.children import ChildSpec, DenseChild
+from aen.errors import AenError, RunFolderError
+from aen.training.weights import load_child
+
+
+def load(run: str | Path) -> DenseChild:
+    """Return the winner of a finished search as a module in evaluation mode.
+
+    Args:
+        run: the run folder, such as ``runs/digits-20261122-101500-1a2b3c``.
+
+    Raises:
+        RunFolderError: not a run folder, or a run that has no winner yet.
+        StoreError: the weights are missing or damaged.
+    """
+    spec_file = Path(run) / "best" / "spec.json"
+    if not spec_file.is_file():
+        raise RunFolderError(f"{run} holds no winner (no {spec_file}); name the folder of a finished search.")
+    try:
+        spec = ChildSpec.from_json(json.loads(spec_file.read_text()))
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{spec_file} is damaged: {error}") from error
+    except AenError as error:
+        raise RunFolderError(f"{spec_file}: {error}") from error
+    return load_child(spec, spec_file.parent / "weights.safetensors")

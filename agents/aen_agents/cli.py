@@ -1,0 +1,134 @@
+"""The `aen` command. Nothing heavy is imported before a subcommand needs it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aen.errors import AenError
+
+EXIT_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.run is None:
+        parser.print_help()
+        return EXIT_ERROR
+    try:
+        status: int = options.run(options)
+    except AenError as error:
+        sys.stderr.write(f"aen: error: {error}\n")
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        sys.stderr.write("aen: interrupted\n")
+        return EXIT_INTERRUPTED
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aen", description="Find which symmetries a network should have for a data set.")
+    parser.set_defaults(run=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    search = commands.add_parser("search", help="run a search", description="Run the search that a config describes.")
+    search.add_argument("config", type=Path, help="a YAML file, such as configs/digits.yaml")
+    search.add_argument("overrides", nargs="*", metavar="key=value", help="such as seed=1 budget.children=20")
+    search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
+    search.set_defaults(run=_search)
+
+    report = commands.add_parser("report", help="rebuild a run's report.html", description="Rebuild a run's report.html.")
+    report.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
+    report.set_defaults(run=_report)
+
+    groups = commands.add_parser("groups", help="answer questions about groups on grids")
+    groups.set_defaults(run=lambda _: groups.print_help() or EXIT_ERROR)
+    questions = groups.add_subparsers(title="questions", metavar="QUESTION")
+    describe = questions.add_parser("describe", help="say which group some factors generate")
+    describe.add_argument("factors", nargs="+", help="such as rot90 hflip 'hflip x vflip' 'vshift(4)'")
+    describe.add_argument("--grid", type=int, nargs="+", required=True, help="side of the grid, or of several together")
+    describe.set_defaults(run=_describe)
+    classes = questions.add_parser("classes", help="count the different networks that an alphabet offers")
+    classes.add_argument("--grid", type=int, required=True, help="side of the input grid")
+    classes.add_argument("--hidden", type=int, nargs="+", required=True, help="sides of the hidden grids")
+    classes.add_argument("--alphabet", nargs="+", default=["published"], help="published, quarter, or factors")
+    classes.add_argument("--list", action="store_true", help="list every class")
+    classes.set_defaults(run=_classes)
+    return parser
+
+
+def _search(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from aen_agents.config import load_config
+    from aen_agents.console import print_verdict
+    from aen_agents.progress import ConsoleProgress
+    from aen_agents.run_folder import RunFolder
+
+    config = load_config(options.config, options.overrides)
+    console = Console()
+    console.print(f"aen: loading for {config.name!r}", highlight=False)
+
+    from aen_agents.report import build_report
+    from aen_agents.search import Search
+
+    with ConsoleProgress(console) as progress:
+        search = Search(config, progress)
+        folder = RunFolder.create(config, options.out)
+        summary = folder.summary()
+        if summary is not None and summary.get("status") == "complete":
+            console.print(f"{folder.path} holds this search already, finished; nothing was run.", highlight=False)
+        else:
+            try:
+                summary = search.run(folder)
+            except KeyboardInterrupt:
+                build_report(folder)
+                console.print(
+                    f"interrupted; what was trained is kept in {folder.path}. "
+                    f"To go on, run the same command with --out {folder.path}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                raise
+            build_report(folder)
+    print_verdict(console, summary, folder)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from aen_agents.report import build_report
+    from aen_agents.run_folder import RunFolder
+
+    folder = RunFolder.open(options.run_folder)
+    build_report(folder)
+    sys.stdout.write(f"{folder.report_file}\n")
+    return 0
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from aen.groups import Decomposition
+
+    decomposition = Decomposition.of(options.factors)
+    sys.stdout.write(f"{decomposition.describe(options.grid, thorough=True)}\n")
+    return 0
+
+
+def _classes(options: argparse.Namespace) -> int:
+    from aen.groups import ALPHABETS, Alphabet, enumerate_classes
+
+    single = len(options.alphabet) == 1 and options.alphabet[0] in ALPHABETS
+    alphabet = Alphabet.of(options.alphabet[0] if single else options.alphabet)
+    sides = (options.grid, *options.hidden)
+    table = enumerate_classes(alphabet, sides)
+    sys.stdout.write(f"{len(table.class_of_state):,} states, {len(table.classes):,} classes\n")
+    for mismatch in alphabet.order_mismatches(sides):
+        sys.stdout.write(f"note: {mismatch}; the joint action ties more than either grid asks for\n")
+    if options.list:
+        for network_class in table.classes:
+            orbits = " + ".join(f"{count:,}" for count in network_class.orbits)
+            name = table.decomposition(network_class).name
+            sys.stdout.write(f"{network_class.key}  {network_class.states:5,} states  {orbits} orbits  {name}\n")
+    return 0

@@ -1,0 +1,230 @@
+"""The configuration of a search: YAML and overrides, validated; an unknown key is an error."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from aen._typing import JsonDict
+from aen.errors import ConfigError, did_you_mean
+
+PROJECT_CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataConfig(_Section):
+    """The images; see `aen.data.DataSpec`."""
+
+    name: str = Field("digits", description="name of the data set")
+    train: int = Field(600, gt=0, description="training images")
+    validation: int = Field(597, gt=0, description="validation images; they choose")
+    test: int = Field(600, gt=0, description="test images; read once, at the end")
+    split_seed: int = Field(0, ge=0, description="decides which image falls into which split")
+    moves: tuple[str, ...] = Field((), description="generators by which each image is moved once")
+    angles: Literal["quarter", "any"] = Field("quarter", description="what rot90 among the moves turns by")
+    moves_seed: int = Field(0, ge=0, description="decides how each image is moved")
+
+
+class ChildConfig(_Section):
+    """The child network; see `aen.children.ChildSpec`."""
+
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((16, 16), min_length=1, description="hidden grids' sides")
+    head: Literal["free", "invariant"] = Field("free", description="what stands after the last hidden grid")
+    bias: Literal["orbit", "scalar_after_relu"] = Field("orbit", description="the layers' bias")
+    initialisation: Literal["fan_in", "published"] = Field("fan_in", description="range of the initial weights")
+
+
+class TrainingConfig(_Section):
+    """How a child is trained; see `aen.children.TrainingSpec`."""
+
+    epochs: int = Field(30, gt=0)
+    batch_size: int = Field(64, gt=0)
+    learning_rate: float = Field(1e-2, gt=0)
+
+
+class EnvironmentConfig(_Section):
+    """The environment `aen/GroupDecomposition-v0`."""
+
+    reward: Literal["paper", "delta", "improvement"] = Field("delta", description="see the environment")
+    horizon: int = Field(10, gt=0, description="toggles per episode")
+    stop_action: bool = Field(False, description="whether the agent may end an episode")
+
+
+class BudgetConfig(_Section):
+    """When exploring ends: at the first of these, or when every class is known."""
+
+    children: int = Field(60, gt=0, description="first visits, of what the agent counts")
+    steps: int = Field(5000, gt=0, description="environment steps")
+
+
+class AgentConfig(_Section):
+    """The DQN agent. The defaults are the tuned ones; configs/agents/dqn_paper.yaml has the published ones."""
+
+    name: Literal["dqn"] = Field("dqn", description="the algorithm")
+    first_visits: Literal["classes", "states"] = Field("classes", description="what budget and epsilon count")
+    layers: tuple[Annotated[int, Field(gt=0)], ...] = Field((128, 128), min_length=1, description="of the Q-network")
+    input_scale: float = Field(1.0, gt=0, description="the Q-network sees bits times this")
+    learning_rate: float = Field(1e-3, gt=0, description="of Adam")
+    discount: float = Field(0.5, ge=0, lt=1)
+    batch_size: int = Field(64, gt=0, description="transitions per gradient step")
+    replay_size: int = Field(10_000, gt=0, description="transitions kept")
+    learn_after: int = Field(32, gt=0, description="transitions held at the first gradient step")
+    gradient_steps: int = Field(4, gt=0, description="per environment step")
+    max_gradient_norm: float | None = Field(10.0, gt=0, description="null: no clipping")
+    target_update: Literal["even_children"] | Annotated[int, Field(gt=0)] = Field(
+        50, description="copy the target network every so many steps, or at every step while the count is even"
+    )
+    epsilon_unit: Literal["fraction", "visits"] = Field(
+        "fraction", description="what the schedule's first numbers are: fractions of the number of classes, or visits"
+    )
+    epsilon: tuple[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0, le=1)]], ...] = Field(
+        ((0.0, 1.0), (0.08, 0.6), (0.16, 0.4), (0.24, 0.3)),
+        min_length=1,
+        description="(from, epsilon), ascending; the first from is 0",
+    )
+
+    @pydantic.field_validator("epsilon")
+    @classmethod
+    def _ascending(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        starts = [start for start, _ in value]
+        if starts[0] != 0 or sorted(set(starts)) != starts:
+            raise ValueError("the schedule must begin at 0 and ascend")
+        return value
+
+
+class SelectionConfig(_Section):
+    """The stage after exploring: the best classes again, on fresh seeds."""
+
+    top: int = Field(5, gt=0, description="classes that are trained again")
+    seeds: int = Field(5, gt=1, description="seeds for each")
+
+
+class EvaluatorConfig(_Section):
+    """Who trains the children."""
+
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:1")
+    threads: int = Field(1, gt=0, description="CPU threads per training; results depend on it in their last bits")
+
+
+class SearchConfig(_Section):
+    """A whole search."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="begins the run folder's name")
+    seed: int = Field(0, ge=0, lt=1_000_000, description="of the agent and of the children")
+    data: DataConfig = DataConfig()
+    alphabet: str | tuple[str, ...] = Field("quarter", description="published, quarter, or a list of factors")
+    generators: dict[str, tuple[tuple[int, ...], ...]] = Field(
+        {}, description="your own generators: a permutation of the cells for each grid"
+    )
+    child: ChildConfig = ChildConfig()
+    training: TrainingConfig = TrainingConfig()
+    environment: EnvironmentConfig = EnvironmentConfig()
+    budget: BudgetConfig = BudgetConfig()
+    agent: AgentConfig = AgentConfig()
+    selection: SelectionConfig = SelectionConfig()
+    evaluator: EvaluatorConfig = EvaluatorConfig()
+
+    def to_yaml(self) -> str:
+        """Return every value, defaults too, as YAML that `load_config` reads."""
+        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
+        return text
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> SearchConfig:
+    """Read a configuration.
+
+    Args:
+        path: a YAML file.
+        overrides: ``key=value`` with dotted keys, such as ``training.epochs=10``; values are YAML.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, or a value that does not fit.
+    """
+    content = _read_yaml(path)
+    for override in overrides:
+        _apply(content, override)
+    if isinstance(content.get("agent"), str):
+        content["agent"] = _read_yaml(_find_agent(content["agent"], path.parent))
+        for override in overrides:
+            if override.startswith("agent."):
+                _apply(content, override)
+    try:
+        return SearchConfig.model_validate(content)
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{path}: {'; '.join(_explain(error))}") from error
+
+
+def _read_yaml(path: Path) -> JsonDict:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        near = did_you_mean(path.name, [p.name for p in path.parent.glob("*.yaml")]) if path.parent.is_dir() else ""
+        raise ConfigError(f"config {path} does not exist{near}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"config {path} is not a mapping of keys to values.")
+    return content
+
+
+def _find_agent(name: str, folder: Path) -> Path:
+    """Find an agent's file: beside the config in agents/, or among the project's own."""
+    file = f"{name}.yaml"
+    folders = [folder / "agents", PROJECT_CONFIGS / "agents"]
+    for candidate in [*(f / file for f in folders), Path(name)]:
+        if candidate.is_file():
+            return candidate
+    known = [p.stem for f in folders if f.is_dir() for p in f.glob("*.yaml")]
+    raise ConfigError(f"unknown agent {name!r}{did_you_mean(name, known)}; a path to a YAML file will do too.")
+
+
+def _apply(content: JsonDict, override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"override {override!r} is not of the form key=value, such as training.epochs=10.")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: the value is not YAML.") from error
+    *sections, last = key.split(".")
+    place = content
+    for section in sections:
+        inner = place.get(section)
+        if isinstance(inner, str):
+            return  # agent: a name; its file is read first, then this is applied to what it holds
+        if inner is None:
+            inner = place[section] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"override {override!r}: {section!r} is a value, not a section.")
+        place = inner
+    place[last] = value
+
+
+def _explain(error: pydantic.ValidationError) -> Iterable[str]:
+    for problem in error.errors():
+        place = [str(part) for part in problem["loc"]]
+        name = ".".join(place)
+        if problem["type"] == "extra_forbidden":
+            yield f"unknown key {name!r}{did_you_mean(place[-1], _keys(place[:-1]))}"
+        elif problem["type"] == "missing":
+            yield f"{name} is missing"
+        else:
+            yield f"{name} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(place: Sequence[str]) -> Iterable[str]:
+    section: type[BaseModel] = SearchConfig
+    for part in place:
+        kind = section.model_fields[part].annotation
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        section = kind
+    return section.model_fields

@@ -1,0 +1,138 @@
+"""The DQN agent of AEN (arXiv 2104.04848) on Stable-Baselines3; docs/agents/dqn.md explains metrics and deviations."""
+
+import bisect
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import torch
+from stable_baselines3 import DQN
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.utils import polyak_update
+
+from aen_agents.config import AgentConfig
+from aen_agents.visits import Visits
+
+NEVER = 10**12
+
+
+class ScaledBits(BaseFeaturesExtractor):
+    """Hands the observed bits, times a constant, to the Q-network."""
+
+    def __init__(self, observation_space: gym.Space[Any], scale: float) -> None:
+        super().__init__(observation_space, features_dim=gym.spaces.utils.flatdim(observation_space))
+        self.scale = scale
+
+    def forward(self, observations: torch.Tensor) -> torch.Tensor:
+        """Return the scaled bits, ``[batch, n]``."""
+        return observations.float() * self.scale
+
+
+class SearchDQN(DQN):
+    """SB3's DQN with epsilon and target copies governed by first visits instead of steps."""
+
+    rule: "VisitRule | None" = None
+
+    def _on_step(self) -> None:
+        # SB3 recomputes epsilon from its schedule in here, after the callbacks; the schedule is the visits' (below).
+        super()._on_step()
+        if self.rule is not None and self.rule.copy_target():
+            polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 1.0)
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "rule", "exploration_schedule"]
+
+
+class VisitRule:
+    """Epsilon and target copies by the number of first visits."""
+
+    def __init__(self, config: AgentConfig, visits: Visits) -> None:
+        self.visits = visits
+        unit = visits.classes if config.epsilon_unit == "fraction" else 1
+        self.starts = [start * unit for start, _ in config.epsilon]
+        self.epsilons = [epsilon for _, epsilon in config.epsilon]
+        self.even_children = config.target_update == "even_children"
+
+    def epsilon(self) -> float:
+        """Return epsilon at the present number of first visits."""
+        return self.epsilons[bisect.bisect_right(self.starts, self.visits.first_visits) - 1]
+
+    def copy_target(self) -> bool:
+        """Say whether the target network is to be copied at this step."""
+        return self.even_children and self.visits.first_visits % 2 == 0
+
+    def __call__(self, progress_remaining: float) -> float:
+        """Stand in for SB3's exploration schedule, which is a function of the steps that remain."""
+        del progress_remaining
+        return self.epsilon()
+
+
+class _Watch(BaseCallback):
+    """Notes every step's state and ends training when the budget is used up."""
+
+    def __init__(self, visits: Visits) -> None:
+        super().__init__()
+        self.visits = visits
+
+    def _on_step(self) -> bool:
+        info, reward = self.locals["infos"][0], float(self.locals["rewards"][0])
+        model = self.model
+        assert isinstance(model, DQN)
+        self.visits.saw(info, reward=reward, epsilon=model.exploration_rate)
+        self.logger.record("search/accuracy", info["accuracy"])
+        self.logger.record("search/best_accuracy", self.visits.best)
+        self.logger.record("search/first_visits", self.visits.first_visits)
+        self.logger.record("search/classes_seen", len(self.visits.accuracy_of_class))
+        return self.visits.why_finished() is None
+
+
+def make_dqn(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int) -> SearchDQN:
+    """Return a DQN with the settings of a config; see `aen_agents.config.AgentConfig`."""
+    # 12 generators make a network of a few thousand weights; it is faster on the CPU than on any GPU.
+    model = SearchDQN(
+        "MlpPolicy",
+        env,
+        learning_rate=config.learning_rate,
+        buffer_size=config.replay_size,
+        # SB3 learns at the first step whose number is above learning_starts, and each step adds one transition.
+        learning_starts=config.learn_after - 1,
+        batch_size=config.batch_size,
+        gamma=config.discount,
+        train_freq=1,
+        gradient_steps=config.gradient_steps,
+        target_update_interval=NEVER if config.target_update == "even_children" else config.target_update,
+        max_grad_norm=float("inf") if config.max_gradient_norm is None else config.max_gradient_norm,
+        policy_kwargs={
+            "net_arch": list(config.layers),
+            "activation_fn": torch.nn.ReLU,
+            "features_extractor_class": ScaledBits,
+            "features_extractor_kwargs": {"scale": config.input_scale},
+        },
+        seed=seed,
+        device="cpu",
+    )
+    model.rule = VisitRule(config, visits)
+    model.exploration_schedule = model.rule
+    model.exploration_rate = model.rule.epsilon()
+    return model
+
+
+def explore(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int, folder: Path) -> None:
+    """Let DQN walk through the environment until the budget is used up.
+
+    Args:
+        config: the agent's settings.
+        env: the environment, whose untied child is evaluated first.
+        visits: counts the states seen and says when to stop.
+        seed: of the Q-network, the actions and the replay samples.
+        folder: gets TensorBoard events in ``tensorboard/`` and the agent in ``agent/dqn.zip``.
+    """
+    _, info = env.reset(seed=seed)
+    visits.saw(info, reward=0.0, epsilon=1.0, start=True)
+    if visits.why_finished() is None:
+        model = make_dqn(config, env, visits, seed=seed)
+        model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]))
+        model.learn(visits.budget.steps, callback=_Watch(visits), log_interval=1)
+        model.save(folder / "agent" / "dqn.zip")

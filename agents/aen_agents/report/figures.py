@@ -1,0 +1,154 @@
+"""The report's pictures, each as SVG text."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from aen._typing import JsonDict
+from aen.data import Split
+from aen.groups import Decomposition
+from aen.pictures import orbit_picture
+
+ACCENT, GREY, INK, WARM = "#12806f", "#9aa3af", "#1f2937", "#d97706"
+# The same figures give the same bytes: element ids come from this salt, and no date is written.
+_RC = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text.color": INK, "axes.labelcolor": INK}
+
+
+@dataclass(frozen=True)
+class VisitedClass:
+    """A class as the search saw it.
+
+    Attributes:
+        name: its factors.
+        accuracy: validation accuracy on the search's seed.
+        parameters: number of free parameters.
+        role: ``winner``, ``untied``, ``hidden group`` or empty.
+    """
+
+    name: str
+    accuracy: float
+    parameters: int
+    role: str
+
+
+_ROLE_COLOURS = {"winner": ACCENT, "untied": INK, "hidden group": WARM, "": GREY}
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    with mpl.rc_context(_RC):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def learning_curve(history: Sequence[JsonDict]) -> str:
+    """Draw accuracy over first visits: each one as a point, the best so far as a line."""
+    firsts = [visit for visit in history if visit["first"]]
+    with mpl.rc_context(_RC):
+        figure, axes = _axes(6.4, 3.4)
+        x = [visit["visits"] for visit in firsts]
+        axes.axhline(history[0]["accuracy"], color=INK, linestyle="--", linewidth=1, label="start of the search")
+        axes.scatter(x, [visit["accuracy"] for visit in firsts], s=14, color=GREY, label="visited for the first time")
+        axes.step(x, [visit["best"] for visit in firsts], where="post", color=ACCENT, linewidth=2, label="best so far")
+        axes.set(xlabel="children visited", ylabel="validation accuracy")
+        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        return _svg(figure)
+
+
+def accuracy_by_class(classes: Sequence[VisitedClass], most: int = 24) -> str:
+    """Draw the best classes of the search as bars; those with a role are always among them."""
+    ordered = sorted(classes, key=lambda c: -c.accuracy)
+    shown = [c for i, c in enumerate(ordered) if i < most or c.role]
+    with mpl.rc_context(_RC):
+        figure, axes = _axes(6.4, 0.9 + 0.24 * len(shown))
+        places = np.arange(len(shown))
+        axes.barh(places, [c.accuracy for c in shown], color=[_ROLE_COLOURS[c.role] for c in shown], height=0.75)
+        for place, c in zip(places, shown, strict=True):
+            note = f"{c.accuracy:.1%}" + (f"  {c.role}" if c.role else "")
+            axes.text(c.accuracy, place, f" {note}", va="center", fontsize=7)
+        labels = [c.name if len(c.name) <= 44 else c.name[:41] + "..." for c in shown]  # noqa: PLR2004
+        axes.set(yticks=places, yticklabels=labels, xlabel="validation accuracy, one seed")
+        lowest = min(c.accuracy for c in shown)
+        axes.set_xlim(max(0.0, lowest - 0.05), min(1.0, ordered[0].accuracy) + 0.06)
+        axes.tick_params(axis="y", labelsize=7, length=0)
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        return _svg(figure)
+
+
+def accuracy_against_parameters(classes: Sequence[VisitedClass]) -> str:
+    """Draw every visited class: free parameters against accuracy."""
+    with mpl.rc_context(_RC):
+        figure, axes = _axes(6.4, 3.6)
+        for role, colour in _ROLE_COLOURS.items():
+            of_role = [c for c in classes if c.role == role]
+            if of_role:
+                size = 60 if role else 16
+                x, y = [c.parameters for c in of_role], [c.accuracy for c in of_role]
+                axes.scatter(x, y, s=size, color=colour, label=role or "other classes", zorder=3 if role else 2)
+        axes.set(xscale="log", xlabel="free parameters", ylabel="validation accuracy, one seed")
+        axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        axes.legend(fontsize=8, frameon=False, loc="lower right")
+        return _svg(figure)
+
+
+def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]]) -> str:
+    """Draw (name, mean, interval, role) of the re-trained classes, best first."""
+    with mpl.rc_context(_RC):
+        figure, axes = _axes(6.4, 0.9 + 0.32 * len(rows))
+        for place, (_, mean, (low, high), role) in enumerate(rows):
+            axes.plot([low, high], [place, place], color=_ROLE_COLOURS[role], linewidth=2)
+            axes.plot([mean], [place], "o", color=_ROLE_COLOURS[role])
+            axes.text(high, place, f"  {mean:.1%}" + (f" {role}" if role else ""), va="center", fontsize=8)
+        axes.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlabel="validation accuracy")
+        axes.margins(x=0.16)
+        axes.tick_params(axis="y", labelsize=8, length=0)
+        axes.invert_yaxis()
+        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        return _svg(figure)
+
+
+def orbit_pictures(decomposition: Decomposition, sides: Sequence[int]) -> str:
+    """Draw which cells are tied, on every different grid of a child and on an untied one beside it."""
+    different = list(dict.fromkeys(sides))
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(2.2 * (len(different) + 1), 2.5), layout="constrained")
+        axes = figure.subplots(1, len(different) + 1, squeeze=False)[0]
+        axes[0].imshow(orbit_picture(Decomposition(), different[0]))
+        axes[0].set_title(f"untied {different[0]}x{different[0]}", fontsize=9)
+        for place, side in zip(axes[1:], different, strict=True):
+            place.imshow(orbit_picture(decomposition, side))
+            place.set_title(f"tied {side}x{side}", fontsize=9)
+        for place in axes:
+            place.set(xticks=[], yticks=[])
+        return _svg(figure)
+
+
+def some_images(split: Split, count: int = 16) -> str:
+    """Draw the first images of a split with their labels."""
+    columns = 8
+    rows = -(-count // columns)
+    with mpl.rc_context(_RC):
+        figure = Figure(figsize=(6.4, 0.98 * rows), layout="constrained")
+        places: Any = figure.subplots(rows, columns, squeeze=False)
+        for place, image, label in zip(places.flat, split.images[:count], split.labels[:count], strict=False):
+            place.imshow(image[0].numpy(), cmap="gray_r")
+            place.set_title(str(int(label)), fontsize=8, pad=2)
+        for place in places.flat:
+            place.set(xticks=[], yticks=[])
+        return _svg(figure)
