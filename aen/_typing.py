@@ -1,4 +1,4 @@
-"""Array types with shapes in the signature; checked when the tests run, plain names where jaxtyping is not installed."""
+"""Array types with shapes in the signature: checked when tests run, any type where jaxtyping is not installed."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -110,8 +110,8 @@ def _load_splits(spec: DataSpec) -> tuple[Split, Split, Split]:
         )
     images = move_images(everything.images, spec.moves, angles=spec.angles, seed=spec.moves_seed)
     shuffled = torch.from_numpy(np.random.default_rng(spec.split_seed).permutation(n))
-    parts = shuffled[: sum(sizes.values())].split(list(sizes.values()))
-    # Standardised with two numbers for all pixels, so that no symmetry is lost; they come from the training images alone.
+    parts = torch.split(shuffled[: sum(sizes.values())], list(sizes.values()))
+    # Standardised with two numbers for all pixels, so that no symmetry is lost, from the training images alone.
     mean, deviation = images[parts[0]].mean(), images[parts[0]].std().clamp_min(1e-6)
     train, validation, test = (Split((images[part] - mean) / deviation, everything.labels[part]) for part in parts)
     return train, validation, test

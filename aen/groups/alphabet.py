@@ -39,9 +39,7 @@ class Alphabet:
             raise GroupError(f"alphabet offers {', '.join(map(repr, twice))} more than once; offer each factor once.")
 
     @classmethod
-    def of(
-        cls, factors: str | Iterable[str | Factor], custom: Mapping[str, Generator] | None = None
-    ) -> "Alphabet":
+    def of(cls, factors: str | Iterable[str | Factor], custom: Mapping[str, Generator] | None = None) -> "Alphabet":
         """Make an alphabet from a name (``published``, ``quarter``) or from factors and their texts.
 
         Raises:
@@ -73,7 +71,9 @@ class Alphabet:
             GroupError: wrong number of bits.
         """
         if len(bits) != len(self.factors):
-            raise GroupError(f"state has {len(bits)} bits, the alphabet {len(self.factors)} factors; give one bit each.")
+            raise GroupError(
+                f"state has {len(bits)} bits, the alphabet {len(self.factors)} factors; give one bit each."
+            )
         return Decomposition(tuple(factor for factor, bit in zip(self.factors, bits, strict=True) if bit))
 
     def order_mismatches(self, sides: Iterable[int]) -> tuple[str, ...]:

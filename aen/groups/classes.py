@@ -8,6 +8,7 @@ sets, one factor at a time, meets every class after (classes x factors) joins in
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """
     if len(sides) < 2:  # noqa: PLR2004
         raise GroupError(f"grids {list(sides)} make no layer; give the input's side and at least one hidden side.")
-    return tuple(zip(sides[:-1], sides[1:], strict=True))
+    return tuple(pairwise(sides))
 
 
 def class_key(decomposition: Decomposition, sides: Sequence[int]) -> str:
@@ -155,9 +156,7 @@ def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
         representative.setdefault(int(class_of_state[state]), state)
     numbers = {number: key for key, number in walk.keys.items()}
     order = list(representative)
-    classes = tuple(
-        NetworkClass(numbers[c], representative[c], int(counts[c]), walk.orbit_counts[c]) for c in order
-    )
+    classes = tuple(NetworkClass(numbers[c], representative[c], int(counts[c]), walk.orbit_counts[c]) for c in order)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     return ClassTable(alphabet, tuple(sides), classes, place[class_of_state])

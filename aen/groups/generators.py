@@ -43,7 +43,7 @@ _Move = Callable[[IntArray], IntArray]
 
 # Generators that fit every side, and those that need an even one because they cut the grid into halves.
 _ANY_SIDE: Mapping[str, _Move] = {
-    "rot90": lambda a: np.rot90(a),
+    "rot90": np.rot90,
     "rot180": lambda a: np.rot90(a, 2),
     "transpose": lambda a: a.T,
     "hflip": lambda a: a[:, ::-1],
@@ -223,7 +223,9 @@ def _move(generator: Generator, side: int) -> _Move:
     fraction = Fraction(step)
     cells = fraction * side if fraction < 1 else fraction
     if cells.denominator != 1:
-        raise GroupError(f"generator {generator.name!r}: {fraction} of a side of {side} is not a whole number of cells.")
+        raise GroupError(
+            f"generator {generator.name!r}: {fraction} of a side of {side} is not a whole number of cells."
+        )
     if cells >= side:
         raise GroupError(
             f"generator {generator.name!r} shifts beyond the {side}x{side} grid; use 1 to {side - 1} cells, "

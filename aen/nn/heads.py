@@ -46,7 +46,7 @@ class InvariantHead(nn.Module):
 def _dense(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
     """Return a dense layer with PyTorch's usual initial range, drawn from `generator`."""
     # skip_init: the usual initial values would be drawn from torch's global source and thrown away.
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-1 / math.sqrt(inputs), 1 / math.sqrt(inputs), generator=generator)

@@ -174,7 +174,7 @@ class ResultStore:
             self._drop_lease(connection, key)
 
     def commit(self, evaluation: Evaluation, spec: ChildSpec) -> None:
-        """Store a result and end its lease, in one transaction. The first result of a key stays; its weights may change.
+        """Store a result and end its lease, in one transaction. The first result stays; weights may be added.
 
         Raises:
             StoreError: the database refused; nothing was stored.

@@ -79,7 +79,9 @@ def _is_finite(value: float) -> bool:
 
 def _check_fit(spec: ChildSpec, dataset: Dataset) -> None:
     if spec.grids[0] != dataset.side:
-        raise SpecError(f"grids start at {spec.grids[0]}, but the images are {dataset.side}x{dataset.side}; make them agree.")
+        raise SpecError(
+            f"grids start at {spec.grids[0]}, but the images are {dataset.side}x{dataset.side}; make them agree."
+        )
     if spec.classes < dataset.classes:
         raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
 
@@ -94,7 +96,7 @@ def _fit(child: DenseChild, spec: ChildSpec, split: Split) -> bool:
     for _ in range(spec.training.epochs):
         order = torch.randperm(len(labels), generator=shuffle).to(images.device)
         total = torch.zeros((), device=images.device)
-        for batch in order.split(spec.training.batch_size):
+        for batch in torch.split(order, spec.training.batch_size):
             loss = cross_entropy(child(images[batch]), labels[batch])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
@@ -113,7 +115,7 @@ def measure(child: DenseChild, split: Split) -> tuple[float, float]:
     loss = torch.zeros((), device=split.labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=split.labels.device)
     for images, labels in zip(
-        split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
+        torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
     ):
         logits = child(images)
         loss += cross_entropy(logits, labels, reduction="sum")

@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.run is None:
-        parser.print_help()
+        options.help_of.print_help()
         return EXIT_ERROR
     try:
         status: int = options.run(options)
@@ -30,8 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="aen", description="Find which symmetries a network should have for a data set.")
-    parser.set_defaults(run=None)
+    parser = argparse.ArgumentParser(
+        prog="aen", description="Find which symmetries a network should have for a data set."
+    )
+    parser.set_defaults(run=None, help_of=parser)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     search = commands.add_parser("search", help="run a search", description="Run the search that a config describes.")
@@ -40,12 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
     search.set_defaults(run=_search)
 
-    report = commands.add_parser("report", help="rebuild a run's report.html", description="Rebuild a run's report.html.")
+    report = commands.add_parser(
+        "report", help="rebuild a run's report.html", description="Rebuild a run's report.html."
+    )
     report.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
     report.set_defaults(run=_report)
 
     groups = commands.add_parser("groups", help="answer questions about groups on grids")
-    groups.set_defaults(run=lambda _: groups.print_help() or EXIT_ERROR)
+    groups.set_defaults(help_of=groups)
     questions = groups.add_subparsers(title="questions", metavar="QUESTION")
     describe = questions.add_parser("describe", help="say which group some factors generate")
     describe.add_argument("factors", nargs="+", help="such as rot90 hflip 'hflip x vflip' 'vshift(4)'")

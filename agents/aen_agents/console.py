@@ -27,10 +27,11 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
     difference = summary["winner_minus_baseline"]
     low, high = difference["test_accuracy_interval"]
     verdict = "better beyond the interval" if difference["better_on_test"] else "not better beyond the interval"
-    lines = [
+    lines = []
+    lines.append(
         f"winner minus untied, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
         f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict}"
-    ]
+    )
     if "hidden_group" in summary:
         hidden = summary["hidden_group"]
         place = "is the winner" if hidden["is_winner"] else f"ranks {hidden['rank']} of {hidden['ranked']}"

@@ -78,9 +78,7 @@ class _Watch(BaseCallback):
 
     def _on_step(self) -> bool:
         info, reward = self.locals["infos"][0], float(self.locals["rewards"][0])
-        model = self.model
-        assert isinstance(model, DQN)
-        self.visits.saw(info, reward=reward, epsilon=model.exploration_rate)
+        self.visits.saw(info, reward=reward, epsilon=self.locals["self"].exploration_rate)
         self.logger.record("search/accuracy", info["accuracy"])
         self.logger.record("search/best_accuracy", self.visits.best)
         self.logger.record("search/first_visits", self.visits.first_visits)

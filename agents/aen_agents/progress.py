@@ -4,11 +4,23 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
 
-_TITLES = {"explore": "exploring", "select": "selecting on fresh seeds", "compare": "comparing with the data's own group"}
+_TITLES = {
+    "explore": "exploring",
+    "select": "selecting on fresh seeds",
+    "compare": "comparing with the data's own group",
+}
 LOG_EVERY = 10
 
 

@@ -6,7 +6,6 @@ import secrets
 import time
 from pathlib import Path
 
-
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.config import SearchConfig, load_config
@@ -53,7 +52,9 @@ class RunFolder:
             for inner in (folder.weights, folder.best, out / "agent", out / "tensorboard"):
                 inner.mkdir(exist_ok=True)
         except OSError as error:
-            raise RunFolderError(f"run folder {out} cannot be written: {error.strerror}; choose another --out.") from error
+            raise RunFolderError(
+                f"run folder {out} cannot be written: {error.strerror}; choose another --out."
+            ) from error
         return folder
 
     def _take_up(self, config: SearchConfig) -> None:

@@ -7,9 +7,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+import aen_envs  # noqa: F401 - registers the environments
 import gymnasium as gym
 
-import aen_envs  # noqa: F401 - registers the environments
 from aen._typing import JsonDict
 from aen.children import ChildSpec, TrainingSpec
 from aen.data import DataSpec, find_source, load_dataset
@@ -86,12 +86,12 @@ class Search:
             self._warn_of_mismatches()
             table = enumerate_classes(self.alphabet, self.child.grids)
             visits = Visits(
-                self.config.budget,
-                self.config.agent.first_visits,
-                len(table.classes),
-                len(table.class_of_state),
-                self._listener,
-                folder.history_file,
+                budget=self.config.budget,
+                counted=self.config.agent.first_visits,
+                classes=len(table.classes),
+                states=len(table.class_of_state),
+                listener=self._listener,
+                history=folder.history_file,
             )
             summary = self._head(table)
             try:
@@ -147,9 +147,7 @@ class Search:
         )
         explore(self.config.agent, env, visits, seed=self.config.seed, folder=folder.path)
 
-    def _conclude(
-        self, folder: RunFolder, evaluator: LocalEvaluator, table: ClassTable, visits: Visits
-    ) -> JsonDict:
+    def _conclude(self, folder: RunFolder, evaluator: LocalEvaluator, table: ClassTable, visits: Visits) -> JsonDict:
         """Select on fresh seeds, fix the winner, compare it with the data's own group, and look at test once."""
         seeds = fresh_seeds(self.config.seed, self.config.selection.seeds)
         by_key = {c.key: c for c in table.classes}

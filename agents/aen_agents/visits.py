@@ -24,6 +24,7 @@ class Visits:
 
     def __init__(
         self,
+        *,
         budget: BudgetConfig,
         counted: Literal["classes", "states"],
         classes: int,

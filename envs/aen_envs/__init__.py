@@ -1,8 +1,8 @@
 """Gymnasium environments whose states are symmetries of networks.
 
-``gymnasium.make("aen_envs:aen/GroupDecomposition-v0")`` finds them without an import: Gymnasium imports the module named
-before the colon. (Since version 1.0 it no longer looks for environments in entry points.) After ``import aen_envs`` the
-bare id ``aen/GroupDecomposition-v0`` is known too.
+``gymnasium.make("aen_envs:aen/GroupDecomposition-v0")`` finds them without an import: Gymnasium imports the module
+named before the colon. (Since version 1.0 it no longer looks for environments in entry points.) After
+``import aen_envs`` the bare id ``aen/GroupDecomposition-v0`` is known too.
 """
 
 from typing import TYPE_CHECKING

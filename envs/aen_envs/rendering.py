@@ -68,5 +68,5 @@ def draw_picture(scene: Scene) -> npt.NDArray[np.uint8]:
     curve.legend(loc="lower right", fontsize=8)
     for axes in (chosen, curve):
         axes.spines[["top", "right"]].set_visible(False)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

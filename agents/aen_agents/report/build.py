@@ -78,7 +78,10 @@ def _pictures(
 ) -> list[_Picture]:
     classes = [
         figures.VisitedClass(
-            spec.decomposition.name, evaluation.validation_accuracy, evaluation.parameters, roles.get(spec.class_key, "")
+            spec.decomposition.name,
+            evaluation.validation_accuracy,
+            evaluation.parameters,
+            roles.get(spec.class_key, ""),
         )
         for evaluation, spec in searched
     ]
@@ -95,7 +98,12 @@ def _pictures(
             figures.orbit_pictures(winner, child.grids),
         )
         rows = [
-            (r["decomposition"], r["validation_accuracy_mean"], r["validation_accuracy_interval"], roles.get(r["class_key"], ""))
+            (
+                r["decomposition"],
+                r["validation_accuracy_mean"],
+                r["validation_accuracy_interval"],
+                roles.get(r["class_key"], ""),
+            )
             for r in summary["selection"]
         ]
         add(

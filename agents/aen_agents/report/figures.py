@@ -17,7 +17,7 @@ from aen.pictures import orbit_picture
 
 ACCENT, GREY, INK, WARM = "#12806f", "#9aa3af", "#1f2937", "#d97706"
 # The same figures give the same bytes: element ids come from this salt, and no date is written.
-_RC = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text.color": INK, "axes.labelcolor": INK}
+_RC: Any = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text.color": INK, "axes.labelcolor": INK}
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def accuracy_by_class(classes: Sequence[VisitedClass], most: int = 24) -> str:
         axes.barh(places, [c.accuracy for c in shown], color=[_ROLE_COLOURS[c.role] for c in shown], height=0.75)
         for place, c in zip(places, shown, strict=True):
             note = f"{c.accuracy:.1%}" + (f"  {c.role}" if c.role else "")
-            axes.text(c.accuracy, place, f" {note}", va="center", fontsize=7)
+            axes.text(c.accuracy, float(place), f" {note}", va="center", fontsize=7)
         labels = [c.name if len(c.name) <= 44 else c.name[:41] + "..." for c in shown]  # noqa: PLR2004
         axes.set(yticks=places, yticklabels=labels, xlabel="validation accuracy, one seed")
         lowest = min(c.accuracy for c in shown)
