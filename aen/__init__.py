@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aen.load import load as load
+    from aen.loading import load as load
 
 __all__ = ["load"]
 
@@ -15,7 +15,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> object:
     # `aen --help` must not wait for torch.
     if name == "load":
-        from aen.load import load
+        from aen.loading import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import SpecError
 from aen.results.evaluation import Evaluation
+from aen.training.device import check_device
 from aen.training.loop import train_child
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class LocalEvaluator:
 
     Attributes:
         trained: how many children it has trained, not counting those it looked up.
+
+    Raises:
+        SpecError: the device is not here.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class LocalEvaluator:
         threads: int = 1,
         weights_folder: Path | None = None,
     ) -> None:
+        check_device(device)
         self.store = store
         self.device = device
         self.threads = threads

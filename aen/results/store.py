@@ -1,7 +1,8 @@
 """The result store: every finished evaluation, committed before anyone hears of it, and nothing trained twice.
 
 "In flight" is a lease: a row with an owner and a heartbeat. Whoever holds it trains; the others wait for the result. A
-lease whose heartbeat has stopped belongs to a dead owner and is taken over.
+lease whose heartbeat has stopped belongs to a dead owner and is taken over; so is, at once, that of a process of this
+machine that no longer runs.
 """
 
 import json
@@ -91,7 +92,7 @@ class ResultStore:
     def __init__(self, where: str | Path, *, create: bool = True, lease_seconds: float = 30.0) -> None:
         self.where = str(where)
         self.lease_seconds = lease_seconds
-        self.owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
         self._engine = self._open(create=create)
@@ -158,7 +159,10 @@ class ResultStore:
             with connection.begin_nested():
                 connection.execute(_LEASES.insert().values(key=key, owner=self.owner, heartbeat=now))
         except sa.exc.IntegrityError:
+            owner = connection.execute(sa.select(_LEASES.c.owner).where(_LEASES.c.key == key)).scalar()
             dead = _LEASES.c.heartbeat < now - self.lease_seconds
+            if owner is not None and _has_died(owner):
+                dead = _LEASES.c.owner == owner
             taken = connection.execute(
                 _LEASES.update().where(_LEASES.c.key == key, dead).values(owner=self.owner, heartbeat=now)
             )
@@ -232,6 +236,21 @@ class ResultStore:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["where"], lease_seconds=state["lease_seconds"])  # type: ignore[misc]
+
+
+def _has_died(owner: str) -> bool:
+    """Say whether an owner was a process of this machine and is gone; of other machines only the heartbeat tells."""
+    host, _, rest = owner.partition(":")
+    pid = rest.partition(":")[0]
+    if host != socket.gethostname() or not pid.isdigit() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _check_sqlite_file(path: Path, *, create: bool) -> None:

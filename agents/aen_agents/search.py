@@ -18,6 +18,7 @@ from aen.evaluators import LocalEvaluator
 from aen.groups import Alphabet, ClassTable, Decomposition, Generator, enumerate_classes
 from aen.results.search_result import ClassResult, TestedClass, compare, rank
 from aen.results.store import ResultStore
+from aen.training import check_device
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Notice, StageStarted
 from aen_agents.run_folder import RunFolder, write_atomically
@@ -65,6 +66,7 @@ class Search:
         self.alphabet = alphabet_of(config)
         self.alphabet.check(self.child.grids)
         load_dataset(self.child.data)
+        check_device(config.evaluator.device)
         self.notices: list[str] = []
         self._listener = listener
 

@@ -76,9 +76,12 @@ def _pictures(
     searched: list[tuple[Evaluation, ChildSpec]],
     roles: dict[str, str],
 ) -> list[_Picture]:
+    # A class has many states; the re-trained ones are shown by the name that the verdict uses, not the first visited.
+    judged = [*summary.get("selection", []), *([summary["hidden_group"]] if "hidden_group" in summary else [])]
+    names = {row["class_key"]: row["decomposition"] for row in reversed(judged)}
     classes = [
         figures.VisitedClass(
-            spec.decomposition.name,
+            names.get(spec.class_key, spec.decomposition.name),
             evaluation.validation_accuracy,
             evaluation.parameters,
             roles.get(spec.class_key, ""),

@@ -59,7 +59,7 @@ def learning_curve(history: Sequence[JsonDict]) -> str:
     """Draw accuracy over first visits: each one as a point, the best so far as a line."""
     firsts = [visit for visit in history if visit["first"]]
     with mpl.rc_context(_RC):
-        figure, axes = _axes(6.4, 3.4)
+        figure, axes = _axes(4.8, 3.4)
         x = [visit["visits"] for visit in firsts]
         axes.axhline(history[0]["accuracy"], color=INK, linestyle="--", linewidth=1, label="start of the search")
         axes.scatter(x, [visit["accuracy"] for visit in firsts], s=14, color=GREY, label="visited for the first time")
@@ -75,17 +75,18 @@ def accuracy_by_class(classes: Sequence[VisitedClass], most: int = 24) -> str:
     ordered = sorted(classes, key=lambda c: -c.accuracy)
     shown = [c for i, c in enumerate(ordered) if i < most or c.role]
     with mpl.rc_context(_RC):
-        figure, axes = _axes(6.4, 0.9 + 0.24 * len(shown))
+        figure, axes = _axes(4.8, 0.9 + 0.24 * len(shown))
         places = np.arange(len(shown))
         axes.barh(places, [c.accuracy for c in shown], color=[_ROLE_COLOURS[c.role] for c in shown], height=0.75)
         for place, c in zip(places, shown, strict=True):
             note = f"{c.accuracy:.1%}" + (f"  {c.role}" if c.role else "")
-            axes.text(c.accuracy, float(place), f" {note}", va="center", fontsize=7)
+            axes.text(c.accuracy, float(place), f" {note}", va="center", fontsize=8)
         labels = [c.name if len(c.name) <= 44 else c.name[:41] + "..." for c in shown]  # noqa: PLR2004
         axes.set(yticks=places, yticklabels=labels, xlabel="validation accuracy, one seed")
         lowest = min(c.accuracy for c in shown)
-        axes.set_xlim(max(0.0, lowest - 0.05), min(1.0, ordered[0].accuracy) + 0.06)
-        axes.tick_params(axis="y", labelsize=7, length=0)
+        low, high = max(0.0, lowest - 0.05), ordered[0].accuracy
+        axes.set_xlim(low, high + 0.45 * (high - low))  # room for the figures beside the bars
+        axes.tick_params(axis="y", labelsize=8, length=0)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         return _svg(figure)
@@ -94,7 +95,7 @@ def accuracy_by_class(classes: Sequence[VisitedClass], most: int = 24) -> str:
 def accuracy_against_parameters(classes: Sequence[VisitedClass]) -> str:
     """Draw every visited class: free parameters against accuracy."""
     with mpl.rc_context(_RC):
-        figure, axes = _axes(6.4, 3.6)
+        figure, axes = _axes(4.8, 3.6)
         for role, colour in _ROLE_COLOURS.items():
             of_role = [c for c in classes if c.role == role]
             if of_role:
@@ -110,7 +111,7 @@ def accuracy_against_parameters(classes: Sequence[VisitedClass]) -> str:
 def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]]) -> str:
     """Draw (name, mean, interval, role) of the re-trained classes, best first."""
     with mpl.rc_context(_RC):
-        figure, axes = _axes(6.4, 0.9 + 0.32 * len(rows))
+        figure, axes = _axes(4.8, 0.9 + 0.32 * len(rows))
         for place, (_, mean, (low, high), role) in enumerate(rows):
             axes.plot([low, high], [place, place], color=_ROLE_COLOURS[role], linewidth=2)
             axes.plot([mean], [place], "o", color=_ROLE_COLOURS[role])
@@ -127,7 +128,7 @@ def orbit_pictures(decomposition: Decomposition, sides: Sequence[int]) -> str:
     """Draw which cells are tied, on every different grid of a child and on an untied one beside it."""
     different = list(dict.fromkeys(sides))
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=(2.2 * (len(different) + 1), 2.5), layout="constrained")
+        figure = Figure(figsize=(1.6 * (len(different) + 1), 1.9), layout="constrained")
         axes = figure.subplots(1, len(different) + 1, squeeze=False)[0]
         axes[0].imshow(orbit_picture(Decomposition(), different[0]))
         axes[0].set_title(f"untied {different[0]}x{different[0]}", fontsize=9)
@@ -144,7 +145,7 @@ def some_images(split: Split, count: int = 16) -> str:
     columns = 8
     rows = -(-count // columns)
     with mpl.rc_context(_RC):
-        figure = Figure(figsize=(6.4, 0.98 * rows), layout="constrained")
+        figure = Figure(figsize=(4.8, 0.98 * rows), layout="constrained")
         places: Any = figure.subplots(rows, columns, squeeze=False)
         for place, image, label in zip(places.flat, split.images[:count], split.labels[:count], strict=False):
             place.imshow(image[0].numpy(), cmap="gray_r")

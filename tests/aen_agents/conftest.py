@@ -1,0 +1,46 @@
+"""A tiny search that runs in a few seconds, and one finished run of it for all tests of a worker."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from aen._typing import JsonDict
+from aen_agents.config import SearchConfig
+from aen_agents.report import build_report
+from aen_agents.run_folder import RunFolder
+from aen_agents.search import Search
+
+TINY: JsonDict = {
+    "name": "tiny",
+    "data": {"train": 120, "validation": 120, "test": 120, "moves": ["rot90", "hflip"]},
+    "alphabet": ["rot90", "hflip", "vflip", "swap_lr"],
+    "child": {"hidden": [8]},
+    "training": {"epochs": 2},
+    "environment": {"horizon": 4},
+    "budget": {"children": 6, "steps": 80},
+    "agent": {"name": "dqn", "learn_after": 4, "batch_size": 8, "layers": [16]},
+    "selection": {"top": 2, "seeds": 2},
+}
+
+
+@pytest.fixture
+def tiny_config() -> SearchConfig:
+    return SearchConfig.model_validate(TINY)
+
+
+def run(config: SearchConfig, path: Path) -> tuple[RunFolder, JsonDict]:
+    folder = RunFolder.create(config, path)
+    summary = Search(config, lambda _: None).run(folder)
+    build_report(folder)
+    return folder, summary
+
+
+@pytest.fixture
+def run_search() -> Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]:
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, JsonDict]:
+    return run(SearchConfig.model_validate(TINY), tmp_path_factory.mktemp("runs") / "tiny")

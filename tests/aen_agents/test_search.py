@@ -1,0 +1,195 @@
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import aen
+from aen._typing import JsonDict
+from aen.data import load_dataset
+from aen.errors import RunFolderError
+from aen.training import measure
+from aen_agents import selection
+from aen_agents.config import SearchConfig
+from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
+from aen_agents.report import build_report
+from aen_agents.run_folder import RunFolder
+from aen_agents.search import Search, child_of
+from aen_agents.selection import fresh_seeds
+
+Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
+TIMES = {"seconds", "finished_at"}
+
+
+def table(folder: RunFolder) -> list[dict[str, object]]:
+    with sqlite3.connect(folder.store_file) as connection:
+        connection.row_factory = sqlite3.Row
+        rows = connection.execute("select * from evaluations order by key").fetchall()
+    return [{name: row[name] for name in row.keys() if name not in TIMES} for row in rows]  # noqa: SIM118
+
+
+def figures(summary: JsonDict) -> JsonDict:
+    return {name: value for name, value in summary.items() if name != "seconds"}
+
+
+def test_a_run_folder_holds_everything(finished: tuple[RunFolder, JsonDict]) -> None:
+    folder, summary = finished
+    for name in ("config.yaml", "results.sqlite", "history.jsonl", "summary.json", "report.html", "agent/dqn.zip"):
+        assert (folder.path / name).is_file(), name
+    assert list((folder.path / "tensorboard").glob("events*"))
+    assert json.loads(folder.summary_file.read_text()) == summary
+    assert folder.config().model_dump() == SearchConfig.model_validate(folder.config().model_dump()).model_dump()
+
+
+def test_summary_says_what_was_found(finished: tuple[RunFolder, JsonDict]) -> None:
+    _, summary = finished
+    assert summary["status"] == "complete"
+    assert summary["selection_seeds"] == fresh_seeds(0, 2)
+    assert 0 not in summary["selection_seeds"]
+    for role in ("winner", "baseline"):
+        row = summary[role]
+        for what in ("validation", "test"):
+            low, high = row[f"{what}_accuracy_interval"]
+            assert low <= row[f"{what}_accuracy_mean"] <= high
+            assert len(row[f"{what}_accuracies"]) == 2
+    assert summary["baseline"]["decomposition"] == "none"
+    assert summary["baseline"]["parameters"] == 64 * 64 + 64 + 64 * 10 + 10
+    means = [row["validation_accuracy_mean"] for row in summary["selection"]]
+    assert means == sorted(means, reverse=True)
+    assert summary["winner"]["class_key"] == summary["selection"][0]["class_key"]
+    assert summary["classes_visited"] == 6
+    hidden = summary["hidden_group"]
+    assert hidden["group"] == "D4"
+    assert 1 <= hidden["rank"] <= hidden["ranked"]
+
+
+def test_selection_holds_no_test_figure(finished: tuple[RunFolder, JsonDict]) -> None:
+    folder, summary = finished
+    assert "test" not in json.dumps([summary["selection"], summary["hidden_group"]])
+    assert all("test" not in column for row in table(folder) for column in row)
+
+
+def test_loading_a_run_gives_the_winner(finished: tuple[RunFolder, JsonDict]) -> None:
+    folder, summary = finished
+    child = aen.load(folder.path)
+    assert not child.training
+    _, accuracy = measure(child, load_dataset(child.spec.data).validation)
+    assert accuracy == max(summary["winner"]["validation_accuracies"])
+    assert max(child.check_equivariance().values(), default=0) < 1e-5
+
+
+def test_loading_something_else_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="holds no winner"):
+        aen.load(tmp_path)
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best" / "spec.json").write_text("{")
+    with pytest.raises(RunFolderError, match="damaged"):
+        aen.load(tmp_path)
+
+
+def test_same_seed_same_tables_and_figures(
+    finished: tuple[RunFolder, JsonDict], run_search: Run, tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    folder, summary = run_search(tiny_config, tmp_path / "again")
+    assert table(folder) == table(finished[0])
+    assert figures(summary) == figures(finished[1])
+    assert folder.history() == finished[0].history()
+
+
+def test_another_seed_another_search(
+    finished: tuple[RunFolder, JsonDict], run_search: Run, tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    folder, _ = run_search(tiny_config.model_copy(update={"seed": 1}), tmp_path / "other")
+    assert [v["state"] for v in folder.history()] != [v["state"] for v in finished[0].history()]
+
+
+def test_a_warm_store_changes_nothing_and_trains_nothing(
+    finished: tuple[RunFolder, JsonDict], run_search: Run, tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    path = tmp_path / "warm"
+    folder = RunFolder.create(tiny_config, path)
+    shutil.copy(finished[0].store_file, folder.store_file)
+    shutil.copytree(finished[0].weights, folder.weights, dirs_exist_ok=True)
+    folder, summary = run_search(tiny_config, path)
+    assert summary["children_trained"] == 0
+    assert folder.history() == finished[0].history()
+    assert figures(summary) | {"children_trained": 0} == figures(finished[1]) | {"children_trained": 0}
+
+
+def test_test_images_are_read_for_winner_and_baseline_only(
+    run_search: Run, tiny_config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+    original = selection.measure_on_test
+
+    def spy(result: selection.ClassResult, *args: object, **kwargs: object) -> object:
+        assert (tmp_path / "spied" / "results.sqlite").is_file()
+        measured.append(result.class_key)
+        return original(result, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("aen_agents.search.measure_on_test", spy)
+    _, summary = run_search(tiny_config, tmp_path / "spied")
+    keys = {summary["winner"]["class_key"], summary["baseline"]["class_key"]}
+    assert sorted(measured) == sorted(keys)
+
+
+def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
+    finished: tuple[RunFolder, JsonDict], run_search: Run, tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "broken")
+
+    def interrupt_at_four(event: Event) -> None:
+        if isinstance(event, Visited) and event.visits == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Search(tiny_config, interrupt_at_four).run(folder)
+    summary = folder.summary()
+    assert summary is not None
+    assert summary["status"] == "interrupted"
+    assert summary["classes_visited"] == 4
+    assert "winner" not in summary
+    build_report(folder)
+    assert "interrupted" in folder.report_file.read_text()
+
+    folder, continued = run_search(tiny_config, folder.path)
+    assert continued["children_trained"] == finished[1]["children_trained"] - 4
+    assert table(folder) == table(finished[0])
+    assert figures(continued) | {"children_trained": 0} == figures(finished[1]) | {"children_trained": 0}
+
+
+def test_events_tell_the_story(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    events: list[Event] = []
+    Search(tiny_config, events.append).run(RunFolder.create(tiny_config, tmp_path / "told"))
+    assert [e.name for e in events if isinstance(e, StageStarted)] == ["explore", "select", "compare"]
+    stages = [e.total for e in events if isinstance(e, StageStarted)]
+    assert len([e for e in events if isinstance(e, Retrained)]) == stages[1] + stages[2]
+    assert max(e.visits for e in events if isinstance(e, Visited)) == stages[0]
+
+
+def test_generators_with_different_orders_are_noticed(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    config = tiny_config.model_copy(update={"alphabet": ("rot90", "vshift(2)")})
+    config = SearchConfig.model_validate(config.model_dump() | {"child": {"hidden": [12]}})
+    events: list[Event] = []
+    summary = Search(config, events.append).run(RunFolder.create(config, tmp_path / "orders"))
+    (notice,) = [e.text for e in events if isinstance(e, Notice)]
+    assert "vshift(2) has order 4 on 8x8, 6 on 12x12" in notice
+    assert summary["notices"] == [notice]
+
+
+def test_your_own_generators_can_be_searched(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    spin = [(i + 32) % 64 for i in range(64)]
+    changes = {"alphabet": ["rot90", "spin"], "generators": {"spin": [spin]}}
+    config = SearchConfig.model_validate(tiny_config.model_dump() | changes)
+    folder = RunFolder.create(config, tmp_path / "spin")
+    summary = Search(config, lambda _: None).run(folder)
+    assert summary["classes"] == 4
+    assert summary["stopped_because"] == "every class is known"
+    assert folder.config() == config
+    assert aen.load(folder.path).spec.class_key == summary["winner"]["class_key"]
+
+
+def test_the_search_child_is_untied(tiny_config: SearchConfig) -> None:
+    assert child_of(tiny_config).decomposition.name == "none"
