@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal, get_args
 
@@ -18,6 +19,7 @@ Bias = Literal["orbit", "scalar_after_relu"]
 
 # Part of every key: raise it when the same spec would train differently than before.
 KEY_VERSION = "child-1"
+_KINDS: dict[type, str] = {int: "a whole number", float: "finite"}
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,12 @@ class TrainingSpec:
     learning_rate: float = 1e-2
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                raise SpecError(f"training.{name} is {getattr(self, name)}; it must be above 0.")
+        for name, kind in (("epochs", int), ("batch_size", int), ("learning_rate", float)):
+            value = getattr(self, name)
+            # Written so that NaN fails too; 1 and 1.0 must give one key.
+            if not 0 < value < math.inf or kind(value) != value:
+                raise SpecError(f"training.{name} is {value}; it must be above 0, and {_KINDS[kind]}.")
+            object.__setattr__(self, name, kind(value))
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,15 @@ class ChildSpec:
             value = getattr(self, name)
             if value not in get_args(kind):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
-        if len(self.grids) < 2:  # noqa: PLR2004
-            raise SpecError(f"grids {list(self.grids)} make no layer; give the input's side and a hidden side.")
+        object.__setattr__(self, "grids", tuple(self.grids))
+        if len(self.grids) < 2 or min(self.grids) < 1:  # noqa: PLR2004
+            raise SpecError(
+                f"grids {list(self.grids)} make no layer; give the input's side and a hidden side, from 1 up."
+            )
+        if self.classes < 1:
+            raise SpecError(f"classes is {self.classes}; a child needs at least 1 output.")
+        if not 0 <= self.seed < 2**63:
+            raise SpecError(f"seed is {self.seed}; it must be 0 or more, and below 2^63.")
         self.decomposition.check(dict.fromkeys(self.grids))
 
     @property

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from aen._typing import JsonDict
+from aen.errors import DataError
+from aen.groups.generators import Generator
 
 Angles = Literal["quarter", "any"]
 
@@ -32,6 +34,13 @@ class DataSpec:
     moves: tuple[str, ...] = ()
     angles: Angles = "quarter"
     moves_seed: int = 0
+
+    def __post_init__(self) -> None:
+        # One spelling for one move, so that the same images have one key.
+        object.__setattr__(self, "moves", tuple(Generator.parse(move).name for move in self.moves))
+        for name in ("split_seed", "moves_seed"):
+            if getattr(self, name) < 0:
+                raise DataError(f"data.{name} is {getattr(self, name)}; it must be 0 or more.")
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""

@@ -83,7 +83,7 @@ def _describe(decomposition: Decomposition, sides: tuple[int, ...], thorough: bo
         structure = f"<{', '.join(factor.name for factor in decomposition.factors)}>"
         return GroupDescription(order, order or limit, name, abelian, structure, ())
     needed = _irredundant(factors, degree, limit)
-    redundant = tuple(factor.name for factor, _ in factors if factor not in [f for f, _ in needed])
+    redundant = tuple(item[0].name for item in factors if not any(item is kept for kept in needed))
     if not needed:
         return GroupDescription(1, 1, "C1", True, "none", redundant)
     split = _split(needed, degree, limit)
@@ -153,8 +153,10 @@ def _split(factors: list[_Acting], degree: int, limit: int) -> _Split:
         return _Split(name or made, " x ".join(split.bracketed for split in splits), compound=True)
     for normal, complement in _semidirect(factors, len(elements), degree, limit):
         left, right = _split(normal, degree, limit), _split(complement, degree, limit)
-        made = _compose(" x| ", [left.name, right.name], len(elements))
-        return _Split(name or made, f"{left.bracketed} x| {right.bracketed}", compound=True)
+        direct = all(_commute(a, b) for a in normal for b in complement)
+        made = _compose("x" if direct else " x| ", [left.name, right.name], len(elements))
+        sign = "x" if direct else "x|"
+        return _Split(name or made, f"{left.bracketed} {sign} {right.bracketed}", compound=True)
     structure = f"<{', '.join(factor.name for factor, _ in factors)}>"
     return _Split(name or f"order {len(elements)}", structure, compound=False)
 

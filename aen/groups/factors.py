@@ -33,6 +33,11 @@ class Factor:
     generators: tuple[Generator, ...]
     products: tuple[Product, ...] = ()
 
+    def __post_init__(self) -> None:
+        different = set(self.generators)
+        if len({generator.name for generator in different}) < len(different):
+            raise GroupError(f"factor {self.name!r} holds two different generators of one name; rename one.")
+
     @classmethod
     def parse(cls, text: str, custom: Mapping[str, Generator] | None = None) -> "Factor":
         """Read ``rot90``, ``hflip x vflip``, ``rot90 x| hflip``.

@@ -7,6 +7,7 @@ counter-clockwise, as `numpy.rot90` does; ``hflip`` mirrors left and right, ``vf
 
 import functools
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -62,12 +63,12 @@ _SHIFT_AXIS: Mapping[str, int] = {"hshift": 1, "vshift": 0}
 
 GENERATOR_NAMES: tuple[str, ...] = (*_ANY_SIDE, *_SHIFT_AXIS, *_EVEN_SIDE)
 _TEXT = re.compile(r"(?P<name>[A-Za-z_]\w*)\s*(?:\(\s*(?P<step>[^()]*?)\s*\))?")
-_STEP = re.compile(r"-?\d+(?:\s*/\s*\d+)?")
+_STEP = re.compile(r"-?\d+(?: */ *0*[1-9]\d*)?", re.ASCII)
 MAX_SIDE = 512
 
 
 def _parse_step(text: str, step: str) -> Fraction:
-    if not _STEP.fullmatch(step) or step.replace(" ", "").endswith("/0"):
+    if not _STEP.fullmatch(step):
         raise GroupError(
             f"generator {text!r}: the step {step!r} is neither a number of cells nor a fraction of the side; "
             "write hshift(4) or hshift(1/4)."
@@ -130,13 +131,16 @@ class Generator:
                 length.
 
         Raises:
-            GroupError: not a permutation, not a square grid, the identity, two tables for one side, or a taken name.
+            GroupError: not a permutation, not a square grid, two tables for one side, or a taken name.
         """
         if not re.fullmatch(r"[A-Za-z_]\w*", name) or name in GENERATOR_NAMES or name in {"x", "none"}:
             raise GroupError(f"generator name {name!r} is taken or not a word; choose another, such as 'my_move'.")
         tables = []
         for permutation in permutations:
-            table = tuple(int(i) for i in permutation)
+            try:
+                table = tuple(operator.index(i) for i in permutation)
+            except TypeError as error:
+                raise GroupError(f"generator {name!r}: the entries are not whole numbers: {error}.") from error
             side = math.isqrt(len(table))
             if side * side != len(table) or side == 0:
                 raise GroupError(f"generator {name!r}: {len(table)} entries are not a square grid of cells.")

@@ -8,11 +8,12 @@ machine that no longer runs.
 import json
 import os
 import socket
+import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +62,7 @@ _LEASES = sa.Table(
     sa.Column("heartbeat", sa.Double, nullable=False),
 )
 _EVALUATION_COLUMNS = [f.name for f in fields(Evaluation) if f.name in _EVALUATIONS.c]
+BUSY_SECONDS = 30
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -98,33 +100,31 @@ class ResultStore:
         self._engine = self._open(create=create)
 
     def _open(self, *, create: bool) -> Engine:
-        if "://" not in self.where:
-            _check_sqlite_file(Path(self.where), create=create)
         try:
-            engine = sa.create_engine(self.where if "://" in self.where else f"sqlite:///{self.where}")
+            url = sa.make_url(self.where) if "://" in self.where else sa.URL.create("sqlite", database=self.where)
+            engine = sa.create_engine(url)
         except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
             raise StoreError(f"result store {self.where}: {error}") from error
-        if engine.dialect.name == "sqlite":
+        is_sqlite = engine.dialect.name == "sqlite"
+        if is_sqlite:
+            _inspect_sqlite_file(Path(url.database or ""), create=create)
             _prepare_sqlite(engine)
-        with self._errors(), engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
-                found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-                if found != "ok":
-                    raise StoreError(f"result store {self.where} is damaged ({found}); restore it or move it away.")
-            tables = sa.inspect(connection).get_table_names()
-        if tables and _INFO.name not in tables:
-            raise StoreError(
-                f"{self.where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); "
-                "name another file."
-            )
         with self._errors(), engine.begin() as connection:
+            # Inside one transaction, so that of several processes that make the same store one does and the rest wait.
+            tables = sa.inspect(connection).get_table_names()
             if not tables:
+                if not create:
+                    raise StoreError(f"result store {self.where} does not exist.")
                 _METADATA.create_all(connection)
-                with suppress(sa.exc.IntegrityError), connection.begin_nested():
-                    connection.execute(_INFO.insert().values(name="version", value=VERSION))
+                connection.execute(_INFO.insert().values(name="version", value=VERSION))
+            elif _INFO.name not in tables:
+                raise StoreError(_foreign(self.where, tables))
             version = connection.execute(sa.select(_INFO.c.value).where(_INFO.c.name == "version")).scalar()
         if version != VERSION:
             raise StoreError(f"result store {self.where} has version {version}, this aen reads {VERSION}.")
+        if is_sqlite:
+            with self._errors():
+                _use_write_ahead_log(engine)
         return engine
 
     def get(self, key: str) -> Evaluation | None:
@@ -189,7 +189,9 @@ class ResultStore:
             try:
                 with connection.begin_nested():
                     connection.execute(_EVALUATIONS.insert().values(values))
-            except sa.exc.IntegrityError:
+            except sa.exc.IntegrityError as error:
+                if _select(connection, evaluation.key) is None:
+                    raise StoreError(f"result store {self.where} refuses {evaluation}: {error.orig}") from error
                 if evaluation.weights is not None:
                     this = _EVALUATIONS.c.key == evaluation.key
                     connection.execute(_EVALUATIONS.update().where(this).values(weights=evaluation.weights))
@@ -253,31 +255,69 @@ def _has_died(owner: str) -> bool:
     return False
 
 
-def _check_sqlite_file(path: Path, *, create: bool) -> None:
-    if path.is_file() and path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
-                raise StoreError(f"{path} is not an SQLite file, or its head is damaged; name another file.")
-    elif path.exists() and not path.is_file():
+def _foreign(where: str, tables: Sequence[str]) -> str:
+    return (
+        f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); "
+        "name another file."
+    )
+
+
+def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
+    """Refuse what is not a sound result store, without writing to it: opening it for use would already change it."""
+    if path.exists() and not path.is_file():
         raise StoreError(f"result store {path} is not a file; name another.")
-    elif not create:
-        raise StoreError(f"result store {path} does not exist.")
-    elif not path.parent.is_dir():
-        raise StoreError(f"result store {path}: the folder {path.parent} does not exist; make it first.")
+    if not path.exists() or not path.stat().st_size:
+        if not create:
+            raise StoreError(f"result store {path} does not exist.")
+        if not path.parent.is_dir():
+            raise StoreError(f"result store {path}: the folder {path.parent} does not exist; make it first.")
+        return
+    with path.open("rb") as file:
+        if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
+            raise StoreError(f"{path} is not an SQLite file, or its head is damaged; name another file.")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            if tables and _INFO.name not in tables:
+                raise StoreError(_foreign(str(path), tables))
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"result store {path} is damaged or cannot be read: {error}.") from error
+    if found != "ok":
+        raise StoreError(f"result store {path} is damaged ({found}); restore it or move it away.")
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    """Write-ahead log, durable commits, patience with other writers, and transactions that lock when they begin."""
+    """Durable commits, patience with other writers, and transactions that lock when they begin."""
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:  # noqa: ANN401
         connection.isolation_level = None  # the driver's own implicit BEGIN comes too late to be a lock
-        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {pragma}")
+        connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_SECONDS}")
+        connection.execute("PRAGMA synchronous=FULL")
 
     @sa.event.listens_for(engine, "begin")
     def began(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    """Switch to the write-ahead log, which the file remembers, so that readers and the writer do not wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    raw = engine.raw_connection()
+    try:
+        while True:
+            try:
+                raw.cursor().execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                # SQLite does not always wait for other connections here, however patient it is elsewhere.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise StoreError(f"result store: {error}") from error
+                time.sleep(0.02)
+            else:
+                return
+    finally:
+        raw.close()
 
 
 def _select(connection: Connection, key: str) -> Evaluation | None:

@@ -82,7 +82,7 @@ def _check_fit(spec: ChildSpec, dataset: Dataset) -> None:
         raise SpecError(
             f"grids start at {spec.grids[0]}, but the images are {dataset.side}x{dataset.side}; make them agree."
         )
-    if spec.classes < dataset.classes:
+    if spec.classes != dataset.classes:
         raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
 
 

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import torch
-
 from aen.children.mlp import DenseChild, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
@@ -16,7 +14,8 @@ def save_weights(child: DenseChild, path: Path) -> str:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
-    save_file({name: value.detach().cpu().contiguous() for name, value in child.state_dict().items()}, part)
+    state = {name: value.detach().cpu().contiguous() for name, value in child.state_dict().items()}
+    save_file(state, part, metadata={"key": child.spec.key})
     part.replace(path)
     return path.name
 
@@ -27,14 +26,17 @@ def load_child(spec: ChildSpec, path: Path) -> DenseChild:
     Raises:
         StoreError: the file is missing, damaged, or belongs to another spec.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
     child = build_child(spec)
     try:
-        state = load_file(path)
-        with torch.no_grad():
-            child.load_state_dict(state)
+        with safe_open(path, framework="pt") as file:
+            # Children of other groups may have the same shapes; only the key tells whose weights these are.
+            key = (file.metadata() or {}).get("key")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if key != spec.key:
+            raise StoreError(f"weights {path} belong to another child: key {key}, not {spec.key}.")
+        child.load_state_dict(state)
     except FileNotFoundError as error:
         raise StoreError(f"weights {path} are missing; train the child again.") from error
     except (SafetensorError, RuntimeError, OSError) as error:

@@ -52,7 +52,7 @@ class EnvironmentConfig(_Section):
     """The environment `aen/GroupDecomposition-v0`."""
 
     reward: Literal["paper", "delta", "improvement"] = Field("delta", description="see the environment")
-    horizon: int = Field(10, gt=0, description="toggles per episode")
+    horizon: int = Field(6, gt=0, description="toggles per episode")
     stop_action: bool = Field(False, description="whether the agent may end an episode")
 
 
@@ -198,7 +198,7 @@ def _apply(content: JsonDict, override: str) -> None:
     place = content
     for section in sections:
         inner = place.get(section)
-        if isinstance(inner, str):
+        if section == "agent" and isinstance(inner, str):
             return  # agent: a name; its file is read first, then this is applied to what it holds
         if inner is None:
             inner = place[section] = {}

@@ -18,7 +18,7 @@ from aen.evaluators import LocalEvaluator
 from aen.groups import Alphabet, ClassTable, Decomposition, Generator, enumerate_classes
 from aen.results.search_result import ClassResult, TestedClass, compare, rank
 from aen.results.store import ResultStore
-from aen.training import check_device
+from aen.training import check_device, cpu_threads
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Notice, StageStarted
 from aen_agents.run_folder import RunFolder, write_atomically
@@ -78,7 +78,8 @@ class Search:
         """
         started = time.perf_counter()
         clock: dict[str, float] = {}
-        with ResultStore(folder.store_file) as store:
+        # The Q-network's arithmetic, too, depends on the number of threads in its last bits.
+        with ResultStore(folder.store_file) as store, cpu_threads(self.config.evaluator.threads):
             evaluator = LocalEvaluator(
                 store,
                 device=self.config.evaluator.device,

@@ -1,0 +1,151 @@
+import json
+import math
+import pickle
+from dataclasses import fields, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aen.children import ChildSpec, TrainingSpec
+from aen.data import DataSpec
+from aen.errors import AenError, GroupError, SpecError
+from aen.groups import Decomposition, Generator, class_key
+
+BASE = ChildSpec(grids=(4, 2), decomposition=Decomposition.of(["rot90"]))
+OTHER_DATA = {
+    "name": "letters",
+    "train": 601,
+    "validation": 596,
+    "test": 599,
+    "split_seed": 1,
+    "moves": ("rot90",),
+    "angles": "any",
+    "moves_seed": 1,
+}
+OTHER_TRAINING = {"epochs": 31, "batch_size": 63, "learning_rate": 0.02}
+OTHER = {
+    "grids": (4, 4),
+    "classes": 11,
+    "decomposition": Decomposition.of(["hflip"]),
+    "head": "free",
+    "bias": "scalar_after_relu",
+    "initialisation": "published",
+    "seed": 1,
+}
+
+
+def variants():
+    """The base spec with each single field changed, by the field's name."""
+    yield from ((name, replace(BASE, **{name: value})) for name, value in OTHER.items())
+    for name, value in OTHER_DATA.items():
+        yield f"data.{name}", replace(BASE, data=replace(BASE.data, **{name: value}))
+    for name, value in OTHER_TRAINING.items():
+        yield f"training.{name}", replace(BASE, training=replace(BASE.training, **{name: value}))
+
+
+def names_of(kind):
+    return {f.name for f in fields(kind)}
+
+
+def test_every_field_has_another_value_here():
+    assert names_of(ChildSpec) == {*OTHER, "data", "training"}
+    assert names_of(DataSpec) == set(OTHER_DATA)
+    assert names_of(TrainingSpec) == set(OTHER_TRAINING)
+
+
+def test_key_changes_with_every_single_field():
+    keys = {"nothing": BASE.key} | {name: spec.key for name, spec in variants()}
+    assert len(set(keys.values())) == len(keys)
+    assert all(len(key) == 24 and set(key) <= set("0123456789abcdef") for key in keys.values())
+
+
+def test_order_of_moves_matters():
+    one, other = (replace(BASE, data=replace(BASE.data, moves=m)) for m in [("rot90", "hflip"), ("hflip", "rot90")])
+    assert one.key != other.key
+
+
+@pytest.mark.parametrize("spec", [BASE, *(spec for _, spec in variants())], ids=["base", *(n for n, _ in variants())])
+def test_json_and_pickle_round_trips(spec):
+    for copy in (ChildSpec.from_json(json.loads(json.dumps(spec.to_json()))), pickle.loads(pickle.dumps(spec))):  # noqa: S301
+        assert copy == spec
+        assert hash(copy) == hash(spec)
+        assert copy.key == spec.key
+
+
+@given(table=st.permutations(range(4)), seed=st.integers(-(2**63), 2**64 - 1), rate=st.floats(1e-300, 1e300))
+@settings(max_examples=30, deadline=None)
+def test_json_keeps_user_made_generators_and_numbers_exactly(table, seed, rate):
+    mine = Generator.from_permutations("mine", [table])
+    decomposition = Decomposition.of(["hflip", "rot90 x| mine", "mine"], {"mine": mine})
+    # The product is only checked where it acts; on 2x2 it may be none.
+    try:
+        spec = ChildSpec(grids=(2, 2), decomposition=decomposition)
+    except GroupError:
+        spec = ChildSpec(grids=(2, 2), decomposition=Decomposition.of(["mine", "hflip"], {"mine": mine}))
+    spec = replace(spec, seed=seed, training=TrainingSpec(learning_rate=rate))
+    copy = ChildSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    assert copy == spec
+    assert copy.key == spec.key
+
+
+@pytest.mark.parametrize(
+    "factors", [["rot90", "vflip"], ["vflip", "rot90"], ["rot90 x| hflip"], ["rot90", "hflip", "vflip"]]
+)
+def test_states_of_one_class_are_one_training(factors):
+    spec = BASE.with_decomposition(Decomposition.of(["rot90", "hflip"]))
+    same = BASE.with_decomposition(Decomposition.of(factors))
+    assert same != spec
+    assert same.key == spec.key
+    assert same.class_key == spec.class_key == class_key(spec.decomposition, (4, 2))
+
+
+def test_key_depends_on_the_tables_of_a_user_made_generator_and_not_on_its_name():
+    def key(name, table):
+        mine = Generator.from_permutations(name, [table])
+        return ChildSpec(grids=(2, 2), decomposition=Decomposition.of([name], {name: mine})).key
+
+    assert key("mine", [1, 0, 3, 2]) == key("other", [1, 0, 3, 2])
+    assert key("mine", [1, 0, 3, 2]) != key("mine", [2, 3, 0, 1])
+    hflip = ChildSpec(grids=(2, 2), decomposition=Decomposition.of(["hflip"])).key
+    assert key("mine", [1, 0, 3, 2]) == hflip
+
+
+def test_with_decomposition_and_with_seed_change_only_that():
+    decomposition = Decomposition.of(["hflip"])
+    assert BASE.with_decomposition(decomposition) == replace(BASE, decomposition=decomposition)
+    assert BASE.with_seed(7) == replace(BASE, seed=7)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"head": "invariante"}, "unknown head 'invariante'.*did you mean 'invariant'"),
+        ({"head": None}, "unknown head None"),
+        ({"bias": "orbits"}, "unknown bias 'orbits'.*did you mean 'orbit'"),
+        ({"initialisation": "fan-in"}, "unknown initialisation 'fan-in'.*did you mean 'fan_in'"),
+        ({"grids": (4,)}, "make no layer"),
+        ({"grids": ()}, "make no layer"),
+    ],
+)
+def test_bad_field_is_refused(change, message):
+    with pytest.raises(SpecError, match=message):
+        replace(BASE, **change)
+
+
+@pytest.mark.parametrize("field", ["epochs", "batch_size", "learning_rate"])
+@pytest.mark.parametrize("value", [0, -1, math.nan])
+def test_training_without_effort_is_refused(field, value):
+    with pytest.raises(SpecError, match=f"training.{field} is {value}; it must be above 0"):
+        TrainingSpec(**{field: value})
+
+
+@pytest.mark.parametrize("grids", [(8, 0), (0, 4), (8, -4)])
+def test_grid_without_cells_is_refused(grids):
+    with pytest.raises(AenError, match=f"{min(grids)}"):
+        ChildSpec(grids=grids)
+
+
+def test_factor_that_does_not_fit_a_hidden_grid_is_refused():
+    with pytest.raises(GroupError, match="needs an even grid, not 5x5"):
+        ChildSpec(grids=(4, 5), decomposition=Decomposition.of(["quadrants"]))

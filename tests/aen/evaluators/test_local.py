@@ -1,0 +1,236 @@
+import pickle
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from aen.children import ChildSpec, TrainingSpec
+from aen.data import DataSpec, load_dataset
+from aen.errors import DataError, SpecError
+from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local
+from aen.groups import Decomposition
+from aen.results.store import ResultStore
+from aen.training import load_child, measure
+
+SPEC = ChildSpec(
+    data=DataSpec(train=60, validation=60, test=60),
+    grids=(8, 4),
+    decomposition=Decomposition.of(["rot90"]),
+    training=TrainingSpec(epochs=2),
+)
+SPECS = [SPEC.with_seed(seed) for seed in range(4)]
+MISFIT = replace(SPEC, grids=(4, 4))
+
+
+@pytest.fixture
+def open_store(tmp_path):
+    stores = []
+
+    def make(**options):
+        stores.append(ResultStore(tmp_path / "results.sqlite", **options))
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "store"])
+def evaluator(request, open_store, tmp_path):
+    store = open_store() if request.param == "store" else None
+    return LocalEvaluator(store, weights_folder=tmp_path / "weights")
+
+
+def keys(evaluations):
+    return [evaluation.key for evaluation in evaluations]
+
+
+def test_a_local_evaluator_is_an_evaluator():
+    assert isinstance(LocalEvaluator(), Evaluator)
+    assert not isinstance(object(), Evaluator)
+
+
+def test_futures_are_done_and_in_the_order_of_the_specs(evaluator):
+    futures = evaluator.submit(SPECS)
+    assert all(future.done() for future in futures)
+    assert [future.result().key for future in futures] == [spec.key for spec in SPECS]
+    assert keys(evaluate(evaluator, SPECS[::-1])) == [spec.key for spec in SPECS[::-1]]
+    assert evaluator.submit([]) == []
+
+
+def test_an_evaluation_says_what_was_trained(evaluator):
+    spec = replace(SPEC, seed=7, decomposition=Decomposition.of(["hflip", "vflip"]))
+    (evaluation,) = evaluate(evaluator, [spec])
+    assert (evaluation.key, evaluation.class_key, evaluation.seed) == (spec.key, spec.class_key, 7)
+    assert (evaluation.status, evaluation.epochs, evaluation.device, evaluation.threads) == ("ok", 2, "cpu", 1)
+    assert 0 < evaluation.validation_accuracy <= 1
+    assert evaluation.weights is None
+
+
+def test_equal_specs_are_trained_once(evaluator):
+    twice = evaluate(evaluator, [SPECS[0], SPECS[1], SPECS[0]])
+    assert evaluator.trained == 2
+    assert twice[0] == twice[2] != twice[1]
+
+
+def test_two_decompositions_of_one_class_are_one_training(evaluator):
+    same_class = SPEC.with_decomposition(Decomposition.of(["rot90", "rot180"]))
+    first, second = evaluate(evaluator, [SPEC, same_class])
+    assert evaluator.trained == 1
+    assert first == second
+
+
+def test_looked_up_is_true_from_the_second_time_on(evaluator):
+    first, again = evaluate(evaluator, [SPEC]), evaluate(evaluator, [SPEC, SPECS[1]])
+    assert [e.looked_up for e in first + again] == [False, True, False]
+    assert again[0] == first[0]
+    assert evaluator.trained == 2
+
+
+def test_without_a_store_results_do_not_depend_on_what_was_trained_before():
+    (alone,) = evaluate(LocalEvaluator(), [SPECS[3]])
+    *_, last = evaluate(LocalEvaluator(), SPECS)
+    assert replace(alone, seconds=0) == replace(last, seconds=0)
+
+
+def test_two_evaluators_on_one_store_train_nothing_twice(open_store):
+    first, second = LocalEvaluator(open_store()), LocalEvaluator(open_store())
+    ours = evaluate(first, SPECS[:3])
+    theirs = evaluate(second, SPECS)
+    assert (first.trained, second.trained) == (3, 1)
+    assert theirs[:3] == ours
+    assert [e.looked_up for e in theirs] == [True, True, True, False]
+
+
+def test_every_result_is_in_the_store_before_it_is_handed_out(open_store):
+    evaluations = evaluate(LocalEvaluator(open_store()), SPECS)
+    assert [open_store().get(spec.key) for spec in SPECS] == evaluations
+
+
+def test_what_another_is_training_is_waited_for_and_not_trained(open_store):
+    (theirs,) = evaluate(LocalEvaluator(), [SPEC])
+    other, evaluator = open_store(), LocalEvaluator(open_store())
+    assert other.claim(SPEC.key).mine
+    committed = threading.Timer(0.5, other.commit, [theirs, SPEC])
+    committed.start()
+    waited, trained = evaluate(evaluator, [SPEC, SPECS[1]])
+    committed.join()
+    assert waited == theirs
+    assert (waited.looked_up, trained.looked_up, evaluator.trained) == (True, False, 1)
+
+
+def test_what_another_gave_up_is_trained(open_store):
+    other, evaluator = open_store(), LocalEvaluator(open_store())
+    other.claim(SPEC.key)
+    released = threading.Timer(0.3, other.release, [SPEC.key])
+    started = time.monotonic()
+    released.start()
+    (evaluation,) = evaluate(evaluator, [SPEC])
+    released.join()
+    assert time.monotonic() - started >= 0.3
+    assert (evaluation.looked_up, evaluator.trained) == (False, 1)
+
+
+def test_weights_need_a_folder():
+    with pytest.raises(SpecError, match="keep_weights needs an evaluator with a weights_folder"):
+        LocalEvaluator().submit([SPEC], keep_weights=True)
+
+
+def test_weights_are_kept_only_when_asked_for(evaluator):
+    evaluate(evaluator, [SPEC])
+    assert not evaluator.weights_folder.exists()
+
+
+def test_kept_weights_are_those_that_were_measured(evaluator):
+    (evaluation,) = evaluate(evaluator, [SPEC], keep_weights=True)
+    child = load_child(SPEC, evaluator.weights_folder / evaluation.weights)
+    loss, accuracy = measure(child, load_dataset(SPEC.data).validation)
+    assert accuracy == evaluation.validation_accuracy
+    assert loss == pytest.approx(evaluation.validation_loss, rel=1e-5)
+
+
+def test_kept_weights_are_not_trained_again(evaluator):
+    evaluate(evaluator, [SPEC], keep_weights=True)
+    (again,) = evaluate(evaluator, [SPEC], keep_weights=True)
+    assert again.looked_up
+    assert evaluator.trained == 1
+
+
+def test_deleted_weights_are_made_again_and_are_the_same(evaluator):
+    (first,) = evaluate(evaluator, [SPEC], keep_weights=True)
+    file = evaluator.weights_folder / first.weights
+    before = file.read_bytes()
+    file.unlink()
+    (again,) = evaluate(evaluator, [SPEC], keep_weights=True)
+    assert evaluator.trained == 2
+    assert file.read_bytes() == before
+    assert again.weights == first.weights
+    assert again.validation_loss == first.validation_loss
+
+
+def test_weights_wanted_later_are_attached_to_the_stored_result(open_store, tmp_path):
+    evaluator = LocalEvaluator(open_store(), weights_folder=tmp_path / "weights")
+    (without,) = evaluate(evaluator, [SPEC])
+    (having,) = evaluate(evaluator, [SPEC], keep_weights=True)
+    assert having.weights is not None
+    assert open_store().get(SPEC.key) == replace(without, weights=having.weights)
+
+
+def test_a_training_that_diverges_is_a_result_without_weights(evaluator):
+    spec = replace(SPEC, training=TrainingSpec(epochs=3, learning_rate=1e38))
+    first, again = (evaluate(evaluator, [spec], keep_weights=True)[0] for _ in range(2))
+    assert (first.status, first.validation_accuracy, first.weights) == ("diverged", 0.0, None)
+    assert again == first
+    assert evaluator.trained == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "message"),
+    [
+        (MISFIT, SpecError, "grids start at 4, but the images are 8x8"),
+        (replace(SPEC, classes=9), SpecError, "classes is 9, but the data set has 10"),
+        (replace(SPEC, data=DataSpec("digit")), DataError, "did you mean 'digits'"),
+    ],
+)
+def test_a_training_that_fails_gives_its_lease_back(open_store, spec, error, message):
+    evaluator = LocalEvaluator(open_store())
+    with pytest.raises(error, match=message):
+        evaluator.submit([SPEC, spec])
+    assert evaluator.trained == 1
+    assert open_store().claim(spec.key).mine
+
+
+def test_an_interrupted_training_gives_its_lease_back(open_store, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "train_child", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        LocalEvaluator(open_store()).submit([SPEC])
+    assert open_store().claim(SPEC.key).mine
+
+
+def test_a_pickled_evaluator_knows_its_results_and_carries_no_images(evaluator):
+    first = evaluate(evaluator, SPECS)
+    data = pickle.dumps(evaluator)
+    copy = pickle.loads(data)  # noqa: S301 - our own bytes
+    images = load_dataset(SPEC.data).train.images
+    assert len(data) < images.numel() * images.element_size()
+    assert evaluate(copy, SPECS) == first
+    assert copy.trained == len(SPECS)
+    (new,) = evaluate(copy, [SPEC.with_seed(99)])
+    assert not new.looked_up
+    copy.close()
+
+
+def test_closing_without_a_store_is_no_error():
+    LocalEvaluator().close()
+
+
+def test_a_closed_evaluator_no_longer_holds_its_leases_alive(open_store):
+    store = open_store(lease_seconds=0.3)
+    store.claim(SPEC.key)
+    LocalEvaluator(store).close()
+    time.sleep(0.6)
+    assert open_store(lease_seconds=0.3).claim(SPEC.key).mine

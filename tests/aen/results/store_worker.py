@@ -1,0 +1,104 @@
+"""A process of its own that uses a result store; test_store_processes.py runs it and kills it."""
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+from aen.children import ChildSpec, TrainingSpec
+from aen.data import DataSpec
+from aen.evaluators import local
+from aen.groups import Decomposition
+from aen.results import Evaluation
+from aen.results.store import ResultStore
+
+SPEC = ChildSpec(
+    data=DataSpec(train=40, validation=40, test=40),
+    grids=(8, 4),
+    decomposition=Decomposition.of(["rot90"]),
+    training=TrainingSpec(epochs=1),
+)
+
+
+def invented(spec, *, validation_loss):
+    return Evaluation(
+        key=spec.key,
+        class_key=spec.class_key,
+        seed=spec.seed,
+        status="ok",
+        train_loss=0.0,
+        train_accuracy=1.0,
+        validation_loss=validation_loss,
+        validation_accuracy=1.0,
+        parameters=1,
+        epochs=1,
+        seconds=0.0,
+        device="cpu",
+        threads=1,
+    )
+
+
+def say(word):
+    print(word, flush=True)  # noqa: T201
+
+
+def meet(folder, others):
+    """Wait until `others` processes are at the same point; busy, so that all go on at the same instant."""
+    folder.mkdir(exist_ok=True)
+    (folder / str(os.getpid())).touch()
+    deadline = time.monotonic() + 30
+    while len(os.listdir(folder)) < others:  # noqa: PTH208 - the fastest there is
+        if time.monotonic() > deadline:
+            raise TimeoutError(folder)
+
+
+def train_all(store_path, ledger, workers, keys, direction):
+    """Evaluate the same specs as the other workers; note every training in the ledger."""
+
+    def train(spec, *_, **__):
+        with Path(ledger).open("a") as file:
+            file.write(f"{spec.key}\n")
+        time.sleep(0.01)
+        # The figure is another at each training: equal figures are copies of one training.
+        return invented(spec, validation_loss=random.SystemRandom().random())
+
+    local.train_child = train
+    specs = [SPEC.with_seed(seed) for seed in range(int(keys))][:: int(direction)]
+    with ResultStore(store_path) as store:
+        evaluator = local.LocalEvaluator(store)
+        evaluator._dataset = lambda _: None
+        meet(Path(ledger).parent / "start", int(workers))
+        for future in evaluator.submit(specs):
+            evaluation = future.result()
+            say(f"{evaluation.key} {evaluation.validation_loss!r}")
+
+
+def create_all(folder, workers, rounds):
+    """Make the same new stores as the other workers, each at the same instant."""
+    for number in range(int(rounds)):
+        meet(Path(folder) / f"round{number}", int(workers))
+        with ResultStore(Path(folder) / f"store{number}.sqlite") as store:
+            store.claim(f"key-of-{os.getpid()}")
+            store.release(f"key-of-{os.getpid()}")
+    say("made")
+
+
+def hold_lease(store_path, lease_seconds):
+    """Claim and never finish."""
+    store = ResultStore(store_path, lease_seconds=float(lease_seconds))
+    say("mine" if store.claim(SPEC.key).mine else "not mine")
+    time.sleep(600)
+
+
+def commit_on_and_on(store_path):
+    """Commit results one after the other without end; name each as soon as it is committed."""
+    store = ResultStore(store_path)
+    for seed in range(1_000_000):
+        spec = SPEC.with_seed(seed)
+        store.commit(invented(spec, validation_loss=0.5), spec)
+        say(spec.key)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,108 @@
+"""Several real processes on one store. They are Python scripts of their own, so that they can be killed."""
+
+import collections
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from aen.evaluators import LocalEvaluator
+
+WORKER = Path(__file__).parent / "store_worker.py"
+
+
+@pytest.fixture
+def start():
+    """Start a worker; whatever is still alive at the end is killed."""
+    started = []
+
+    def run(*words):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", str(WORKER), *map(str, words)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def finish(processes):
+    outputs = []
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        outputs.append(out.splitlines())
+    return outputs
+
+
+def kill(process):
+    process.kill()
+    process.wait(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_processes_with_the_same_keys_train_each_once_and_agree(start, path, tmp_path, spec):
+    ledger, workers, keys = tmp_path / "trained.txt", 3, 30
+    outputs = finish([start("train_all", path, ledger, workers, keys, 1 if i % 2 else -1) for i in range(workers)])
+    trained = collections.Counter(ledger.read_text().split())
+    assert trained == dict.fromkeys((spec.with_seed(seed).key for seed in range(keys)), 1)
+    assert len(outputs[0]) == keys
+    assert all(sorted(output) == sorted(outputs[0]) for output in outputs)
+
+
+def test_processes_that_make_the_same_store_at_the_same_instant_all_succeed(start, tmp_path):
+    workers, rounds = 2, 60
+    outputs = finish([start("create_all", tmp_path, workers, rounds) for _ in range(workers)])
+    assert outputs == [["made"]] * workers
+
+
+def test_the_lease_of_a_process_killed_on_this_machine_is_taken_over_at_once(start, open_store, path, spec):
+    holder = start("hold_lease", path, 60)
+    assert holder.stdout.readline() == "mine\n"
+    store = open_store(lease_seconds=60)
+    assert not store.claim(spec.key).mine
+    kill(holder)
+    killed = time.monotonic()
+    evaluator = LocalEvaluator(store)
+    (future,) = evaluator.submit([spec])
+    assert time.monotonic() - killed < 30
+    assert evaluator.trained == 1
+    assert store.get(spec.key) == future.result()
+
+
+def test_the_lease_of_a_process_killed_on_another_machine_is_taken_over_in_time(start, open_store, path, spec, sql):
+    lease_seconds = 2.0
+    holder = start("hold_lease", path, lease_seconds)
+    assert holder.stdout.readline() == "mine\n"
+    kill(holder)
+    # Of other machines nobody can say which processes run: only the heartbeat tells.
+    sql("UPDATE leases SET owner = 'elsewhere' || substr(owner, instr(owner, ':')), heartbeat = ?", time.time())
+    store = open_store(lease_seconds=lease_seconds)
+    assert not store.claim(spec.key).mine
+    started = time.monotonic()
+    evaluator = LocalEvaluator(store)
+    (future,) = evaluator.submit([spec])
+    assert lease_seconds / 2 < time.monotonic() - started < 30
+    assert evaluator.trained == 1
+    assert store.get(spec.key) == future.result()
+
+
+def test_what_a_killed_process_had_committed_is_there(start, open_store, path, sql):
+    writer = start("commit_on_and_on", path)
+    announced = [writer.stdout.readline().strip() for _ in range(20)]
+    kill(writer)
+    announced += writer.stdout.read().split("\n")[:-1]
+    stored = {evaluation.key: child for evaluation, child in open_store(create=False).evaluations()}
+    assert set(announced) <= set(stored)
+    assert len(stored) <= len(announced) + 1
+    assert all(child.key == key for key, child in stored.items())
+    assert sql("PRAGMA integrity_check") == [("ok",)]

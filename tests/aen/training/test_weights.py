@@ -1,0 +1,90 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from aen.children import ChildSpec, build_child
+from aen.errors import StoreError
+from aen.groups import Decomposition
+from aen.training import load_child, save_weights
+
+SPEC = ChildSpec(grids=(4, 4), decomposition=Decomposition.of(["hflip"]))
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "kept" / "weights.safetensors"
+
+
+@pytest.fixture
+def child():
+    # Weights that no seed draws, so that a fresh child would not do.
+    child = build_child(SPEC)
+    with torch.no_grad():
+        for parameter in child.parameters():
+            parameter.add_(1)
+    return child
+
+
+@pytest.mark.parametrize("bias", ["orbit", "scalar_after_relu"])
+@pytest.mark.parametrize("head", ["free", "invariant"])
+def test_loaded_child_is_the_saved_one(path, head, bias):
+    spec = replace(SPEC, head=head, bias=bias)
+    trained = build_child(spec.with_seed(5))
+    assert save_weights(trained, path) == path.name
+    # The seed says how the weights began, not what they became.
+    loaded = load_child(spec.with_seed(5), path)
+    assert not loaded.training
+    assert loaded.spec == spec.with_seed(5)
+    for name, value in trained.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def test_nothing_but_the_file_is_left_in_the_folder(path, child):
+    save_weights(child, path)
+    save_weights(child, path)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_saved_weights_are_not_those_of_a_fresh_child(path, child):
+    save_weights(child, path)
+    x = torch.ones(1, 16)
+    assert torch.equal(load_child(SPEC, path)(x), child.eval()(x))
+    assert not torch.equal(build_child(SPEC)(x), child(x))
+
+
+def test_missing_weights_are_reported(path):
+    with pytest.raises(StoreError, match=r"weights .* are missing; train the child again"):
+        load_child(SPEC, path)
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda _: b"", lambda b: b"\xff" * len(b)])
+def test_damaged_weights_are_reported(path, child, damage):
+    save_weights(child, path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(StoreError, match="are damaged or belong to another child"):
+        load_child(SPEC, path)
+
+
+def test_folder_in_place_of_weights_is_reported(path):
+    path.mkdir(parents=True)
+    with pytest.raises(StoreError, match="are damaged"):
+        load_child(SPEC, path)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SPEC, decomposition=Decomposition.of(["rot90"])),
+        replace(SPEC, grids=(4, 4, 4)),
+        replace(SPEC, head="free"),
+        replace(SPEC, bias="scalar_after_relu"),
+        # As many orbits, but others: the same shapes.
+        replace(SPEC, decomposition=Decomposition.of(["vflip"])),
+    ],
+    ids=["rot90", "grids", "head", "bias", "vflip"],
+)
+def test_weights_of_another_child_are_refused(path, child, other):
+    save_weights(child, path)
+    with pytest.raises(StoreError, match="belong to another child"):
+        load_child(other, path)

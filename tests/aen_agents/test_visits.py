@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+from aen_agents.config import BudgetConfig
+from aen_agents.events import Event
+from aen_agents.visits import Visits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+# Ten states in three classes.
+CLASS_OF_STATE = [0, 0, 1, 1, 1, 2, 2, 2, 2, 2]
+
+
+def visits(tmp_path: Path, counted: str, *, children: int = 100, steps: int = 100, classes: int = 3) -> Visits:
+    return Visits(
+        budget=BudgetConfig(children=children, steps=steps),
+        counted=counted,  # type: ignore[arg-type]
+        classes=classes,
+        states=len(CLASS_OF_STATE),
+        listener=lambda _: None,
+        history=tmp_path / "history.jsonl",
+    )
+
+
+def info(state: int, *, looked_up: bool = False) -> dict[str, object]:
+    key = f"class {CLASS_OF_STATE[state]}"
+    return {
+        "state": state,
+        "class_key": key,
+        "accuracy": 0.5 + 0.1 * CLASS_OF_STATE[state],
+        "factors": f"f{state}",
+        "group": "C2",
+        "looked_up": looked_up,
+    }
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.booleans())
+def test_first_visits_count_what_they_should(tmp_path: Path, states: list[int], looked_up: bool) -> None:
+    by_class, by_state = visits(tmp_path, "classes"), visits(tmp_path, "states")
+    for state in states:
+        for seen in (by_class, by_state):
+            seen.saw(info(state, looked_up=looked_up), reward=0.0, epsilon=1.0)
+    assert by_state.first_visits == len(set(states))
+    assert by_class.first_visits == len({CLASS_OF_STATE[state] for state in states})
+    assert by_class.steps == len(states)
+    assert by_class.best == 0.5 + 0.1 * max(CLASS_OF_STATE[state] for state in states)
+
+
+def test_it_ends_when_the_budget_is_used_up(tmp_path: Path) -> None:
+    seen = visits(tmp_path, "states", children=2)
+    seen.saw(info(0), reward=0, epsilon=1)
+    assert seen.why_finished() is None
+    seen.saw(info(1), reward=0, epsilon=1)
+    assert seen.why_finished() == "the budget of children is used up"
+
+
+def test_it_ends_when_every_class_is_known(tmp_path: Path) -> None:
+    seen = visits(tmp_path, "states")
+    for state in (0, 2, 5):
+        assert seen.why_finished() is None
+        seen.saw(info(state), reward=0, epsilon=1)
+    assert seen.why_finished() == "every class is known"
+
+
+def test_it_ends_at_the_limit_of_steps(tmp_path: Path) -> None:
+    seen = visits(tmp_path, "classes", steps=2)
+    seen.saw(info(0), reward=0, epsilon=1, start=True)
+    seen.saw(info(0), reward=0, epsilon=1)
+    assert seen.why_finished() is None
+    seen.saw(info(0), reward=0, epsilon=1)
+    assert seen.why_finished() == "the limit of steps is reached"
+
+
+def test_history_has_a_line_per_visit(tmp_path: Path) -> None:
+    events: list[Event] = []
+    seen = visits(tmp_path, "classes")
+    seen._listener = events.append
+    for state in (0, 1, 2):
+        seen.saw(info(state), reward=0.25, epsilon=0.5)
+    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [line["first"] for line in lines] == [True, False, True]
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert len(events) == 3

@@ -1,0 +1,119 @@
+"""What must hold for every environment that is registered, made bare."""
+
+import pickle
+import subprocess
+import sys
+import time
+
+import gymnasium
+import pytest
+from aen_envs import ENVIRONMENT_IDS
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
+
+pytestmark = pytest.mark.parametrize("environment_id", ENVIRONMENT_IDS)
+# Which of a child's figures may differ between two runs.
+UNSTEADY = {"seconds", "looked_up"}
+
+
+def make(environment_id, **arguments):
+    return gymnasium.make(f"aen_envs:{environment_id}", **arguments)
+
+
+def run(code):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def steady(info):
+    return {name: value for name, value in info.items() if name not in UNSTEADY}
+
+
+def test_gymnasium_finds_it_by_itself(environment_id):
+    code = (
+        "import gymnasium, sys; assert not [m for m in sys.modules if m.startswith('aen')];"
+        f"env = gymnasium.make('aen_envs:{environment_id}'); print(env.spec.id); print(env.unwrapped.spec.id)"
+    )
+    assert run(code) == [environment_id, environment_id]
+
+
+def test_it_has_its_bare_name_after_an_import_which_is_light(environment_id):
+    code = (
+        "import gymnasium, aen_envs, sys;"
+        f"print(gymnasium.spec('{environment_id}').id);"
+        "print(*{'torch', 'sqlalchemy', 'matplotlib', 'stable_baselines3', 'sklearn'} & set(sys.modules))"
+    )
+    assert run(code) == [environment_id]
+
+
+def test_gymnasiums_checker_has_no_complaint(environment_id):
+    env = make(environment_id)
+    check_env(env.unwrapped)
+    env.close()
+
+
+def test_stable_baselines_checker_has_no_complaint(environment_id):
+    env = make(environment_id)
+    check_env_of_sb3(env)
+    env.close()
+
+
+def test_made_bare_it_is_quick(environment_id):
+    env = make(environment_id)
+    started = time.perf_counter()
+    env.reset(seed=0)
+    for action in range(5):
+        env.step(action)
+    assert time.perf_counter() - started < 20
+    env.close()
+
+
+def test_two_of_them_agree(environment_id):
+    ours, theirs = make(environment_id), make(environment_id)
+    for env in (ours, theirs):
+        env.action_space.seed(1)
+    (observation, info), (observation2, info2) = ours.reset(seed=1), theirs.reset(seed=1)
+    assert observation.tolist() == observation2.tolist()
+    assert steady(info) == steady(info2)
+    for _ in range(8):
+        action, action2 = ours.action_space.sample(), theirs.action_space.sample()
+        assert action == action2
+        first, second = ours.step(action), theirs.step(action)
+        assert first[0].tolist() == second[0].tolist()
+        assert first[1:4] == second[1:4]
+        assert steady(first[4]) == steady(second[4])
+
+
+def test_the_seed_of_a_reset_does_not_change_or_retrain_the_children(environment_id):
+    env = make(environment_id)
+    seen = []
+    for seed in (0, 1, 12345, None):
+        _, info = env.reset(seed=seed)
+        *_, after = env.step(1)
+        seen.append((steady(info), steady(after)))
+    assert seen == seen[:1] * 4
+    assert env.unwrapped.evaluator.trained == 2
+
+
+def test_it_can_be_pickled_in_the_middle_of_an_episode(environment_id):
+    env = make(environment_id)
+    env.reset(seed=0)
+    env.step(0)
+    copy = pickle.loads(pickle.dumps(env))  # noqa: S301 - our own bytes
+    for action in (1, 0):
+        first, second = env.step(action), copy.step(action)
+        assert first[0].tolist() == second[0].tolist()
+        assert first[1:4] == second[1:4]
+        assert steady(first[4]) == steady(second[4])
+
+
+@pytest.mark.parametrize("mode", ["ansi", "rgb_array"])
+def test_it_renders_through_gymnasium(environment_id, mode):
+    env = make(environment_id, render_mode=mode)
+    env.reset(seed=0)
+    frame = env.render()
+    assert isinstance(frame, str) == (mode == "ansi")
+    env.close()
