@@ -9,19 +9,19 @@ import statistics
 import tempfile
 from pathlib import Path
 
-import aen_envs  # noqa: F401 - registers the environments
 import gymnasium as gym
+from common import print_table
+
+import aen_envs  # noqa: F401 - registers the environments
+from aen.evaluators import LocalEvaluator, evaluate
+from aen.groups import Decomposition, enumerate_classes
+from aen.results.store import ResultStore
+from aen.training import cpu_threads
 from aen_agents.config import PROJECT_CONFIGS, AgentConfig, SearchConfig, load_config
 from aen_agents.dqn import explore
 from aen_agents.events import Event, Visited
 from aen_agents.search import alphabet_of, child_of
 from aen_agents.visits import Visits
-from common import print_table
-
-from aen.evaluators import LocalEvaluator, evaluate
-from aen.groups import Decomposition, enumerate_classes
-from aen.results.store import ResultStore
-from aen.training import cpu_threads
 
 
 def children_until_found(

@@ -5,11 +5,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from common import print_table
+
 from aen_agents.config import PROJECT_CONFIGS, load_config
 from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder
 from aen_agents.search import Search
-from common import print_table
 
 
 def main() -> None:

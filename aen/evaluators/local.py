@@ -112,6 +112,8 @@ class LocalEvaluator:
             )
             if self.store is not None:
                 self.store.commit(evaluation, spec)
+            if known is not None:
+                evaluation = replace(known, weights=evaluation.weights, looked_up=False)
         except BaseException:
             if self.store is not None:
                 self.store.release(spec.key)

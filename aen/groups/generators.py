@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Self
 
 import numpy as np
 
@@ -122,7 +121,7 @@ class Generator:
         return cls(name)
 
     @classmethod
-    def from_permutations(cls, name: str, permutations: Iterable[Iterable[int]]) -> Self:
+    def from_permutations(cls, name: str, permutations: Iterable[Iterable[int]]) -> "Generator":
         """Make a generator of your own from one permutation per grid it shall act on.
 
         Args:

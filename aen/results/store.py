@@ -237,7 +237,8 @@ class ResultStore:
         return {"where": self.where, "lease_seconds": self.lease_seconds}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["where"], lease_seconds=state["lease_seconds"])  # type: ignore[misc]
+        # It was there when it was pickled: a file that has gone since must not come back empty.
+        self.__init__(state["where"], create=False, lease_seconds=state["lease_seconds"])  # type: ignore[misc]
 
 
 def _has_died(owner: str) -> bool:

@@ -7,9 +7,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import aen_envs  # noqa: F401 - registers the environments
 import gymnasium as gym
 
+import aen_envs  # noqa: F401 - registers the environments
 from aen._typing import JsonDict
 from aen.children import ChildSpec, TrainingSpec
 from aen.data import DataSpec, find_source, load_dataset

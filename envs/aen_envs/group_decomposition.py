@@ -68,7 +68,9 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`,
-    `class_key`, `group`, `parameters`, `looked_up` (whether it was trained before) and `seconds` (of its training).
+    `class_key`, `group`, `parameters`, `seconds` (of its training) and `looked_up`: whether this network was met
+    before, since the environment was made or last reset with a seed, so that it was looked up, not trained. What a
+    store already held does not count, or `info` would not depend on the seed alone; the evaluator's `trained` knows.
 
     ## Version History
     - v0: first version.
@@ -110,24 +112,33 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
         self._bits: Bits = np.zeros(n, dtype=np.int8)
         self._accuracies: list[float] = []
         self._baseline = 0.0
+        self._met: set[str] = set()
 
     @property
     def decomposition(self) -> Decomposition:
         """The factors chosen now."""
-        return self.alphabet.decomposition(self._bits.tolist())
+        return self._decomposition_of(self._bits)
+
+    def _decomposition_of(self, bits: Bits) -> Decomposition:
+        return self.alphabet.decomposition(bits.tolist())
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Bits, dict[str, Any]]:
         """Start an episode; ``options={"state": bits}`` starts it elsewhere than at no factor."""
         super().reset(seed=seed)
-        start = (options or {}).get("state", np.zeros(len(self.alphabet)))
-        bits = np.asarray(start, dtype=np.int8)
-        if bits not in self.observation_space:
-            raise SpecError(f"options['state'] is {start!r}; give {len(self.alphabet)} values of 0 or 1.")
-        self._bits = bits.copy()
-        untied, here = self._evaluate(Decomposition(), self.decomposition)
+        n = len(self.alphabet)
+        start = (options or {}).get("state", [0] * n)
+        if np.shape(start) != (n,) or any(bit not in (0, 1) for bit in start):
+            raise SpecError(f"options['state'] is {start!r}; give {n} values of 0 or 1.")
+        bits: Bits = np.array(start, dtype=np.int8)
+        untied, here = self._evaluate(Decomposition(), self._decomposition_of(bits))
+        self._bits = bits
         self._baseline = untied.validation_accuracy
+        if seed is not None:
+            self._met.clear()
         self._accuracies = [here.validation_accuracy]
-        return self._bits.copy(), self._info(here)
+        info = self._info(here)
+        self._met.add(untied.class_key)
+        return self._bits.copy(), info
 
     def step(self, action: np.int64 | int) -> tuple[Bits, float, bool, bool, dict[str, Any]]:
         """Toggle a factor, or stop."""
@@ -136,9 +147,12 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
         if action not in self.action_space:
             raise SpecError(f"action is {action!r}; choose 0 to {int(self.action_space.n) - 1}.")  # type: ignore[attr-defined]
         stopped = int(action) == len(self.alphabet)
+        bits = self._bits.copy()
         if not stopped:
-            self._bits[int(action)] ^= 1
-        (evaluation,) = self._evaluate(self.decomposition)
+            bits[int(action)] ^= 1
+        # The state changes only when its child is there: an evaluator that fails leaves everything as it was.
+        (evaluation,) = self._evaluate(self._decomposition_of(bits))
+        self._bits = bits
         accuracy = evaluation.validation_accuracy
         reward = REWARDS[self.reward](accuracy, self._baseline, self._accuracies[-1])
         self._accuracies.append(accuracy)
@@ -169,6 +183,8 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
 
     def _info(self, evaluation: Evaluation) -> dict[str, Any]:
         decomposition = self.decomposition
+        met = evaluation.class_key in self._met
+        self._met.add(evaluation.class_key)
         return {
             "accuracy": evaluation.validation_accuracy,
             "baseline_accuracy": self._baseline,
@@ -178,6 +194,6 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
             "class_key": evaluation.class_key,
             "group": decomposition.describe(self.child.grids).name,
             "parameters": evaluation.parameters,
-            "looked_up": evaluation.looked_up,
+            "looked_up": met,
             "seconds": evaluation.seconds,
         }

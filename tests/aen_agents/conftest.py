@@ -4,12 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from aen._typing import JsonDict
 from aen_agents.config import SearchConfig
 from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder
 from aen_agents.search import Search
-
-from aen._typing import JsonDict
 
 TINY: JsonDict = {
     "name": "tiny",

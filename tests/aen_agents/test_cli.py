@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from aen_agents.cli import main
-from aen_agents.run_folder import RunFolder
 
 from aen._typing import JsonDict
+from aen_agents.cli import main
+from aen_agents.run_folder import RunFolder
 
 DIGITS = "configs/digits.yaml"
 QUICK = [

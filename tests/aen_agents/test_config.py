@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aen_agents.config import PROJECT_CONFIGS, load_config
 
 from aen.errors import ConfigError
+from aen_agents.config import PROJECT_CONFIGS, load_config
 
 
 @pytest.fixture

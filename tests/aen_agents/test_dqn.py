@@ -6,20 +6,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import aen_envs  # noqa: F401
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from aen_agents.config import AgentConfig, BudgetConfig, load_config
-from aen_agents.dqn import SearchDQN, VisitRule, explore, make_dqn
-from aen_agents.visits import Visits
 from stable_baselines3.common.monitor import Monitor
 
+import aen_envs  # noqa: F401
 from aen.children import ChildSpec
 from aen.data import DataSpec
 from aen.groups import ALPHABETS
 from aen.results import Evaluation
+from aen_agents.config import AgentConfig, BudgetConfig, load_config
+from aen_agents.dqn import SearchDQN, VisitRule, explore, make_dqn
+from aen_agents.visits import Visits
 
 GOOD = {"rot90", "hflip"}
 

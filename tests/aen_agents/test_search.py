@@ -5,6 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import aen
+from aen._typing import JsonDict
+from aen.data import load_dataset
+from aen.errors import RunFolderError
+from aen.training import measure
 from aen_agents import selection
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
@@ -12,12 +18,6 @@ from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder
 from aen_agents.search import Search, child_of
 from aen_agents.selection import fresh_seeds
-
-import aen
-from aen._typing import JsonDict
-from aen.data import load_dataset
-from aen.errors import RunFolderError
-from aen.training import measure
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 TIMES = {"seconds", "finished_at"}

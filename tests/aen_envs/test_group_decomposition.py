@@ -5,7 +5,6 @@ from dataclasses import replace
 import gymnasium
 import numpy as np
 import pytest
-from aen_envs import GroupDecompositionEnv
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from aen.children import ChildSpec
 from aen.errors import AenError, GroupError, SpecError
 from aen.evaluators import Evaluator, LocalEvaluator
 from aen.groups import Alphabet, Decomposition
+from aen_envs import GroupDecompositionEnv
 
 QUARTER = (
     *("rot90", "hflip", "vflip", "hshift(1/4)", "vshift(1/4)", "quadrants"),

@@ -7,9 +7,10 @@ import time
 
 import gymnasium
 import pytest
-from aen_envs import ENVIRONMENT_IDS
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as check_env_of_sb3
+
+from aen_envs import ENVIRONMENT_IDS
 
 pytestmark = pytest.mark.parametrize("environment_id", ENVIRONMENT_IDS)
 # Which of a child's figures may differ between two runs.

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from aen_envs.rendering import Scene, draw_picture, draw_text
 
 from aen.groups import Decomposition
+from aen_envs.rendering import Scene, draw_picture, draw_text
 
 FACTORS = ("rot90", "hflip", "hflip x vflip")
 SCENE = Scene(

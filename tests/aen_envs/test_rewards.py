@@ -1,9 +1,10 @@
 import math
 
 import pytest
-from aen_envs.rewards import REWARDS
 from hypothesis import given
 from hypothesis import strategies as st
+
+from aen_envs.rewards import REWARDS
 
 ACCURACY = st.floats(0, 1)
 

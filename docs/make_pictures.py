@@ -1,0 +1,27 @@
+"""Draw README's picture from a finished run:  python docs/make_pictures.py RUN  (RUN: `make train-agent`, seed 0)."""
+
+import sys
+from pathlib import Path
+
+from aen_agents.report.figures import selection_intervals
+from aen_agents.run_folder import RunFolder
+
+
+def main() -> None:
+    """Write docs/images/digits.svg."""
+    summary = RunFolder.open(Path(sys.argv[1])).summary() or {}
+    roles = {summary["baseline"]["class_key"]: "untied", summary["winner"]["class_key"]: "winner"}
+    rows = [
+        (
+            f"{row['decomposition']} ({row['group']})",
+            row["validation_accuracy_mean"],
+            row["validation_accuracy_interval"],
+            roles.get(row["class_key"], ""),
+        )
+        for row in summary["selection"]
+    ]
+    (Path(__file__).parent / "images" / "digits.svg").write_text(selection_intervals(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from aen_agents.events import Notice, Retrained, StageStarted, Visited
+from aen_agents.progress import ConsoleProgress
+
+
+def visited(visits: int, *, first: bool = True) -> Visited:
+    return Visited(1, visits, first, 3, "rot90 + hflip", "D4", "key", 0.9, 0.1, 0.5, 0.95)
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
+def test_a_search_is_shown(terminal: bool) -> None:
+    out = io.StringIO()
+    with ConsoleProgress(Console(file=out, force_terminal=terminal, width=200)) as progress:
+        progress(Notice("vshift(4) has order 7 on 28x28"))
+        progress(StageStarted("explore", 20))
+        for visits in range(1, 21):
+            progress(visited(visits))
+        progress(visited(20, first=False))
+        progress(StageStarted("select", 2))
+        progress(Retrained("rot90", 0.8))
+        progress(Retrained("hflip", 0.7))
+    text = out.getvalue()
+    assert "note: vshift(4) has order 7 on 28x28" in text
+    assert "best 95.0%" in text
+    assert "epsilon 0.50" in text
+    assert "20/20" in text
+    assert "2/2" in text
+    if not terminal:
+        assert text.splitlines() == [
+            "note: vshift(4) has order 7 on 28x28",
+            "exploring: 20 children",
+            "  10/20  best 95.0%  epsilon 0.50  rot90 + hflip: 90.0%",
+            "  20/20  best 95.0%  epsilon 0.50  rot90 + hflip: 90.0%",
+            "selecting on fresh seeds: 2 children",
+            "  2/2  hflip: 70.0%",
+        ]
