@@ -37,4 +37,4 @@ def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object
     print(f"| {' | '.join(heads)} |")
     print(f"|{'---|' * len(heads)}")
     for row in rows:
-        print(f"| {' | '.join(str(cell) for cell in row)} |")
+        print(f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in row)} |")
