@@ -8,62 +8,25 @@ machine that no longer runs.
 import json
 import os
 import socket
-import sqlite3
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
+from aen.results.database import EVALUATIONS, LEASES, database_errors, open_database, shown
 from aen.results.evaluation import Evaluation
 
-VERSION = "1"
-_METADATA = sa.MetaData()
-_INFO = sa.Table(
-    "aen_store",
-    _METADATA,
-    sa.Column("name", sa.String(32), primary_key=True),
-    sa.Column("value", sa.String(256), nullable=False),
-)
-_EVALUATIONS = sa.Table(
-    "evaluations",
-    _METADATA,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("class_key", sa.String(64), nullable=False, index=True),
-    sa.Column("seed", sa.BigInteger, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("train_loss", sa.Double, nullable=False),
-    sa.Column("train_accuracy", sa.Double, nullable=False),
-    sa.Column("validation_loss", sa.Double, nullable=False),
-    sa.Column("validation_accuracy", sa.Double, nullable=False),
-    sa.Column("parameters", sa.BigInteger, nullable=False),
-    sa.Column("epochs", sa.Integer, nullable=False),
-    sa.Column("seconds", sa.Double, nullable=False),
-    sa.Column("device", sa.String(128), nullable=False),
-    sa.Column("threads", sa.Integer, nullable=False),
-    sa.Column("weights", sa.String(256)),
-    sa.Column("spec", sa.Text, nullable=False),
-    sa.Column("finished_at", sa.Double, nullable=False),
-)
-_LEASES = sa.Table(
-    "leases",
-    _METADATA,
-    sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("owner", sa.String(128), nullable=False, index=True),
-    sa.Column("heartbeat", sa.Double, nullable=False),
-)
-_EVALUATION_COLUMNS = [f.name for f in fields(Evaluation) if f.name in _EVALUATIONS.c]
-BUSY_SECONDS = 30
-_SQLITE_MAGIC = b"SQLite format 3\x00"
+_EVALUATION_COLUMNS = [f.name for f in fields(Evaluation) if f.name in EVALUATIONS.c]
 
 
 @dataclass(frozen=True)
@@ -97,35 +60,7 @@ class ResultStore:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
-        self._engine = self._open(create=create)
-
-    def _open(self, *, create: bool) -> Engine:
-        try:
-            url = sa.make_url(self.where) if "://" in self.where else sa.URL.create("sqlite", database=self.where)
-            engine = sa.create_engine(url)
-        except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
-            raise StoreError(f"result store {self.where}: {error}") from error
-        is_sqlite = engine.dialect.name == "sqlite"
-        if is_sqlite:
-            _inspect_sqlite_file(Path(url.database or ""), create=create)
-            _prepare_sqlite(engine)
-        with self._errors(), engine.begin() as connection:
-            # Inside one transaction, so that of several processes that make the same store one does and the rest wait.
-            tables = sa.inspect(connection).get_table_names()
-            if not tables:
-                if not create:
-                    raise StoreError(f"result store {self.where} does not exist.")
-                _METADATA.create_all(connection)
-                connection.execute(_INFO.insert().values(name="version", value=VERSION))
-            elif _INFO.name not in tables:
-                raise StoreError(_foreign(self.where, tables))
-            version = connection.execute(sa.select(_INFO.c.value).where(_INFO.c.name == "version")).scalar()
-        if version != VERSION:
-            raise StoreError(f"result store {self.where} has version {version}, this aen reads {VERSION}.")
-        if is_sqlite:
-            with self._errors():
-                _use_write_ahead_log(engine)
-        return engine
+        self._engine = open_database(self.where, create=create)
 
     def get(self, key: str) -> Evaluation | None:
         """Return the stored evaluation of a spec, marked as looked up, or None."""
@@ -135,7 +70,7 @@ class ResultStore:
     def evaluations(self) -> Iterator[tuple[Evaluation, ChildSpec]]:
         """Return every stored evaluation with its spec, in the order of their keys."""
         with self._errors(), self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_EVALUATIONS).order_by(_EVALUATIONS.c.key)).mappings().all()
+            rows = connection.execute(sa.select(EVALUATIONS).order_by(EVALUATIONS.c.key)).mappings().all()
         for row in rows:
             yield _to_evaluation(row), ChildSpec.from_json(json.loads(row["spec"]))
 
@@ -157,20 +92,20 @@ class ResultStore:
     def _take_lease(self, connection: Connection, key: str, now: float) -> bool:
         try:
             with connection.begin_nested():
-                connection.execute(_LEASES.insert().values(key=key, owner=self.owner, heartbeat=now))
+                connection.execute(LEASES.insert().values(key=key, owner=self.owner, heartbeat=now))
         except sa.exc.IntegrityError:
-            owner = connection.execute(sa.select(_LEASES.c.owner).where(_LEASES.c.key == key)).scalar()
-            dead = _LEASES.c.heartbeat < now - self.lease_seconds
+            owner = connection.execute(sa.select(LEASES.c.owner).where(LEASES.c.key == key)).scalar()
+            dead = LEASES.c.heartbeat < now - self.lease_seconds
             if owner is not None and _has_died(owner):
-                dead = _LEASES.c.owner == owner
+                dead = LEASES.c.owner == owner
             taken = connection.execute(
-                _LEASES.update().where(_LEASES.c.key == key, dead).values(owner=self.owner, heartbeat=now)
+                LEASES.update().where(LEASES.c.key == key, dead).values(owner=self.owner, heartbeat=now)
             )
             return taken.rowcount == 1
         return True
 
     def _drop_lease(self, connection: Connection, key: str) -> None:
-        connection.execute(_LEASES.delete().where(_LEASES.c.key == key, _LEASES.c.owner == self.owner))
+        connection.execute(LEASES.delete().where(LEASES.c.key == key, LEASES.c.owner == self.owner))
 
     def release(self, key: str) -> None:
         """Give a lease back without a result, so that somebody else may train the spec."""
@@ -188,13 +123,13 @@ class ResultStore:
         with self._errors(), self._engine.begin() as connection:
             try:
                 with connection.begin_nested():
-                    connection.execute(_EVALUATIONS.insert().values(values))
+                    connection.execute(EVALUATIONS.insert().values(values))
             except sa.exc.IntegrityError as error:
                 if _select(connection, evaluation.key) is None:
-                    raise StoreError(f"result store {self.where} refuses {evaluation}: {error.orig}") from error
+                    raise StoreError(f"result store {shown(self.where)} refuses {evaluation}: {error.orig}") from error
                 if evaluation.weights is not None:
-                    this = _EVALUATIONS.c.key == evaluation.key
-                    connection.execute(_EVALUATIONS.update().where(this).values(weights=evaluation.weights))
+                    this = EVALUATIONS.c.key == evaluation.key
+                    connection.execute(EVALUATIONS.update().where(this).values(weights=evaluation.weights))
             self._drop_lease(connection, evaluation.key)
 
     def close(self) -> None:
@@ -215,14 +150,10 @@ class ResultStore:
         while not self._stop.wait(self.lease_seconds / 4):
             # A database that is busy for a moment is asked again at the next beat; the lease outlives three of them.
             with suppress(sa.exc.DBAPIError), self._engine.begin() as connection:
-                connection.execute(_LEASES.update().where(_LEASES.c.owner == self.owner).values(heartbeat=time.time()))
+                connection.execute(LEASES.update().where(LEASES.c.owner == self.owner).values(heartbeat=time.time()))
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.DBAPIError as error:
-            raise StoreError(f"result store {self.where}: {error.orig}") from error
+    def _errors(self) -> AbstractContextManager[None]:
+        return database_errors(self.where)
 
     def __enter__(self) -> Self:
         return self
@@ -256,73 +187,8 @@ def _has_died(owner: str) -> bool:
     return False
 
 
-def _foreign(where: str, tables: Sequence[str]) -> str:
-    return (
-        f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); "
-        "name another file."
-    )
-
-
-def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
-    """Refuse what is not a sound result store, without writing to it: opening it for use would already change it."""
-    if path.exists() and not path.is_file():
-        raise StoreError(f"result store {path} is not a file; name another.")
-    if not path.exists() or not path.stat().st_size:
-        if not create:
-            raise StoreError(f"result store {path} does not exist.")
-        if not path.parent.is_dir():
-            raise StoreError(f"result store {path}: the folder {path.parent} does not exist; make it first.")
-        return
-    with path.open("rb") as file:
-        if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
-            raise StoreError(f"{path} is not an SQLite file, or its head is damaged; name another file.")
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            if tables and _INFO.name not in tables:
-                raise StoreError(_foreign(str(path), tables))
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        raise StoreError(f"result store {path} is damaged or cannot be read: {error}.") from error
-    if found != "ok":
-        raise StoreError(f"result store {path} is damaged ({found}); restore it or move it away.")
-
-
-def _prepare_sqlite(engine: Engine) -> None:
-    """Durable commits, patience with other writers, and transactions that lock when they begin."""
-
-    @sa.event.listens_for(engine, "connect")
-    def connected(connection: Any, _: object) -> None:  # noqa: ANN401
-        connection.isolation_level = None  # the driver's own implicit BEGIN comes too late to be a lock
-        connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_SECONDS}")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    @sa.event.listens_for(engine, "begin")
-    def began(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _use_write_ahead_log(engine: Engine) -> None:
-    """Switch to the write-ahead log, which the file remembers, so that readers and the writer do not wait."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    raw = engine.raw_connection()
-    try:
-        while True:
-            try:
-                raw.cursor().execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                # SQLite does not always wait for other connections here, however patient it is elsewhere.
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError(f"result store: {error}") from error
-                time.sleep(0.02)
-            else:
-                return
-    finally:
-        raw.close()
-
-
 def _select(connection: Connection, key: str) -> Evaluation | None:
-    row = connection.execute(sa.select(_EVALUATIONS).where(_EVALUATIONS.c.key == key)).mappings().first()
+    row = connection.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.key == key)).mappings().first()
     return None if row is None else _to_evaluation(row)
 
 

@@ -155,3 +155,15 @@ def test_a_store_is_an_ordinary_sqlite_database(store, spec, invent, path):
     row = connection.execute("SELECT key, validation_accuracy FROM evaluations").fetchone()
     connection.close()
     assert row == (spec.key, 0.7)
+
+
+def test_a_password_is_not_shown(tmp_path):
+    with pytest.raises(StoreError) as refused:
+        ResultStore(f"sqlite://user:sesame@/{tmp_path}/nowhere/results.sqlite")
+    assert "sesame" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_store_in_memory_is_refused(url):
+    with pytest.raises(StoreError, match="would end with this process"):
+        ResultStore(url)

@@ -1,0 +1,176 @@
+"""The database of a result store: its tables, and opening it so that nothing sound or foreign is ever harmed."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from aen.errors import StoreError
+
+VERSION = "1"
+_METADATA = sa.MetaData()
+INFO = sa.Table(
+    "aen_store",
+    _METADATA,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(256), nullable=False),
+)
+EVALUATIONS = sa.Table(
+    "evaluations",
+    _METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("class_key", sa.String(64), nullable=False, index=True),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("train_loss", sa.Double, nullable=False),
+    sa.Column("train_accuracy", sa.Double, nullable=False),
+    sa.Column("validation_loss", sa.Double, nullable=False),
+    sa.Column("validation_accuracy", sa.Double, nullable=False),
+    sa.Column("parameters", sa.BigInteger, nullable=False),
+    sa.Column("epochs", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("device", sa.String(128), nullable=False),
+    sa.Column("threads", sa.Integer, nullable=False),
+    sa.Column("weights", sa.String(256)),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("finished_at", sa.Double, nullable=False),
+)
+LEASES = sa.Table(
+    "leases",
+    _METADATA,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String(128), nullable=False, index=True),
+    sa.Column("heartbeat", sa.Double, nullable=False),
+)
+BUSY_SECONDS = 30
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+
+
+@contextmanager
+def database_errors(where: str) -> Iterator[None]:
+    """Turn what the database says inside the block into a StoreError that names the store."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        raise StoreError(f"result store {shown(where)}: {error.orig}") from error
+
+
+def shown(where: str) -> str:
+    """Return a store's place as messages may show it: a URL without its password."""
+    return sa.make_url(where).render_as_string(hide_password=True) if "://" in where else where
+
+
+def open_database(where: str, *, create: bool) -> Engine:
+    """Open the database of a result store.
+
+    Args:
+        where: path of an SQLite file, or any SQLAlchemy URL.
+        create: make the tables if there is nothing yet.
+
+    Raises:
+        StoreError: it cannot be opened, is damaged, is not a result store, or is of another version.
+    """
+    try:
+        url = sa.make_url(where) if "://" in where else sa.URL.create("sqlite", database=where)
+    except sa.exc.ArgumentError as error:
+        raise StoreError(f"result store {where} is neither a path nor a database URL: {error}") from error
+    where = shown(where)
+    try:
+        engine = sa.create_engine(url)
+    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise StoreError(f"result store {where}: {error}") from error
+    is_sqlite = engine.dialect.name == "sqlite"
+    if is_sqlite:
+        if url.database in (None, "", ":memory:"):
+            raise StoreError(
+                f"result store {where} would end with this process; name a file, or use an evaluator without a store."
+            )
+        _inspect_sqlite_file(Path(url.database), create=create)
+        _prepare_sqlite(engine)
+    with database_errors(where), engine.begin() as connection:
+        # Inside one transaction, so that of several processes that make the same store one does and the rest wait.
+        tables = sa.inspect(connection).get_table_names()
+        if not tables:
+            if not create:
+                raise StoreError(f"result store {where} does not exist.")
+            _METADATA.create_all(connection)
+            connection.execute(INFO.insert().values(name="version", value=VERSION))
+        elif INFO.name not in tables:
+            raise StoreError(_foreign(where, tables))
+        version = connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
+    if version != VERSION:
+        raise StoreError(f"result store {where} has version {version}, this aen reads {VERSION}.")
+    if is_sqlite:
+        with database_errors(where):
+            _use_write_ahead_log(engine)
+    return engine
+
+
+def _foreign(where: str, tables: Sequence[str]) -> str:
+    return (
+        f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); "
+        "name another file."
+    )
+
+
+def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
+    """Refuse what is not a sound result store, without writing to it: opening it for use would already change it."""
+    if path.exists() and not path.is_file():
+        raise StoreError(f"result store {path} is not a file; name another.")
+    if not path.exists() or not path.stat().st_size:
+        if not create:
+            raise StoreError(f"result store {path} does not exist.")
+        if not path.parent.is_dir():
+            raise StoreError(f"result store {path}: the folder {path.parent} does not exist; make it first.")
+        return
+    with path.open("rb") as file:
+        if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
+            raise StoreError(f"{path} is not an SQLite file, or its head is damaged; name another file.")
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            if tables and INFO.name not in tables:
+                raise StoreError(_foreign(str(path), tables))
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"result store {path} is damaged or cannot be read: {error}.") from error
+    if found != "ok":
+        raise StoreError(f"result store {path} is damaged ({found}); restore it or move it away.")
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Durable commits, patience with other writers, and transactions that lock when they begin."""
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: object) -> None:  # noqa: ANN401
+        connection.isolation_level = None  # the driver's own implicit BEGIN comes too late to be a lock
+        connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_SECONDS}")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @sa.event.listens_for(engine, "begin")
+    def began(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _use_write_ahead_log(engine: Engine) -> None:
+    """Switch to the write-ahead log, which the file remembers, so that readers and the writer do not wait."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    raw = engine.raw_connection()
+    try:
+        while True:
+            try:
+                raw.cursor().execute("PRAGMA journal_mode=WAL")
+            except sqlite3.OperationalError as error:
+                # SQLite does not always wait for other connections here, however patient it is elsewhere.
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise StoreError(f"result store: {error}") from error
+                time.sleep(0.02)
+            else:
+                return
+    finally:
+        raw.close()
