@@ -20,11 +20,12 @@ def load(run: str | Path) -> DenseChild:
     """
     spec_file = Path(run) / "best" / "spec.json"
     if not spec_file.is_file():
-        raise RunFolderError(f"{run} holds no winner (no {spec_file}); name the folder of a finished search.")
+        why = f"no {spec_file}" if Path(run).is_dir() else "there is no such folder"
+        raise RunFolderError(f"{run} holds no winner ({why}); name the folder of a finished search.")
     try:
         spec = ChildSpec.from_json(json.loads(spec_file.read_text()))
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{spec_file} is damaged: {error}") from error
     except AenError as error:
         raise RunFolderError(f"{spec_file}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{spec_file} is damaged: {error}") from error
     return load_child(spec, spec_file.parent / "weights.safetensors")

@@ -49,6 +49,12 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
+def estimate_accuracy(values: Sequence[float]) -> Estimate:
+    """Return the mean of accuracies and its interval, cut to [0, 1], in which every accuracy lies."""
+    plain = estimate(values)
+    return Estimate(plain.mean, max(plain.low, 0.0), min(plain.high, 1.0))
+
+
 def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimate:
     """Return the mean of ``ours - theirs`` seed by seed, with its interval; better means that the interval is above 0.
 

@@ -1,4 +1,4 @@
-"""Draw README's picture from a finished run:  python docs/make_pictures.py RUN  (RUN: `make train-agent`, seed 0)."""
+"""Draw README's picture from a run of `make train-agent`, seed 0:  .venv/bin/python docs/make_pictures.py RUN."""
 
 import sys
 from pathlib import Path
@@ -9,6 +9,8 @@ from aen_agents.run_folder import RunFolder
 
 def main() -> None:
     """Write docs/images/digits.svg."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: .venv/bin/python docs/make_pictures.py RUN")
     summary = RunFolder.open(Path(sys.argv[1])).summary() or {}
     roles = {summary["baseline"]["class_key"]: "untied", summary["winner"]["class_key"]: "winner"}
     rows = [

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import math
+import operator
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Literal, get_args
 
@@ -78,7 +79,7 @@ class ChildSpec:
             value = getattr(self, name)
             if value not in get_args(kind):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
-        object.__setattr__(self, "grids", tuple(self.grids))
+        object.__setattr__(self, "grids", tuple(operator.index(side) for side in self.grids))
         if len(self.grids) < 2 or min(self.grids) < 1:  # noqa: PLR2004
             raise SpecError(
                 f"grids {list(self.grids)} make no layer; give the input's side and a hidden side, from 1 up."

@@ -1,5 +1,6 @@
 """What a data set is made of: its name, how it is split and how its images were moved."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -38,9 +39,11 @@ class DataSpec:
     def __post_init__(self) -> None:
         # One spelling for one move, so that the same images have one key.
         object.__setattr__(self, "moves", tuple(Generator.parse(move).name for move in self.moves))
-        for name in ("split_seed", "moves_seed"):
-            if getattr(self, name) < 0:
-                raise DataError(f"data.{name} is {getattr(self, name)}; it must be 0 or more.")
+        for name in ("train", "validation", "test", "split_seed", "moves_seed"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf or int(value) != value:
+                raise DataError(f"data.{name} is {value}; it must be a whole number from 0 up.")
+            object.__setattr__(self, name, int(value))
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""

@@ -12,7 +12,7 @@ from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import SpecError
 from aen.results.evaluation import Evaluation
-from aen.training.device import check_device
+from aen.training.device import check_device, check_threads
 from aen.training.loop import train_child
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LocalEvaluator:
         trained: how many children it has trained, not counting those it looked up.
 
     Raises:
-        SpecError: the device is not here.
+        SpecError: the device is not here, or there are fewer cores than threads.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class LocalEvaluator:
         weights_folder: Path | None = None,
     ) -> None:
         check_device(device)
+        check_threads(threads)
         self.store = store
         self.device = device
         self.threads = threads
@@ -98,11 +99,9 @@ class LocalEvaluator:
             self._known[spec.key] = known
             return replace(known, looked_up=True)
         # A result without the weights that are wanted now is trained again; that needs no lease.
-        if self.store is not None and known is None:
-            claim = self.store.claim(spec.key)
-            if not claim.mine:
-                return None
         try:
+            if self.store is not None and known is None and not self.store.claim(spec.key).mine:
+                return None
             evaluation = train_child(
                 spec,
                 self._dataset(spec.data),

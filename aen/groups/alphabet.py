@@ -30,7 +30,9 @@ class Alphabet:
 
     def __post_init__(self) -> None:
         if not self.factors:
-            raise GroupError("alphabet is empty; offer at least one factor, such as 'rot90', or a name: published.")
+            raise GroupError(
+                "alphabet is empty; offer factors, such as [rot90, hflip], or a whole alphabet: published, quarter."
+            )
         if len(self.factors) > MAX_FACTORS:
             raise GroupError(f"alphabet has {len(self.factors)} factors; at most {MAX_FACTORS} can be offered.")
         names = self.names
@@ -47,7 +49,8 @@ class Alphabet:
         """
         if isinstance(factors, str):
             if factors not in ALPHABETS:
-                raise GroupError(f"unknown alphabet {factors!r}{did_you_mean(factors, ALPHABETS)}.")
+                near = did_you_mean(factors, ALPHABETS)
+                raise GroupError(f"unknown alphabet {factors!r}{near}; a factor goes into a list: [{factors}].")
             factors = ALPHABETS[factors]
         return cls(Decomposition.of(factors, custom).factors)
 

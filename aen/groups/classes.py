@@ -19,6 +19,7 @@ from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import Orbits, layer_orbits, pair_permutation
 
 MAX_ENUMERATED_FACTORS = 20
+MAX_LAYER_WEIGHTS = 2**26
 
 
 def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -29,6 +30,12 @@ def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """
     if len(sides) < 2:  # noqa: PLR2004
         raise GroupError(f"grids {list(sides)} make no layer; give the input's side and at least one hidden side.")
+    for before, after in pairwise(sides):
+        if before**2 * after**2 > MAX_LAYER_WEIGHTS:
+            raise GroupError(
+                f"a layer from {before}x{before} to {after}x{after} has {before**2 * after**2:,} weights; at most "
+                f"{MAX_LAYER_WEIGHTS:,} can be tied. Use smaller grids."
+            )
     return tuple(pairwise(sides))
 
 

@@ -23,8 +23,12 @@ class Decomposition:
     factors: tuple[Factor, ...] = ()
 
     @classmethod
-    def of(cls, factors: Iterable[str | Factor], custom: Mapping[str, Generator] | None = None) -> "Decomposition":
+    def of(
+        cls, factors: str | Iterable[str | Factor], custom: Mapping[str, Generator] | None = None
+    ) -> "Decomposition":
         """Make a decomposition from factors or their texts: ``Decomposition.of(["rot90", "hflip x vflip"])``."""
+        if isinstance(factors, str):
+            factors = [factors]
         return cls(tuple(f if isinstance(f, Factor) else Factor.parse(f, custom) for f in factors))
 
     @property

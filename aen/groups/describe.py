@@ -12,10 +12,11 @@ from aen._typing import IntArray
 from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
+from aen.groups.generators import permutation_order
 from aen.groups.order import count_elements
 
-QUICK_LIMIT = 1024
-THOROUGH_LIMIT = 20_000
+QUICK_LIMIT = 256
+THOROUGH_LIMIT = 4_096
 THOROUGH_SECONDS = 20.0
 
 # Groups that how many elements they have of each order tells from every other of their order, besides the abelian and
@@ -62,7 +63,7 @@ def describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough: 
     Args:
         decomposition: the chosen factors.
         sides: sides of the grids, in any order; repeated ones change nothing.
-        thorough: spend up to about half a minute on a large group; otherwise groups of more than 1,024 elements are
+        thorough: spend up to about half a minute on a large group; otherwise groups of more than 256 elements are
             only called large (milliseconds, so that a search may name every state).
     """
     decomposition.check(dict.fromkeys(sides))
@@ -218,13 +219,7 @@ def _known_name(elements: IntArray, *, abelian: bool) -> str | None:
 
 def _element_orders(elements: IntArray) -> IntArray:
     """Return the order of every element, shape ``[order]``."""
-    identity = np.arange(elements.shape[1])
-    orders = np.zeros(len(elements), dtype=np.int64)
-    power, exponent = elements.copy(), 1
-    while not orders.all():
-        orders[(orders == 0) & (power == identity).all(axis=1)] = exponent
-        power, exponent = np.take_along_axis(elements, power, axis=1), exponent + 1
-    return orders
+    return np.array([permutation_order(element) for element in elements])
 
 
 def _abelian_name(orders: IntArray) -> str:

@@ -87,14 +87,20 @@ class Factor:
                 f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not normalise what stands left of "
                 "it, so the product is not semidirect; put the normal subgroup on the left."
             )
-        power = right
-        while not np.array_equal(power, np.arange(side * side)):
+        power, identity = right, np.arange(side * side)
+        for _ in range(MAX_CHECKED_ORDER):
+            if np.array_equal(power, identity):
+                return
             if power.tobytes() in elements:
                 raise GroupError(
                     f"factor {self.name!r} on {side}x{side}: a power of {self.generators[i]} already lies in the group "
                     "left of it, so this is no product of the two; leave one out."
                 )
             power = right[power]
+        raise GroupError(
+            f"factor {self.name!r}: {self.generators[i]} has an order above {MAX_CHECKED_ORDER} on {side}x{side}, too "
+            "large to check the product; offer its parts as factors of their own."
+        )
 
     def to_json(self) -> str | JsonDict:
         """Return the text, with the tables of user-made generators where there are any."""

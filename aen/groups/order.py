@@ -12,15 +12,16 @@ from aen._typing import IntArray
 
 
 def count_elements(generators: Sequence[IntArray], seconds: float) -> int | None:
-    """Return the order of the generated group, or None if it was not found within `seconds`.
+    """Return the order of the generated group, or None if it was not found (within `seconds`).
 
     Schreier-Sims may take minutes and cannot be interrupted inside this process; a child process can.
     """
     request = json.dumps([generator.tolist() for generator in generators])
-    command = [sys.executable, "-m", "aen.groups.order"]
+    # -P: nothing is imported from the folder in which the user happens to stand.
+    command = [sys.executable, "-P", "-m", "aen.groups.order"]
     try:
         done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=seconds, check=True)  # noqa: S603
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         return None
     return int(done.stdout)
 

@@ -54,6 +54,8 @@ class SymmetrizedLinear(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        if not isinstance(decomposition, Decomposition):
+            raise SpecError(f"decomposition is {decomposition!r}; write Decomposition.of(['rot90', 'hflip']).")
         decomposition.check((in_grid, out_grid))
         self.in_grid, self.out_grid, self.decomposition = in_grid, out_grid, decomposition
         self.weight_table = OrbitTable(layer_orbits(decomposition.generators, in_grid, out_grid))
@@ -92,6 +94,11 @@ class SymmetrizedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Return ``x W + b``."""
+        if x.shape[-1] != self.in_features:
+            raise SpecError(
+                f"x has shape {tuple(x.shape)}; its last dimension must be {self.in_features}, the cells of a "
+                f"{self.in_grid}x{self.in_grid} grid. Flatten images first: x.flatten(1)."
+            )
         y = x @ self.expanded_weight()
         return y if self.bias is None else y + self.bias_table(self.bias)
 

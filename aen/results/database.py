@@ -48,6 +48,7 @@ LEASES = sa.Table(
     sa.Column("heartbeat", sa.Double, nullable=False),
 )
 BUSY_SECONDS = 30
+READ_ONLY = {"aen_read_only": True}
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
@@ -154,7 +155,8 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @sa.event.listens_for(engine, "begin")
     def began(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("aen_read_only", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _use_write_ahead_log(engine: Engine) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
 from aen.results.evaluation import Evaluation, TestMeasurement
-from aen.stats import Estimate, estimate, paired_difference
+from aen.stats import Estimate, estimate_accuracy, paired_difference
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ClassResult:
     @property
     def validation(self) -> Estimate:
         """Mean validation accuracy with its interval."""
-        return estimate(self.validation_accuracies)
+        return estimate_accuracy(self.validation_accuracies)
 
     @property
     def class_key(self) -> str:
@@ -72,7 +72,7 @@ class TestedClass:
 
     def to_json(self) -> JsonDict:
         """Return validation and test figures, under names of their own."""
-        test = estimate(self.test_accuracies)
+        test = estimate_accuracy(self.test_accuracies)
         return self.result.to_json() | {
             "test_accuracy_mean": test.mean,
             "test_accuracy_interval": list(test.interval),

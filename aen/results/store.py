@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -23,9 +23,15 @@ from sqlalchemy.engine import Connection
 
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
-from aen.results.database import EVALUATIONS, LEASES, database_errors, open_database, shown
+from aen.results.database import EVALUATIONS, LEASES, READ_ONLY, database_errors, open_database, shown
 from aen.results.evaluation import Evaluation
 
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("key", "class_key", "status", "device"), (str,)),
+    **dict.fromkeys(("seed", "parameters", "epochs", "threads"), (int,)),
+    **dict.fromkeys(("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds"), (float,)),
+    "weights": (str, type(None)),
+}
 _EVALUATION_COLUMNS = [f.name for f in fields(Evaluation) if f.name in EVALUATIONS.c]
 
 
@@ -57,30 +63,72 @@ class ResultStore:
     def __init__(self, where: str | Path, *, create: bool = True, lease_seconds: float = 30.0) -> None:
         self.where = str(where)
         self.lease_seconds = lease_seconds
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._become_owner()
+        self._engine = open_database(self.where, create=create)
+
+    def _become_owner(self) -> None:
+        """Take a name that no other owner has, without leases."""
+        self._pid = os.getpid()
+        self.owner = f"{_machine()}:{self._pid}:{uuid.uuid4().hex[:8]}"
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
-        self._engine = open_database(self.where, create=create)
+
+    def _notice_fork(self) -> None:
+        """After a fork the connections, the leases and their heartbeat are the parent's: start anew."""
+        if os.getpid() != self._pid:
+            self._engine.dispose(close=False)
+            self._become_owner()
+
+    def _begin(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction that may write."""
+        self._notice_fork()
+        return self._engine.begin()
+
+    def _read(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction that only reads; it neither waits for a writer nor makes one wait."""
+        self._notice_fork()
+        return self._engine.execution_options(**READ_ONLY).connect()
 
     def get(self, key: str) -> Evaluation | None:
         """Return the stored evaluation of a spec, marked as looked up, or None."""
-        with self._errors(), self._engine.connect() as connection:
-            return _select(connection, key)
+        with self._errors(), self._read() as connection:
+            return self._select(connection, key)
 
     def evaluations(self) -> Iterator[tuple[Evaluation, ChildSpec]]:
         """Return every stored evaluation with its spec, in the order of their keys."""
-        with self._errors(), self._engine.connect() as connection:
+        with self._errors(), self._read() as connection:
             rows = connection.execute(sa.select(EVALUATIONS).order_by(EVALUATIONS.c.key)).mappings().all()
         for row in rows:
-            yield _to_evaluation(row), ChildSpec.from_json(json.loads(row["spec"]))
+            yield self._evaluation(row), self._spec(row)
+
+    def _select(self, connection: Connection, key: str) -> Evaluation | None:
+        row = connection.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.key == key)).mappings().first()
+        return None if row is None else self._evaluation(row)
+
+    def _evaluation(self, row: sa.RowMapping) -> Evaluation:
+        values = {name: row[name] for name in _EVALUATION_COLUMNS}
+        wrong = [name for name, value in values.items() if not isinstance(value, _KINDS[name])]
+        weights = values["weights"]
+        if wrong or (weights is not None and Path(weights).name != weights):
+            raise self._damaged(row, wrong[0] if wrong else "weights")
+        return Evaluation(**values, looked_up=True)
+
+    def _spec(self, row: sa.RowMapping) -> ChildSpec:
+        try:
+            return ChildSpec.from_json(json.loads(row["spec"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._damaged(row, "spec") from error
+
+    def _damaged(self, row: sa.RowMapping, column: str) -> StoreError:
+        return StoreError(f"result store {shown(self.where)}: {column!r} of row {row['key']!r} is damaged.")
 
     def claim(self, key: str) -> Claim:
         """Ask to train a spec: returns the stored result, or the lease, or neither if another owner is at it."""
         now = time.time()
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), self._begin() as connection:
             # The lease comes first: a result committed between a look and a lease would otherwise be trained again.
             mine = self._take_lease(connection, key, now)
-            stored = _select(connection, key)
+            stored = self._select(connection, key)
             if stored is not None and mine:
                 self._drop_lease(connection, key)
         if stored is not None:
@@ -109,7 +157,7 @@ class ResultStore:
 
     def release(self, key: str) -> None:
         """Give a lease back without a result, so that somebody else may train the spec."""
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), self._begin() as connection:
             self._drop_lease(connection, key)
 
     def commit(self, evaluation: Evaluation, spec: ChildSpec) -> None:
@@ -120,12 +168,12 @@ class ResultStore:
         """
         values: dict[str, Any] = {name: getattr(evaluation, name) for name in _EVALUATION_COLUMNS}
         values |= {"spec": json.dumps(spec.to_json(), sort_keys=True), "finished_at": time.time()}
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), self._begin() as connection:
             try:
                 with connection.begin_nested():
                     connection.execute(EVALUATIONS.insert().values(values))
             except sa.exc.IntegrityError as error:
-                if _select(connection, evaluation.key) is None:
+                if self._select(connection, evaluation.key) is None:
                     raise StoreError(f"result store {shown(self.where)} refuses {evaluation}: {error.orig}") from error
                 if evaluation.weights is not None:
                     this = EVALUATIONS.c.key == evaluation.key
@@ -172,11 +220,20 @@ class ResultStore:
         self.__init__(state["where"], create=False, lease_seconds=state["lease_seconds"])  # type: ignore[misc]
 
 
+def _machine() -> str:
+    """Name what a process number belongs to: the host and, in containers that share its name, the PID namespace."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return f"{socket.gethostname()}/{namespace.strip('pid:[]')}"
+
+
 def _has_died(owner: str) -> bool:
     """Say whether an owner was a process of this machine and is gone; of other machines only the heartbeat tells."""
     host, _, rest = owner.partition(":")
     pid = rest.partition(":")[0]
-    if host != socket.gethostname() or not pid.isdigit() or os.name != "posix":
+    if host != _machine() or not pid.isdigit() or os.name != "posix":
         return False
     try:
         os.kill(int(pid), 0)
@@ -185,23 +242,3 @@ def _has_died(owner: str) -> bool:
     except PermissionError:
         return False
     return False
-
-
-def _select(connection: Connection, key: str) -> Evaluation | None:
-    row = connection.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.key == key)).mappings().first()
-    return None if row is None else _to_evaluation(row)
-
-
-def _to_evaluation(row: sa.RowMapping) -> Evaluation:
-    return Evaluation(**{name: row[name] for name in _EVALUATION_COLUMNS}, looked_up=True)
-
-
-def evaluations_by_class(store: ResultStore) -> dict[str, list[tuple[Evaluation, ChildSpec]]]:
-    """Return all stored evaluations, grouped by canonical class."""
-    grouped: dict[str, list[tuple[Evaluation, ChildSpec]]] = {}
-    for evaluation, spec in store.evaluations():
-        grouped.setdefault(evaluation.class_key, []).append((evaluation, spec))
-    return grouped
-
-
-__all__: Sequence[str] = ["Claim", "ResultStore", "evaluations_by_class"]

@@ -1,8 +1,21 @@
 """Devices by name, checked before anything is built on them."""
 
+import os
+
 import torch
 
 from aen.errors import SpecError
+
+
+def check_threads(threads: int) -> None:
+    """Check a number of CPU threads: more than there are cores only wait for each other.
+
+    Raises:
+        SpecError: less than one, or more than this machine has cores.
+    """
+    cores = os.cpu_count() or 1
+    if not 1 <= threads <= cores:
+        raise SpecError(f"threads is {threads}; this machine has {cores} cores, use 1 to {cores}.")
 
 
 def check_device(device: str) -> None:

@@ -1,9 +1,13 @@
 """The `aen` command. Nothing heavy is imported before a subcommand needs it."""
 
 import argparse
+import io
+import signal
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO, cast
 
 from aen.errors import AenError
 
@@ -18,10 +22,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run is None:
         options.help_of.print_help()
         return EXIT_ERROR
+    # A console that cannot show a character shows another; it must not end a search.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         status: int = options.run(options)
     except AenError as error:
         sys.stderr.write(f"aen: error: {error}\n")
+        return EXIT_ERROR
+    except OSError as error:
+        sys.stderr.write(f"aen: error: {error.filename or 'input or output'}: {error.strerror or error}\n")
         return EXIT_ERROR
     except KeyboardInterrupt:
         sys.stderr.write("aen: interrupted\n")
@@ -34,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="aen", description="Find which symmetries a network should have for a data set."
     )
     parser.set_defaults(run=None, help_of=parser)
+    parser.add_argument("--version", action="version", version=f"aen {version('aen')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
     search = commands.add_parser("search", help="run a search", description="Run the search that a config describes.")
@@ -69,11 +81,13 @@ def _search(options: argparse.Namespace) -> int:
 
     from aen_agents.config import load_config
     from aen_agents.console import print_verdict
-    from aen_agents.progress import ConsoleProgress
+    from aen_agents.progress import ConsoleProgress, UnfailingStream
     from aen_agents.run_folder import RunFolder
 
     config = load_config(options.config, options.overrides)
-    console = Console()
+    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    # What stops services and batch jobs ends a search like Ctrl-C does: with a summary and a report.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console.print(f"aen: loading for {config.name!r}", highlight=False)
 
     from aen_agents.report import build_report
@@ -85,17 +99,19 @@ def _search(options: argparse.Namespace) -> int:
         summary = folder.summary()
         if summary is not None and summary.get("status") == "complete":
             console.print(f"{folder.path} holds this search already, finished; nothing was run.", highlight=False)
+            if not folder.report_file.is_file():
+                build_report(folder)
         else:
             try:
                 summary = search.run(folder)
             except KeyboardInterrupt:
-                build_report(folder)
                 console.print(
                     f"interrupted; what was trained is kept in {folder.path}. "
                     f"To go on, run the same command with --out {folder.path}",
                     highlight=False,
                     soft_wrap=True,
                 )
+                build_report(folder)
                 raise
             build_report(folder)
     print_verdict(console, summary, folder)

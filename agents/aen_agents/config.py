@@ -45,7 +45,7 @@ class TrainingConfig(_Section):
 
     epochs: int = Field(30, gt=0)
     batch_size: int = Field(64, gt=0)
-    learning_rate: float = Field(1e-2, gt=0)
+    learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
 
 
 class EnvironmentConfig(_Section):
@@ -70,7 +70,7 @@ class AgentConfig(_Section):
     first_visits: Literal["classes", "states"] = Field("classes", description="what budget and epsilon count")
     layers: tuple[Annotated[int, Field(gt=0)], ...] = Field((128, 128), min_length=1, description="of the Q-network")
     input_scale: float = Field(1.0, gt=0, description="the Q-network sees bits times this")
-    learning_rate: float = Field(1e-3, gt=0, description="of Adam")
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="of Adam")
     discount: float = Field(0.5, ge=0, lt=1)
     batch_size: int = Field(64, gt=0, description="transitions per gradient step")
     replay_size: int = Field(10_000, gt=0, description="transitions kept")
@@ -108,14 +108,17 @@ class SelectionConfig(_Section):
 class EvaluatorConfig(_Section):
     """Who trains the children."""
 
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="cpu, cuda or cuda:1")
+    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="use cpu, cuda or cuda:1")
     threads: int = Field(1, gt=0, description="CPU threads per training; results depend on it in their last bits")
 
 
 class SearchConfig(_Section):
     """A whole search."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="begins the run folder's name")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="it begins the run folder's name: letters, digits, dots and dashes",
+    )
     seed: int = Field(0, ge=0, lt=1_000_000, description="of the agent and of the children")
     data: DataConfig = DataConfig()
     alphabet: str | tuple[str, ...] = Field("quarter", description="published, quarter, or a list of factors")
@@ -209,15 +212,46 @@ def _apply(content: JsonDict, override: str) -> None:
 
 
 def _explain(error: pydantic.ValidationError) -> Iterable[str]:
-    for problem in error.errors():
-        place = [str(part) for part in problem["loc"]]
-        name = ".".join(place)
-        if problem["type"] == "extra_forbidden":
-            yield f"unknown key {name!r}{did_you_mean(place[-1], _keys(place[:-1]))}"
-        elif problem["type"] == "missing":
-            yield f"{name} is missing"
-        else:
-            yield f"{name} is {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    problems = error.errors()
+    explained: dict[str, str] = {}
+    for problem in problems:
+        name, field = _place(problem["loc"])
+        follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused; that is said already
+        if not follows:
+            explained.setdefault(name, _say(problem, name, field))
+    return explained.values()
+
+
+def _place(loc: Sequence[str | int]) -> tuple[str, Any]:
+    """Return the key's dotted name, without pydantic's inner names for alternatives, and its field."""
+    section: Any = SearchConfig
+    parts: list[str] = []
+    field: Any = None
+    for part in loc:
+        fields = getattr(section, "model_fields", {})
+        if parts and not fields and (isinstance(part, int) or field is None or "generators" not in parts):
+            break
+        parts.append(str(part))
+        field = fields.get(part)
+        section = field.annotation if field is not None else None
+    return ".".join(parts), field
+
+
+def _say(problem: Any, name: str, field: Any) -> str:  # noqa: ANN401 - pydantic's error and field
+    kind, value = problem["type"], problem["input"]
+    if kind == "extra_forbidden":
+        place = name.split(".")
+        return f"unknown key {name!r}{did_you_mean(place[-1], _keys(place[:-1]))}"
+    if kind == "missing":
+        return f"{name} is missing"
+    if kind == "tuple_type":
+        return f"{name} is {value!r}; give a list in brackets, such as [{value}]"
+    if kind in ("model_type", "model_attributes_type"):
+        return f"{name} is {value!r}; it is a section with the keys {', '.join(field.annotation.model_fields)}"
+    if kind == "string_pattern_mismatch":
+        return f"{name} is {value!r}; {field.description}"
+    hint = f" ({field.description})" if field is not None and field.description else ""
+    return f"{name} is {value!r}: {problem['msg'].removeprefix('Value error, ')}{hint}"
 
 
 def _keys(place: Sequence[str]) -> Iterable[str]:

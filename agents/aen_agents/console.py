@@ -12,7 +12,8 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
     table = Table(title=f"{summary['name']}, seed {summary['seed']}", title_justify="left")
     for heading in ("", "factors", "group", "validation", "test (95 % interval)", "parameters"):
         table.add_column(heading)
-    for role, name in (("winner", "winner"), ("baseline", "untied")):
+    untied_wins = summary["winner"]["class_key"] == summary["baseline"]["class_key"]
+    for role, name in (("winner", "winner"), ("baseline", "untied"))[untied_wins:]:
         row = summary[role]
         low, high = row["test_accuracy_interval"]
         table.add_row(
@@ -24,18 +25,9 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
             f"{row['parameters']:,}",
         )
     console.print(table)
-    difference = summary["winner_minus_baseline"]
-    low, high = difference["test_accuracy_interval"]
-    verdict = "better beyond the interval" if difference["better_on_test"] else "not better beyond the interval"
-    lines = []
-    lines.append(
-        f"winner minus untied, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
-        f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict}"
-    )
+    lines = [_comparison(summary)]
     if "hidden_group" in summary:
-        hidden = summary["hidden_group"]
-        place = "is the winner" if hidden["is_winner"] else f"ranks {hidden['rank']} of {hidden['ranked']}"
-        lines.append(f"the data's own group, {hidden['group']} ({hidden['decomposition']}), {place}")
+        lines.append(_hidden_group(summary["hidden_group"]))
     lines.append(
         f"{summary['states_visited']} states, {summary['classes_visited']} of {summary['classes']} classes visited, "
         f"{summary['children_trained']} children trained in {summary['seconds']['total']:.0f} s"
@@ -43,3 +35,31 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
     lines.append(f"report: {folder.report_file}")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _comparison(summary: JsonDict) -> str:
+    if summary["winner"]["class_key"] == summary["baseline"]["class_key"]:
+        return "the untied network has the highest mean on validation: no symmetry that was tried is better"
+    difference = summary["winner_minus_baseline"]
+    low, high = difference["test_accuracy_interval"]
+    verdict = "better beyond the interval" if difference["better_on_test"] else "not better beyond the interval"
+    return (
+        f"winner minus untied, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
+        f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict}"
+    )
+
+
+def _hidden_group(hidden: JsonDict) -> str:
+    name = f"the group of the data's own moves, {hidden['group']} ({hidden['decomposition']}),"
+    if hidden["is_winner"]:
+        return f"{name} is the winner"
+    seen = (
+        f"ranked {hidden['rank_in_search']} in the search" if hidden["rank_in_search"] else "was not met in the search"
+    )
+    difference = hidden["winner_minus_it"]
+    low, high = difference["validation_accuracy_interval"]
+    return (
+        f"{name} {seen}; on the same fresh seeds it ranks {hidden['rank']} of {hidden['ranked']}: winner minus it, on "
+        f"validation, {100 * difference['validation_accuracy_mean']:+.1f} points "
+        f"({100 * low:+.1f} to {100 * high:+.1f})"
+    )

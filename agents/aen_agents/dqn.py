@@ -41,6 +41,11 @@ class SearchDQN(DQN):
         if self.rule is not None and self.rule.copy_target():
             polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 1.0)
 
+    def _sample_action(self, learning_starts: int, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        # SB3 acts at random until it begins to learn, whatever epsilon is; here epsilon alone decides.
+        del learning_starts
+        return super()._sample_action(0, *args, **kwargs)
+
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "rule", "exploration_schedule"]
 
@@ -132,5 +137,7 @@ def explore(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, seed
     if visits.why_finished() is None:
         model = make_dqn(config, env, visits, seed=seed)
         model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]))
-        model.learn(visits.budget.steps, callback=_Watch(visits), log_interval=1)
-        model.save(folder / "agent" / "dqn.zip")
+        try:
+            model.learn(visits.budget.steps, callback=_Watch(visits), log_interval=1)
+        finally:
+            model.save(folder / "agent" / "dqn.zip")

@@ -16,8 +16,8 @@ class StageStarted:
     """A stage begins.
 
     Attributes:
-        name: ``explore``, ``select``, ``compare`` or ``report``.
-        total: how many steps `progress` events will count, where that is known.
+        name: ``explore``, ``select`` or ``compare``.
+        total: how many children it will come to at most.
     """
 
     name: str
@@ -62,7 +62,6 @@ class Retrained:
     Attributes:
         factors: its decomposition.
         accuracy: validation accuracy.
-        best: best mean so far is not known here; the accuracy of this one child.
     """
 
     factors: str

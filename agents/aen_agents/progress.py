@@ -1,7 +1,8 @@
 """Progress on the console: a live bar in a terminal, a line now and then in a log."""
 
+from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +23,33 @@ _TITLES = {
     "compare": "comparing with the data's own group",
 }
 LOG_EVERY = 10
+
+
+class UnfailingStream:
+    """A text stream whose failures (a closed pipe, a full disk) do not reach the search that reports on it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Write what can be written."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what can be flushed."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Say whether this is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the stream's file number."""
+        return self._stream.fileno()
 
 
 class ConsoleProgress:

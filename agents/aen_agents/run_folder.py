@@ -1,14 +1,27 @@
 """The run folder: everything a search leaves behind."""
 
+import fcntl
 import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.events import Visited
+
+_MEND = "Move it away and run the search again with this --out: nothing is trained again."
+_STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
+_VISIT_KEYS = {field.name for field in fields(Visited)}
+_SUMMARY_KEYS = {
+    "interrupted": _STARTED,
+    "complete": _STARTED | {"winner", "baseline", "winner_minus_baseline", "selection", "states_visited"},
+}
 
 
 class RunFolder:
@@ -59,7 +72,7 @@ class RunFolder:
 
     def _take_up(self, config: SearchConfig) -> None:
         if self.config_file.is_file():
-            if self.config_file.read_text(encoding="utf-8") != config.to_yaml():
+            if self.config_file.read_bytes() != config.to_yaml().encode():
                 raise RunFolderError(
                     f"run folder {self.path} belongs to a run with another config; choose another --out, or give the "
                     "same config and overrides to go on with that run."
@@ -78,8 +91,25 @@ class RunFolder:
         """
         folder = cls(path)
         if not folder.config_file.is_file():
-            raise RunFolderError(f"{path} is not a run folder: it has no config.yaml.")
+            why = "it has no config.yaml" if path.is_dir() else "there is no such folder"
+            raise RunFolderError(f"{path} is not a run folder: {why}.")
         return folder
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other search out of the folder inside the block; the lock goes with the process, however it ends.
+
+        Raises:
+            RunFolderError: another search is running in it.
+        """
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunFolderError(
+                    f"another search is running in {self.path}; wait for it, or choose another --out."
+                ) from error
+            yield
 
     def config(self) -> SearchConfig:
         """Return the run's config."""
@@ -94,26 +124,40 @@ class RunFolder:
         if not self.summary_file.is_file():
             return None
         try:
-            summary: JsonDict = json.loads(self.summary_file.read_text(encoding="utf-8"))
+            summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise RunFolderError(f"{self.summary_file} is damaged: {error}") from error
-        return summary
+            raise RunFolderError(f"{self.summary_file} is damaged: {error}. {_MEND}") from error
+        status = summary.get("status") if isinstance(summary, dict) else None
+        wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
+        missing = sorted(wanted - set(summary)) if wanted is not None else ["status"]
+        if missing:
+            raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]!r}. {_MEND}")
+        result: JsonDict = summary
+        return result
 
     def history(self) -> list[JsonDict]:
-        """Return every visit, in order; a last line torn by a crash is left out."""
+        """Return every visit, in order, up to the first line that is torn or damaged."""
         if not self.history_file.is_file():
             return []
         visits = []
-        for line in self.history_file.read_text(encoding="utf-8").splitlines():
+        for line in self.history_file.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                visits.append(json.loads(line))
+                visit = json.loads(line)
             except ValueError:
                 break
+            if not (isinstance(visit, dict) and visit.keys() >= _VISIT_KEYS):
+                break
+            visits.append(visit)
         return visits
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that it appears whole or not at all."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise RunFolderError(
+            f"{path} cannot be written: {error.strerror}; make room, or choose another --out."
+        ) from error

@@ -18,7 +18,7 @@ from aen.evaluators import LocalEvaluator
 from aen.groups import Alphabet, ClassTable, Decomposition, Generator, enumerate_classes
 from aen.results.search_result import ClassResult, TestedClass, compare, rank
 from aen.results.store import ResultStore
-from aen.training import check_device, cpu_threads
+from aen.training import check_device, check_threads, cpu_threads
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Notice, StageStarted
 from aen_agents.run_folder import RunFolder, write_atomically
@@ -31,8 +31,12 @@ SUMMARY_VERSION = 1
 def child_of(config: SearchConfig) -> ChildSpec:
     """Return the untied child of a config."""
     source = find_source(config.data.name)
+    try:
+        data = DataSpec(**config.data.model_dump())
+    except GroupError as error:
+        raise GroupError(f"data.moves: {error} (Moves are built-in generators, not products.)") from error
     return ChildSpec(
-        data=DataSpec(**config.data.model_dump()),
+        data=data,
         grids=(source.side, *config.child.hidden),
         classes=source.classes,
         head=config.child.head,
@@ -63,15 +67,20 @@ class Search:
     def __init__(self, config: SearchConfig, listener: Listener) -> None:
         self.config = config
         self.child = child_of(config)
-        self.alphabet = alphabet_of(config)
-        self.alphabet.check(self.child.grids)
+        try:
+            self.alphabet = alphabet_of(config)
+            self.alphabet.check(self.child.grids)
+        except GroupError as error:
+            raise GroupError(f"alphabet on the grids {list(self.child.grids)}: {error}") from error
+        self.table = enumerate_classes(self.alphabet, self.child.grids)
         load_dataset(self.child.data)
         check_device(config.evaluator.device)
+        check_threads(config.evaluator.threads)
         self.notices: list[str] = []
         self._listener = listener
 
     def run(self, folder: RunFolder) -> JsonDict:
-        """Run the search and return its summary, which is also written to the folder, with the report.
+        """Run the search and return its summary, which is also written to the folder.
 
         A KeyboardInterrupt leaves a summary with status ``interrupted`` and passes on. The same config in the same
         folder afterwards looks up what was trained before.
@@ -79,7 +88,7 @@ class Search:
         started = time.perf_counter()
         clock: dict[str, float] = {}
         # The Q-network's arithmetic, too, depends on the number of threads in its last bits.
-        with ResultStore(folder.store_file) as store, cpu_threads(self.config.evaluator.threads):
+        with folder.locked(), ResultStore(folder.store_file) as store, cpu_threads(self.config.evaluator.threads):
             evaluator = LocalEvaluator(
                 store,
                 device=self.config.evaluator.device,
@@ -87,7 +96,7 @@ class Search:
                 weights_folder=folder.weights,
             )
             self._warn_of_mismatches()
-            table = enumerate_classes(self.alphabet, self.child.grids)
+            table = self.table
             visits = Visits(
                 budget=self.config.budget,
                 counted=self.config.agent.first_visits,
@@ -112,9 +121,11 @@ class Search:
 
     def _warn_of_mismatches(self) -> None:
         for mismatch in self.alphabet.order_mismatches(self.child.grids):
-            text = f"{mismatch}: the joint action ties more than either grid asks for"
-            self.notices.append(text)
-            self._listener(Notice(text))
+            self._notice(f"{mismatch}: the joint action ties more than either grid asks for")
+
+    def _notice(self, text: str) -> None:
+        self.notices.append(text)
+        self._listener(Notice(text))
 
     def _head(self, table: ClassTable) -> JsonDict:
         return {
@@ -137,6 +148,8 @@ class Search:
     def _explore(self, folder: RunFolder, evaluator: LocalEvaluator, visits: Visits) -> None:
         from aen_agents.dqn import explore
 
+        for events in (folder.path / "tensorboard").glob("events.*"):
+            events.unlink()  # a run that goes on tells its whole story again
         self._listener(StageStarted("explore", min(self.config.budget.children, visits.total)))
         env = gym.make(
             "aen/GroupDecomposition-v0",
@@ -149,6 +162,11 @@ class Search:
             child_seed=self.config.seed,
         )
         explore(self.config.agent, env, visits, seed=self.config.seed, folder=folder.path)
+        if visits.steps < self.config.agent.learn_after:
+            self._notice(
+                f"the agent never learnt: exploring ended after {visits.steps} steps, and agent.learn_after is "
+                f"{self.config.agent.learn_after}; raise budget.children and budget.steps, or lower it"
+            )
 
     def _conclude(self, folder: RunFolder, evaluator: LocalEvaluator, table: ClassTable, visits: Visits) -> JsonDict:
         """Select on fresh seeds, fix the winner, compare it with the data's own group, and look at test once."""
@@ -196,9 +214,10 @@ class Search:
         try:
             planted.check(self.child.grids)
         except GroupError as error:
-            self.notices.append(f"the images' own moves do not act on every grid of the child: {error}")
-            self._listener(Notice(self.notices[-1]))
+            self._notice(f"the images' own moves do not act on every grid of the child: {error}")
             return None
+        if self.config.data.angles == "any" and "rot90" in self.config.data.moves:
+            self._notice("turns by any angle are more than the group of rot90, with which the winner is compared")
         return planted
 
     def _against_planted(

@@ -1,6 +1,7 @@
 """The stages after exploring: training classes again on fresh seeds, and the one look at the test images."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future, as_completed
 from pathlib import Path
 
 from aen.children import ChildSpec
@@ -26,21 +27,23 @@ def retrain(
     listener: Listener,
 ) -> list[ClassResult]:
     """Train the child of each decomposition on every seed, keeping the weights."""
-
-    def finished(spec: ChildSpec, evaluation: Evaluation) -> None:
-        listener(Retrained(spec.decomposition.name, evaluation.validation_accuracy))
-
     specs = [[child.with_decomposition(d).with_seed(seed) for seed in seeds] for d in decompositions]
-    futures = []
+    futures: dict[Future[Evaluation], ChildSpec] = {}
+    told = set()
     for spec in (spec for group in specs for spec in group):
         (future,) = evaluator.submit([spec], keep_weights=True)
-        future.add_done_callback(lambda done, spec=spec: finished(spec, done.result()))  # type: ignore[misc]
-        futures.append(future)
+        futures[future] = spec
+        # Some evaluators are done when `submit` returns, others later, in any order.
+        for done in [f for f in futures if f.done() and f not in told]:
+            told.add(done)
+            listener(Retrained(futures[done].decomposition.name, done.result().validation_accuracy))
+    for done in as_completed([f for f in futures if f not in told]):
+        listener(Retrained(futures[done].decomposition.name, done.result().validation_accuracy))
     outcomes = iter([future.result() for future in futures])
     return [
         ClassResult(
             spec=group[0],
-            group=group[0].decomposition.describe(child.grids, thorough=True).name,
+            group=group[0].decomposition.describe(child.grids).name,
             evaluations=tuple(next(outcomes) for _ in group),
         )
         for group in specs

@@ -40,8 +40,12 @@ class Visits:
         self.seen_states: set[int] = set()
         self.accuracy_of_class: dict[str, float] = {}
         self._listener = listener
+        # A run that goes on repeats what it did before; what the earlier one wrote stays until that is overtaken.
+        self._earlier = history.read_text(encoding="utf-8").count("\n") if history.is_file() else 0
         self._history = history
-        history.write_text("")
+        self._part = history.with_name(f"{history.name}.part")
+        self._part.write_text("")
+        self._lines = 0
 
     @property
     def first_visits(self) -> int:
@@ -72,8 +76,12 @@ class Visits:
             epsilon=epsilon,
             best=self.best,
         )
-        with self._history.open("a", encoding="utf-8") as file:
+        overtaken = self._lines >= self._earlier
+        with (self._history if overtaken and self._lines else self._part).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(event)) + "\n")
+        self._lines += 1
+        if self._lines == max(self._earlier, 1):
+            self._part.replace(self._history)
         self._listener(event)
 
     def why_finished(self) -> str | None:

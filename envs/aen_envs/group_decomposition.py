@@ -101,6 +101,7 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
         self.child = (child or quick_child()).with_seed(child_seed)
         self.alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
         self.alphabet.check(self.child.grids)
+        self._owns_evaluator = evaluator is None
         self.evaluator: Evaluator = evaluator or LocalEvaluator()
         self.reward = reward
         self.stop_action = stop_action
@@ -175,8 +176,9 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
         return draw_text(scene) if self.render_mode == "ansi" else draw_picture(scene)
 
     def close(self) -> None:
-        """Close the evaluator."""
-        self.evaluator.close()
+        """Close the evaluator, unless it was handed in: others may use it."""
+        if self._owns_evaluator:
+            self.evaluator.close()
 
     def _evaluate(self, *decompositions: Decomposition) -> list[Evaluation]:
         return evaluate(self.evaluator, [self.child.with_decomposition(d) for d in decompositions])

@@ -84,6 +84,10 @@ def test_a_finished_run_is_shown_again_not_repeated(tmp_path: Path, capsys: pyte
         (["trainning.epochs=1"], "unknown key 'trainning' (did you mean 'training'?)"),
         (["evaluator.device=cuda:99"], "device 'cuda:99' cannot be used"),
         (["--out", "/proc/nowhere"], "cannot be written"),
+        (["alphabet=rot90"], "a factor goes into a list: [rot90]"),
+        (["data.moves=[rot90 x| hflip]"], "data.moves: unknown generator"),
+        (["child.hidden=[512, 512]", "alphabet=[rot90]"], "at most 67,108,864 can be tied"),
+        (["evaluator.threads=100000"], "threads is 100000; this machine has"),
     ],
 )
 def test_bad_input_is_named_and_leaves_no_run_folder(
@@ -138,6 +142,35 @@ def test_a_bad_store_is_refused_and_left_as_it_is(
     for file in out.glob("results.sqlite-*"):
         file.unlink()
     assert store.read_bytes() == before
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "pipe"])
+def test_output_that_fails_does_not_end_a_search(where: str, tmp_path: Path) -> None:
+    words = ["search", DIGITS, *QUICK, "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-c", "from aen_agents.cli import main; raise SystemExit(main())", *words]
+    if where == "pipe":
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert process.stdout is not None
+        process.stdout.close()
+        process.wait(timeout=100)
+    else:
+        with Path(where).open("w") as full:
+            subprocess.run(command, stdout=full, stderr=subprocess.PIPE, timeout=100, check=False)
+    assert (tmp_path / "run" / "report.html").is_file()
+
+
+def test_a_lost_report_is_built_again(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert main(["search", DIGITS, *QUICK, "--out", str(out)]) == 0
+    (out / "report.html").unlink()
+    assert main(["search", DIGITS, *QUICK, "--out", str(out)]) == 0
+    assert (out / "report.html").is_file()
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out.startswith("aen 0.")
 
 
 def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -45,8 +46,9 @@ def test_the_page_shows_every_picture_and_the_verdict(finished: tuple[RunFolder,
     folder, summary = finished
     text = folder.report_file.read_text()
     page = Page(text)
+    tied = summary["winner"]["decomposition"] != "none"
+    assert ("What the winner ties together" in page.titles) is tied
     for title in (
-        "What the winner ties together",
         "The best classes on fresh seeds",
         "The search",
         "Accuracy by class",
@@ -54,11 +56,61 @@ def test_the_page_shows_every_picture_and_the_verdict(finished: tuple[RunFolder,
         "Some of the images it saw",
     ):
         assert title in page.titles
-    assert page.tags.count("svg") == 6
+    assert page.tags.count("svg") == 5 + tied
     for role in ("winner", "baseline"):
         assert f"{100 * summary[role]['test_accuracy_mean']:.1f} %" in text
         assert f"{summary[role]['parameters']:,}" in text
-    assert summary["winner"]["decomposition"] in page.titles[0] or summary["winner"]["decomposition"] == "none"
+
+
+def verdict(folder: RunFolder, **difference: object) -> tuple[str, str]:
+    summary = folder.summary()
+    assert summary is not None
+    summary["winner"] |= {"decomposition": "rot90", "group": "C4", "class_key": "c4", "factors": ["rot90"]}
+    summary["winner_minus_baseline"] |= difference
+    folder.summary_file.write_text(json.dumps(summary))
+    build_report(folder)
+    text = folder.report_file.read_text()
+    return Page(text).titles[0], text
+
+
+@pytest.mark.parametrize(
+    ("mean", "interval", "title", "words"),
+    [
+        (0.03, [0.01, 0.05], "Build in C4: rot90", "+3.0 points"),
+        (0.03, [-0.01, 0.07], "No gain is shown; highest on validation: rot90 (C4)", "the interval holds zero"),
+        (-0.03, [-0.05, -0.01], "No gain is shown; highest on validation: rot90 (C4)", "worse, beyond the interval"),
+    ],
+)
+def test_the_verdict_says_what_the_interval_says(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, mean: float, interval: list[float], title: str, words: str
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    difference = {"test_accuracy_mean": mean, "test_accuracy_interval": interval, "better_on_test": interval[0] > 0}
+    found, text = verdict(folder, **difference)
+    assert found == title
+    assert words in text
+
+
+@pytest.mark.parametrize("content", ["[]", '{"status": "complete"}', '{"status": "odd"}', "5"])
+def test_a_summary_that_lacks_something_is_named(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, content: str
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    folder.summary_file.write_text(content)
+    with pytest.raises(RunFolderError, match=r"summary.json is damaged"):
+        build_report(folder)
+
+
+@pytest.mark.parametrize("line", ["5", '{"a": 1}', "\udcff"])
+def test_a_damaged_history_is_read_up_to_the_damage(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, line: str
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    whole = folder.history()
+    with folder.history_file.open("a", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(f"{line}\n")
+    assert folder.history() == whole
+    build_report(folder)
 
 
 def test_building_it_again_gives_the_same_page(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:

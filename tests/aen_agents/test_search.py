@@ -160,6 +160,31 @@ def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
     assert figures(continued) | {"children_trained": 0} == figures(finished[1]) | {"children_trained": 0}
 
 
+def test_two_searches_do_not_share_a_folder(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "shared")
+    with folder.locked(), pytest.raises(RunFolderError, match="another search is running"):
+        Search(tiny_config, lambda _: None).run(folder)
+
+
+def test_going_on_never_shortens_the_history(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "twice")
+    for stop in (4, 2):
+
+        def interrupt(event: Event, stop: int = stop) -> None:
+            if isinstance(event, Visited) and event.visits == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            Search(tiny_config, interrupt).run(folder)
+        assert max(visit["visits"] for visit in folder.history()) == 4
+
+
+def test_an_agent_that_never_learnt_is_noticed(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    config = SearchConfig.model_validate(tiny_config.model_dump() | {"agent": {"learn_after": 500}})
+    summary = Search(config, lambda _: None).run(RunFolder.create(config, tmp_path / "lazy"))
+    assert any("never learnt" in notice for notice in summary["notices"])
+
+
 def test_events_tell_the_story(tiny_config: SearchConfig, tmp_path: Path) -> None:
     events: list[Event] = []
     Search(tiny_config, events.append).run(RunFolder.create(tiny_config, tmp_path / "told"))

@@ -145,11 +145,11 @@ def test_the_childs_own_decomposition_is_not_used(make_env, small_child):
     assert make_env(child=tied).reset()[1] == make_env().reset()[1]
 
 
-def test_a_table_is_an_evaluator_and_is_closed_with_the_environment(make_env):
+def test_an_evaluator_that_was_handed_in_stays_open_for_others(make_env):
     env = make_env()
     assert isinstance(env.evaluator, Evaluator)
     env.close()
-    assert env.evaluator.closed
+    assert not env.evaluator.closed
 
 
 def test_a_pickled_episode_goes_on_the_same(make_env):

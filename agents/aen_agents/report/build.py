@@ -11,7 +11,7 @@ from aen.children import ChildSpec
 from aen.data import load_dataset
 from aen.groups import Decomposition
 from aen.results import Evaluation
-from aen.results.store import ResultStore, evaluations_by_class
+from aen.results.store import ResultStore
 from aen_agents.report import figures
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.search import child_of
@@ -34,12 +34,7 @@ def build_report(folder: RunFolder) -> None:
     config, summary, history = folder.config(), folder.summary() or {}, folder.history()
     child = child_of(config)
     with ResultStore(folder.store_file, create=False) as store:
-        searched = [
-            (evaluation, spec)
-            for group in evaluations_by_class(store).values()
-            for evaluation, spec in group
-            if spec.seed == config.seed
-        ]
+        searched = [(evaluation, spec) for evaluation, spec in store.evaluations() if spec.seed == config.seed]
     roles = _roles(summary, child)
     environment = Environment(
         loader=PackageLoader("aen_agents.report", "."), autoescape=select_autoescape(), undefined=StrictUndefined
@@ -69,6 +64,15 @@ def _roles(summary: JsonDict, child: ChildSpec) -> dict[str, str]:
     return roles
 
 
+def _retrained(summary: JsonDict) -> list[JsonDict]:
+    """Return what was trained on the selection seeds, best first; the data's own group too if the search missed it."""
+    rows = {row["class_key"]: row for row in summary.get("selection", [])}
+    hidden = summary.get("hidden_group")
+    if hidden is not None:
+        rows.setdefault(hidden["class_key"], hidden)
+    return sorted(rows.values(), key=lambda row: -row["validation_accuracy_mean"])
+
+
 def _pictures(
     child: ChildSpec,
     summary: JsonDict,
@@ -77,8 +81,7 @@ def _pictures(
     roles: dict[str, str],
 ) -> list[_Picture]:
     # A class has many states; the re-trained ones are shown by the name that the verdict uses, not the first visited.
-    judged = [*summary.get("selection", []), *([summary["hidden_group"]] if "hidden_group" in summary else [])]
-    names = {row["class_key"]: row["decomposition"] for row in reversed(judged)}
+    names = {row["class_key"]: row["decomposition"] for row in _retrained(summary)}
     classes = [
         figures.VisitedClass(
             names.get(spec.class_key, spec.decomposition.name),
@@ -95,11 +98,12 @@ def _pictures(
 
     if "winner" in summary:
         winner = Decomposition.from_json(summary["winner"]["factors"])
-        add(
-            "What the winner ties together",
-            "Cells of one colour are one orbit: the group moves them onto each other, and their weights are shared.",
-            figures.orbit_pictures(winner, child.grids),
-        )
+        if winner.factors:
+            add(
+                "What the winner ties together",
+                "Cells of one colour are one orbit: the group moves them onto each other; they share weights.",
+                figures.orbit_pictures(winner, child.grids),
+            )
         rows = [
             (
                 r["decomposition"],
@@ -107,11 +111,11 @@ def _pictures(
                 r["validation_accuracy_interval"],
                 roles.get(r["class_key"], ""),
             )
-            for r in summary["selection"]
+            for r in _retrained(summary)
         ]
         add(
             "The best classes on fresh seeds",
-            "Mean and 95 % interval over the selection seeds. The winner is the highest mean.",
+            "Mean and 95 % interval over the seeds. The winner is the best that the search met.",
             figures.selection_intervals(rows),
         )
     if any(visit["first"] for visit in history):

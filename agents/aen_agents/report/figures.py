@@ -65,6 +65,7 @@ def learning_curve(history: Sequence[JsonDict]) -> str:
         axes.scatter(x, [visit["accuracy"] for visit in firsts], s=14, color=GREY, label="visited for the first time")
         axes.step(x, [visit["best"] for visit in firsts], where="post", color=ACCENT, linewidth=2, label="best so far")
         axes.set(xlabel="children visited", ylabel="validation accuracy")
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axes.legend(fontsize=8, frameon=False, loc="lower right")
         return _svg(figure)
@@ -102,7 +103,12 @@ def accuracy_against_parameters(classes: Sequence[VisitedClass]) -> str:
                 size = 60 if role else 16
                 x, y = [c.parameters for c in of_role], [c.accuracy for c in of_role]
                 axes.scatter(x, y, s=size, color=colour, label=role or "other classes", zorder=3 if role else 2)
-        axes.set(xscale="log", xlabel="free parameters", ylabel="validation accuracy, one seed")
+        axes.set_xscale("log")
+        thousands = mpl.ticker.FuncFormatter(lambda x, _: f"{x / 1000:g}k")
+        axes.xaxis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(thousands)
+        axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+        axes.set(xlabel="free parameters", ylabel="validation accuracy, one seed")
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axes.legend(fontsize=8, frameon=False, loc="lower right")
         return _svg(figure)

@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aen.errors import StoreError
-from aen.groups import Decomposition
 from aen.results import Evaluation
-from aen.results.store import Claim, evaluations_by_class
+from aen.results.store import Claim
 
 FRACTION = st.floats(0, 1)
 LOSS = st.floats(-1e300, 1e300)
@@ -75,13 +74,51 @@ def test_results_are_there_when_the_store_is_opened_again(open_store, spec, inve
     assert open_store(create=False).get(spec.key) == invent(spec)
 
 
-def test_evaluations_by_class_puts_the_seeds_of_one_class_together(store, specs, invent):
-    flipped = specs[0].with_decomposition(Decomposition.of(["hflip"]))
-    for spec in [*specs, flipped]:
-        store.commit(invent(spec), spec)
-    grouped = evaluations_by_class(store)
-    assert {key: len(found) for key, found in grouped.items()} == {specs[0].class_key: 5, flipped.class_key: 1}
-    assert grouped[flipped.class_key] == [(invent(flipped), flipped)]
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("spec", "{}"),
+        ("spec", "{bad"),
+        ("spec", '{"data": 5}'),
+        ("validation_accuracy", "high"),
+        ("weights", "../outside.safetensors"),
+    ],
+)
+def test_a_damaged_row_is_named(store, spec, invent, sql, column, value):
+    store.commit(invent(spec), spec)
+    sql(f"UPDATE evaluations SET {column} = '{value}'")
+    with pytest.raises(StoreError, match=f"{column!r} of row '{spec.key}' is damaged"):
+        list(store.evaluations())
+
+
+def test_a_reader_does_not_wait_for_a_writer(open_store, spec, invent):
+    store, reader = open_store(), open_store()
+    store.commit(invent(spec), spec)
+    with store._begin() as writing:
+        assert writing.in_transaction()
+        started = time.monotonic()
+        assert reader.get(spec.key) == invent(spec)
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_is_another_owner(store, spec, sql):
+    assert store.claim(spec.key).mine
+    code = _in_a_fork(lambda: (store.claim(spec.key).mine, store.release(spec.key)))
+    assert code == "(False, None)"
+    assert sql("SELECT owner FROM leases") == [(store.owner,)]
+
+
+def _in_a_fork(function):
+    out, into = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(into, repr(function()).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(into)
+    with os.fdopen(out) as file:
+        return file.read()
 
 
 def test_the_first_result_of_a_key_stays(store, spec, invent):
