@@ -162,7 +162,8 @@ class Search:
             child_seed=self.config.seed,
         )
         explore(self.config.agent, env, visits, seed=self.config.seed, folder=folder.path)
-        if visits.steps < self.config.agent.learn_after:
+        all_known = len(visits.accuracy_of_class) >= visits.classes
+        if visits.steps < self.config.agent.learn_after and not all_known:
             self._notice(
                 f"the agent never learnt: exploring ended after {visits.steps} steps, and agent.learn_after is "
                 f"{self.config.agent.learn_after}; raise budget.children and budget.steps, or lower it"
