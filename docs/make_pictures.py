@@ -15,7 +15,7 @@ def main() -> None:
     roles = {summary["baseline"]["class_key"]: "untied", summary["winner"]["class_key"]: "winner"}
     rows = [
         (
-            f"{row['decomposition']} ({row['group']})",
+            f"{row['decomposition']}\n{row['group']}",
             row["validation_accuracy_mean"],
             row["validation_accuracy_interval"],
             roles.get(row["class_key"], ""),
