@@ -1,17 +1,25 @@
 """Data sets as tensors, split once; moves that give them a known symmetry."""
 
-from aen.data.dataset import SOURCES, Dataset, Source, Split, find_source, load_dataset, load_test_split
+from aen.data.benchmarks import BENCHMARKS, VARIANTS
+from aen.data.dataset import Dataset, Split, load_dataset, load_test_split
+from aen.data.find import pinned
+from aen.data.pool import Pool
+from aen.data.sources import SOURCES, Source, find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 
 __all__ = [
+    "BENCHMARKS",
     "SOURCES",
+    "VARIANTS",
     "DataSpec",
     "Dataset",
+    "Pool",
     "Source",
     "Split",
     "find_source",
     "load_dataset",
     "load_test_split",
     "move_images",
+    "pinned",
 ]

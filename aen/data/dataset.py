@@ -1,17 +1,20 @@
 """Data sets as tensors: loaded, moved and split once. The test split is only ever read through `load_test_split`."""
 
 import functools
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from aen._typing import Float, Int
+from aen._typing import Float, Int, IntArray
+from aen.data.find import data_folders
+from aen.data.pool import Pool
+from aen.data.sources import find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
-from aen.errors import DataError, did_you_mean
+from aen.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,77 +60,78 @@ class Dataset:
         return Dataset(self.spec, self.classes, self.train.to(device), self.validation.to(device))
 
 
-def _digits() -> Split:
-    """scikit-learn's digits: 1,797 handwritten digits, 8x8, 17 grey levels (embedded, nothing to download)."""
-    from sklearn.datasets import load_digits
-
-    images, labels = load_digits(return_X_y=True)
-    pixels = torch.from_numpy((images / 16).astype(np.float32)).reshape(-1, 1, 8, 8)
-    return Split(pixels, torch.from_numpy(labels.astype(np.int64)))
-
-
-@dataclass(frozen=True)
-class Source:
-    """A data set by name.
-
-    Attributes:
-        load: returns all images, before moves and split.
-        side: side of the images.
-        classes: number of classes.
-    """
-
-    load: Callable[[], Split]
-    side: int
-    classes: int
+@functools.lru_cache(maxsize=2)
+def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> tuple[Split, Split, Split]:
+    pool = find_source(spec.name).load()
+    parts = _choose(spec, pool)
+    places = np.concatenate(parts)
+    # Only the images that are asked for are moved; the draw for each depends on its place in the data set alone.
+    images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
+    if pool.turned is not None:
+        images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
+    images = move_images(images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places)
+    images = _standardise(images, spec.train)
+    sizes = [len(part) for part in parts]
+    train, validation, test = (
+        Split(*split) for split in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
+    )
+    return train, validation, test
 
 
-SOURCES: Mapping[str, Source] = {"digits": Source(_digits, side=8, classes=10)}
-
-
-def find_source(name: str) -> Source:
-    """Return the source of a data set.
-
-    Raises:
-        DataError: no data set of this name.
-    """
-    if name not in SOURCES:
-        raise DataError(f"unknown data set {name!r}{did_you_mean(name, SOURCES)}.")
-    return SOURCES[name]
-
-
-@functools.lru_cache(maxsize=4)
-def _load_splits(spec: DataSpec) -> tuple[Split, Split, Split]:
-    everything = find_source(spec.name).load()
+def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
+    """Return the places of the training, validation and test images."""
     sizes = {"train": spec.train, "validation": spec.validation, "test": spec.test}
-    n = len(everything.labels)
     for part, size in sizes.items():
         if size < 1:
             raise DataError(f"data.{part} is {size}; each split needs at least 1 image.")
-    if sum(sizes.values()) > n:
-        raise DataError(
-            f"data set {spec.name!r} has {n} images, too few for {spec.train} train + {spec.validation} validation + "
-            f"{spec.test} test = {sum(sizes.values())}; ask for fewer."
-        )
-    images = move_images(everything.images, spec.moves, angles=spec.angles, seed=spec.moves_seed)
-    shuffled = torch.from_numpy(np.random.default_rng(spec.split_seed).permutation(n))
-    parts = torch.split(shuffled[: sum(sizes.values())], list(sizes.values()))
-    # Standardised with two numbers for all pixels, so that no symmetry is lost, from the training images alone.
-    mean, deviation = images[parts[0]].mean(), images[parts[0]].std().clamp_min(1e-6)
-    train, validation, test = (Split((images[part] - mean) / deviation, everything.labels[part]) for part in parts)
-    return train, validation, test
+    n = len(pool.labels)
+    official = pool.official_train
+    if official is None:
+        _check_enough(spec, n, "images", list(sizes.items()))
+        shuffled = np.random.default_rng(spec.split_seed).permutation(n)
+        ends = np.cumsum(list(sizes.values()))
+        return np.split(shuffled[: ends[-1]], ends[:-1])
+    # The official test set stays test.
+    _check_enough(spec, official, "training images", [("train", spec.train), ("validation", spec.validation)])
+    _check_enough(spec, n - official, "test images", [("test", spec.test)])
+    learn = np.random.default_rng(spec.split_seed).permutation(official)[: spec.train + spec.validation]
+    test = official + np.random.default_rng([spec.split_seed, 1]).permutation(n - official)[: spec.test]
+    return [learn[: spec.train], learn[spec.train :], test]
+
+
+def _check_enough(spec: DataSpec, available: int, what: str, wanted: list[tuple[str, int]]) -> None:
+    total = sum(size for _, size in wanted)
+    if total > available:
+        summed = " + ".join(f"{size} {part}" for part, size in wanted)
+        equals = f" = {total}" if len(wanted) > 1 else ""
+        raise DataError(f"data set {spec.name!r} has {available} {what}, too few for {summed}{equals}; ask for fewer.")
+
+
+def _standardise(images: Tensor, train: int) -> Tensor:
+    """Scale by two numbers for all pixels, so that no symmetry is lost, from the training images alone."""
+    if images.dtype != torch.uint8:
+        mean, deviation = images[:train].mean(), images[:train].std().clamp_min(1e-6)
+        return (images - mean) / deviation
+    # From counts of the 256 grey levels: exact, whatever the number of threads.
+    counts = torch.bincount(images[:train].reshape(-1), minlength=256).double()
+    levels = torch.arange(256, dtype=torch.float64)
+    average = (counts * levels).sum() / counts.sum()
+    variance = (counts * (levels - average) ** 2).sum() / (counts.sum() - 1).clamp_min(1)
+    spread = (variance.sqrt() / 255).clamp_min(1e-6)
+    return images.float().div_(255).sub_(float(average / 255)).div_(float(spread))
 
 
 def load_dataset(spec: DataSpec) -> Dataset:
     """Return the training and validation split of a data set, on the CPU.
 
     Raises:
-        DataError: unknown name, or too few images for the split.
+        DataError: unknown name, files that are missing or damaged, or too few images for the split.
         GroupError: a move that does not exist on the images.
     """
-    train, validation, _ = _load_splits(spec)
+    train, validation, _ = _load_splits(spec, data_folders())
     return Dataset(spec, find_source(spec.name).classes, train, validation)
 
 
 def load_test_split(spec: DataSpec) -> Split:
     """Return the test split. Only the final measurement of a search may call this, once."""
-    return _load_splits(spec)[2]
+    return _load_splits(spec, data_folders())[2]

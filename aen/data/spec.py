@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from aen._typing import JsonDict
+from aen.data.benchmarks import resolve
 from aen.errors import DataError
 from aen.groups.generators import Generator
 
@@ -16,7 +17,8 @@ class DataSpec:
     """Which images a child sees. Everything here enters the child's key.
 
     Attributes:
-        name: the data set, such as ``digits``.
+        name: the data set, such as ``digits``, ``mnist`` or the path of an npz file. A benchmark's name, such as
+            ``gmnist-multi-3``, becomes its data set and moves, so that the same images have one key.
         train: number of training images.
         validation: number of validation images; they choose.
         test: number of test images; only the final report sees them.
@@ -37,6 +39,14 @@ class DataSpec:
     moves_seed: int = 0
 
     def __post_init__(self) -> None:
+        name, moves = resolve(self.name)
+        if moves is not None and self.moves:
+            raise DataError(
+                f"data.moves is {list(self.moves)}, but {self.name!r} stands for moves already; "
+                f"leave them out, or name the data set {name!r}."
+            )
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "moves", self.moves if moves is None else moves)
         # One spelling for one move, so that the same images have one key.
         object.__setattr__(self, "moves", tuple(Generator.parse(move).name for move in self.moves))
         for name in ("train", "validation", "test", "split_seed", "moves_seed"):

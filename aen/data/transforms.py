@@ -7,28 +7,38 @@ applied to an image with probability 1/2, each independently, in the order given
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aen._typing import Float
+from aen._typing import IntArray, Num
 from aen.data.spec import Angles
 from aen.errors import DataError, did_you_mean
 from aen.groups.generators import Generator
 
+# Images that are turned by any angle at once; bounds the memory.
+_CHUNK = 1000
+
 
 def move_images(
-    images: Float[Tensor, "n channels side side"], moves: Sequence[str], *, angles: Angles, seed: int
-) -> Float[Tensor, "n channels side side"]:
+    images: Num[Tensor, "n channels side side"],
+    moves: Sequence[str],
+    *,
+    angles: Angles,
+    seed: int,
+    places: IntArray | None = None,
+) -> Num[Tensor, "n channels side side"]:
     """Return the images, each moved once.
 
-    The draw for an image depends on the seed and its place only, not on how many images follow.
+    The draw for an image depends on the seed and its place only, not on which other images there are.
 
     Args:
-        images: square images.
+        images: square images. uint8 images stay uint8: turned by any angle, their pixels are rounded.
         moves: generators, such as ``["rot90", "hflip"]``.
         angles: what ``rot90`` means: ``quarter`` turns, uniform over the four; or ``any`` angle, uniform over the
             circle, with bilinear interpolation and zeros from outside.
         seed: of all draws.
+        places: each image's place in its data set, shape ``[n]``; None: 0, 1, 2, ...
 
     Raises:
         DataError: unknown angles.
@@ -37,13 +47,15 @@ def move_images(
     if angles not in ("quarter", "any"):
         raise DataError(f"unknown angles {angles!r}{did_you_mean(angles, ['quarter', 'any'])}.")
     n, channels, side, _ = images.shape
+    places = np.arange(n) if places is None else places
+    drawn = int(places.max(initial=-1)) + 1
     for number, generator in enumerate(Generator.parse(move) for move in moves):
         draw = np.random.default_rng([seed, number])
         if generator.name == "rot90" and angles == "any":
-            images = _rotate(images, draw.uniform(-np.pi, np.pi, size=n))
+            images = _rotate(images, draw.uniform(-np.pi, np.pi, size=drawn)[places])
             continue
         turns = 4 if generator.name == "rot90" else 2
-        times = draw.integers(turns, size=n)
+        times = draw.integers(turns, size=drawn)[places]
         inverse = np.argsort(generator.permutation(side))
         cells = np.arange(side * side)
         flat = images.reshape(n, channels, -1)
@@ -56,7 +68,14 @@ def move_images(
     return images
 
 
-def _rotate(images: Tensor, angles: np.ndarray) -> Tensor:
+def _rotate(images: Tensor, angles: npt.NDArray[np.float64]) -> Tensor:
+    if images.dtype == torch.uint8:
+        # In double precision, so that no machine's last bit decides how a pixel is rounded.
+        turned = torch.empty_like(images)
+        for start in range(0, len(images), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            turned[chunk] = _rotate(images[chunk].double(), angles[chunk]).round_().clamp_(0, 255)
+        return turned
     cos, sin, zero = torch.from_numpy(np.cos(angles)), torch.from_numpy(np.sin(angles)), torch.zeros(len(angles))
     theta = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1).to(images.dtype)
     grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)

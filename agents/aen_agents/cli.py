@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from aen.errors import AenError
+from aen_agents.data_commands import add_data_commands
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -73,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     classes.add_argument("--alphabet", nargs="+", default=["published"], help="published, quarter, or factors")
     classes.add_argument("--list", action="store_true", help="list every class")
     classes.set_defaults(run=_classes)
+
+    add_data_commands(commands)
     return parser
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from aen.data import SOURCES, Dataset, DataSpec, Source, Split, load_dataset, load_test_split
+from aen.data import SOURCES, Dataset, DataSpec, Pool, Source, load_dataset, load_test_split
 from aen.errors import DataError
 
 N = 60
@@ -21,7 +21,7 @@ def numbered(monkeypatch):
     def load():
         pixels = torch.rand(N, 1, 4, 4, generator=torch.Generator().manual_seed(0))
         pixels[:, 0, 0, 0], pixels[:, 0, 0, 1], pixels[:, 0, 0, 2] = 0.0, 1.0, torch.arange(N).float()
-        return Split(pixels, torch.arange(N))
+        return Pool(pixels, torch.arange(N))
 
     monkeypatch.setitem(SOURCES, "numbered", Source(load, side=4, classes=N))
 

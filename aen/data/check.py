@@ -1,0 +1,101 @@
+"""Checking a data set: every file read, checksums compared where they are known, images counted per class."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from aen.data.files import digest, read_file
+from aen.data.find import Found, require
+from aen.data.mirrors import CONTENT_MD5, RECIPES
+from aen.data.sources import SOURCES, find_source, how_to_get
+from aen.data.spec import DataSpec
+from aen.errors import DataError
+
+
+@dataclass(frozen=True)
+class CheckedPart:
+    """One part of a data set.
+
+    Attributes:
+        name: ``training``, ``test``, or ``all``.
+        per_class: number of images of each class.
+    """
+
+    name: str
+    per_class: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class CheckedData:
+    """A data set that was read and found right.
+
+    Attributes:
+        name: of the data set.
+        files: each file with what is known about its checksum.
+        parts: what it holds.
+        notes: what is unusual about it.
+    """
+
+    name: str
+    files: tuple[tuple[Path, str], ...]
+    parts: tuple[CheckedPart, ...]
+    notes: tuple[str, ...]
+
+
+def check_data(name: str) -> CheckedData:
+    """Read a data set and check it.
+
+    Args:
+        name: of the data set, a benchmark, or the path of an npz file.
+
+    Raises:
+        DataError: it is missing, damaged, or not what was published.
+    """
+    source = find_source(name)
+    name = DataSpec(name).name
+    basis = source.made_from or name
+    layouts = SOURCES[basis].layouts if basis in SOURCES else ()
+    found = require(basis, layouts, how_to_get(basis)) if layouts else None
+    pool = source.load()  # what is damaged is said in its own words, before checksums are
+    ends = [0, len(pool.labels)] if pool.official_train is None else [0, pool.official_train, len(pool.labels)]
+    names = ["all"] if pool.official_train is None else ["training", "test"]
+    parts = [
+        CheckedPart(part, tuple(torch.bincount(pool.labels[start:end], minlength=source.classes).tolist()))
+        for part, start, end in zip(names, ends, ends[1:], strict=False)
+    ]
+    notes = [found.layout.what] if found and found.layout.what else []
+    sizes = tuple(sum(part.per_class) for part in parts)
+    if sizes != source.images:
+        notes.append(f"{_words(sizes)} images, where {_words(source.images)} were published")
+    files = _checksums(basis, found) if found else ()
+    return CheckedData(name, files, tuple(parts), tuple(notes))
+
+
+def _words(sizes: tuple[int, ...]) -> str:
+    return " + ".join(f"{size:,}" for size in sizes)
+
+
+def _checksums(name: str, found: Found) -> tuple[tuple[Path, str], ...]:
+    recipe = RECIPES.get(name)
+    published = {Path(file.target).name: file.md5 for file in recipe.files} if recipe else {}
+    return tuple((path, _checksum(name, path, published.get(path.name))) for path in found.paths)
+
+
+def _checksum(name: str, path: Path, published: str | None) -> str:
+    """Return what is known about the file's checksum."""
+    content = CONTENT_MD5.get(name, {}).get(path.name.removesuffix(".gz"))
+    if published is not None and (own := digest(path, "md5")) == published:
+        return "as published"
+    if content is not None:
+        own = hashlib.md5(read_file(path), usedforsecurity=False).hexdigest()
+        if own == content:
+            return "as published"
+        published = content
+    if published is None:
+        return "no checksum known"
+    raise DataError(
+        f"{path}: checksum mismatch, its md5 is {own}, not {published}; it is not the published file. "
+        f"Remove it, then run: aen data fetch {name}"
+    )

@@ -1,0 +1,245 @@
+"""One file from a list of mirrors: retries, resumes, checks, and gives it its name only when it is whole and right."""
+
+import fcntl
+import hashlib
+import http.client
+import os
+import re
+import socket
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from aen.data.files import MAX_BYTES, make_folder
+from aen.errors import DataError
+
+# Told the file's name, the bytes there are, and the bytes there will be (None: the server does not say).
+Progress = Callable[[str, int, int | None], None]
+
+ATTEMPTS = 4
+_CHUNK = 2**18
+_PARTIAL, _OUT_OF_RANGE = 206, 416
+_RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+
+
+class _TransientError(Exception):
+    """It may work the next time."""
+
+
+class _MirrorError(Exception):
+    """This mirror does not have it."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a mirror is waited for.
+
+    Attributes:
+        timeout: seconds without a byte before an attempt is given up.
+        first_wait: seconds before the second attempt; doubles with each.
+        sleep: waits.
+    """
+
+    timeout: float
+    first_wait: float
+    sleep: Callable[[float], None]
+
+
+def check_mirror(url: str) -> str:
+    """Return the address of a mirror, ending in a slash.
+
+    Raises:
+        DataError: it is not an http or https address.
+    """
+    if not re.fullmatch(r"https?://[^\s/]+\S*", url, re.IGNORECASE):
+        raise DataError(f"mirror {url!r} is not an address; give one such as https://example.org/mnist/.")
+    return url if url.endswith("/") else f"{url}/"
+
+
+def download(
+    urls: Sequence[str], target: Path, md5: str, *, patience: Patience, progress: Progress, put_by_hand: str
+) -> None:
+    """Fetch one file.
+
+    What was received is kept in ``<target>.part`` until it is whole, and the next call goes on from there.
+
+    Args:
+        urls: where the file is, the best first.
+        target: the name it gets.
+        md5: of the whole file.
+        patience: how long to wait.
+        progress: is told how far it is.
+        put_by_hand: the sentence that says what to do without a network.
+
+    Raises:
+        DataError: no address gave the right file, it cannot be written, or another process is fetching it.
+    """
+    make_folder(target.parent)
+    part = target.with_name(f"{target.name}.part")
+    failures: list[str] = []
+
+    def tell(done: int, total: int | None) -> None:
+        progress(target.name, done, total)
+
+    with _locked(part) as file:
+        for url in urls:
+            if _from_mirror(url, file, md5, patience=patience, progress=tell, failures=failures):
+                part.replace(target)
+                return
+        if file.tell() == 0:
+            part.unlink()
+    raise DataError(f"{target.name} could not be fetched: {'; '.join(failures)}. {put_by_hand}")
+
+
+@contextmanager
+def _locked(part: Path) -> Iterator[FileIO]:
+    """Open a part file for this process alone, at its end."""
+    try:
+        # Unbuffered: after a write that failed, closing must not try again and hide the reason.
+        file = part.open("ab", buffering=0)
+    except OSError as error:
+        raise DataError(f"{part} cannot be written: {error.strerror}; choose another folder with --to.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Another process may have finished and renamed it between opening and locking.
+            mine = os.path.samestat(os.fstat(file.fileno()), part.stat())
+        except OSError:
+            mine = False
+        if not mine:
+            raise DataError(f"{part} is being written by another process; wait for it, then try again.")
+        yield file
+
+
+def _from_mirror(
+    url: str,
+    file: FileIO,
+    md5: str,
+    *,
+    patience: Patience,
+    progress: Callable[[int, int | None], None],
+    failures: list[str],
+) -> bool:
+    """Return whether the file is whole and right now; otherwise add to `failures`."""
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            patience.sleep(patience.first_wait * 2 ** (attempt - 1))
+        try:
+            with _faults(file):
+                resumed = _receive(url, file, patience.timeout, progress)
+        except _TransientError as error:
+            failures.append(f"{url}: {error}")
+            continue
+        except _MirrorError as error:
+            failures.append(f"{url}: {error}")
+            return False
+        found = _md5(file)
+        if found == md5:
+            return True
+        _empty(file)
+        failures.append(f"{url}: checksum mismatch, the file's md5 is {found}, not {md5}")
+        if not resumed:  # a resumed file may have begun with other bytes; a fresh one is simply not the right one
+            return False
+    return False
+
+
+def _receive(url: str, file: FileIO, timeout: float, progress: Callable[[int, int | None], None]) -> bool:
+    """Add what is missing to the file; return whether it went on from an earlier part."""
+    have = file.tell()
+    headers = {"User-Agent": "aen", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the opener knows http only
+    with _opener().open(request, timeout=timeout) as response:
+        total, resumed = _position(response, file, have)
+        progress(file.tell(), total)
+        while chunk := response.read(_CHUNK):
+            _write(file, chunk)
+            progress(file.tell(), total)
+            if file.tell() > MAX_BYTES:
+                _empty(file)
+                raise _MirrorError("the server sends more than 4 GiB")
+    if total is not None and file.tell() != total:
+        raise _TransientError(f"the connection broke after {file.tell():,} of {total:,} bytes")
+    return resumed
+
+
+@contextmanager
+def _faults(file: FileIO) -> Iterator[None]:
+    """Say of every fault of the network whether it may pass."""
+    try:
+        yield
+    except DataError:
+        raise
+    except urllib.error.HTTPError as error:
+        error.close()
+        answer = f"the server answers {error.code} {error.reason}"
+        if error.code == _OUT_OF_RANGE and file.tell():
+            _empty(file)
+        elif error.code not in _RETRIED_STATUS:
+            raise _MirrorError(answer) from error
+        raise _TransientError(answer) from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, socket.gaierror):
+            raise _MirrorError("the host is unknown, or there is no network") from error
+        if isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise _MirrorError(f"its certificate is refused ({error.reason.verify_message})") from error
+        raise _TransientError(f"no answer ({error.reason})") from error
+    except (http.client.HTTPException, OSError) as error:
+        raise _TransientError(f"the connection broke after {file.tell():,} bytes ({error})") from error
+    except ValueError as error:
+        raise _MirrorError(f"this is no address ({error})") from error
+
+
+def _position(response: http.client.HTTPResponse, file: FileIO, have: int) -> tuple[int | None, bool]:
+    """Set the file to where the response begins; return the whole size and whether that is behind an earlier part."""
+    if response.status == _PARTIAL:
+        place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if place is None or int(place[1]) != have:
+            _empty(file)
+            raise _TransientError("the server sent another part than was asked for")
+        return (None if place[2] == "*" else int(place[2])), True
+    _empty(file)  # the server knows no ranges: from the beginning
+    length = response.headers.get("Content-Length", "")
+    return (int(length) if length.isdigit() else None), False
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return an opener that knows http and https only: a redirection cannot lead to a file."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.UnknownHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def _write(file: FileIO, chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError as error:
+        raise DataError(
+            f"{file.name} cannot be written: {error.strerror}; make room and run the same command again: it goes on."
+        ) from error
+
+
+def _empty(file: FileIO) -> None:
+    file.seek(0)
+    file.truncate()
+
+
+def _md5(file: FileIO) -> str:
+    with Path(str(file.name)).open("rb") as content:
+        return hashlib.file_digest(content, "md5").hexdigest()

@@ -1,0 +1,115 @@
+"""Fetching a data set: every file of it, whole and with its published checksum, or none of that file."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from aen.data.archives import read_members
+from aen.data.download import Patience, Progress, check_mirror, download
+from aen.data.files import digest, inside, make_folder, read_file, whole_file
+from aen.data.find import data_folders, is_npz
+from aen.data.mirrors import CONTENT_MD5, RECIPES, Download
+from aen.data.sources import find_source, how_to_get
+from aen.errors import DataError
+
+
+def _silent(_name: str, _done: int, _total: int | None) -> None:
+    pass
+
+
+def fetch(
+    name: str,
+    *,
+    to: Path | None = None,
+    mirror: str | None = None,
+    progress: Progress = _silent,
+    timeout: float = 30.0,
+    first_wait: float = 1.0,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[Path]:
+    """Fetch a data set into a data folder; what is there already and right is left alone.
+
+    Args:
+        name: the data set, or one made from it, such as ``gmnist-multi-3``.
+        to: the data folder; None: $AEN_DATA, or ./data where that is not set.
+        mirror: an address to use instead of the known ones.
+        progress: is told the file's name, the bytes received and the bytes to come.
+        timeout: seconds without a byte before an attempt is given up.
+        first_wait: seconds before a second attempt; they double.
+        sleep: waits.
+
+    Returns:
+        The files of the data set.
+
+    Raises:
+        DataError: nothing to fetch under this name, no mirror has the right file, or it cannot be written.
+    """
+    name = fetched_name(name)
+    recipe = RECIPES[name]
+    folder = data_folders()[0] if to is None else to
+    mirrors = recipe.mirrors if mirror is None else (check_mirror(mirror),)
+    paths: list[Path] = []
+    for file in recipe.files:
+        paths += _fetch_file(
+            name, file, folder, mirrors, progress=progress, patience=Patience(timeout, first_wait, sleep)
+        )
+    return paths
+
+
+def fetched_name(name: str) -> str:
+    """Return the data set whose files are fetched for a name.
+
+    Raises:
+        DataError: there is no such data set, or nothing to fetch for it.
+    """
+    if is_npz(name):
+        raise DataError(f"{name!r} is a file of your own; put it into a data folder, there is nothing to fetch.")
+    source = find_source(name)
+    from aen.data.spec import DataSpec
+
+    name = source.made_from or DataSpec(name).name
+    if name == "digits":
+        raise DataError("data set 'digits' comes with scikit-learn; there is nothing to fetch.")
+    if name not in RECIPES:
+        files = ", ".join(source.layouts[0].files)
+        raise DataError(f"data set {name!r} cannot be fetched. {how_to_get(name)} Put its files here: {files}")
+    return name
+
+
+def _fetch_file(
+    name: str, file: Download, folder: Path, mirrors: tuple[str, ...], *, progress: Progress, patience: Patience
+) -> list[Path]:
+    target = inside(folder, file.target)
+    members = [inside(folder, place) for _, place in file.unpack]
+    if members and all(member.is_file() for member in members):
+        return members
+    if not _is_right(name, target, file):
+        by_hand = (
+            f"Without a network: get {file.name} by other means, put it at {target}, "
+            f"then run: aen data {'fetch' if members else 'check'} {name}"
+        )
+        urls = [mirror + file.name for mirror in mirrors]
+        download(urls, target, file.md5, patience=patience, progress=progress, put_by_hand=by_hand)
+    if not members:
+        return [target]
+    contents = read_members(target, [member for member, _ in file.unpack])
+    for path, (_, content) in zip(members, contents, strict=True):
+        make_folder(path.parent)
+        with whole_file(path) as unpacked:
+            unpacked.write(content)
+    target.unlink()
+    return members
+
+
+def _is_right(name: str, path: Path, file: Download) -> bool:
+    """Return whether the file is there, as published or packed anew."""
+    if not path.is_file():
+        return False
+    if digest(path, "md5") == file.md5:
+        return True
+    known = CONTENT_MD5.get(name, {}).get(path.name.removesuffix(".gz"))
+    try:
+        return known is not None and hashlib.md5(read_file(path), usedforsecurity=False).hexdigest() == known
+    except DataError:
+        return False

@@ -1,0 +1,98 @@
+"""All images of a data set as its files hold them, checked: before anything is chosen, moved or standardised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aen._typing import Int, Num
+from aen.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one pair of files holds.
+
+    Attributes:
+        images: shape ``[n, channels, side, side]``, uint8 or float32.
+        labels: shape ``[n]``, whole numbers.
+        images_file: where the images were read, for messages.
+        labels_file: where the labels were read.
+    """
+
+    images: npt.NDArray[Any]
+    labels: npt.NDArray[Any]
+    images_file: Path
+    labels_file: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """All images of a data set. An image's place in it decides how it is moved.
+
+    Attributes:
+        images: shape ``[n, channels, side, side]``; uint8 (0 to 255) or float32.
+        labels: shape ``[n]``, int64, below the number of classes.
+        official_train: the first so many images are the official training set, the others the official test set;
+            None: there is no official split.
+        turned: seed by which every image is to be turned by any angle before all else; None: not at all.
+    """
+
+    images: Num[Tensor, "n channels side side"]
+    labels: Int[Tensor, " n"]
+    official_train: int | None = None
+    turned: int | None = None
+
+
+def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) -> Pool:
+    """Check what was read and put it together.
+
+    Args:
+        parts: the training part and the test part, or one part without an official split.
+        side: side that the images must have.
+        channels: channels that they must have.
+        classes: labels must be below.
+
+    Raises:
+        DataError: images and labels that do not fit together, a label out of range, a pixel that is not a number.
+    """
+    for part in parts:
+        _check(part, (channels, side, side), classes)
+    images = torch.from_numpy(np.concatenate([part.images for part in parts]))
+    labels = torch.from_numpy(np.concatenate([part.labels for part in parts]).astype(np.int64))
+    return Pool(images, labels, official_train=len(parts[0].labels) if len(parts) > 1 else None)
+
+
+def _check(part: Part, shape: tuple[int, int, int], classes: int) -> None:
+    n = len(part.images)
+    if n != len(part.labels):
+        raise DataError(
+            f"{part.images_file} has {n} images, but {part.labels_file} has {len(part.labels)} labels; "
+            "they do not belong together. Get both again from one place."
+        )
+    if n == 0:
+        raise DataError(f"{part.images_file} has no images; get a whole copy of the file.")
+    if part.images.shape[1:] != shape:
+        found, expected = ("x".join(map(str, s)) for s in (part.images.shape[1:], shape))
+        raise DataError(
+            f"{part.images_file} has images of {found} (channels x rows x columns) where {expected} is expected; "
+            "it is another data set's file. Put the right one there."
+        )
+    low, high = int(part.labels.min()), int(part.labels.max())
+    if low < 0 or high >= classes:
+        wrong = low if low < 0 else high
+        raise DataError(
+            f"{part.labels_file} has the label {wrong}, outside the {classes} classes 0 to {classes - 1}; "
+            "it is damaged or another data set's file. Put the right one there."
+        )
+    if part.images.dtype.kind == "f" and not np.isfinite(part.images).all():
+        bad = int(np.argmin(np.isfinite(part.images).all(axis=(1, 2, 3))))
+        raise DataError(
+            f"{part.images_file}: image {bad} has a pixel that is NaN or infinite; "
+            "repair the image or leave it out, then write the file again."
+        )
