@@ -17,7 +17,7 @@ from aen.evaluators import LocalEvaluator, evaluate
 from aen.groups import Decomposition, enumerate_classes
 from aen.results.store import ResultStore
 from aen.training import cpu_threads
-from aen_agents.config import PROJECT_CONFIGS, AgentConfig, SearchConfig, load_config
+from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
 from aen_agents.dqn import explore
 from aen_agents.events import Event, Visited
 from aen_agents.search import alphabet_of, child_of
@@ -26,7 +26,7 @@ from aen_agents.visits import Visits
 
 def children_until_found(
     config: SearchConfig,
-    agent: AgentConfig,
+    agent: DQNConfig,
     evaluator: LocalEvaluator,
     *,
     child_seed: int,

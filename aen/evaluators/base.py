@@ -1,7 +1,8 @@
 """Evaluator: what turns specs into evaluations, whoever trains them."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from aen.children.spec import ChildSpec
@@ -10,7 +11,13 @@ from aen.results.evaluation import Evaluation
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Trains children, or looks them up; an environment does not know which."""
+    """Trains children, or looks them up; an environment does not know which.
+
+    Attributes:
+        capacity: how many specs it works on at a time; who has many hands over this many and tops up.
+    """
+
+    capacity: int
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
         """Start the evaluation of some specs.
@@ -20,7 +27,7 @@ class Evaluator(Protocol):
             keep_weights: keep the trained weights and name their file in the evaluation.
 
         Returns:
-            One future per spec, in the same order.
+            One future per spec, in the same order; they may or may not be done.
         """
         ...
 
@@ -32,3 +39,26 @@ class Evaluator(Protocol):
 def evaluate(evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Evaluation]:
     """Submit specs and wait for all of them."""
     return [future.result() for future in evaluator.submit(specs, keep_weights=keep_weights)]
+
+
+def stream(
+    evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False
+) -> Iterator[tuple[int, Evaluation]]:
+    """Evaluate many specs, yielding (place in `specs`, evaluation) as they finish, in any order.
+
+    At most `evaluator.capacity` specs are in flight, so that progress shows and a stop loses little.
+    """
+    waiting = iter(range(len(specs)))
+    flying: dict[Future[Evaluation], list[int]] = {}
+    while True:
+        places = list(islice(waiting, max(evaluator.capacity - len(flying), 0)))
+        if places:
+            futures = evaluator.submit([specs[place] for place in places], keep_weights=keep_weights)
+            for future, place in zip(futures, places, strict=True):
+                flying.setdefault(future, []).append(place)
+        if not flying:
+            return
+        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        for future in sorted(done, key=lambda f: flying[f][0]):
+            for place in flying.pop(future):
+                yield place, future.result()

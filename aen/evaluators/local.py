@@ -32,6 +32,7 @@ class LocalEvaluator:
 
     Attributes:
         trained: how many children it has trained, not counting those it looked up.
+        capacity: how many specs it works on at a time.
 
     Raises:
         SpecError: the device is not here, or there are fewer cores than threads.
@@ -52,6 +53,7 @@ class LocalEvaluator:
         self.threads = threads
         self.weights_folder = weights_folder
         self.trained = 0
+        self.capacity = 1
         self._known: dict[str, Evaluation] = {}
         self._datasets: dict[DataSpec, Dataset] = {}
 

@@ -91,6 +91,14 @@ class ClassTable:
         """Return the representative of a class as a decomposition."""
         return self.alphabet.decomposition(mask_to_bits(network_class.representative, len(self.alphabet)))
 
+    def closed_set(self, network_class: NetworkClass) -> int:
+        """Return every factor that keeps the orbits of a class, as a bit mask: all of its states together.
+
+        One class has finer orbits than another in every layer just when its closed set lies in the other's.
+        """
+        members = np.flatnonzero(self.class_of_state == self.classes.index(network_class))
+        return int(np.bitwise_or.reduce(members))
+
 
 def mask_to_bits(mask: int, n: int) -> tuple[int, ...]:
     """Return the n lowest bits of `mask`, bit 0 first."""
@@ -98,7 +106,11 @@ def mask_to_bits(mask: int, n: int) -> tuple[int, ...]:
 
 
 class _Walk:
-    """The walk over closed sets: finds the classes and where each factor leads from each of them."""
+    """The walk over closed sets: finds the classes and where each factor leads from each of them.
+
+    A join is the dear part, and most are spared: if a known class is made by some of the factors at hand and is kept by
+    all of them, it is the class that they make.
+    """
 
     def __init__(self, alphabet: Alphabet, sides: Sequence[int]) -> None:
         self.sides = sides
@@ -113,28 +125,64 @@ class _Walk:
         self.keys: dict[str, int] = {}
         self.orbit_counts: list[tuple[int, ...]] = []
         self.step: list[list[int]] = []
-        self.visit([Orbits.discrete(i**2 * o**2) for i, o in layer_sides(sides)])
+        self.closed: list[int] = []  # by class: the factors that keep it, as a bit mask
+        self.made_by: list[list[int]] = []  # by class: some states that make it
+        self.visit([Orbits.discrete(i**2 * o**2) for i, o in layer_sides(sides)], 0)
 
-    def visit(self, layers: list[Orbits]) -> int:
-        """Return the number of the class with these orbits, walking on from it if it is new."""
+    def visit(self, layers: list[Orbits], state: int) -> int:
+        """Return the number of the class with these orbits, which `state` makes, walking on from it if it is new."""
         key = _key(self.sides, layers)
         if key in self.keys:
-            return self.keys[key]
+            number = self.keys[key]
+            self.made_by[number].append(state)
+            return number
         number = self.keys[key] = len(self.keys)
         self.orbit_counts.append(tuple(orbits.count for orbits in layers))
+        closed = self.closed_set(layers, state)
+        self.closed.append(closed)
+        self.made_by.append([state])
         steps: list[int] = []
         self.step.append(steps)
-        for factor in self.actions:
-            joined = []
-            for orbits, permutations in zip(layers, factor, strict=True):
-                new = orbits
-                for permutation in permutations:
-                    new = new.join(permutation)
-                joined.append(new)
-            # Depth first: only the orbits on the way from the root (at most one per factor) are held at a time.
-            kept = all(new is old for new, old in zip(joined, layers, strict=True))
-            steps.append(number if kept else self.visit(joined))
+        for i, factor in enumerate(self.actions):
+            bit = 1 << i
+            if closed & bit:
+                steps.append(number)
+                continue
+            known = self.known_class(closed | bit)
+            if known is None:
+                # Depth first: only the orbits on the way from the root (at most one per factor) are held at a time.
+                known = self.visit([_join(o, p) for o, p in zip(layers, factor, strict=True)], state | bit)
+            steps.append(known)
         return number
+
+    def closed_set(self, layers: list[Orbits], state: int) -> int:
+        """Return the factors that keep the orbits that `state` makes."""
+        closed = state
+        for number, states in enumerate(self.made_by):
+            if any(made & ~state == 0 for made in states):
+                closed |= self.closed[number]
+        for i, factor in enumerate(self.actions):
+            if not closed >> i & 1:
+                kept = all(
+                    orbits.is_kept_by(permutation)
+                    for orbits, permutations in zip(layers, factor, strict=True)
+                    for permutation in permutations
+                )
+                closed |= kept << i
+        return closed
+
+    def known_class(self, factors: int) -> int | None:
+        """Return the class that these factors make, if what is known so far says so."""
+        for number, states in enumerate(self.made_by):
+            if factors & ~self.closed[number] == 0 and any(made & ~factors == 0 for made in states):
+                return number
+        return None
+
+
+def _join(orbits: Orbits, permutations: Sequence[IntArray]) -> Orbits:
+    for permutation in permutations:
+        orbits = orbits.join(permutation)
+    return orbits
 
 
 def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:

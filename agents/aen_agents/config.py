@@ -1,15 +1,16 @@
 """The configuration of a search: YAML and overrides, validated; an unknown key is an error."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
+from aen_agents.config_errors import explain
 
 PROJECT_CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -21,7 +22,7 @@ class _Section(BaseModel):
 class DataConfig(_Section):
     """The images; see `aen.data.DataSpec`."""
 
-    name: str = Field("digits", description="name of the data set")
+    name: str = Field("digits", description="name of the data set; `aen data list` shows them")
     train: int = Field(600, gt=0, description="training images")
     validation: int = Field(597, gt=0, description="validation images; they choose")
     test: int = Field(600, gt=0, description="test images; read once, at the end")
@@ -57,13 +58,13 @@ class EnvironmentConfig(_Section):
 
 
 class BudgetConfig(_Section):
-    """When exploring ends: at the first of these, or when every class is known."""
+    """When exploring ends: at the first of these, or when every class is known. The exhaustive agent heeds neither."""
 
     children: int = Field(60, gt=0, description="first visits, of what the agent counts")
     steps: int = Field(5000, gt=0, description="environment steps")
 
 
-class AgentConfig(_Section):
+class DQNConfig(_Section):
     """The DQN agent. The defaults are the tuned ones; configs/agents/dqn_paper.yaml has the published ones."""
 
     name: Literal["dqn"] = Field("dqn", description="the algorithm")
@@ -98,6 +99,26 @@ class AgentConfig(_Section):
         return value
 
 
+class ExhaustiveConfig(_Section):
+    """The exhaustive agent, which trains every class of the alphabet; see docs/agents/exhaustive.md."""
+
+    name: Literal["exhaustive"] = Field("exhaustive", description="the algorithm")
+    seeds: int = Field(1, gt=0, le=1000, description="seeds on which each class is trained; 2 or more give intervals")
+
+
+AGENTS: Mapping[str, type[BaseModel]] = {"dqn": DQNConfig, "exhaustive": ExhaustiveConfig}
+
+
+def _agent_name(value: object) -> str | None:
+    """Say which agent a section is about: the one it names, DQN if it names none."""
+    return str(value.get("name", "dqn")) if isinstance(value, dict) else getattr(value, "name", None)
+
+
+AgentConfig = Annotated[
+    Annotated[DQNConfig, Tag("dqn")] | Annotated[ExhaustiveConfig, Tag("exhaustive")], Discriminator(_agent_name)
+]
+
+
 class SelectionConfig(_Section):
     """The stage after exploring: the best classes again, on fresh seeds."""
 
@@ -129,7 +150,7 @@ class SearchConfig(_Section):
     training: TrainingConfig = TrainingConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     budget: BudgetConfig = BudgetConfig()
-    agent: AgentConfig = AgentConfig()
+    agent: AgentConfig = DQNConfig()
     selection: SelectionConfig = SelectionConfig()
     evaluator: EvaluatorConfig = EvaluatorConfig()
 
@@ -160,7 +181,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> SearchConfig:
     try:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ConfigError(f"{path}: {'; '.join(_explain(error))}") from error
+        raise ConfigError(f"{path}: {'; '.join(explain(error, SearchConfig, AGENTS))}") from error
 
 
 def _read_yaml(path: Path) -> JsonDict:
@@ -209,56 +230,3 @@ def _apply(content: JsonDict, override: str) -> None:
             raise ConfigError(f"override {override!r}: {section!r} is a value, not a section.")
         place = inner
     place[last] = value
-
-
-def _explain(error: pydantic.ValidationError) -> Iterable[str]:
-    problems = error.errors()
-    explained: dict[str, str] = {}
-    for problem in problems:
-        name, field = _place(problem["loc"])
-        follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused; that is said already
-        if not follows:
-            explained.setdefault(name, _say(problem, name, field))
-    return explained.values()
-
-
-def _place(loc: Sequence[str | int]) -> tuple[str, Any]:
-    """Return the key's dotted name, without pydantic's inner names for alternatives, and its field."""
-    section: Any = SearchConfig
-    parts: list[str] = []
-    field: Any = None
-    for part in loc:
-        fields = getattr(section, "model_fields", {})
-        if parts and not fields and (isinstance(part, int) or field is None or "generators" not in parts):
-            break
-        parts.append(str(part))
-        field = fields.get(part)
-        section = field.annotation if field is not None else None
-    return ".".join(parts), field
-
-
-def _say(problem: Any, name: str, field: Any) -> str:  # noqa: ANN401 - pydantic's error and field
-    kind, value = problem["type"], problem["input"]
-    if kind == "extra_forbidden":
-        place = name.split(".")
-        return f"unknown key {name!r}{did_you_mean(place[-1], _keys(place[:-1]))}"
-    if kind == "missing":
-        return f"{name} is missing"
-    if kind == "tuple_type":
-        return f"{name} is {value!r}; give a list in brackets, such as [{value}]"
-    if kind in ("model_type", "model_attributes_type"):
-        return f"{name} is {value!r}; it is a section with the keys {', '.join(field.annotation.model_fields)}"
-    if kind == "string_pattern_mismatch":
-        return f"{name} is {value!r}; {field.description}"
-    hint = f" ({field.description})" if field is not None and field.description else ""
-    return f"{name} is {value!r}: {problem['msg'].removeprefix('Value error, ')}{hint}"
-
-
-def _keys(place: Sequence[str]) -> Iterable[str]:
-    section: type[BaseModel] = SearchConfig
-    for part in place:
-        kind = section.model_fields[part].annotation
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return []
-        section = kind
-    return section.model_fields

@@ -26,6 +26,8 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
         )
     console.print(table)
     lines = [_comparison(summary)]
+    if "space" in summary:
+        lines.append(_space(summary))
     if "hidden_group" in summary:
         lines.append(_hidden_group(summary["hidden_group"]))
     lines.append(
@@ -47,6 +49,15 @@ def _comparison(summary: JsonDict) -> str:
         f"winner minus untied, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
         f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict}"
     )
+
+
+def _space(summary: JsonDict) -> str:
+    space = summary["space"]
+    best, seeds = space["classes"][0], len(space["seeds"])
+    said = f"best of all {summary['classes']} classes when exploring: {best['decomposition']} ({best['group']})"
+    if seeds > 1:
+        said += f"; over {seeds} seeds {space['not_separated_from_best']} classes are not worse beyond the interval"
+    return said
 
 
 def _hidden_group(hidden: JsonDict) -> str:

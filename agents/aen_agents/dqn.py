@@ -12,7 +12,11 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
 
-from aen_agents.config import AgentConfig
+import aen_envs  # noqa: F401 - registers the environments
+from aen._typing import JsonDict
+from aen_agents.config import DQNConfig
+from aen_agents.events import StageStarted
+from aen_agents.explorer import Task
 from aen_agents.visits import Visits
 
 NEVER = 10**12
@@ -53,7 +57,7 @@ class SearchDQN(DQN):
 class VisitRule:
     """Epsilon and target copies by the number of first visits."""
 
-    def __init__(self, config: AgentConfig, visits: Visits) -> None:
+    def __init__(self, config: DQNConfig, visits: Visits) -> None:
         self.visits = visits
         unit = visits.classes if config.epsilon_unit == "fraction" else 1
         self.starts = [start * unit for start, _ in config.epsilon]
@@ -91,8 +95,8 @@ class _Watch(BaseCallback):
         return self.visits.why_finished() is None
 
 
-def make_dqn(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int) -> SearchDQN:
-    """Return a DQN with the settings of a config; see `aen_agents.config.AgentConfig`."""
+def make_dqn(config: DQNConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int) -> SearchDQN:
+    """Return a DQN with the settings of a config; see `aen_agents.config.DQNConfig`."""
     # 12 generators make a network of a few thousand weights; it is faster on the CPU than on any GPU.
     model = SearchDQN(
         "MlpPolicy",
@@ -122,7 +126,7 @@ def make_dqn(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, see
     return model
 
 
-def explore(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int, folder: Path) -> None:
+def explore(config: DQNConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int, folder: Path) -> None:
     """Let DQN walk through the environment until the budget is used up.
 
     Args:
@@ -141,3 +145,60 @@ def explore(config: AgentConfig, env: gym.Env[Any, Any], visits: Visits, *, seed
             model.learn(visits.budget.steps, callback=_Watch(visits), log_interval=1)
         finally:
             model.save(folder / "agent" / "dqn.zip")
+
+
+class DQNExplorer:
+    """DQN at work on a task; see `aen_agents.explorer.Explorer`."""
+
+    packages: tuple[str, ...] = ("gymnasium", "stable-baselines3")
+
+    def __init__(self, task: Task, agent: DQNConfig) -> None:
+        self.task = task
+        self.agent = agent
+        self.visits = Visits(
+            budget=task.config.budget,
+            counted=agent.first_visits,
+            classes=len(task.table.classes),
+            states=len(task.table.class_of_state),
+            listener=task.listener,
+            history=task.folder.history_file,
+        )
+
+    def explore(self) -> None:
+        """Walk until the budget is used up."""
+        task, visits, environment = self.task, self.visits, self.task.config.environment
+        for events in (task.folder.path / "tensorboard").glob("events.*"):
+            events.unlink()  # a run that goes on tells its whole story again
+        task.listener(StageStarted("explore", min(visits.budget.children, visits.total)))
+        env = gym.make(
+            "aen/GroupDecomposition-v0",
+            child=task.child,
+            alphabet=task.table.alphabet,
+            evaluator=task.evaluator,
+            reward=environment.reward,
+            horizon=environment.horizon,
+            stop_action=environment.stop_action,
+            child_seed=task.config.seed,
+        )
+        explore(self.agent, env, visits, seed=task.config.seed, folder=task.folder.path)
+        all_known = len(visits.accuracy_of_class) >= visits.classes
+        if visits.steps < self.agent.learn_after and not all_known:
+            task.notice(
+                f"the agent never learnt: exploring ended after {visits.steps} steps, and agent.learn_after is "
+                f"{self.agent.learn_after}; raise budget.children and budget.steps, or lower it"
+            )
+
+    def found(self) -> list[str]:
+        """Return the classes met, best first; at equal accuracy the one with fewer weights."""
+        accuracy = self.visits.accuracy_of_class
+        orbits = {c.key: c.orbits for c in self.task.table.classes}
+        return sorted(accuracy, key=lambda key: (-accuracy[key], orbits[key]))
+
+    def figures(self) -> JsonDict:
+        """Return the counts of visits."""
+        return {
+            "steps": self.visits.steps,
+            "states_visited": len(self.visits.seen_states),
+            "classes_visited": len(self.visits.accuracy_of_class),
+            "stopped_because": self.visits.why_finished(),
+        }

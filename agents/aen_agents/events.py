@@ -56,6 +56,25 @@ class Visited:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """The exhaustive agent knows a class on one more seed.
+
+    Attributes:
+        state: the class's representative, bits as one number.
+        factors: its factors.
+        class_key: the canonical class.
+        seed: of the child.
+        accuracy: validation accuracy.
+    """
+
+    state: int
+    factors: str
+    class_key: str
+    seed: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class Retrained:
     """A child of a later stage is done.
 
@@ -68,5 +87,5 @@ class Retrained:
     accuracy: float
 
 
-Event = Notice | StageStarted | Visited | Retrained
+Event = Notice | StageStarted | Visited | Trained | Retrained
 Listener = Callable[[Event], None]

@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
+from aen_agents.events import Event, Notice, Retrained, StageStarted, Trained, Visited
 
 _TITLES = {
     "explore": "exploring",
@@ -92,7 +92,7 @@ class ConsoleProgress:
         elif isinstance(event, Visited):
             note = f"best {event.best:.1%}  epsilon {event.epsilon:.2f}  {event.factors}: {event.accuracy:.1%}"
             self._advance(event.visits, note, changed=event.first)
-        elif isinstance(event, Retrained):
+        elif isinstance(event, Trained | Retrained):
             self._advance(self._done + 1, f"{event.factors}: {event.accuracy:.1%}", changed=True)
 
     def _advance(self, done: int, note: str, *, changed: bool) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.config import SearchConfig, load_config
-from aen_agents.events import Visited
+from aen_agents.events import Trained, Visited
 
 _MEND = "Move it away and run the search again with this --out: nothing is trained again."
 _STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
-_VISIT_KEYS = {field.name for field in fields(Visited)}
+_LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained)]
 _SUMMARY_KEYS = {
     "interrupted": _STARTED,
     "complete": _STARTED | {"winner", "baseline", "winner_minus_baseline", "selection", "states_visited"},
@@ -145,7 +145,7 @@ class RunFolder:
                 visit = json.loads(line)
             except ValueError:
                 break
-            if not (isinstance(visit, dict) and visit.keys() >= _VISIT_KEYS):
+            if not (isinstance(visit, dict) and any(visit.keys() >= keys for keys in _LINE_KEYS)):
                 break
             visits.append(visit)
         return visits

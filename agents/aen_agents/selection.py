@@ -1,22 +1,31 @@
-"""The stages after exploring: training classes again on fresh seeds, and the one look at the test images."""
+"""Seeds of a search's stages, training classes again on fresh ones, and the one look at the test images."""
 
 from collections.abc import Sequence
-from concurrent.futures import Future, as_completed
 from pathlib import Path
 
 from aen.children import ChildSpec
 from aen.data import load_test_split
-from aen.evaluators import Evaluator
+from aen.evaluators import Evaluator, stream
 from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, TestedClass
 from aen.training import load_child, measure_test
+from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener, Retrained
 
 
 def fresh_seeds(search_seed: int, count: int) -> list[int]:
     """Return seeds that no search uses: those of the selection stage, the same for every class, so that they pair."""
     return [1_000_000 + 1_000 * search_seed + i for i in range(count)]
+
+
+def exploring_seeds(config: SearchConfig) -> list[int]:
+    """Return the seeds on which exploring trains children: the search's own, then from 2,000,000,000 up.
+
+    Search seeds are below 1,000,000, so fresh seeds stay below 1,001,000,000 and no stage meets another's.
+    """
+    more = config.agent.seeds - 1 if isinstance(config.agent, ExhaustiveConfig) else 0
+    return [config.seed, *(2_000_000_000 + 1_000 * config.seed + i for i in range(more))]
 
 
 def retrain(
@@ -27,26 +36,18 @@ def retrain(
     listener: Listener,
 ) -> list[ClassResult]:
     """Train the child of each decomposition on every seed, keeping the weights."""
-    specs = [[child.with_decomposition(d).with_seed(seed) for seed in seeds] for d in decompositions]
-    futures: dict[Future[Evaluation], ChildSpec] = {}
-    told = set()
-    for spec in (spec for group in specs for spec in group):
-        (future,) = evaluator.submit([spec], keep_weights=True)
-        futures[future] = spec
-        # Some evaluators are done when `submit` returns, others later, in any order.
-        for done in [f for f in futures if f.done() and f not in told]:
-            told.add(done)
-            listener(Retrained(futures[done].decomposition.name, done.result().validation_accuracy))
-    for done in as_completed([f for f in futures if f not in told]):
-        listener(Retrained(futures[done].decomposition.name, done.result().validation_accuracy))
-    outcomes = iter([future.result() for future in futures])
+    specs = [child.with_decomposition(d).with_seed(seed) for d in decompositions for seed in seeds]
+    outcomes: dict[int, Evaluation] = {}
+    for place, evaluation in stream(evaluator, specs, keep_weights=True):
+        outcomes[place] = evaluation
+        listener(Retrained(specs[place].decomposition.name, evaluation.validation_accuracy))
     return [
         ClassResult(
-            spec=group[0],
-            group=group[0].decomposition.describe(child.grids).name,
-            evaluations=tuple(next(outcomes) for _ in group),
+            spec=specs[first],
+            group=specs[first].decomposition.describe(child.grids).name,
+            evaluations=tuple(outcomes[first + i] for i in range(len(seeds))),
         )
-        for group in specs
+        for first in range(0, len(specs), len(seeds))
     ]
 
 

@@ -22,6 +22,7 @@ TINY: JsonDict = {
     "agent": {"name": "dqn", "learn_after": 4, "batch_size": 8, "layers": [16]},
     "selection": {"top": 2, "seeds": 2},
 }
+EXHAUSTIVE: JsonDict = TINY | {"agent": {"name": "exhaustive", "seeds": 3}}
 
 
 @pytest.fixture
@@ -39,6 +40,16 @@ def run(config: SearchConfig, path: Path) -> tuple[RunFolder, JsonDict]:
 @pytest.fixture
 def run_search() -> Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]:
     return run
+
+
+@pytest.fixture(scope="session")
+def exhausted(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, JsonDict]:
+    return run(SearchConfig.model_validate(EXHAUSTIVE), tmp_path_factory.mktemp("runs") / "exhaustive")
+
+
+@pytest.fixture
+def exhaustive_config() -> SearchConfig:
+    return SearchConfig.model_validate(EXHAUSTIVE)
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,15 @@ def test_a_finished_run_is_shown_again_not_repeated(tmp_path: Path, capsys: pyte
     assert (out / "report.html").is_file()
 
 
+def test_any_config_can_be_searched_exhaustively(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [word for word in QUICK if not word.startswith("agent=")]
+    assert main(["search", DIGITS, *words, "agent=exhaustive", "agent.seeds=2", "--out", str(tmp_path / "run")]) == 0
+    out = capsys.readouterr().out
+    assert "exploring: 12 children" in out
+    assert "best of all 6 classes when exploring: " in out
+    assert "6 of 6 classes visited" in out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

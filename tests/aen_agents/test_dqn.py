@@ -17,7 +17,7 @@ from aen.children import ChildSpec
 from aen.data import DataSpec
 from aen.groups import ALPHABETS
 from aen.results import Evaluation
-from aen_agents.config import AgentConfig, BudgetConfig, load_config
+from aen_agents.config import BudgetConfig, DQNConfig, load_config
 from aen_agents.dqn import SearchDQN, VisitRule, explore, make_dqn
 from aen_agents.visits import Visits
 
@@ -26,6 +26,8 @@ GOOD = {"rot90", "hflip"}
 
 class Table:
     """An evaluator that looks accuracies up: the more of GOOD and the less of the rest, the better."""
+
+    capacity = 1
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
         assert not keep_weights
@@ -74,8 +76,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def paper() -> AgentConfig:
-    return load_config(Path("configs/digits.yaml"), ["agent=dqn_paper"]).agent
+def paper() -> DQNConfig:
+    agent = load_config(Path("configs/digits.yaml"), ["agent=dqn_paper"]).agent
+    assert isinstance(agent, DQNConfig)
+    return agent
 
 
 def test_the_published_network(env: gym.Env[Any, Any], make_visits: Callable[..., Visits]) -> None:
@@ -103,7 +107,7 @@ def test_epsilon_follows_first_visits(make_visits: Callable[..., Visits]) -> Non
 
 def test_epsilon_in_fractions_of_the_classes(make_visits: Callable[..., Visits]) -> None:
     visits = make_visits(counted="classes", classes=40)
-    rule = VisitRule(AgentConfig(epsilon=((0, 1.0), (0.25, 0.5), (0.5, 0.1))), visits)
+    rule = VisitRule(DQNConfig(epsilon=((0, 1.0), (0.25, 0.5), (0.5, 0.1))), visits)
     seen = {}
     for count in range(41):
         visits.accuracy_of_class = {str(i): 0.0 for i in range(count)}
@@ -114,7 +118,7 @@ def test_epsilon_in_fractions_of_the_classes(make_visits: Callable[..., Visits])
 
 def test_epsilon_used_is_the_rules(env: gym.Env[Any, Any], make_visits: Callable[..., Visits], folder: Path) -> None:
     visits = make_visits(steps=60, counted="states")
-    config = AgentConfig(
+    config = DQNConfig(
         first_visits="states", epsilon_unit="visits", epsilon=((0, 1.0), (5, 0.5), (9, 0.0)), learn_after=4
     )
     told: list[tuple[int, float]] = []
@@ -176,7 +180,7 @@ def test_the_default_agent_finds_the_good_pair(
     env: gym.Env[Any, Any], make_visits: Callable[..., Visits], folder: Path
 ) -> None:
     visits = make_visits(children=30, counted="classes", classes=64)
-    explore(AgentConfig(), env, visits, seed=0, folder=folder)
+    explore(DQNConfig(), env, visits, seed=0, folder=folder)
     assert visits.best == pytest.approx(0.9)
     model = SearchDQN.load(folder / "agent" / "dqn.zip", device="cpu")
     action, _ = model.predict(np.zeros(6, dtype=np.int8), deterministic=True)
@@ -188,6 +192,6 @@ def test_same_seed_same_walk(make_visits: Callable[..., Visits], folder: Path) -
     for _ in range(2):
         env = gym.make("aen/GroupDecomposition-v0", child=CHILD, alphabet=NAMES, evaluator=Table(), horizon=5)
         visits = make_visits(steps=80)
-        explore(AgentConfig(learn_after=8), Monitor(env), visits, seed=3, folder=folder)
+        explore(DQNConfig(learn_after=8), Monitor(env), visits, seed=3, folder=folder)
         walks.append((folder / "history.jsonl").read_text())
     assert walks[0] == walks[1]

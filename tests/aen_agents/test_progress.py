@@ -3,12 +3,25 @@ import io
 import pytest
 from rich.console import Console
 
-from aen_agents.events import Notice, Retrained, StageStarted, Visited
+from aen_agents.events import Notice, Retrained, StageStarted, Trained, Visited
 from aen_agents.progress import ConsoleProgress
 
 
 def visited(visits: int, *, first: bool = True) -> Visited:
     return Visited(1, visits, first, 3, "rot90 + hflip", "D4", "key", 0.9, 0.1, 0.5, 0.95)
+
+
+def test_an_exhaustive_search_is_shown() -> None:
+    out = io.StringIO()
+    with ConsoleProgress(Console(file=out, width=200)) as progress:
+        progress(StageStarted("explore", 12))
+        for seed in range(12):
+            progress(Trained(0, "none", "key", seed, 0.5))
+    assert out.getvalue().splitlines() == [
+        "exploring: 12 children",
+        "  10/12  none: 50.0%",
+        "  12/12  none: 50.0%",
+    ]
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])

@@ -51,12 +51,13 @@ def test_the_page_shows_every_picture_and_the_verdict(finished: tuple[RunFolder,
     for title in (
         "The best classes on fresh seeds",
         "The search",
+        "The whole space",
         "Accuracy by class",
         "Accuracy against parameters",
         "Some of the images it saw",
     ):
         assert title in page.titles
-    assert page.tags.count("svg") == 5 + tied
+    assert page.tags.count("svg") == 6 + tied
     for role in ("winner", "baseline"):
         assert f"{100 * summary[role]['test_accuracy_mean']:.1f} %" in text
         assert f"{summary[role]['parameters']:,}" in text

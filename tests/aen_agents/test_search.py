@@ -129,7 +129,7 @@ def test_test_images_are_read_for_winner_and_baseline_only(
         measured.append(result.class_key)
         return original(result, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("aen_agents.search.measure_on_test", spy)
+    monkeypatch.setattr("aen_agents.conclusion.measure_on_test", spy)
     _, summary = run_search(tiny_config, tmp_path / "spied")
     keys = {summary["winner"]["class_key"], summary["baseline"]["class_key"]}
     assert sorted(measured) == sorted(keys)
@@ -201,6 +201,7 @@ def test_generators_with_different_orders_are_noticed(tiny_config: SearchConfig,
     summary = Search(config, events.append).run(RunFolder.create(config, tmp_path / "orders"))
     (notice,) = [e.text for e in events if isinstance(e, Notice)]
     assert "vshift(2) has order 4 on 8x8, 6 on 12x12" in notice
+    assert "such as vshift(1/4), has one order on every grid; alphabet=quarter" in notice
     assert summary["notices"] == [notice]
 
 

@@ -1,7 +1,10 @@
 """Building a run's report from what its folder holds, finished or not."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from statistics import fmean
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
@@ -9,12 +12,15 @@ from markupsafe import Markup
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.data import load_dataset
-from aen.groups import Decomposition
+from aen.groups import Alphabet, Decomposition
+from aen.groups.classes import mask_to_bits
 from aen.results import Evaluation
 from aen.results.store import ResultStore
 from aen_agents.report import figures
+from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.run_folder import RunFolder, write_atomically
-from aen_agents.search import child_of
+from aen_agents.search import alphabet_of, child_of
+from aen_agents.selection import exploring_seeds
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,21 @@ class _Picture:
     title: str
     text: str
     svg: Markup
+
+
+@dataclass(frozen=True)
+class _Searched:
+    """A class that exploring met.
+
+    Attributes:
+        spec: its child.
+        accuracy: validation accuracy, the mean over the seeds.
+        parameters: number of free parameters.
+    """
+
+    spec: ChildSpec
+    accuracy: float
+    parameters: int
 
 
 def build_report(folder: RunFolder) -> None:
@@ -32,9 +53,9 @@ def build_report(folder: RunFolder) -> None:
         StoreError: ``results.sqlite`` is missing, damaged, or not a result store.
     """
     config, summary, history = folder.config(), folder.summary() or {}, folder.history()
-    child = child_of(config)
+    child, seeds = child_of(config), exploring_seeds(config)
     with ResultStore(folder.store_file, create=False) as store:
-        searched = [(evaluation, spec) for evaluation, spec in store.evaluations() if spec.seed == config.seed]
+        trained = [(evaluation, spec) for evaluation, spec in store.evaluations() if spec.seed in set(seeds)]
     roles = _roles(summary, child)
     environment = Environment(
         loader=PackageLoader("aen_agents.report", "."), autoescape=select_autoescape(), undefined=StrictUndefined
@@ -43,14 +64,45 @@ def build_report(folder: RunFolder) -> None:
     environment.filters["points"] = lambda value: f"{100 * value:+.1f}"
     html = environment.get_template("template.html").render(
         config=config,
+        data=child.data,
         summary=summary,
         complete=summary.get("status") == "complete",
-        best=max((e.validation_accuracy for e, _ in searched), default=None),
-        searched=len(searched),
-        pictures=_pictures(child, summary, history, searched, roles),
+        best=max((e.validation_accuracy for e, _ in trained), default=None),
+        searched=len(trained),
+        leading=_leading(summary, child),
+        roles=roles,
+        pictures=_pictures(
+            child,
+            summary,
+            history,
+            searched=_by_class(trained),
+            roles=roles,
+            alphabet=alphabet_of(config),
+            seeds=len(seeds),
+        ),
         aen_version=version("aen"),
     )
     write_atomically(folder.report_file, html)
+
+
+def _by_class(trained: Sequence[tuple[Evaluation, ChildSpec]]) -> dict[str, _Searched]:
+    evaluations, specs = defaultdict(list), {}
+    for evaluation, spec in trained:
+        evaluations[evaluation.class_key].append(evaluation)
+        specs[evaluation.class_key] = spec
+    return {
+        key: _Searched(spec, fmean(e.validation_accuracy for e in evaluations[key]), evaluations[key][0].parameters)
+        for key, spec in specs.items()
+    }
+
+
+def _leading(summary: JsonDict, child: ChildSpec, count: int = 10) -> list[JsonDict]:
+    """Return the best classes of a whole space, and those that the others are measured by: untied and hidden group."""
+    space = summary.get("space")
+    if space is None:
+        return []
+    wanted = {child.class_key, *([space["hidden_group"]["class_key"]] if space.get("hidden_group") else [])}
+    return [row for row in space["classes"] if row["rank"] <= count or row["class_key"] in wanted]
 
 
 def _roles(summary: JsonDict, child: ChildSpec) -> dict[str, str]:
@@ -77,20 +129,20 @@ def _pictures(
     child: ChildSpec,
     summary: JsonDict,
     history: list[JsonDict],
-    searched: list[tuple[Evaluation, ChildSpec]],
+    *,
+    searched: dict[str, _Searched],
     roles: dict[str, str],
+    alphabet: Alphabet,
+    seeds: int,
 ) -> list[_Picture]:
     # A class has many states; the re-trained ones are shown by the name that the verdict uses, not the first visited.
-    names = {row["class_key"]: row["decomposition"] for row in _retrained(summary)}
+    names = {key: found.spec.decomposition.name for key, found in searched.items()}
+    names |= {row["class_key"]: row["decomposition"] for row in _retrained(summary)}
     classes = [
-        figures.VisitedClass(
-            names.get(spec.class_key, spec.decomposition.name),
-            evaluation.validation_accuracy,
-            evaluation.parameters,
-            roles.get(spec.class_key, ""),
-        )
-        for evaluation, spec in searched
+        figures.VisitedClass(names[key], found.accuracy, found.parameters, roles.get(key, ""))
+        for key, found in searched.items()
     ]
+    label = "validation accuracy, " + ("one seed" if seeds == 1 else f"mean over {seeds} seeds")
     pictures = []
 
     def add(title: str, text: str, svg: str) -> None:
@@ -118,18 +170,26 @@ def _pictures(
             "Mean and 95 % interval over the seeds. The winner is the best that the search met.",
             figures.selection_intervals(rows),
         )
-    if any(visit["first"] for visit in history):
+    closed_sets = summary.get("closed_sets", {})
+    if searched and searched.keys() <= closed_sets.keys() and len(closed_sets) <= MOST_CLASSES:
+        add(
+            "The whole space",
+            "Each circle is a network, coloured by its validation accuracy. A line leads up to the next networks that "
+            "are tied further. Point at a circle to see which it is.",
+            _lattice(closed_sets, searched, names, roles, alphabet),
+        )
+    if any(visit.get("first") for visit in history):
         add("The search", "What each new child reached, and the best so far.", figures.learning_curve(history))
     if classes:
         add(
             "Accuracy by class",
-            "One seed each, so small differences mean nothing; the selection above decides.",
-            figures.accuracy_by_class(classes),
+            f"{label.partition(', ')[2].capitalize()}; small differences mean nothing, the selection above decides.",
+            figures.accuracy_by_class(classes, label),
         )
         add(
             "Accuracy against parameters",
             "Tying weights makes a network smaller; only the right ties keep it accurate.",
-            figures.accuracy_against_parameters(classes),
+            figures.accuracy_against_parameters(classes, label),
         )
     add(
         "Some of the images it saw",
@@ -137,3 +197,24 @@ def _pictures(
         figures.some_images(load_dataset(child.data).train),
     )
     return pictures
+
+
+def _lattice(
+    closed_sets: dict[str, int],
+    searched: dict[str, _Searched],
+    names: dict[str, str],
+    roles: dict[str, str],
+    alphabet: Alphabet,
+) -> str:
+    def named(key: str) -> str:
+        bits = mask_to_bits(closed_sets[key], len(alphabet))
+        return names.get(key) or alphabet.decomposition(bits).name
+
+    return lattice(
+        [
+            LatticeClass(
+                closed_sets[key], named(key), searched[key].accuracy if key in searched else None, roles.get(key, "")
+            )
+            for key in closed_sets
+        ]
+    )

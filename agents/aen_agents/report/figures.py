@@ -26,7 +26,7 @@ class VisitedClass:
 
     Attributes:
         name: its factors.
-        accuracy: validation accuracy on the search's seed.
+        accuracy: validation accuracy, the mean over the search's seeds.
         parameters: number of free parameters.
         role: ``winner``, ``untied``, ``hidden group`` or empty.
     """
@@ -37,7 +37,7 @@ class VisitedClass:
     role: str
 
 
-_ROLE_COLOURS = {"winner": ACCENT, "untied": INK, "hidden group": WARM, "": GREY}
+ROLE_COLOURS = {"winner": ACCENT, "untied": INK, "hidden group": WARM, "": GREY}
 
 
 def _svg(figure: Figure) -> str:
@@ -71,19 +71,19 @@ def learning_curve(history: Sequence[JsonDict]) -> str:
         return _svg(figure)
 
 
-def accuracy_by_class(classes: Sequence[VisitedClass], most: int = 24) -> str:
-    """Draw the best classes of the search as bars; those with a role are always among them."""
+def accuracy_by_class(classes: Sequence[VisitedClass], label: str, most: int = 24) -> str:
+    """Draw the best classes of the search as bars; those with a role are always among them. `label` says what it is."""
     ordered = sorted(classes, key=lambda c: -c.accuracy)
     shown = [c for i, c in enumerate(ordered) if i < most or c.role]
     with mpl.rc_context(_RC):
         figure, axes = _axes(4.8, 0.9 + 0.24 * len(shown))
         places = np.arange(len(shown))
-        axes.barh(places, [c.accuracy for c in shown], color=[_ROLE_COLOURS[c.role] for c in shown], height=0.75)
+        axes.barh(places, [c.accuracy for c in shown], color=[ROLE_COLOURS[c.role] for c in shown], height=0.75)
         for place, c in zip(places, shown, strict=True):
             note = f"{c.accuracy:.1%}" + (f"  {c.role}" if c.role else "")
             axes.text(c.accuracy, float(place), f" {note}", va="center", fontsize=8)
         labels = [c.name if len(c.name) <= 44 else c.name[:41] + "..." for c in shown]  # noqa: PLR2004
-        axes.set(yticks=places, yticklabels=labels, xlabel="validation accuracy, one seed")
+        axes.set(yticks=places, yticklabels=labels, xlabel=label)
         lowest = min(c.accuracy for c in shown)
         low, high = max(0.0, lowest - 0.05), ordered[0].accuracy
         axes.set_xlim(low, high + 0.45 * (high - low))  # room for the figures beside the bars
@@ -93,11 +93,11 @@ def accuracy_by_class(classes: Sequence[VisitedClass], most: int = 24) -> str:
         return _svg(figure)
 
 
-def accuracy_against_parameters(classes: Sequence[VisitedClass]) -> str:
-    """Draw every visited class: free parameters against accuracy."""
+def accuracy_against_parameters(classes: Sequence[VisitedClass], label: str) -> str:
+    """Draw every visited class: free parameters against accuracy, which `label` says more about."""
     with mpl.rc_context(_RC):
         figure, axes = _axes(4.8, 3.6)
-        for role, colour in _ROLE_COLOURS.items():
+        for role, colour in ROLE_COLOURS.items():
             of_role = [c for c in classes if c.role == role]
             if of_role:
                 size = 60 if role else 16
@@ -108,7 +108,7 @@ def accuracy_against_parameters(classes: Sequence[VisitedClass]) -> str:
         axes.xaxis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_major_formatter(thousands)
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-        axes.set(xlabel="free parameters", ylabel="validation accuracy, one seed")
+        axes.set(xlabel="free parameters", ylabel=label)
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axes.legend(fontsize=8, frameon=False, loc="lower right")
         return _svg(figure)
@@ -119,8 +119,8 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]])
     with mpl.rc_context(_RC):
         figure, axes = _axes(4.8, 0.9 + 0.32 * len(rows))
         for place, (_, mean, (low, high), role) in enumerate(rows):
-            axes.plot([low, high], [place, place], color=_ROLE_COLOURS[role], linewidth=2)
-            axes.plot([mean], [place], "o", color=_ROLE_COLOURS[role])
+            axes.plot([low, high], [place, place], color=ROLE_COLOURS[role], linewidth=2)
+            axes.plot([mean], [place], "o", color=ROLE_COLOURS[role])
             axes.text(high, place, f"  {mean:.1%}" + (f" {role}" if role else ""), va="center", fontsize=8)
         axes.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlabel="validation accuracy")
         axes.margins(x=0.16)

@@ -1,0 +1,87 @@
+"""From the classes that exploring met to the verdict: select on fresh seeds, compare, look at the test images once."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from aen._typing import JsonDict
+from aen.results.search_result import ClassResult, TestedClass, compare, rank
+from aen_agents.events import StageStarted
+from aen_agents.explorer import Task
+from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.selection import fresh_seeds, measure_on_test, retrain
+
+
+def conclude(task: Task, found: Sequence[str]) -> JsonDict:
+    """Select on fresh seeds, fix the winner, compare it with the data's own group, and look at test once.
+
+    Args:
+        task: the search.
+        found: keys of the classes that exploring met, best first.
+
+    Returns:
+        The summary's part on winner, baseline and selection.
+    """
+    config, table, threads = task.config, task.table, task.config.evaluator.threads
+    seeds = fresh_seeds(config.seed, config.selection.seeds)
+    by_key = {c.key: c for c in table.classes}
+    untied = table.classes[0]
+    chosen = [by_key[key] for key in found[: config.selection.top]]
+    chosen += [] if untied in chosen else [untied]
+
+    task.listener(StageStarted("select", len(chosen) * len(seeds)))
+    decompositions = [table.decomposition(c) for c in chosen]
+    selected = retrain(task.evaluator, task.child, decompositions, seeds, task.listener)
+    ranking = rank(selected)
+    winner = ranking[0]
+    baseline = next(result for result in selected if result.class_key == untied.key)
+
+    summary: JsonDict = {}
+    if task.planted is not None:
+        task.listener(StageStarted("compare", len(seeds)))
+        (theirs,) = retrain(task.evaluator, task.child, [task.planted], seeds, task.listener)
+        summary["hidden_group"] = _against_planted(winner, theirs, ranking, found)
+
+    tested = measure_on_test(winner, task.folder.weights, threads=threads)
+    same = winner is baseline
+    tested_baseline = tested if same else measure_on_test(baseline, task.folder.weights, threads=threads)
+    _keep_best(winner, task.folder)
+    return summary | {
+        "winner": tested.to_json() | {"factors": winner.spec.decomposition.to_json()},
+        "baseline": tested_baseline.to_json(),
+        "winner_minus_baseline": _difference(tested, tested_baseline),
+        "selection": [result.to_json() for result in ranking],
+    }
+
+
+def _against_planted(
+    winner: ClassResult, theirs: ClassResult, ranking: Sequence[ClassResult], found: Sequence[str]
+) -> JsonDict:
+    """Say where the data's own group stands. It is compared on validation only, after the winner is fixed."""
+    everything = rank([theirs, *(result for result in ranking if result.class_key != theirs.class_key)])
+    key = theirs.class_key
+    return theirs.to_json() | {
+        "is_winner": winner.class_key == key,
+        "rank": everything.index(theirs) + 1,
+        "ranked": len(everything),
+        "rank_in_search": found.index(key) + 1 if key in found else None,
+        "winner_minus_it": compare(winner.validation_accuracies, theirs.validation_accuracies, "validation"),
+    }
+
+
+def _difference(ours: TestedClass, theirs: TestedClass) -> JsonDict:
+    validation = compare(ours.result.validation_accuracies, theirs.result.validation_accuracies, "validation")
+    return validation | compare(ours.test_accuracies, theirs.test_accuracies, "test")
+
+
+def _keep_best(winner: ClassResult, folder: RunFolder) -> None:
+    """Copy the winner's child with the best validation accuracy to ``best/``."""
+    best = max(winner.evaluations, key=lambda e: e.validation_accuracy)
+    if best.weights is None:
+        return
+    spec = winner.spec.with_seed(best.seed)
+    part: Path = folder.best / "weights.safetensors.part"
+    shutil.copyfile(folder.weights / best.weights, part)
+    part.replace(folder.best / "weights.safetensors")
+    write_atomically(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

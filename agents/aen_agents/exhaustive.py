@@ -1,0 +1,136 @@
+"""The exhaustive agent: trains every class of the alphabet on every seed; docs/agents/exhaustive.md."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from aen._typing import JsonDict
+from aen.evaluators import stream
+from aen.groups import NetworkClass
+from aen.results import Evaluation
+from aen.results.search_result import ClassResult, compare, rank
+from aen_agents.config import ExhaustiveConfig
+from aen_agents.events import StageStarted, Trained
+from aen_agents.explorer import Task
+from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.selection import exploring_seeds
+
+
+class ExhaustiveExplorer:
+    """Every class once per seed; see `aen_agents.explorer.Explorer`.
+
+    Nothing depends on the order in which children finish. The budget of the config is for agents that choose.
+    """
+
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, task: Task, agent: ExhaustiveConfig) -> None:
+        self.task = task
+        self.seeds = exploring_seeds(task.config)
+        self.total = agent.seeds * len(task.table.classes)
+        # By (place of the seed, place of the class): the whole space is known on one seed before the next begins.
+        self._trained: dict[tuple[int, int], Evaluation] = {}
+        self._space: JsonDict | None = None
+
+    def explore(self) -> None:
+        """Train every class on every seed, then rank them."""
+        task, classes = self.task, self.task.table.classes
+        children = [task.child.with_decomposition(task.table.decomposition(c)) for c in classes]
+        specs = [child.with_seed(seed) for seed in self.seeds for child in children]
+        task.listener(StageStarted("explore", self.total))
+        history = _History(task.folder)
+        for place, evaluation in stream(task.evaluator, specs):
+            seed, number = divmod(place, len(classes))
+            self._trained[seed, number] = evaluation
+            event = Trained(
+                state=classes[number].representative,
+                factors=specs[place].decomposition.name,
+                class_key=evaluation.class_key,
+                seed=specs[place].seed,
+                accuracy=evaluation.validation_accuracy,
+            )
+            history.add(place, event)
+            task.listener(event)
+        history.finish()
+        results = [
+            ClassResult(
+                spec=child,
+                group=child.decomposition.describe(child.grids).name,
+                evaluations=tuple(self._trained[seed, number] for seed in range(len(self.seeds))),
+            )
+            for number, child in enumerate(children)
+        ]
+        self._space = _whole_space(task, rank(results), self.seeds)
+
+    def found(self) -> list[str]:
+        """Return all classes, the one with the highest mean over the seeds first."""
+        return [row["class_key"] for row in self._space["classes"]] if self._space else []
+
+    def figures(self) -> JsonDict:
+        """Return counts, and the whole space once it is known."""
+        known = [self.task.table.classes[number] for number in {number for _, number in self._trained}]
+        counts = {
+            "steps": len(self._trained),
+            "states_visited": sum(network_class.states for network_class in known),
+            "classes_visited": len(known),
+            "stopped_because": "every class is known" if self._space else None,
+        }
+        return counts | ({"space": self._space} if self._space else {})
+
+
+def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int]) -> JsonDict:
+    """Return the summary's ``space``: every class, best first, and where the data's own group stands among them."""
+    by_key = {c.key: c for c in task.table.classes}
+    best = ranking[0]
+    rows = [
+        _row(result, by_key[result.class_key], place) | _best_minus(best, result)
+        for place, result in enumerate(ranking)
+    ]
+    space: JsonDict = {"seeds": list(seeds), "classes": rows}
+    if len(seeds) > 1:
+        space["not_separated_from_best"] = sum(not row["best_minus_it"]["better_on_validation"] for row in rows)
+    if task.planted is not None:
+        key = task.child.with_decomposition(task.planted).class_key
+        space["hidden_group"] = next((row for row in rows if row["class_key"] == key), None)
+        if space["hidden_group"] is None:
+            task.notice(f"the alphabet cannot express the images' own moves, {task.planted.name}: no class is theirs")
+    return space
+
+
+def _row(result: ClassResult, network_class: NetworkClass, place: int) -> JsonDict:
+    return result.to_json() | {
+        "rank": place + 1,
+        "representative": network_class.representative,
+        "states": network_class.states,
+        "orbits": list(network_class.orbits),
+    }
+
+
+def _best_minus(best: ClassResult, it: ClassResult) -> JsonDict:
+    """Return the paired difference to the best class; one seed alone gives no interval, so nothing is said then."""
+    if len(it.evaluations) == 1:
+        return {}
+    return {"best_minus_it": compare(best.validation_accuracies, it.validation_accuracies, "validation")}
+
+
+class _History:
+    """``history.jsonl``: a line per child as it finishes, sorted in the end.
+
+    A run that goes on keeps the lines of the earlier one, and adds those that were not there.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.file = folder.history_file
+        earlier = folder.history()
+        self._known = {(line["class_key"], line["seed"]) for line in earlier}
+        self._lines: dict[int, str] = {}
+        write_atomically(self.file, "".join(f"{json.dumps(line)}\n" for line in earlier))
+
+    def add(self, place: int, event: Trained) -> None:
+        self._lines[place] = f"{json.dumps(asdict(event))}\n"
+        if (event.class_key, event.seed) not in self._known:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(self._lines[place])
+
+    def finish(self) -> None:
+        write_atomically(self.file, "".join(line for _, line in sorted(self._lines.items())))

@@ -1,0 +1,74 @@
+"""What every agent is given, and what it answers: the seam between a search and its agents."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aen._typing import JsonDict
+from aen.children import ChildSpec
+from aen.evaluators import Evaluator
+from aen.groups import ClassTable, Decomposition
+from aen_agents.config import ExhaustiveConfig, SearchConfig
+from aen_agents.events import Listener
+from aen_agents.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Task:
+    """What there is to search, by whom children are trained, and who is told.
+
+    Attributes:
+        config: the search.
+        child: the untied child.
+        table: the different networks of the alphabet.
+        planted: the group by which the images were moved, if they were.
+        evaluator: trains children or looks them up.
+        folder: where files go.
+        listener: is told what happens.
+        notice: is told what the user should know.
+    """
+
+    config: SearchConfig
+    child: ChildSpec
+    table: ClassTable
+    planted: Decomposition | None
+    evaluator: Evaluator
+    folder: RunFolder
+    listener: Listener
+    notice: Callable[[str], None]
+
+
+class Explorer(Protocol):
+    """An agent at work on a task.
+
+    Attributes:
+        packages: distributions whose versions its result depends on.
+    """
+
+    packages: tuple[str, ...]
+
+    def explore(self) -> None:
+        """Explore until the agent's budget is used up."""
+        ...
+
+    def found(self) -> list[str]:
+        """Return the keys of the classes met, best first, once exploring is over."""
+        ...
+
+    def figures(self) -> JsonDict:
+        """Return what the summary says of exploring, finished or not.
+
+        Always ``steps``, ``states_visited``, ``classes_visited`` and ``stopped_because`` (None: it was interrupted).
+        """
+        ...
+
+
+def make_explorer(task: Task) -> Explorer:
+    """Return the agent that the config names."""
+    if isinstance(task.config.agent, ExhaustiveConfig):
+        from aen_agents.exhaustive import ExhaustiveExplorer
+
+        return ExhaustiveExplorer(task, task.config.agent)
+    from aen_agents.dqn import DQNExplorer  # imports Stable-Baselines3, which takes seconds
+
+    return DQNExplorer(task, task.config.agent)

@@ -1,0 +1,178 @@
+"""Write docs/results.md from finished exhaustive runs:  .venv/bin/python docs/make_results.py RUN [RUN ...].
+
+Figures come from the runs. What stands between a table's two note marks in docs/results.md is written by hand and kept.
+"""
+
+import re
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aen._typing import JsonDict
+from aen.errors import AenError
+from aen_agents.config import PROJECT_CONFIGS, SearchConfig, load_config
+from aen_agents.run_folder import RunFolder
+
+PAGE = Path(__file__).parent / "results.md"
+TOP = 10
+HEAD = """# Whole spaces
+
+Every class of an alphabet, trained on the same seeds and ranked by mean validation accuracy; see
+[agents/exhaustive.md](agents/exhaustive.md). Intervals are Student's t, 95 %, over the seeds; differences are paired by
+seed. They cover another draw of the seeds, not of the images.
+
+The best of many classes was picked on the very seeds that measure it, so its mean and its lead flatter it, and of
+many comparisons at 95 % a few exclude zero by chance. Read a lead in the first table as a candidate; the line on fresh
+seeds, which took no part in the choice, says what is left of it. Test images were read once, for the winner on fresh
+seeds and the untied network.
+
+Tables and figures: `.venv/bin/python docs/make_results.py RUN ...`
+"""
+NOTE = re.compile(r"<!-- note (\S+) -->\n(.*?)<!-- end of note -->", re.DOTALL)
+
+
+def main(arguments: Sequence[str], page: Path = PAGE) -> None:
+    """Write the page."""
+    if not arguments:
+        sys.exit("usage: .venv/bin/python docs/make_results.py RUN [RUN ...]")
+    notes = dict(NOTE.findall(page.read_text(encoding="utf-8"))) if page.is_file() else {}
+    try:
+        parts = [section(RunFolder.open(Path(run)), notes) for run in arguments]
+    except AenError as error:
+        sys.exit(f"make_results: {error}")
+    page.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
+
+
+def section(folder: RunFolder, notes: dict[str, str]) -> str:
+    """Return the part of the page on one run."""
+    config, summary = folder.config(), folder.summary() or {}
+    space = summary.get("space")
+    if summary.get("status") != "complete" or space is None or len(space["seeds"]) == 1:
+        sys.exit(f"make_results: {folder.path} is no finished exhaustive run with agent.seeds=2 or more.")
+    note = notes.get(config.name, "\n")
+    lines = [
+        f"## {config.name}\n",
+        f"    {command_of(config)}\n",
+        f"{_circumstances(summary)}\n",
+        _table(summary, space),
+        "",
+        *_standing(summary, space),
+        "",
+        f"<!-- note {config.name} -->\n{note}<!-- end of note -->\n",
+    ]
+    return "\n".join(lines)
+
+
+def command_of(config: SearchConfig) -> str:
+    """Return the command with the fewest overrides that gives this very config."""
+    files = [*sorted(PROJECT_CONFIGS.glob("*.yaml")), *sorted((PROJECT_CONFIGS / "paper").glob("*.yaml"))]
+    overrides = {file: ["agent=exhaustive", *_overrides(file, config)] for file in files}
+    file = min(files, key=lambda f: len(overrides[f]))
+    if load_config(file, overrides[file]) != config:
+        raise AenError(f"no config of configs/ with overrides gives that of the run {config.name!r}.")
+    words = [str(file.relative_to(PROJECT_CONFIGS.parent)), *overrides[file]]
+    return ".venv/bin/aen search " + shlex.join(words)
+
+
+def _overrides(file: Path, config: SearchConfig) -> list[str]:
+    ours, theirs = config.model_dump(mode="json"), load_config(file, ["agent=exhaustive"]).model_dump(mode="json")
+    return [f"{key}={_flow(value)}" for key, value in _differences(ours, theirs)]
+
+
+def _differences(ours: JsonDict, theirs: JsonDict, place: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in ours.items():
+        other = theirs.get(key)
+        if isinstance(value, dict) and isinstance(other, dict) and key != "generators":
+            yield from _differences(value, other, f"{place}{key}.")
+        elif value != other:
+            yield f"{place}{key}", value
+
+
+def _flow(value: object) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
+    return text.removesuffix("...\n").strip()
+
+
+def _circumstances(summary: JsonDict) -> str:
+    made, seconds = summary["provenance"], summary["seconds"]
+    seeds = ", ".join(map(str, summary["space"]["seeds"]))
+    fresh = ", ".join(map(str, summary["selection_seeds"]))
+    return (
+        f"{made['processor']}, {made['cores']} cores; {made['threads']} thread(s) on {made['device']}; "
+        f"torch {made['torch']}, Python {made['python']}. {summary['children_trained']:,} children trained in "
+        f"{seconds['total']:.0f} s. Seeds {seeds}; fresh seeds {fresh}."
+    )
+
+
+def _table(summary: JsonDict, space: JsonDict) -> str:
+    untied, own = summary["baseline"]["class_key"], (space.get("hidden_group") or {}).get("class_key")
+    shown = [row for row in space["classes"] if row["rank"] <= TOP or row["class_key"] in (untied, own)]
+    lines = [
+        "| rank | factors | group | parameters | validation | best minus it, points |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in shown:
+        marks = [mark for key, mark in ((own, "the data's own"), (untied, "untied")) if key == row["class_key"] and key]
+        name = row["decomposition"].replace("|", "\\|") + (f" (**{', '.join(marks)}**)" if marks else "")
+        low, high = row["validation_accuracy_interval"]
+        lead = "" if row["rank"] == 1 else points(row["best_minus_it"], "validation")
+        lines.append(
+            f"| {row['rank']} | {name} | {row['group']} | {row['parameters']:,} | "
+            f"{row['validation_accuracy_mean']:.1%} ({low:.1%} to {high:.1%}) | {lead} |"
+        )
+    return "\n".join(lines)
+
+
+def _standing(summary: JsonDict, space: JsonDict) -> Iterator[str]:
+    classes, best, own = len(space["classes"]), space["classes"][0], space.get("hidden_group")
+    yield (
+        f"- Of {classes} classes, {space['not_separated_from_best']} (the best among them) are not worse than the best "
+        "beyond the interval."
+    )
+    if own is not None and own["rank"] == 1:
+        yield f"- The class of the data's own generators, {own['group']}, is the best."
+    elif own is not None:
+        verdict = _verdict(own["best_minus_it"], "validation")
+        yield (
+            f"- The class of the data's own generators, {own['group']}, ranks {own['rank']}; the best, "
+            f"{best['decomposition']}, minus it: {points(own['best_minus_it'], 'validation')} points, {verdict}."
+        )
+    elif "hidden_group" in summary:
+        yield "- The alphabet cannot express the data's own generators, so no class of the table is theirs."
+    winner, hidden = summary["winner"], summary.get("hidden_group")
+    if hidden is not None:
+        yield (
+            f"- On {len(summary['selection_seeds'])} fresh seeds the winner is {winner['decomposition']} "
+            f"({winner['validation_accuracy_mean']:.1%}); "
+            + (
+                "that is the data's own class."
+                if hidden["is_winner"]
+                else f"minus the data's own class ({hidden['validation_accuracy_mean']:.1%}): "
+                f"{points(hidden['winner_minus_it'], 'validation')} points, "
+                f"{_verdict(hidden['winner_minus_it'], 'validation')}."
+            )
+        )
+    baseline = summary["baseline"]
+    yield (
+        f"- Test, read once: {winner['decomposition']} {winner['test_accuracy_mean']:.1%}, untied "
+        f"{baseline['test_accuracy_mean']:.1%}, difference {points(summary['winner_minus_baseline'], 'test')} points."
+    )
+
+
+def points(difference: JsonDict, what: str) -> str:
+    """Return a difference and its interval in points."""
+    low, high = difference[f"{what}_accuracy_interval"]
+    return f"{100 * difference[f'{what}_accuracy_mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def _verdict(difference: JsonDict, what: str) -> str:
+    low, high = difference[f"{what}_accuracy_interval"]
+    return "better beyond the interval" if low > 0 else "worse beyond the interval" if high < 0 else "inside the noise"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
