@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +36,14 @@ class DenseChild(nn.Module):
             )
             for in_grid, out_grid in zip(spec.grids[:-1], spec.grids[1:], strict=True)
         )
+        # From the order in which a layer leaves its cells to the one in which the next (at last: the head) takes them.
+        orders = [np.asarray(layer.product.in_order) for layer in self.layers[1:]] + [np.arange(spec.grids[-1] ** 2)]
+        for i, (layer, wanted) in enumerate(zip(self.layers, orders, strict=True)):
+            given = layer.product.out_order
+            moves = None if np.array_equal(given, wanted) else np.argsort(given)[wanted]
+            for name, order in (("moves", moves), ("moves_back", None if moves is None else np.argsort(moves))):
+                buffer = None if order is None else torch.from_numpy(order)
+                self.register_buffer(f"{name}_{i}", buffer, persistent=False)
         self.scalar_bias = None if own_bias else nn.Parameter(torch.zeros(len(self.layers)))
         last = spec.grids[-1]
         self.head: FreeHead | InvariantHead = (
@@ -43,18 +52,45 @@ class DenseChild(nn.Module):
             else InvariantHead(last, spec.classes, spec.decomposition, generator=source)
         )
 
+    def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n features"]:
+        """Turn images ``[n, 1, side, side]`` or ``[n, side**2]`` into what the first layer computes with.
+
+        It is linear and has no parameters: training does it once for all images, see `forward_prepared`.
+        """
+        rows: Tensor = self.layers[0].product.rows(images.flatten(1))
+        return rows
+
+    def moves(self, i: int, *, back: bool = False) -> Tensor | None:
+        """Return how layer i's output is reordered for what follows (or back), None where it stays as it is."""
+        order: Tensor | None = getattr(self, f"moves_back_{i}" if back else f"moves_{i}")
+        return order
+
+    def _hidden(self, rows: Tensor) -> Tensor:
+        """Return the last hidden grid of prepared images, cells first, in natural order."""
+        features = rows.t()
+        for i, layer in enumerate(self.layers):
+            h = torch.relu(layer.forward_features(features))
+            if self.scalar_bias is not None:
+                h = h + self.scalar_bias[i]
+            moves = self.moves(i)
+            if moves is not None:
+                h = h.index_select(0, moves)
+            if i + 1 < len(self.layers):
+                features = self.layers[i + 1].product.encode(h)
+        return h
+
     def features(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch out"]:
         """Return the last hidden grid, ``[batch, side**2]``; equivariant to the decomposition."""
-        for i, layer in enumerate(self.layers):
-            x = torch.relu(layer(x))
-            if self.scalar_bias is not None:
-                x = x + self.scalar_bias[i]
-        return x
+        return self._hidden(self.prepare(x)).t()
+
+    def forward_prepared(self, rows: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
+        """Return the logits of images that `prepare` has turned into rows."""
+        logits: Tensor = self.head(self._hidden(rows).t())
+        return logits
 
     def forward(self, images: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch classes"]:
         """Return the logits of images ``[batch, 1, side, side]`` or ``[batch, side**2]``."""
-        logits: Tensor = self.head(self.features(images.flatten(1)))
-        return logits
+        return self.forward_prepared(self.prepare(images))
 
     def parameter_count(self) -> int:
         """Return the number of free parameters."""

@@ -1,9 +1,10 @@
 """Symmetrised linear layers: dense maps between grids whose weights are tied by a decomposition."""
 
 import math
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,8 +12,10 @@ from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
 from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits, layer_orbits
+from aen.nn.choice import choose_product
 from aen.nn.equivariance import equivariance_errors
-from aen.nn.tying import OrbitTable
+from aen.nn.products import multiply
+from aen.nn.tying import OrbitTable, find_runs
 
 Initialisation = Literal["fan_in", "published"]
 
@@ -35,13 +38,17 @@ class SymmetrizedLinear(nn.Module):
         generator: source of the initial values; None takes torch's global one.
 
     Attributes:
-        weight: one value per orbit of pairs, shape ``[weight orbits]``.
+        weight: one value per orbit of pairs, shape ``[weight orbits]``, in the order in which `product` reads them;
+            `state_dict` has the orbits' own order, which depends on the group alone.
         bias: one value per orbit of output cells, shape ``[output orbits]``, or None.
+        product: the arithmetic, see `aen.nn.products`.
 
     Raises:
         GroupError: a factor does not fit one of the grids.
         SpecError: an unknown initialisation.
     """
+
+    out_cells: Tensor
 
     def __init__(
         self,
@@ -58,23 +65,36 @@ class SymmetrizedLinear(nn.Module):
             raise SpecError(f"decomposition is {decomposition!r}; write Decomposition.of(['rot90', 'hflip']).")
         decomposition.check((in_grid, out_grid))
         self.in_grid, self.out_grid, self.decomposition = in_grid, out_grid, decomposition
-        self.weight_table = OrbitTable(layer_orbits(decomposition.generators, in_grid, out_grid))
-        self.weight = nn.Parameter(torch.empty(self.weight_table.count))
+        orbits = layer_orbits(decomposition.generators, in_grid, out_grid)
+        choice = choose_product(orbits, in_grid, out_grid)
+        self.product = choice.product
+        self.weight_table = OrbitTable(choice.runs, choice.run)
+        self.weight = nn.Parameter(torch.empty(orbits.count))
+        # The orbit of each parameter: they stand in the order in which the product reads them.
+        self.orders = {"weight": torch.from_numpy(choice.order)}
         self.bias: nn.Parameter | None = None
         if bias:
-            self.bias_table = OrbitTable(grid_orbits(decomposition.generators, out_grid))
-            self.bias = nn.Parameter(torch.empty(self.bias_table.count))
+            cells = grid_orbits(decomposition.generators, out_grid)
+            _, order, cells_in_order = find_runs(cells.labels[self.product.out_order], cells.count, ())
+            self.bias_table = OrbitTable(cells_in_order)
+            self.bias = nn.Parameter(torch.empty(cells.count))
+            self.orders["bias"] = torch.from_numpy(order)
+        self.register_buffer("out_cells", torch.from_numpy(np.argsort(self.product.out_order)), persistent=False)
+        self.register_state_dict_post_hook(_to_orbit_order)
+        self.register_load_state_dict_pre_hook(_from_orbit_order)
         self.reset_parameters(initialisation, generator)
 
     def reset_parameters(self, initialisation: Initialisation, generator: torch.Generator | None = None) -> None:
         """Draw new initial values."""
-        bounds = {"fan_in": 1 / self.in_grid, "published": 1 / math.sqrt(self.weight_table.count)}
+        bounds = {"fan_in": 1 / self.in_grid, "published": 1 / math.sqrt(len(self.weight))}
         if initialisation not in bounds:
             raise SpecError(f"unknown initialisation {initialisation!r}{did_you_mean(initialisation, bounds)}.")
         with torch.no_grad():
-            for parameter in self.parameters():
-                # Drawn on the CPU, so that a seed means the same values on every device.
-                parameter.copy_(torch.empty(parameter.shape).uniform_(-1, 1, generator=generator))
+            for name, parameter in self.named_parameters():
+                # Drawn on the CPU, in the orbits' own order, so that a seed means the same values on every device and
+                # by every product.
+                values = torch.empty(parameter.shape).uniform_(-1, 1, generator=generator)
+                parameter.copy_(values[self.orders[name]])
                 parameter.mul_(bounds[initialisation])
 
     @property
@@ -87,10 +107,28 @@ class SymmetrizedLinear(nn.Module):
         """Number of output features, ``out_grid**2``."""
         return self.out_grid**2
 
+    def orbit_values(self, name: str) -> Float[Tensor, " orbits"]:
+        """Return ``weight`` or ``bias`` in the orbits' own order: by the smallest position of each."""
+        parameter: Tensor = self.get_parameter(name)
+        return parameter[torch.argsort(self.orders[name]).to(parameter.device)]
+
     def expanded_weight(self) -> Float[Tensor, "inputs outputs"]:
-        """Return the full matrix W; the layer computes ``x @ W``."""
-        weight: Tensor = self.weight_table(self.weight)
-        return weight.view(self.in_features, self.out_features)
+        """Return the full matrix W; the layer computes ``x W + b``."""
+        orbits = layer_orbits(self.decomposition.generators, self.in_grid, self.out_grid)
+        labels = torch.from_numpy(orbits.labels.astype(np.int64)).to(self.weight.device)
+        return self.orbit_values("weight")[labels].view(self.in_features, self.out_features)
+
+    def expanded_bias(self) -> Float[Tensor, " outputs"]:
+        """Return b, one value per output cell; zeros where the layer has none."""
+        if self.bias is None:
+            return self.weight.new_zeros(self.out_features)
+        bias: Tensor = self.bias_table(self.bias)
+        return bias[self.out_cells]
+
+    def forward_features(self, features: Float[Tensor, "features batch"]) -> Float[Tensor, "outputs batch"]:
+        """Compute the layer from the features of its product; the output is in `product.out_order`, cells first."""
+        y = multiply(self.product, self.weight_table(self.weight), features)
+        return y if self.bias is None else y + self.bias_table(self.bias).unsqueeze(1)
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Return ``x W + b``."""
@@ -99,8 +137,9 @@ class SymmetrizedLinear(nn.Module):
                 f"x has shape {tuple(x.shape)}; its last dimension must be {self.in_features}, the cells of a "
                 f"{self.in_grid}x{self.in_grid} grid. Flatten images first: x.flatten(1)."
             )
-        y = x @ self.expanded_weight()
-        return y if self.bias is None else y + self.bias_table(self.bias)
+        rows: Tensor = self.product.rows(x.reshape(-1, self.in_features))
+        y = self.forward_features(rows.t()).index_select(0, self.out_cells)
+        return y.t().reshape(*x.shape[:-1], self.out_features)
 
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
         """Return the relative error of ``f(g x) = g f(x)`` for every generator and for random words in them."""
@@ -117,3 +156,20 @@ class SymmetrizedLinear(nn.Module):
     def extra_repr(self) -> str:
         """Return what `print` shows of the layer."""
         return f"{self.in_grid}x{self.in_grid} -> {self.out_grid}x{self.out_grid}, {self.decomposition}"
+
+
+def _to_orbit_order(layer: nn.Module, state: dict[str, Any], prefix: str, _: object) -> None:
+    _reorder(layer, state, prefix, torch.argsort)
+
+
+def _from_orbit_order(layer: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
+    _reorder(layer, state, prefix, lambda order: order)
+
+
+def _reorder(layer: nn.Module, state: dict[str, Any], prefix: str, index: Callable[[Tensor], Tensor]) -> None:
+    if not isinstance(layer, SymmetrizedLinear):
+        return
+    for name, order in layer.orders.items():
+        values = state.get(f"{prefix}{name}")
+        if values is not None and values.shape == order.shape:  # else load_state_dict says what is wrong
+            state[f"{prefix}{name}"] = values[index(order).to(values.device)]

@@ -1,62 +1,146 @@
-"""Weight tying: one free value per orbit, gathered into the full weight; the gradient is summed back orbit by orbit."""
+"""Weight tying: one free value per orbit, gathered into the weights; the gradient is summed back orbit by orbit."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from aen._typing import Float, Int
+from aen._typing import Float, Int, IntArray
 from aen.groups.orbits import Orbits
+
+Blocks = tuple[tuple[int, int], ...]
+
+
+def segment_layout(labels: IntArray, count: int) -> tuple[IntArray, Blocks, IntArray | None]:
+    """Lay a sum over segments out as sums over the first dimension of matrices, which is fast and has one fixed order.
+
+    Args:
+        labels: the segment of each point, shape ``[n]``.
+        count: number of segments; none is empty.
+
+    Returns:
+        ``order``, shape ``[n]``: the points, segments of equal size together, each such block as a matrix
+        ``[size, segments]`` in row-major order; the blocks' shapes; and where each segment's sum stands among the
+        blocks' results, or None where that is in its place already.
+    """
+    n = len(labels)
+    # Points sorted by segment: a transposition of a sparse matrix is a counting sort.
+    by_segment = csr_array((np.ones(n, dtype=np.int8), labels, np.arange(n + 1)), shape=(n, count)).tocsc()
+    sizes = np.diff(by_segment.indptr)
+    order, blocks, places = [], [], []
+    for size in np.unique(sizes):
+        segments = np.flatnonzero(sizes == size)
+        order.append(by_segment.indices[by_segment.indptr[segments] + np.arange(size)[:, None]].reshape(-1))
+        blocks.append((int(size), len(segments)))
+        places.append(segments)
+    place = np.concatenate(places)
+    in_place = np.array_equal(place, np.arange(count))
+    return np.concatenate(order).astype(np.int64), tuple(blocks), None if in_place else np.argsort(place)
+
+
+def segment_sums(values: Tensor, order: Tensor, blocks: Blocks, places: Tensor | None) -> Tensor:
+    """Sum the rows of `values` ``[n, run]`` over the segments of a `segment_layout`; shape ``[segments, run]``."""
+    parts = torch.split(values.index_select(0, order), [size * count for size, count in blocks])
+    sums = [
+        part if size == 1 else part.unflatten(0, (size, count)).sum(dim=0)
+        for part, (size, count) in zip(parts, blocks, strict=True)
+    ]
+    total = sums[0] if len(sums) == 1 else torch.cat(sums)
+    return total if places is None else total.index_select(0, places)
 
 
 class _Gather(torch.autograd.Function):
-    """``values[labels]`` with a deterministic sum over each orbit as its gradient, on every device."""
+    """The expansion of an `OrbitTable`; its gradient is the sum over each orbit, in one fixed order on every device."""
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor, labels: Tensor, order: Tensor, sizes: Tensor) -> Tensor:  # noqa: ANN401
-        ctx.save_for_backward(labels, order, sizes)
-        return values.index_select(0, labels)
+    def forward(ctx: Any, values: Tensor, table: "OrbitTable") -> Tensor:  # noqa: ANN401
+        ctx.table = table
+        return table.expand(values)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        labels, order, sizes = ctx.saved_tensors
-        (grad,) = grads
-        if grad.is_cuda:
-            # scatter_add on CUDA adds in the order in which atomics win; a segmented sum has one order.
-            # unsafe: the sizes are known to fit, and checking them would make the host wait for the device.
-            total = torch.segment_reduce(grad[order], "sum", lengths=sizes, unsafe=True)
-        else:
-            total = grad.new_zeros(len(sizes)).scatter_add_(0, labels, grad)
-        return total, None, None, None
+        table: OrbitTable = ctx.table
+        return table.sums(grads[0]), None
 
 
 class OrbitTable(nn.Module):
-    """Expands one value per orbit to one value per point.
+    """Expands the values of orbits to the values of points.
 
     The tables are constants of the group, not learned: they are buffers that move with the module but are not saved.
+
+    Args:
+        orbits: the orbit of each point; or of each run of points, if runs of this length are tied as a whole.
+        run: number of values that stand for each orbit, and of points that stand for each of its members.
+
+    Attributes:
+        tied: whether any two points share a value; where not, points and values are the same.
     """
 
     labels: Tensor
     order: Tensor
-    sizes: Tensor
+    places: Tensor | None
 
-    def __init__(self, orbits: Orbits) -> None:
+    def __init__(self, orbits: Orbits, run: int = 1) -> None:
         super().__init__()
-        self.count = orbits.count
+        self.run = run
         self.tied = orbits.count < len(orbits.labels)
         if self.tied:
-            labels = torch.from_numpy(orbits.labels.astype(np.int64))
-            self.register_buffer("labels", labels, persistent=False)
-            self.register_buffer("order", torch.argsort(labels, stable=True), persistent=False)
-            self.register_buffer("sizes", torch.bincount(labels, minlength=orbits.count), persistent=False)
+            order, self.blocks, places = segment_layout(orbits.labels, orbits.count)
+            self.register_buffer("labels", torch.from_numpy(orbits.labels.astype(np.int64)), persistent=False)
+            self.register_buffer("order", torch.from_numpy(order), persistent=False)
+            self.register_buffer("places", None if places is None else torch.from_numpy(places), persistent=False)
 
-    def forward(self, values: Float[Tensor, " orbits"]) -> Float[Tensor, " points"]:
-        """Return ``values[orbit of the point]`` for each point; where nothing is tied, `values` itself."""
+    def forward(self, values: Float[Tensor, " values"]) -> Float[Tensor, " points"]:
+        """Return the value of each point's orbit; where nothing is tied, `values` itself."""
         if not self.tied:
             return values
-        expanded: Tensor = _Gather.apply(values, self.labels, self.order, self.sizes)  # type: ignore[no-untyped-call]
+        expanded: Tensor = _Gather.apply(values, self)  # type: ignore[no-untyped-call]
         return expanded
+
+    def expand(self, values: Float[Tensor, " values"]) -> Float[Tensor, " points"]:
+        """Do the same without automatic differentiation."""
+        if not self.tied:
+            return values
+        return values.view(self._rows).index_select(0, self.labels).view(-1)
+
+    def sums(self, points: Float[Tensor, " points"]) -> Float[Tensor, " values"]:
+        """Return the sum over each orbit: the transposed `expand`."""
+        if not self.tied:
+            return points
+        return segment_sums(points.view(self._rows), self.order, self.blocks, self.places).view(-1)
+
+    @property
+    def _rows(self) -> tuple[int, ...]:
+        # Rows of one value would be copied one by one.
+        return (-1,) if self.run == 1 else (-1, self.run)
+
+
+def find_runs(labels: IntArray, count: int, lengths: Iterable[int]) -> tuple[int, IntArray, Orbits]:
+    """Find the longest runs of points that are tied as a whole, so that they can be copied as a whole.
+
+    Args:
+        labels: the orbit of each point, shape ``[n]``.
+        count: number of orbits.
+        lengths: what to try, longest first; each divides n.
+
+    Returns:
+        The length of the runs (1 always works), the orbit of each value when values stand in the order in which the
+        points first need them, shape ``[count]``, and the orbits of the runs.
+    """
+    draw = np.random.default_rng(0).integers(1, 2**31, size=len(labels))
+    for length in (*(length for length in lengths if length > 1), 1):
+        rows = labels.reshape(-1, length)
+        hashes = rows @ draw[:length] if length > 1 else labels
+        _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+        # As many values as orbits: no two different runs share an orbit, and none meets one twice.
+        if len(first) * length == count and np.array_equal(rows[first[inverse]], rows):
+            place = np.argsort(np.argsort(first))
+            order = rows[np.sort(first)].reshape(-1)
+            return length, order.astype(np.int64), Orbits(place[inverse.reshape(-1)].astype(np.int32), len(first))
+    raise ValueError(f"labels have other than {count} orbits")
 
 
 def orbit_mean_matrix(orbits: Orbits) -> Float[Tensor, "points orbits"]:

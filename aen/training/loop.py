@@ -13,6 +13,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, Split
 from aen.errors import SpecError
 from aen.results.evaluation import Evaluation, TestMeasurement
+from aen.training.engine import Engine
 from aen.training.weights import save_weights
 
 EVALUATION_BATCH = 4096
@@ -88,20 +89,15 @@ def _check_fit(spec: ChildSpec, dataset: Dataset) -> None:
 
 def _fit(child: DenseChild, spec: ChildSpec, split: Split) -> bool:
     """Train in place; return whether the loss stayed finite."""
-    # fused: one kernel for all parameters; children are so small that the calls cost more than the arithmetic.
-    optimiser = torch.optim.Adam(child.parameters(), lr=spec.training.learning_rate, fused=True)
+    engine = Engine(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
-    images, labels = split.images.flatten(1), split.labels
-    child.train()
+    # What the first layer does to an image without parameters is done once for all images.
+    rows, labels = child.prepare(split.images), split.labels
     for _ in range(spec.training.epochs):
-        order = torch.randperm(len(labels), generator=shuffle).to(images.device)
-        total = torch.zeros((), device=images.device)
+        order = torch.randperm(len(labels), generator=shuffle).to(rows.device)
+        total = torch.zeros((), device=rows.device)
         for batch in torch.split(order, spec.training.batch_size):
-            loss = cross_entropy(child(images[batch]), labels[batch])
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            total += loss.detach()
+            total += engine.step(rows.index_select(0, batch), labels.index_select(0, batch))
         # One look per epoch: on CUDA each would wait for the device.
         if not _is_finite(float(total)):
             return False

@@ -1,0 +1,102 @@
+"""Moves that keep a layer's orbits: by those of order two its matrix falls into blocks.
+
+They are looked for in a fixed list, never among the generators that a state happens to name, so that two states of one
+class get the same arithmetic and with it the same result, bit for bit.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from aen._typing import IntArray
+from aen.errors import GroupError
+from aen.groups.generators import Generator
+from aen.groups.orbits import Orbits
+
+# The first four commute with each other and, on sides divisible by four (or twice an odd number), all their products
+# move every cell.
+_COMMUTING = ("hflip", "vflip", "swap_lr", "swap_tb")
+_SINGLE = ("swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom", "transpose", "hflip", "vflip", "rot180")
+_FURTHER = ("rot90", "quadrants", "swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom", "transpose")
+_SAMPLE = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """What one element of a group does to the input and the output grid of a layer.
+
+    Attributes:
+        p: permutation of the input cells.
+        q: permutation of the output cells.
+    """
+
+    p: IntArray
+    q: IntArray
+
+    @property
+    def free(self) -> bool:
+        """Whether it moves every cell of both grids."""
+        return not (_fixed(self.p).any() or _fixed(self.q).any())
+
+    def keeps(self, orbits: Orbits) -> bool:
+        """Say whether it moves no weight out of its orbit."""
+        labels = orbits.labels.reshape(len(self.p), len(self.q))
+        # A sample refuses most of them at once.
+        x, y = np.unravel_index(np.arange(0, labels.size, max(labels.size // _SAMPLE, 1)), labels.shape)
+        if not np.array_equal(labels[self.p[x], self.q[y]], labels[x, y]):
+            return False
+        return bool(np.array_equal(labels[self.p][:, self.q], labels))
+
+    def __mul__(self, other: "Move") -> "Move":
+        return Move(self.p[other.p], self.q[other.q])
+
+
+def _fixed(permutation: IntArray) -> np.ndarray:
+    fixed: np.ndarray = permutation == np.arange(len(permutation))
+    return fixed
+
+
+def _named(names: tuple[str, ...], in_side: int, out_side: int) -> list[Move]:
+    found = []
+    for name in names:
+        try:
+            p, q = (Generator.parse(name).permutation(side) for side in (in_side, out_side))
+        except GroupError:  # it needs an even side
+            continue
+        found.append(Move(p, q))
+    return found
+
+
+@functools.lru_cache(maxsize=64)
+def _commuting(in_side: int, out_side: int) -> tuple[Move, ...]:
+    """Return the products of the commuting four, those of few factors first."""
+    identity = Move(np.arange(in_side**2), np.arange(out_side**2))
+    products: list[tuple[int, Move]] = [(0, identity)]
+    for involution in _named(_COMMUTING, in_side, out_side):
+        products += [(factors + 1, product * involution) for factors, product in products]
+    return tuple(product for _, product in sorted(products[1:], key=lambda item: item[0]))
+
+
+def free_involutions(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
+    """Return independent commuting involutions that keep the orbits and whose products all move every cell."""
+    chosen: list[Move] = []
+    group: list[Move] = []
+    for involution in _commuting(in_side, out_side):
+        further = [involution, *(involution * element for element in group)]
+        if any(np.array_equal(involution.p, e.p) and np.array_equal(involution.q, e.q) for e in group):
+            continue
+        if all(element.free for element in further) and involution.keeps(orbits):
+            chosen.append(involution)
+            group += further
+    return chosen
+
+
+def single_involutions(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
+    """Return the involutions of the fixed list that keep the orbits, whether they move every cell or not."""
+    return [involution for involution in _named(_SINGLE, in_side, out_side) if involution.keeps(orbits)]
+
+
+def further_moves(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
+    """Return more moves of a fixed list that keep the orbits, of any order."""
+    return [move for move in _named(_FURTHER, in_side, out_side) if move.keeps(orbits)]
