@@ -37,8 +37,9 @@ class DenseChild(nn.Module):
             for in_grid, out_grid in zip(spec.grids[:-1], spec.grids[1:], strict=True)
         )
         # From the order in which a layer leaves its cells to the one in which the next (at last: the head) takes them.
-        orders = [np.asarray(layer.product.in_order) for layer in self.layers[1:]] + [np.arange(spec.grids[-1] ** 2)]
-        for i, (layer, wanted) in enumerate(zip(self.layers, orders, strict=True)):
+        tied = self.tied_layers
+        orders = [*(layer.product.in_order for layer in tied[1:]), np.arange(spec.grids[-1] ** 2)]
+        for i, (layer, wanted) in enumerate(zip(tied, orders, strict=True)):
             given = layer.product.out_order
             moves = None if np.array_equal(given, wanted) else np.argsort(given)[wanted]
             for name, order in (("moves", moves), ("moves_back", None if moves is None else np.argsort(moves))):
@@ -52,13 +53,17 @@ class DenseChild(nn.Module):
             else InvariantHead(last, spec.classes, spec.decomposition, generator=source)
         )
 
+    @property
+    def tied_layers(self) -> tuple[SymmetrizedLinear, ...]:
+        """The layers, as what they are."""
+        return tuple(self.layers)  # type: ignore[arg-type]
+
     def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n features"]:
         """Turn images ``[n, 1, side, side]`` or ``[n, side**2]`` into what the first layer computes with.
 
         It is linear and has no parameters: training does it once for all images, see `forward_prepared`.
         """
-        rows: Tensor = self.layers[0].product.rows(images.flatten(1))
-        return rows
+        return self.tied_layers[0].product.rows(images.flatten(1))
 
     def moves(self, i: int, *, back: bool = False) -> Tensor | None:
         """Return how layer i's output is reordered for what follows (or back), None where it stays as it is."""
@@ -68,15 +73,16 @@ class DenseChild(nn.Module):
     def _hidden(self, rows: Tensor) -> Tensor:
         """Return the last hidden grid of prepared images, cells first, in natural order."""
         features = rows.t()
-        for i, layer in enumerate(self.layers):
+        layers = self.tied_layers
+        for i, layer in enumerate(layers):
             h = torch.relu(layer.forward_features(features))
             if self.scalar_bias is not None:
                 h = h + self.scalar_bias[i]
             moves = self.moves(i)
             if moves is not None:
                 h = h.index_select(0, moves)
-            if i + 1 < len(self.layers):
-                features = self.layers[i + 1].product.encode(h)
+            if i + 1 < len(layers):
+                features = layers[i + 1].product.encode(h)
         return h
 
     def features(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch out"]:

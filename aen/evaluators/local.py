@@ -1,8 +1,10 @@
-"""LocalEvaluator: trains children one after the other in this process."""
+"""LocalEvaluator: trains children on this machine."""
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
-from aen.errors import SpecError
+from aen.errors import AenError, SpecError
+from aen.evaluators.pool import WorkerPool, train
 from aen.results.evaluation import Evaluation
-from aen.training.device import check_device, check_threads
-from aen.training.loop import train_child
+from aen.training.device import check_device, check_threads, device_memory
+from aen.training.population import group_key, population_bytes
 
 if TYPE_CHECKING:
     from aen.results.store import ResultStore
@@ -22,17 +25,25 @@ POLL_SECONDS = 0.2
 
 
 class LocalEvaluator:
-    """Evaluates in this process, at once: the futures that `submit` returns are done.
+    """Evaluates on this machine: in this process, or in several.
+
+    With one worker everything is trained when it is submitted, and the futures that `submit` returns are done. With
+    more, a single spec is still trained at once in this process, as an agent that goes step by step wants it; several
+    go to the workers, and their futures are done when they are. The results are the same, bit for bit on a CPU.
 
     Args:
         store: where results are kept and looked up; None keeps them in memory.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
-        threads: CPU threads per training.
+        threads: CPU threads per worker.
+        workers: processes that train.
+        population: children that a worker trains side by side (see `aen.training.train_population`); those that go
+            together are cut into populations in the order in which they come. Where so many would not fit into half of
+            the device's memory, it is halved until they do. A result depends on it in its last bits.
         weights_folder: where weights go when they are kept.
 
     Attributes:
         trained: how many children it has trained, not counting those it looked up.
-        capacity: how many specs it works on at a time.
+        capacity: how many specs it works on at a time, and as many again, so that no worker waits.
 
     Raises:
         SpecError: the device is not here, or there are fewer cores than threads.
@@ -44,84 +55,166 @@ class LocalEvaluator:
         *,
         device: str = "cpu",
         threads: int = 1,
+        workers: int = 1,
+        population: int = 1,
         weights_folder: Path | None = None,
     ) -> None:
         check_device(device)
-        check_threads(threads)
+        check_threads(threads * workers)
+        if workers < 1 or population < 1:
+            raise SpecError(f"workers is {workers} and population {population}; each must be at least 1.")
         self.store = store
         self.device = device
         self.threads = threads
+        self.workers = workers
+        self.population = population
         self.weights_folder = weights_folder
         self.trained = 0
-        self.capacity = 1
+        self.capacity = population if workers == 1 else 2 * workers * population
+        self._pool = WorkerPool(workers)
         self._known: dict[str, Evaluation] = {}
         self._datasets: dict[DataSpec, Dataset] = {}
+        self._flying: dict[str, Future[Evaluation]] = {}
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list["Future[Evaluation]"]:
-        """Evaluate the specs, in order; see `aen.evaluators.Evaluator`.
+        """Evaluate the specs; see `aen.evaluators.Evaluator`.
 
-        A spec that another process is training is left for last and then waited for.
+        Specs that other processes are training are left for last and then waited for.
 
         Raises:
             SpecError: weights shall be kept but there is no folder for them.
         """
         if keep_weights and self.weights_folder is None:
             raise SpecError("keep_weights needs an evaluator with a weights_folder.")
-        done: dict[str, Evaluation] = {}
+        futures: dict[str, Future[Evaluation]] = {}
         waiting = list({spec.key: spec for spec in specs}.values())
         while waiting:
+            mine: list[ChildSpec] = []
             elsewhere = []
-            for spec in waiting:
-                evaluation = self._look_up_or_train(spec, keep_weights=keep_weights)
-                if evaluation is None:
-                    elsewhere.append(spec)
-                else:
-                    done[spec.key] = evaluation
-            if elsewhere:
-                time.sleep(POLL_SECONDS)
+            try:
+                for spec in waiting:
+                    found = self._look_up(spec, keep_weights=keep_weights)
+                    if found is not None:
+                        futures[spec.key] = found
+                    elif self._claim(spec):
+                        mine.append(spec)
+                    else:
+                        elsewhere.append(spec)
+                futures |= self._train(mine, keep_weights=keep_weights)
+            except BaseException:
+                self._release(mine)
+                raise
             waiting = elsewhere
-        futures: list[Future[Evaluation]] = []
-        for spec in specs:
-            future: Future[Evaluation] = Future()
-            future.set_result(done[spec.key])
-            futures.append(future)
-        return futures
+            if waiting:
+                time.sleep(POLL_SECONDS)
+        return [futures[spec.key] for spec in specs]
 
     def close(self) -> None:
-        """Close the store."""
+        """End the workers, give back what they had not finished, and close the store."""
+        self._pool.close()
         if self.store is not None:
+            for key in list(self._flying):
+                self.store.release(key)
             self.store.close()
 
-    def _look_up_or_train(self, spec: ChildSpec, *, keep_weights: bool) -> Evaluation | None:
-        """Return the evaluation, or None while another process is at it."""
-        known = self._known.get(spec.key)
+    def _look_up(self, spec: ChildSpec, *, keep_weights: bool) -> "Future[Evaluation] | None":
+        """Return what is known or on its way."""
+        if spec.key in self._flying:
+            return self._flying[spec.key]
+        known = self._stored(spec.key)
+        if known is None or (keep_weights and not self._has_weights(known)):
+            return None
+        future: Future[Evaluation] = Future()
+        future.set_result(replace(known, looked_up=True))
+        return future
+
+    def _stored(self, key: str) -> Evaluation | None:
+        known = self._known.get(key)
         if known is None and self.store is not None:
-            known = self.store.get(spec.key)
-        if known is not None and (not keep_weights or self._has_weights(known)):
-            self._known[spec.key] = known
-            return replace(known, looked_up=True)
+            known = self.store.get(key)
+            if known is not None:
+                self._known[key] = known
+        return known
+
+    def _claim(self, spec: ChildSpec) -> bool:
         # A result without the weights that are wanted now is trained again; that needs no lease.
+        return self.store is None or spec.key in self._known or self.store.claim(spec.key).mine
+
+    def _release(self, specs: Sequence[ChildSpec]) -> None:
+        if self.store is not None:
+            for spec in specs:
+                self.store.release(spec.key)
+
+    def _train(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
+        """Cut specs into populations and train them, here or in the workers."""
+        futures: dict[str, Future[Evaluation]] = {spec.key: Future() for spec in specs}
+        populations = list(self._populations(specs))
+        here = self.workers == 1 or (len(populations) == 1 and not self._flying)
+        for population, size in populations:
+            options = {
+                "size": size,
+                "device": self.device,
+                "threads": self.threads,
+                "weights_folder": self.weights_folder if keep_weights else None,
+            }
+            if here:
+                evaluations = train(population, self._dataset(population[0].data), **options)
+                self._keep(population, evaluations, futures)
+                continue
+            self._flying |= {spec.key: futures[spec.key] for spec in population}
+            trained = self._pool.submit(population, options)
+            trained.add_done_callback(functools.partial(self._land, population, futures))
+        return futures
+
+    def _land(
+        self,
+        population: Sequence[ChildSpec],
+        futures: "dict[str, Future[Evaluation]]",
+        trained: "Future[list[Evaluation]]",
+    ) -> None:
+        """Take in what a worker has trained."""
         try:
-            if self.store is not None and known is None and not self.store.claim(spec.key).mine:
-                return None
-            evaluation = train_child(
-                spec,
-                self._dataset(spec.data),
-                device=self.device,
-                threads=self.threads,
-                weights_folder=self.weights_folder if keep_weights else None,
-            )
+            self._keep(population, trained.result(), futures)
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the futures is told
+            for spec in population:
+                self._flying.pop(spec.key, None)
+                futures[spec.key].set_exception(error)
+            with suppress(AenError):
+                self._release(population)
+
+    def _keep(
+        self,
+        population: Sequence[ChildSpec],
+        evaluations: Sequence[Evaluation],
+        futures: "dict[str, Future[Evaluation]]",
+    ) -> None:
+        """Commit results, then hand them out."""
+        outcomes = []
+        for spec, evaluation in zip(population, evaluations, strict=True):
             if self.store is not None:
                 self.store.commit(evaluation, spec)
-            if known is not None:
-                evaluation = replace(known, weights=evaluation.weights, looked_up=False)
-        except BaseException:
-            if self.store is not None:
-                self.store.release(spec.key)
-            raise
-        self._known[spec.key] = evaluation
-        self.trained += 1
-        return evaluation
+            known = self._known.get(spec.key)
+            outcome = (
+                evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
+            )
+            self._known[spec.key] = outcome
+            self.trained += 1
+            outcomes.append(outcome)
+        for spec, outcome in zip(population, outcomes, strict=True):
+            self._flying.pop(spec.key, None)
+            futures[spec.key].set_result(outcome)
+
+    def _populations(self, specs: Sequence[ChildSpec]) -> Iterator[tuple[list[ChildSpec], int]]:
+        """Cut specs that go together, in their order, into populations of the size that fits."""
+        together: dict[ChildSpec, list[ChildSpec]] = {}
+        for spec in specs:
+            together.setdefault(group_key(spec), []).append(spec)
+        for shared, group in together.items():
+            size = self.population
+            while size > 1 and population_bytes(shared, size) * self.workers > device_memory(self.device) // 2:
+                size //= 2
+            for start in range(0, len(group), size):
+                yield group[start : start + size], size
 
     def _has_weights(self, evaluation: Evaluation) -> bool:
         if evaluation.status != "ok":
@@ -135,5 +228,9 @@ class LocalEvaluator:
         return self._datasets[spec]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Data sets are loaded again where they are needed."""
-        return self.__dict__ | {"_datasets": {}}
+        """Data sets are loaded again where they are needed; workers and what they are at stay here."""
+        return self.__dict__ | {"_datasets": {}, "_flying": {}, "_pool": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._pool = WorkerPool(self.workers)

@@ -16,10 +16,15 @@ from aen._typing import IntArray
 from aen.errors import GroupError
 from aen.groups.alphabet import Alphabet
 from aen.groups.decomposition import Decomposition
+from aen.groups.generators import Generator
 from aen.groups.orbits import Orbits, layer_orbits, pair_permutation
 
 MAX_ENUMERATED_FACTORS = 20
 MAX_LAYER_WEIGHTS = 2**26
+
+# The keys of states that an enumeration has met, so that nobody computes their orbits for a key alone.
+_KEYS: dict[tuple[tuple[Generator, ...], tuple[int, ...]], str] = {}
+_MAX_KEYS = 2**20
 
 
 def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -44,6 +49,9 @@ def class_key(decomposition: Decomposition, sides: Sequence[int]) -> str:
 
     It depends on nothing but the grids and the orbits of every layer.
     """
+    known = _KEYS.get((decomposition.generators, tuple(sides)))
+    if known is not None:
+        return known
     return _key(sides, [layer_orbits(decomposition.generators, i, o) for i, o in layer_sides(sides)])
 
 
@@ -90,6 +98,15 @@ class ClassTable:
     def decomposition(self, network_class: NetworkClass) -> Decomposition:
         """Return the representative of a class as a decomposition."""
         return self.alphabet.decomposition(mask_to_bits(network_class.representative, len(self.alphabet)))
+
+    def remember_keys(self) -> None:
+        """Let `class_key` know the key of every state's class from now on, in this process."""
+        if len(_KEYS) + len(self.class_of_state) > _MAX_KEYS:
+            _KEYS.clear()
+        n = len(self.alphabet)
+        for state, number in enumerate(self.class_of_state.tolist()):
+            generators = self.alphabet.decomposition(mask_to_bits(state, n)).generators
+            _KEYS[generators, self.sides] = self.classes[number].key
 
     def closed_set(self, network_class: NetworkClass) -> int:
         """Return every factor that keeps the orbits of a class, as a bit mask: all of its states together.
@@ -214,7 +231,9 @@ def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
     classes = tuple(NetworkClass(numbers[c], representative[c], int(counts[c]), walk.orbit_counts[c]) for c in order)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    return ClassTable(alphabet, tuple(sides), classes, place[class_of_state])
+    table = ClassTable(alphabet, tuple(sides), classes, place[class_of_state])
+    table.remember_keys()
+    return table
 
 
 def _reversed_bits(state: int, n: int) -> int:

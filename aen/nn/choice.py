@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aen._typing import IntArray
+from aen._typing import IntArray, Labels
 from aen.groups.orbits import Orbits
 from aen.nn.moves import free_involutions, further_moves, single_involutions
 from aen.nn.products import ExpandedProduct, MergedProduct, Product, SpectralProduct, SplitProduct
-from aen.nn.tying import find_runs
+from aen.nn.tying import Runs, long_runs, single_runs
 
 # Nanoseconds of one training step on one core (batch 64), from `benchmarks/bench_products.py`. Only ratios matter.
 _PER_MULTIPLICATION = 6.5  # forward and both gradients
@@ -25,7 +25,7 @@ class Choice:
 
     Attributes:
         product: the product.
-        run: slots that are copied together; see `aen.nn.tying.find_runs`.
+        run: slots that are copied together; see `aen.nn.tying.long_runs`.
         order: the orbit of each parameter, shape ``[orbits]``.
         runs: the orbits of the runs.
     """
@@ -69,19 +69,23 @@ def products_for(orbits: Orbits, in_side: int, out_side: int) -> list[Product]:
 
 def choice_of(product: Product, orbits: Orbits, in_side: int, out_side: int) -> Choice:
     """Lay the parameters of a layer out for a product."""
-    choice = _laid_out(product, orbits)
-    if isinstance(product, SpectralProduct) and choice.run < LONG_RUN:
+    found = _in_long_runs(product, orbits)
+    if found is None and isinstance(product, SpectralProduct):
         # Its representatives may come in another order, in which what is tied lies together.
         for move in further_moves(orbits, in_side, out_side):
-            reordered = _laid_out(SpectralProduct(product.involutions, along=move.q), orbits)
-            if reordered.run >= LONG_RUN:
-                return reordered
-    return choice
+            reordered = SpectralProduct(product.involutions, along=move.q)
+            found = _in_long_runs(reordered, orbits)
+            if found is not None:
+                return Choice(reordered, *found)
+    return Choice(product, *(found or single_runs(orbits.labels[product.slots], orbits.count)))
 
 
-def _laid_out(product: Product, orbits: Orbits) -> Choice:
+def _in_long_runs(product: Product, orbits: Orbits) -> Runs | None:
     lengths = [n for n in range(product.width, LONG_RUN - 1, -1) if product.width % n == 0]
-    return Choice(product, *find_runs(orbits.labels[product.slots], orbits.count, lengths))
+    slots = len(product.slots)
+    if slots == orbits.count:  # nothing is tied: one run
+        lengths = [slots]
+    return long_runs(orbits.labels[product.slots], orbits.count, lengths)
 
 
 def choose_product(orbits: Orbits, in_side: int, out_side: int) -> Choice:
@@ -97,11 +101,12 @@ def choose_product(orbits: Orbits, in_side: int, out_side: int) -> Choice:
     return best
 
 
-def _equal_rows(labels: IntArray) -> IntArray:
+def _equal_rows(labels: Labels) -> IntArray:
     """Number the rows so that equal rows have equal numbers, the first row's being 0, and so on."""
     weights = np.random.default_rng(0).integers(1, 2**31, size=labels.shape[1])
     hashes = labels @ weights
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
     if not np.array_equal(labels[first[inverse]], labels):  # two different rows with one hash
         _, first, inverse = np.unique(labels, axis=0, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[inverse.reshape(-1)]
+    numbers: IntArray = np.argsort(np.argsort(first))[inverse.reshape(-1)]
+    return numbers

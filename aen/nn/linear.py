@@ -15,9 +15,21 @@ from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.choice import choose_product
 from aen.nn.equivariance import equivariance_errors
 from aen.nn.products import multiply
-from aen.nn.tying import OrbitTable, find_runs
+from aen.nn.tying import OrbitTable, single_runs
 
 Initialisation = Literal["fan_in", "published"]
+
+
+def initial_bound(initialisation: Initialisation, *, in_grid: int, weight_orbits: int) -> float:
+    """Return b such that initial values are drawn from -b to b; see `SymmetrizedLinear`.
+
+    Raises:
+        SpecError: an unknown initialisation.
+    """
+    bounds = {"fan_in": 1 / in_grid, "published": 1 / math.sqrt(weight_orbits)}
+    if initialisation not in bounds:
+        raise SpecError(f"unknown initialisation {initialisation!r}{did_you_mean(initialisation, bounds)}.")
+    return bounds[initialisation]
 
 
 class SymmetrizedLinear(nn.Module):
@@ -75,27 +87,25 @@ class SymmetrizedLinear(nn.Module):
         self.bias: nn.Parameter | None = None
         if bias:
             cells = grid_orbits(decomposition.generators, out_grid)
-            _, order, cells_in_order = find_runs(cells.labels[self.product.out_order], cells.count, ())
+            _, order, cells_in_order = single_runs(cells.labels[self.product.out_order], cells.count)
             self.bias_table = OrbitTable(cells_in_order)
             self.bias = nn.Parameter(torch.empty(cells.count))
             self.orders["bias"] = torch.from_numpy(order)
         self.register_buffer("out_cells", torch.from_numpy(np.argsort(self.product.out_order)), persistent=False)
-        self.register_state_dict_post_hook(_to_orbit_order)
-        self.register_load_state_dict_pre_hook(_from_orbit_order)
+        self.register_state_dict_post_hook(_to_orbit_order)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_from_orbit_order)  # type: ignore[no-untyped-call]
         self.reset_parameters(initialisation, generator)
 
     def reset_parameters(self, initialisation: Initialisation, generator: torch.Generator | None = None) -> None:
         """Draw new initial values."""
-        bounds = {"fan_in": 1 / self.in_grid, "published": 1 / math.sqrt(len(self.weight))}
-        if initialisation not in bounds:
-            raise SpecError(f"unknown initialisation {initialisation!r}{did_you_mean(initialisation, bounds)}.")
+        bound = initial_bound(initialisation, in_grid=self.in_grid, weight_orbits=len(self.weight))
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 # Drawn on the CPU, in the orbits' own order, so that a seed means the same values on every device and
                 # by every product.
                 values = torch.empty(parameter.shape).uniform_(-1, 1, generator=generator)
                 parameter.copy_(values[self.orders[name]])
-                parameter.mul_(bounds[initialisation])
+                parameter.mul_(bound)
 
     @property
     def in_features(self) -> int:

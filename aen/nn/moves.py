@@ -14,8 +14,7 @@ from aen.errors import GroupError
 from aen.groups.generators import Generator
 from aen.groups.orbits import Orbits
 
-# The first four commute with each other and, on sides divisible by four (or twice an odd number), all their products
-# move every cell.
+# These four commute with each other and, on sides divisible by four, all their products move every cell.
 _COMMUTING = ("hflip", "vflip", "swap_lr", "swap_tb")
 _SINGLE = ("swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom", "transpose", "hflip", "vflip", "rot180")
 _FURTHER = ("rot90", "quadrants", "swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom", "transpose")

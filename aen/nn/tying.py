@@ -8,13 +8,13 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from aen._typing import Float, Int, IntArray
+from aen._typing import Float, Int, IntArray, Labels
 from aen.groups.orbits import Orbits
 
 Blocks = tuple[tuple[int, int], ...]
 
 
-def segment_layout(labels: IntArray, count: int) -> tuple[IntArray, Blocks, IntArray | None]:
+def segment_layout(labels: IntArray | Labels, count: int) -> tuple[IntArray, Blocks, IntArray | None]:
     """Lay a sum over segments out as sums over the first dimension of matrices, which is fast and has one fixed order.
 
     Args:
@@ -45,7 +45,7 @@ def segment_sums(values: Tensor, order: Tensor, blocks: Blocks, places: Tensor |
     """Sum the rows of `values` ``[n, run]`` over the segments of a `segment_layout`; shape ``[segments, run]``."""
     parts = torch.split(values.index_select(0, order), [size * count for size, count in blocks])
     sums = [
-        part if size == 1 else part.unflatten(0, (size, count)).sum(dim=0)
+        part if size == 1 else part.view(size, count, *part.shape[1:]).sum(dim=0)
         for part, (size, count) in zip(parts, blocks, strict=True)
     ]
     total = sums[0] if len(sums) == 1 else torch.cat(sums)
@@ -118,29 +118,43 @@ class OrbitTable(nn.Module):
         return (-1,) if self.run == 1 else (-1, self.run)
 
 
-def find_runs(labels: IntArray, count: int, lengths: Iterable[int]) -> tuple[int, IntArray, Orbits]:
+Runs = tuple[int, IntArray, Orbits]
+
+
+def long_runs(labels: IntArray | Labels, count: int, lengths: Iterable[int]) -> Runs | None:
     """Find the longest runs of points that are tied as a whole, so that they can be copied as a whole.
 
     Args:
-        labels: the orbit of each point, shape ``[n]``.
+        labels: the orbit of each point, shape ``[n]``; none of the orbits is empty.
         count: number of orbits.
-        lengths: what to try, longest first; each divides n.
+        lengths: what to try, longest first; each is above 1 and divides n.
 
     Returns:
-        The length of the runs (1 always works), the orbit of each value when values stand in the order in which the
-        points first need them, shape ``[count]``, and the orbits of the runs.
+        The length of the runs, the orbit of each value when values stand in the order in which the points first need
+        them, shape ``[count]``, and the orbits of the runs; None if there are no runs of these lengths.
     """
     draw = np.random.default_rng(0).integers(1, 2**31, size=len(labels))
-    for length in (*(length for length in lengths if length > 1), 1):
+    for length in lengths:
+        if count % length:
+            continue
         rows = labels.reshape(-1, length)
-        hashes = rows @ draw[:length] if length > 1 else labels
-        _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+        _, first, inverse = np.unique(rows @ draw[:length], return_index=True, return_inverse=True)
         # As many values as orbits: no two different runs share an orbit, and none meets one twice.
         if len(first) * length == count and np.array_equal(rows[first[inverse]], rows):
+            order = rows[np.sort(first)].reshape(-1).astype(np.int64)
             place = np.argsort(np.argsort(first))
-            order = rows[np.sort(first)].reshape(-1)
-            return length, order.astype(np.int64), Orbits(place[inverse.reshape(-1)].astype(np.int32), len(first))
-    raise ValueError(f"labels have other than {count} orbits")
+            return length, order, Orbits(place[inverse.reshape(-1)].astype(np.int32), len(first))
+    return None
+
+
+def single_runs(labels: IntArray | Labels, count: int) -> Runs:
+    """Return the same for runs of one point, which always works."""
+    first = np.empty(count, dtype=np.int64)
+    first[labels[::-1]] = np.arange(len(labels) - 1, -1, -1)  # the last writer stays: the first point of each orbit
+    order = np.argsort(first)
+    place = np.empty(count, dtype=np.int32)
+    place[order] = np.arange(count, dtype=np.int32)
+    return 1, order, Orbits(place[labels], count)
 
 
 def orbit_mean_matrix(orbits: Orbits) -> Float[Tensor, "points orbits"]:

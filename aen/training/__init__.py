@@ -1,16 +1,22 @@
 """Training children and measuring them."""
 
 from aen.training.device import check_device, check_threads
-from aen.training.loop import cpu_threads, measure, measure_test, train_child
+from aen.training.loop import train_child
+from aen.training.measure import Measured, measure, measure_test
+from aen.training.population import population_bytes, train_population
+from aen.training.threads import cpu_threads
 from aen.training.weights import load_child, save_weights
 
 __all__ = [
+    "Measured",
     "check_device",
     "check_threads",
     "cpu_threads",
     "load_child",
     "measure",
     "measure_test",
+    "population_bytes",
     "save_weights",
     "train_child",
+    "train_population",
 ]

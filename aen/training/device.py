@@ -34,3 +34,10 @@ def check_device(device: str) -> None:
                 "this torch was built without CUDA" if torch.version.cuda is None else f"{count} CUDA devices are here"
             )
             raise SpecError(f"device {device!r} cannot be used: {why}; use cpu, or see TORCH_INDEX in the Makefile.")
+
+
+def device_memory(device: str) -> int:
+    """Return the bytes of memory that a device has (not those that happen to be free)."""
+    if device != "cpu":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

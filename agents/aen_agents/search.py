@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import time
+from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,7 @@ from aen.groups import Alphabet, Decomposition, Generator, enumerate_classes
 from aen.results.store import ResultStore
 from aen.training import check_device, check_threads, cpu_threads
 from aen_agents.conclusion import conclude
-from aen_agents.config import SearchConfig
+from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener, Notice
 from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.run_folder import RunFolder, write_atomically
@@ -100,13 +101,12 @@ class Search:
         started = time.perf_counter()
         clock: dict[str, float] = {}
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
-        with folder.locked(), ResultStore(folder.store_file) as store, cpu_threads(self.config.evaluator.threads):
-            evaluator = LocalEvaluator(
-                store,
-                device=self.config.evaluator.device,
-                threads=self.config.evaluator.threads,
-                weights_folder=folder.weights,
-            )
+        with (
+            folder.locked(),
+            ResultStore(folder.store_file) as store,
+            cpu_threads(self.config.evaluator.threads),
+            closing(self._evaluator(store, folder)) as evaluator,
+        ):
             self._warn_of_mismatches()
             task = Task(
                 config=self.config,
@@ -132,6 +132,25 @@ class Search:
                 summary["notices"] = self.notices
                 write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")
         return summary
+
+    def _evaluator(self, store: ResultStore, folder: RunFolder) -> LocalEvaluator:
+        return LocalEvaluator(
+            store,
+            device=self.config.evaluator.device,
+            threads=self.config.evaluator.threads,
+            workers=self._workers(),
+            population=self.config.evaluator.population,
+            weights_folder=folder.weights,
+        )
+
+    def _workers(self) -> int:
+        """Return how many processes train: a walk step by step has work for one, a known list for every core."""
+        settings = self.config.evaluator
+        if settings.workers is not None:
+            return settings.workers
+        if isinstance(self.config.agent, ExhaustiveConfig) and settings.device == "cpu":
+            return max((os.cpu_count() or 1) // settings.threads, 1)
+        return 1
 
     def _warn_of_mismatches(self) -> None:
         for mismatch in self.alphabet.order_mismatches(self.child.grids):

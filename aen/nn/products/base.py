@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from aen._typing import Float, IntArray
 
@@ -57,9 +58,14 @@ class Product(nn.Module, ABC):
 
     @abstractmethod
     def gradient(
-        self, saved: Saved, d_output: Float[Tensor, "outputs batch"], *, features: bool
+        self,
+        saved: Saved,
+        d_output: Float[Tensor, "outputs batch"],
+        *,
+        features: bool,
+        out: Float[Tensor, " slots"] | None = None,
     ) -> tuple[Float[Tensor, " slots"], Float[Tensor, "features batch"] | None]:
-        """Return the gradients of the slots' values and, if `features`, of the features."""
+        """Return the gradients of the slots' values (in `out`, if given) and, if `features`, of the features."""
 
 
 class _Multiply(torch.autograd.Function):
@@ -71,6 +77,7 @@ class _Multiply(torch.autograd.Function):
         return output  # type: ignore[no-any-return]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         gradients: tuple[Tensor, Tensor | None] = ctx.product.gradient(
             ctx.saved_tensors, grads[0], features=ctx.needs_input_grad[1]
@@ -79,6 +86,6 @@ class _Multiply(torch.autograd.Function):
 
 
 def multiply(product: Product, values: Tensor, features: Tensor) -> Tensor:
-    """Return the product alone, for automatic differentiation."""
+    """Return the product alone, for automatic differentiation: first derivatives, no second ones."""
     output: Tensor = _Multiply.apply(values, features, product)  # type: ignore[no-untyped-call]
     return output

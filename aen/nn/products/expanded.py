@@ -1,6 +1,7 @@
 """ExpandedProduct: the whole matrix."""
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from aen._typing import Float
@@ -38,8 +39,14 @@ class ExpandedProduct(Product):
         return matrix.t() @ features, (matrix, features)
 
     def gradient(
-        self, saved: Saved, d_output: Float[Tensor, "outputs batch"], *, features: bool
+        self,
+        saved: Saved,
+        d_output: Float[Tensor, "outputs batch"],
+        *,
+        features: bool,
+        out: Float[Tensor, " slots"] | None = None,
     ) -> tuple[Float[Tensor, " slots"], Float[Tensor, "features batch"] | None]:
         """Return the gradients."""
         matrix, z = saved
-        return (z @ d_output.t()).view(-1), matrix @ d_output if features else None
+        values = torch.mm(z, d_output.t(), out=None if out is None else out.view(self.shape))
+        return values.view(-1), matrix @ d_output if features else None

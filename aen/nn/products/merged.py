@@ -53,12 +53,18 @@ class MergedProduct(Product):
         return self.out_copy @ (matrix.t() @ features), (matrix, features)
 
     def gradient(
-        self, saved: Saved, d_output: Float[Tensor, "outputs batch"], *, features: bool
+        self,
+        saved: Saved,
+        d_output: Float[Tensor, "outputs batch"],
+        *,
+        features: bool,
+        out: Float[Tensor, " slots"] | None = None,
     ) -> tuple[Float[Tensor, " slots"], Float[Tensor, "features batch"] | None]:
         """Return the gradients."""
         matrix, z = saved
         d_merged = self.out_copy.t() @ d_output
-        return (z @ d_merged.t()).view(-1), matrix @ d_merged if features else None
+        values = torch.mm(z, d_merged.t(), out=None if out is None else out.view(self.shape))
+        return values.view(-1), matrix @ d_merged if features else None
 
 
 def _one_hot(groups: IntArray, count: int) -> Tensor:

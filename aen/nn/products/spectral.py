@@ -28,6 +28,7 @@ class SpectralProduct(Product):
     """
 
     characters: Tensor
+    inverse: Tensor
     cells: Tensor
 
     def __init__(self, involutions: Sequence[Move], along: IntArray | None = None) -> None:
@@ -44,12 +45,13 @@ class SpectralProduct(Product):
         self.multiplications = len(self.slots)
         self.width = y_cells.shape[1]
         self.register_buffer("characters", _characters(self.order), persistent=False)
+        self.register_buffer("inverse", _characters(self.order) / self.order, persistent=False)
         self.register_buffer("cells", torch.from_numpy(self.in_order), persistent=False)
 
     def rows(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch features"]:
         """Return the Walsh-Hadamard transform of each image over the group."""
-        framed = x.index_select(1, self.cells).view(len(x), self.order, -1)
-        return torch.matmul(self.characters, framed).view(len(x), -1)
+        framed = x.index_select(1, self.cells).view(len(x), *self.shape[:2])
+        return torch.matmul(self.characters, framed).view(x.shape)
 
     def encode(self, h: Float[Tensor, "inputs batch"]) -> Float[Tensor, "features batch"]:
         """Return the Walsh-Hadamard transform over the group."""
@@ -66,21 +68,27 @@ class SpectralProduct(Product):
         self, values: Float[Tensor, " slots"], features: Float[Tensor, "features batch"]
     ) -> tuple[Float[Tensor, "outputs batch"], Saved]:
         """Multiply block by block."""
-        blocks = self._transform(values).div_(self.order).view(self.shape)
+        blocks = torch.mm(self.inverse, values.view(self.order, -1)).view(self.shape)
         # A view also of transposed rows, whose first dimension only is split.
-        z = features.unflatten(0, (self.order, -1))
+        z = features.view(*self.shape[:2], features.shape[1])
         product = torch.bmm(blocks.transpose(1, 2), z)
-        return self._transform(product).view(-1, features.shape[1]), (blocks, z)
+        return self._transform(product).view(len(self.out_order), features.shape[1]), (blocks, z)
 
     def gradient(
-        self, saved: Saved, d_output: Float[Tensor, "outputs batch"], *, features: bool
+        self,
+        saved: Saved,
+        d_output: Float[Tensor, "outputs batch"],
+        *,
+        features: bool,
+        out: Float[Tensor, " slots"] | None = None,
     ) -> tuple[Float[Tensor, " slots"], Float[Tensor, "features batch"] | None]:
         """Return the gradients."""
         blocks, z = saved
-        d_product = self._transform(d_output).view(self.order, -1, d_output.shape[1])
+        d_product = self._transform(d_output).view(self.order, self.shape[2], d_output.shape[1])
         d_blocks = torch.bmm(z, d_product.transpose(1, 2))
         d_features = torch.bmm(blocks, d_product).flatten(0, 1) if features else None
-        return self._transform(d_blocks).div_(self.order).view(-1), d_features
+        target = None if out is None else out.view(self.order, -1)
+        return torch.mm(self.inverse, d_blocks.view(self.order, -1), out=target).view(-1), d_features
 
 
 def _characters(n: int) -> Tensor:

@@ -69,7 +69,12 @@ class SplitProduct(Product):
         return torch.cat([y_even[:q] + y_odd, y_even[:q] - y_odd, y_even[q:]]), (even, odd, z_even, z_odd)
 
     def gradient(
-        self, saved: Saved, d_output: Float[Tensor, "outputs batch"], *, features: bool
+        self,
+        saved: Saved,
+        d_output: Float[Tensor, "outputs batch"],
+        *,
+        features: bool,
+        out: Float[Tensor, " slots"] | None = None,
     ) -> tuple[Float[Tensor, " slots"], Float[Tensor, "features batch"] | None]:
         """Return the gradients."""
         even, odd, z_even, z_odd = saved
@@ -77,7 +82,7 @@ class SplitProduct(Product):
         first, images = d_output[:q], d_output[q : 2 * q]
         dy_even, dy_odd = torch.cat([first + images, d_output[2 * q :]]), first - images
         size = self.even[0] * self.even[1]
-        d_values = d_output.new_empty(size + p * q)
+        d_values = d_output.new_empty(size + p * q) if out is None else out
         d_even, d_across = d_values[:size].view(self.even), d_values[size:].view(self.odd)
         torch.mm(z_even, dy_even.t(), out=d_even)
         d_odd = z_odd @ dy_odd.t()

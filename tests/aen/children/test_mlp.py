@@ -58,7 +58,7 @@ def test_forward_agrees_with_numpy(bias):
         for i, layer in enumerate(child.layers):
             x = x @ layer.expanded_weight().numpy()
             if bias == "orbit":
-                x = np.maximum(x + layer.bias_table(layer.bias).numpy(), 0)
+                x = np.maximum(x + layer.expanded_bias().numpy(), 0)
             else:
                 x = np.maximum(x, 0) + (0.25, -0.75)[i]
         logits = x @ child.head.linear.weight.numpy().T + child.head.linear.bias.numpy()

@@ -2,9 +2,11 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aen.errors import GroupError
-from aen.groups import Alphabet, Decomposition, Generator, class_key, enumerate_classes, mask_to_bits
+from aen.groups import Alphabet, Decomposition, Generator, class_key, classes, enumerate_classes, mask_to_bits
 
 SMALL = {
     "flips and turns": (["rot90", "hflip", "vflip", "transpose", "rot180"], (4, 2, 4)),
@@ -135,3 +137,42 @@ def test_factor_that_does_not_fit_is_refused():
 def test_child_without_a_layer_is_refused(sides):
     with pytest.raises(GroupError, match="make no layer"):
         class_key(Decomposition(), sides)
+
+
+FACTORS = (
+    *("rot90", "rot180", "transpose", "hflip", "vflip", "hshift(1)", "vshift(1/2)", "quadrants", "swap_lr", "swap_tb"),
+    *("swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom", "hflip x vflip", "rot90 x| hflip"),
+)
+
+
+@given(
+    factors=st.lists(st.sampled_from(FACTORS), min_size=1, max_size=6, unique=True),
+    sides=st.lists(st.sampled_from([2, 4, 6]), min_size=2, max_size=3),
+)
+@settings(max_examples=40, deadline=None)
+def test_walk_agrees_with_joining_the_factors_of_every_state(factors, sides):
+    table = enumerate_classes(Alphabet.of(factors), sides)
+    n = len(factors)
+    keys = [class_key(table.alphabet.decomposition(mask_to_bits(state, n)), sides) for state in range(2**n)]
+    assert [table.classes[number].key for number in table.class_of_state] == keys
+    assert len(table.classes) == len(set(keys))
+    for network_class in table.classes:
+        members = [state for state in range(2**n) if keys[state] == network_class.key]
+        # The factors that keep a class: those that can join any of its states without leaving it.
+        kept = [i for i in range(n) if keys[members[0] | 1 << i] == network_class.key]
+        assert table.closed_set(network_class) == sum(1 << i for i in kept)
+        assert table.closed_set(network_class) in members
+
+
+def test_most_joins_are_spared(monkeypatch):
+    joins = []
+
+    def counted(orbits, permutations):
+        joins.append(len(permutations))
+        return join(orbits, permutations)
+
+    join = classes._join
+    monkeypatch.setattr(classes, "_join", counted)
+    table = enumerate_classes(Alphabet.of("quarter"), (4, 8))
+    # Each class is made once, and few of them a second time.
+    assert len(table.classes) - 1 <= len(joins) < 2 * len(table.classes)

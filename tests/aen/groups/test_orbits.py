@@ -123,3 +123,36 @@ ALL_TWELVE = (
 )
 def test_published_orbit_counts(factors, in_side, out_side, count):
     assert layer_orbits(Decomposition.of(factors).generators, in_side, out_side).count == count
+
+
+def test_a_point_that_is_moved_beside_the_sample_is_seen():
+    # Of 16,384 points every fourth is in the sample; only 5 and 7 are moved.
+    swap = np.arange(2**14)
+    swap[[5, 7]] = [7, 5]
+    assert not Orbits.discrete(2**14).is_kept_by(swap)
+    assert Orbits.discrete(2**14).is_kept_by(np.arange(2**14))
+    joined = Orbits.discrete(2**14).join(swap)
+    assert joined.count == 2**14 - 1
+    assert joined.labels[5] == joined.labels[7]
+    assert joined.is_kept_by(swap)
+    # One more point of a large orbit goes astray.
+    orbits = Orbits(np.arange(2**14, dtype=np.int32) // 2**13, 2)
+    assert orbits.is_kept_by(swap)
+    swap[[5, 2**13 + 1]] = swap[[2**13 + 1, 5]]
+    assert not orbits.is_kept_by(swap)
+
+
+@given(
+    case=st.integers(1, 12).flatmap(
+        lambda n: st.tuples(st.lists(st.integers(0, 3), min_size=n, max_size=n), st.permutations(range(n)))
+    )
+)
+@settings(max_examples=100, deadline=None)
+@pytest.mark.parametrize("sample", [1, 2, 100])
+def test_being_kept_is_what_a_look_at_every_point_says(case, sample):
+    labels, permutation = map(np.array, case)
+    labels = np.unique(labels, return_inverse=True)[1].astype(np.int32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aen.groups.orbits._SAMPLE", sample)
+        found = Orbits(labels, int(labels.max()) + 1).is_kept_by(permutation)
+    assert found == all(labels[to] == labels[point] for point, to in enumerate(permutation))

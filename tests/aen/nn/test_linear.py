@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+import tied_layers
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ GROUPS = {
     "shifts": ("hshift(1/2)", "vshift(1/2)"),
     "swaps": ("swap_tb_left", "quadrants"),
 }
+every_product = pytest.mark.parametrize(("case", "n"), tied_layers.CASE_PRODUCTS)
 
 
 def layer_of(factors, in_grid=4, out_grid=6, seed=0, **options):
@@ -37,7 +39,7 @@ def test_weight_and_bias_are_kept_by_every_generator(factors, sides):
     layer = layer_of(factors, *sides)
     weight = layer.expanded_weight().detach().numpy()
     assert weight.shape == (layer.in_features, layer.out_features) == (sides[0] ** 2, sides[1] ** 2)
-    bias = layer.bias_table(layer.bias).detach().numpy()
+    bias = layer.expanded_bias().detach().numpy()
     for g in layer.decomposition.generators:
         p, q = g.permutation(sides[0]), g.permutation(sides[1])
         assert np.array_equal(weight[np.ix_(p, q)], weight)
@@ -66,12 +68,12 @@ def test_check_equivariance_of_an_untied_layer_has_nothing_to_try():
 
 
 class Broken(SymmetrizedLinear):
-    """One of its expanded weights is off."""
+    """One of its weights is off: from input cell 1 to output cell 2."""
 
-    def expanded_weight(self):
-        weight = super().expanded_weight().clone()
-        weight[1, 2] += 0.1
-        return weight
+    def forward(self, x):
+        y = super().forward(x).clone()
+        y[..., 2] += 0.1 * x[..., 1]
+        return y
 
 
 @pytest.mark.parametrize("factors", [["rot90"], ["hflip", "vflip"], ["hshift(1)"]])
@@ -96,7 +98,7 @@ def test_forward_is_a_product_with_the_expanded_weight(group, bias):
     x = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(1))
     expected = x.numpy() @ layer.expanded_weight().detach().numpy()
     if bias:
-        expected = expected + layer.bias_table(layer.bias).detach().numpy()
+        expected = expected + layer.expanded_bias().detach().numpy()
     np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
@@ -181,3 +183,137 @@ def test_factor_that_does_not_fit_a_grid_is_refused():
 
 def test_print_shows_grids_and_factors():
     assert "4x4 -> 6x6, rot90 + hflip" in repr(layer_of(["rot90", "hflip"]))
+
+
+def forced(monkeypatch, case, n, seed=0, **options):
+    """The layer of a case, computed by its n-th product."""
+    factors, in_grid, out_grid = tied_layers.CASES[case]
+    with monkeypatch.context() as patch:
+        patch.setattr("aen.nn.linear.choose_product", tied_layers.nth_choice(n))
+        return layer_of(factors, in_grid, out_grid, seed, **options)
+
+
+def inputs_of(layer, n=4):
+    return torch.randn(n, layer.in_features, generator=torch.Generator().manual_seed(7))
+
+
+@every_product
+@pytest.mark.parametrize("initialisation", ["fan_in", "published"])
+def test_a_seed_means_the_same_layer_whatever_computes_it(monkeypatch, case, n, initialisation):
+    plain = forced(monkeypatch, case, 0, initialisation=initialisation)
+    layer = forced(monkeypatch, case, n, initialisation=initialisation)
+    assert list(layer.state_dict()) == ["weight", "bias"]
+    for name, values in plain.state_dict().items():
+        assert torch.equal(layer.state_dict()[name], values)
+        assert torch.equal(layer.orbit_values(name), values)
+    assert torch.equal(layer.expanded_weight(), plain.expanded_weight())
+    assert torch.equal(layer.expanded_bias(), plain.expanded_bias())
+    torch.testing.assert_close(layer(inputs_of(layer)), plain(inputs_of(layer)))
+
+
+@every_product
+def test_saved_values_stand_in_the_order_of_the_orbits(monkeypatch, case, n):
+    layer = forced(monkeypatch, case, n)
+    labels = tied_layers.orbits_of(case).labels
+    values = layer.state_dict()["weight"].numpy()
+    assert np.array_equal(layer.expanded_weight().detach().numpy().reshape(-1), values[labels])
+
+
+@every_product
+@pytest.mark.parametrize("bias", [True, False])
+def test_every_product_multiplies_with_the_expanded_weight(monkeypatch, case, n, bias):
+    layer = forced(monkeypatch, case, n, bias=bias).double()
+    x = inputs_of(layer).double().reshape(2, 2, -1)
+    weight = layer.expanded_weight().detach().numpy()
+    expected = x.numpy() @ weight + (layer.expanded_bias().detach().numpy() if bias else 0)
+    np.testing.assert_allclose(layer(x).detach().numpy(), expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(layer(x[0, 1]).detach().numpy(), expected[0, 1], rtol=1e-12, atol=1e-12)
+    assert layer(x[:0]).shape == (0, 2, layer.out_features)
+    assert layer.expanded_bias().shape == (layer.out_features,)
+
+
+@every_product
+def test_gradients_of_every_product_are_those_of_the_expanded_weight(monkeypatch, case, n):
+    layer = forced(monkeypatch, case, n).double()
+    x = inputs_of(layer).double().requires_grad_()
+    variables = (layer.weight, layer.bias, x)
+    found = torch.autograd.grad(layer(x).sin().sum(), variables)
+    expected = torch.autograd.grad((x @ layer.expanded_weight() + layer.expanded_bias()).sin().sum(), variables)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-11)
+
+
+@every_product
+def test_every_product_is_equivariant(monkeypatch, case, n):
+    errors = forced(monkeypatch, case, n).double().check_equivariance(words=4)
+    assert max(errors.values(), default=0) < 1e-12
+
+
+@every_product
+@pytest.mark.parametrize("other", [0, 99])
+def test_weights_saved_with_one_product_load_into_another(monkeypatch, case, n, other):
+    layer = forced(monkeypatch, case, n)
+    saved = layer.state_dict()
+    before = {name: values.clone() for name, values in saved.items()}
+    twin = forced(monkeypatch, case, other, seed=1)
+    twin.load_state_dict(saved)
+    for name, values in before.items():
+        assert torch.equal(saved[name], values)  # what is loaded is not changed
+        assert torch.equal(twin.state_dict()[name], values)
+    torch.testing.assert_close(twin(inputs_of(layer)), layer(inputs_of(layer)))
+
+
+@every_product
+@pytest.mark.parametrize("copied", [copy.deepcopy, through_pickle])
+def test_copies_keep_the_order_of_the_parameters(monkeypatch, case, n, copied):
+    layer = forced(monkeypatch, case, n)
+    twin = copied(layer)
+    for name, values in layer.state_dict().items():
+        assert torch.equal(twin.state_dict()[name], values)
+    assert torch.equal(twin(inputs_of(layer)), layer(inputs_of(layer)))
+    other = forced(monkeypatch, case, 0, seed=1)
+    x, expected = inputs_of(layer), layer.state_dict()
+    del layer  # the copy stands alone
+    twin.load_state_dict(other.state_dict())
+    torch.testing.assert_close(twin(x), other(x))
+    twin.load_state_dict(expected)
+    assert all(torch.equal(twin.state_dict()[name], values) for name, values in expected.items())
+
+
+def test_an_optimiser_finds_the_parameters_in_the_product_s_order(monkeypatch):
+    """The parameter is the tensor that the product reads; only what is saved is reordered."""
+    layer = forced(monkeypatch, "flips", 2)
+    order = layer.orders["weight"]
+    assert not torch.equal(order, torch.arange(len(order)))
+    assert torch.equal(layer.state_dict()["weight"][order], layer.weight)
+
+
+@pytest.mark.parametrize(("name", "size"), [("weight", 5), ("bias", 99)])
+def test_a_wrong_shape_gives_torch_s_own_error(monkeypatch, name, size):
+    layer = forced(monkeypatch, "flips", 2)
+    with pytest.raises(RuntimeError, match=f"size mismatch for {name}"):
+        layer.load_state_dict(layer.state_dict() | {name: torch.zeros(size)})
+
+
+def test_missing_and_superfluous_values_give_torch_s_own_error(monkeypatch):
+    layer = forced(monkeypatch, "flips", 2)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        layer.load_state_dict({"weight": layer.state_dict()["weight"]})
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        layer.load_state_dict(layer.state_dict() | {"more": torch.zeros(1)})
+
+
+def test_layers_inside_a_module_save_and_load_in_the_order_of_the_orbits(monkeypatch):
+    model, twin = (
+        torch.nn.ModuleDict({"a": forced(monkeypatch, "flips", n, seed), "b": forced(monkeypatch, "turns", n, seed)})
+        for n, seed in ((9, 0), (0, 1))
+    )
+    twin.load_state_dict(model.state_dict())
+    for name, layer in model.items():
+        assert torch.equal(twin[name].expanded_weight(), layer.expanded_weight())
+        torch.testing.assert_close(twin[name](inputs_of(layer)), layer(inputs_of(layer)))
+
+
+def test_wrong_number_of_features_is_refused():
+    with pytest.raises(SpecError, match=r"x has shape \(2, 4, 4\); its last dimension must be 16"):
+        layer_of(["rot90"])(torch.zeros(2, 4, 4))

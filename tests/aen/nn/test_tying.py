@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aen.groups import Decomposition, Orbits, layer_orbits
 from aen.nn import OrbitTable
-from aen.nn.tying import orbit_mean_matrix
+from aen.nn.tying import find_runs, orbit_mean_matrix, segment_layout, segment_sums
 
 ORBITS = {
     "rot90": layer_orbits(Decomposition.of(["rot90"]).generators, 3, 4),
@@ -62,3 +64,116 @@ def test_orbit_mean():
     orbits = Orbits(np.array([0, 1, 0, 1, 1, 2, 0, 0, 2], dtype=np.int32), 3)
     x = torch.tensor([[1.0, 2, 3, 4, 6, 5, 7, 9, 7]])
     assert (x @ orbit_mean_matrix(orbits)).tolist() == [[5, 4, 6]]
+
+
+@st.composite
+def segments(draw, largest=9):
+    """Labels in any order, none of the segments empty."""
+    count = draw(st.integers(1, largest))
+    labels = draw(st.permutations([*range(count), *draw(st.lists(st.integers(0, count - 1), max_size=30))]))
+    return np.array(labels, dtype=draw(st.sampled_from([np.int32, np.int64]))), count
+
+
+def tables(labels, count):
+    order, blocks, places = segment_layout(labels, count)
+    assert sorted(order.tolist()) == list(range(len(labels)))
+    return torch.from_numpy(order), blocks, None if places is None else torch.from_numpy(places)
+
+
+@given(layout=segments(), width=st.integers(0, 3), seed=st.integers(0, 99))
+@settings(max_examples=80, deadline=None)
+def test_segment_sums_agree_with_a_dictionary(layout, width, seed):
+    labels, count = layout
+    shape = (len(labels), width) if width else (len(labels),)
+    # Whole numbers: their sums are exact in any order.
+    values = torch.from_numpy(np.random.default_rng(seed).integers(-99, 99, size=shape).astype(np.float32))
+    expected = {}
+    for label, value in zip(labels.tolist(), values.numpy(), strict=True):
+        expected[label] = expected.get(label, 0) + value
+    found = segment_sums(values, *tables(labels, count))
+    assert found.numpy().tolist() == [expected[label].tolist() for label in range(count)]
+
+
+@given(layout=segments())
+@settings(max_examples=30, deadline=None)
+def test_segment_sums_are_the_same_bit_for_bit_and_close_to_those_of_double_precision(layout):
+    labels, count = layout
+    values = torch.randn(len(labels), generator=torch.Generator().manual_seed(0))
+    found = segment_sums(values, *tables(labels, count))
+    assert torch.equal(found, segment_sums(values, *tables(labels, count)))
+    expected = np.bincount(labels, weights=values.double().numpy(), minlength=count)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_segments_of_equal_size_in_their_places_need_no_further_copy():
+    assert tables(np.array([1, 0, 1, 0, 2, 2]), 3)[1:] == (((2, 3),), None)
+    assert tables(np.array([0, 0, 1]), 2)[1] == ((1, 1), (2, 1))
+
+
+@st.composite
+def tied_runs(draw):
+    """Labels made of runs that are tied as a whole, now and then with one label out of line."""
+    length, kinds = draw(st.sampled_from([1, 2, 3, 4, 6])), draw(st.integers(1, 4))
+    names = np.array(draw(st.permutations(range(length * kinds)))).reshape(kinds, length)
+    labels = names[draw(st.permutations([*range(kinds), *draw(st.lists(st.integers(0, kinds - 1), max_size=5))]))]
+    labels = labels.reshape(-1)
+    if draw(st.booleans()):
+        labels[draw(st.integers(0, len(labels) - 1))] = labels[draw(st.integers(0, len(labels) - 1))]
+        labels = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    lengths = [n for n in range(len(labels), 0, -1) if len(labels) % n == 0]
+    return labels, int(labels.max()) + 1, draw(st.sampled_from([lengths, lengths[:-1], [n for n in lengths if n < 5]]))
+
+
+def tied_as_a_whole(labels, length):
+    """No two different runs share an orbit, and none meets one twice."""
+    runs = {tuple(labels[i : i + length].tolist()) for i in range(0, len(labels), length)}
+    return sum(map(len, runs)) == len({label for run in runs for label in run})
+
+
+@given(case=tied_runs())
+@settings(max_examples=150, deadline=None)
+def test_the_longest_runs_are_found(case):
+    labels, count, lengths = case
+    run, order, runs = find_runs(labels, count, lengths)
+    assert run == next((n for n in lengths if tied_as_a_whole(labels, n)), 1)
+    # Values stand in the order in which the points first need them; so do the orbits of the runs.
+    assert order.tolist() == list(dict.fromkeys(labels.tolist()))
+    assert list(dict.fromkeys(runs.labels.tolist())) == list(range(runs.count))
+    assert (len(runs.labels) * run, runs.count * run) == (len(labels), count)
+    by_orbit = torch.arange(count, dtype=torch.float64) ** 2
+    table = OrbitTable(runs, run)
+    assert torch.equal(table(by_orbit[order]), by_orbit[labels.astype(np.int64)])
+    assert table.tied == (count < len(labels))
+
+
+def test_different_runs_with_one_hash_are_told_apart():
+    # The hash of a run is its product with fixed random numbers; these two runs have the same.
+    a, b = np.random.default_rng(0).integers(1, 2**31, size=6)[:2].tolist()
+    labels = np.array([b, 0, 0, a, 7, 0])
+    assert labels[:2] @ [a, b] == labels[2:4] @ [a, b]
+    run, order, runs = find_runs(labels, 4, [2])
+    assert (run, order.tolist(), runs.labels.tolist()) == (1, [b, 0, a, 7], [0, 1, 1, 2, 3, 1])
+
+
+def test_a_wrong_number_of_orbits_is_refused():
+    with pytest.raises(ValueError, match="labels have other than 5 orbits"):
+        find_runs(np.array([0, 1, 2, 0]), 5, [2])
+
+
+@pytest.mark.parametrize("run", [2, 3])
+def test_tables_of_runs_copy_and_sum_whole_runs(run):
+    orbits = Orbits(np.array([0, 1, 0, 2, 1], dtype=np.int32), 3)
+    table = OrbitTable(orbits, run)
+    values = torch.randn(3 * run, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    single = OrbitTable(Orbits((orbits.labels[:, None] * run + np.arange(run, dtype=np.int32)).reshape(-1), 3 * run))
+    assert torch.equal(table(values), single(values))
+    assert torch.equal(table.expand(values), single.expand(values))
+    points = torch.arange(5.0 * run)
+    assert torch.equal(table.sums(points), single.sums(points))
+    assert torch.autograd.gradcheck(table, (values,))
+
+
+def test_where_nothing_is_tied_values_are_points():
+    table, values = OrbitTable(Orbits.discrete(5)), torch.arange(5.0)
+    assert not table.tied
+    assert table(values) is table.expand(values) is table.sums(values) is values

@@ -1,0 +1,125 @@
+"""WorkerPool: several processes of this machine that train children side by side."""
+
+import functools
+import signal
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from aen.children.spec import ChildSpec
+from aen.data.dataset import Dataset, load_dataset
+from aen.data.spec import DataSpec
+from aen.errors import AenError
+from aen.results.evaluation import Evaluation
+from aen.training import train_child, train_population
+
+RETRIES = 1
+
+
+class WorkerError(AenError):
+    """A worker process ended before its children were trained."""
+
+
+def train(
+    specs: Sequence[ChildSpec], dataset: Dataset, *, size: int, device: str, threads: int, weights_folder: Path | None
+) -> list[Evaluation]:
+    """Train what belongs together: one child alone, or a population filled up to `size`."""
+    if size > 1:
+        return train_population(
+            specs, dataset, size=size, device=device, threads=threads, weights_folder=weights_folder
+        )
+    return [
+        train_child(spec, dataset, device=device, threads=threads, weights_folder=weights_folder) for spec in specs
+    ]
+
+
+@functools.lru_cache(maxsize=4)
+def _dataset(spec: DataSpec, device: str) -> Dataset:
+    return load_dataset(spec).to(device)
+
+
+def _start_worker() -> None:
+    # Ctrl-C is for the process that the user started; it ends its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _train_in_worker(specs: list[ChildSpec], options: dict[str, Any]) -> list[Evaluation]:
+    return train(specs, _dataset(specs[0].data, options["device"]), **options)
+
+
+class WorkerPool:
+    """Processes that train children; started when the first work comes.
+
+    Args:
+        workers: how many.
+
+    A worker that dies (killed, out of memory) takes its children down with it; they are given to a new pool once more.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._executor: Any = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def submit(self, specs: Sequence[ChildSpec], options: dict[str, Any]) -> "Future[list[Evaluation]]":
+        """Train these specs together in one worker; `options` are those of `train`."""
+        outer: Future[list[Evaluation]] = Future()
+        self._try(outer, list(specs), options, RETRIES)
+        return outer
+
+    def _try(
+        self, outer: "Future[list[Evaluation]]", specs: list[ChildSpec], options: dict[str, Any], retries: int
+    ) -> None:
+        executor = self._running()
+
+        def done(inner: "Future[list[Evaluation]]") -> None:
+            if inner.cancelled():
+                outer.cancel()
+                return
+            error = inner.exception()
+            if isinstance(error, BrokenProcessPool):
+                self._forget(executor)
+                if retries and not self._closed:
+                    self._try(outer, specs, options, retries - 1)
+                    return
+                error = WorkerError(
+                    f"a worker process died twice while it trained {specs[0].decomposition} (killed, or out of "
+                    "memory); use fewer workers or a smaller population."
+                )
+            if error is not None:
+                outer.set_exception(error)
+            else:
+                outer.set_result(inner.result())
+
+        try:
+            inner = executor.submit(_train_in_worker, specs, options)
+        except BrokenProcessPool:  # it broke under others' work a moment ago
+            self._forget(executor)
+            self._try(outer, specs, options, retries)
+        else:
+            inner.add_done_callback(done)
+
+    def _running(self) -> Any:  # noqa: ANN401 - loky has no types
+        with self._lock:
+            if self._executor is None:
+                # loky, not the standard library's pool: it does not import the user's main script in every worker.
+                from joblib.externals.loky import ProcessPoolExecutor
+
+                self._executor = ProcessPoolExecutor(max_workers=self.workers, timeout=None, initializer=_start_worker)
+            return self._executor
+
+    def _forget(self, executor: Any) -> None:  # noqa: ANN401 - loky has no types
+        with self._lock:
+            if self._executor is executor:
+                self._executor = None
+
+    def close(self) -> None:
+        """End the workers, whatever they are doing."""
+        with self._lock:
+            executor, self._executor, self._closed = self._executor, None, True
+        if executor is not None:
+            executor.shutdown(wait=True, kill_workers=True)

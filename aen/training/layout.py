@@ -1,0 +1,90 @@
+"""Layout: where one child's parameters stand in a vector, and which full weights they make."""
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aen._typing import IntArray
+from aen.children.spec import ChildSpec
+from aen.groups.orbits import Orbits, grid_orbits, layer_orbits
+from aen.nn.linear import initial_bound
+
+
+def full_shapes(spec: ChildSpec) -> list[tuple[int, ...]]:
+    """Return the shapes of a child's full matrices: weight and bias of each layer, then of the head."""
+    shapes: list[tuple[int, ...]] = []
+    for i, o in zip(spec.grids[:-1], spec.grids[1:], strict=True):
+        shapes += [(i**2, o**2), (o**2,)]
+    return [*shapes, (spec.classes, spec.grids[-1] ** 2), (spec.classes,)]
+
+
+class Layout:
+    """One child's parameters: each in the orbits' own order, weight and bias of each layer, then of the head.
+
+    Args:
+        spec: the child.
+
+    Attributes:
+        labels: for each entry of the full matrices (see `full_shapes`), the parameter that it is.
+        count: number of parameters.
+    """
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        generators = spec.decomposition.generators
+        self._parts: list[tuple[str, int, float]] = []  # name, parameters, range of the initial values
+        labels: list[IntArray] = []
+        for number, (i, o) in enumerate(zip(spec.grids[:-1], spec.grids[1:], strict=True)):
+            weight, bias = layer_orbits(generators, i, o), grid_orbits(generators, o)
+            bound = initial_bound(spec.initialisation, in_grid=i, weight_orbits=weight.count)
+            labels.append(self._add(f"layers.{number}.weight", weight, bound))
+            if spec.bias == "scalar_after_relu":  # one number per layer, for all of its cells, from zero
+                labels.append(self._add(f"scalar_bias.{number}", Orbits(np.zeros_like(bias.labels), 1), 0.0))
+            else:
+                labels.append(self._add(f"layers.{number}.bias", bias, bound))
+        self._cells = grid_orbits(generators, spec.grids[-1])
+        inputs = self._cells.labels if spec.head == "invariant" else np.arange(spec.grids[-1] ** 2, dtype=np.int32)
+        count = int(inputs.max()) + 1
+        head = (np.arange(spec.classes, dtype=np.int32)[:, None] * count + inputs).reshape(-1)
+        labels.append(self._add("head.linear.weight", Orbits(head, spec.classes * count), 1 / math.sqrt(count)))
+        labels.append(self._add("head.linear.bias", Orbits.discrete(spec.classes), 1 / math.sqrt(count)))
+        self.labels = np.concatenate(labels)
+
+    def _add(self, name: str, orbits: Orbits, bound: float) -> IntArray:
+        labels = orbits.labels.astype(np.int64) + self.count
+        self._parts.append((name, orbits.count, bound))
+        return labels
+
+    @property
+    def count(self) -> int:
+        """Number of parameters."""
+        return sum(count for _, count, _ in self._parts)
+
+    def initial_values(self) -> Tensor:
+        """Draw the initial values that `aen.children.build_child` draws."""
+        source = torch.Generator().manual_seed(self.spec.seed)
+        values = []
+        for name, count, bound in self._parts:
+            if name.startswith("scalar_bias"):
+                values.append(torch.zeros(count))
+            elif name.startswith("head"):
+                values.append(torch.empty(count).uniform_(-bound, bound, generator=source))
+            else:
+                values.append(torch.empty(count).uniform_(-1, 1, generator=source).mul_(bound))
+        return torch.cat(values)
+
+    def cell_weights(self) -> Tensor:
+        """Return one over the size of each cell's orbit: what the invariant head takes the mean with."""
+        return torch.from_numpy((1 / self._cells.sizes())[self._cells.labels].astype(np.float32))
+
+    def state_dict(self, values: Tensor) -> dict[str, Tensor]:
+        """Return a vector of parameters as the state_dict of the child's module."""
+        parts = torch.split(values, [count for _, count, _ in self._parts])
+        state = {name: part for (name, _, _), part in zip(self._parts, parts, strict=True)}
+        scalars = [name for name in state if name.startswith("scalar_bias")]
+        if scalars:
+            state["scalar_bias"] = torch.cat([state.pop(name) for name in scalars])
+        state["head.linear.weight"] = state["head.linear.weight"].view(self.spec.classes, -1)
+        return state

@@ -1,0 +1,104 @@
+"""Measuring trained children."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from aen.children.mlp import DenseChild
+from aen.children.spec import ChildSpec
+from aen.data.dataset import Dataset, Split
+from aen.errors import SpecError
+from aen.results.evaluation import Evaluation, TestMeasurement
+from aen.training.threads import cpu_threads
+
+EVALUATION_BATCH = 4096
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How a child does on a split.
+
+    Attributes:
+        loss: mean cross-entropy.
+        accuracy: in [0, 1].
+    """
+
+    loss: float
+    accuracy: float
+
+
+def check_fit(spec: ChildSpec, dataset: Dataset) -> None:
+    """Check that a child takes a data set's images and has its classes.
+
+    Raises:
+        SpecError: it does not.
+    """
+    channels = dataset.train.images.shape[1]
+    if channels != 1:
+        raise SpecError(f"the images have {channels} channels; the dense child takes grey images, of 1 channel.")
+    if spec.grids[0] != dataset.side:
+        raise SpecError(
+            f"grids start at {spec.grids[0]}, but the images are {dataset.side}x{dataset.side}; make them agree."
+        )
+    if spec.classes != dataset.classes:
+        raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
+
+
+def evaluation_of(
+    spec: ChildSpec,
+    *,
+    train: Measured,
+    validation: Measured,
+    finite: bool,
+    parameters: int,
+    seconds: float,
+    device: str,
+    threads: int,
+    weights: str | None,
+) -> Evaluation:
+    """Put the outcome of a training together; if a loss was not finite, it diverged, and all figures are 0."""
+    finite = finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
+    return Evaluation(
+        key=spec.key,
+        class_key=spec.class_key,
+        seed=spec.seed,
+        status="ok" if finite else "diverged",
+        train_loss=train.loss if finite else 0.0,
+        train_accuracy=train.accuracy if finite else 0.0,
+        validation_loss=validation.loss if finite else 0.0,
+        validation_accuracy=validation.accuracy if finite else 0.0,
+        parameters=parameters,
+        epochs=spec.training.epochs,
+        seconds=seconds,
+        device=device if device == "cpu" else torch.cuda.get_device_name(device),
+        threads=threads,
+        weights=weights,
+    )
+
+
+@torch.no_grad()
+def measure(child: DenseChild, split: Split) -> Measured:
+    """Measure a child on a split."""
+    child.eval()
+    return measure_prepared(child, child.prepare(split.images), split.labels)
+
+
+@torch.no_grad()
+def measure_prepared(child: DenseChild, rows: torch.Tensor, labels: torch.Tensor) -> Measured:
+    """Measure a child on images that its `prepare` has turned into rows."""
+    loss = torch.zeros((), device=labels.device)
+    correct = torch.zeros((), dtype=torch.int64, device=labels.device)
+    for some, theirs in zip(torch.split(rows, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
+        logits = child.forward_prepared(some)
+        loss += cross_entropy(logits, theirs, reduction="sum")
+        correct += (logits.argmax(dim=1) == theirs).sum()
+    return Measured(float(loss) / len(labels), int(correct) / len(labels))
+
+
+def measure_test(child: DenseChild, split: Split, *, threads: int = 1) -> TestMeasurement:
+    """Measure a trained child on the test split, on the child's device."""
+    with cpu_threads(threads):
+        measured = measure(child, split.to(next(child.parameters()).device))
+    return TestMeasurement(test_accuracy=measured.accuracy, test_loss=measured.loss)
