@@ -76,6 +76,11 @@ class LocalEvaluator:
         self._datasets: dict[DataSpec, Dataset] = {}
         self._flying: dict[str, Future[Evaluation]] = {}
 
+    def start(self) -> None:
+        """Start the workers now, so that they are there when the first specs come."""
+        if self.workers > 1:
+            self._pool.start()
+
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list["Future[Evaluation]"]:
         """Evaluate the specs; see `aen.evaluators.Evaluator`.
 

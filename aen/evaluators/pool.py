@@ -65,6 +65,12 @@ class WorkerPool:
         self._lock = threading.Lock()
         self._closed = False
 
+    def start(self) -> None:
+        """Start the workers now instead of with the first work."""
+        executor = self._running()
+        for _ in range(self.workers):
+            executor.submit(_start_worker)
+
     def submit(self, specs: Sequence[ChildSpec], options: dict[str, Any]) -> "Future[list[Evaluation]]":
         """Train these specs together in one worker; `options` are those of `train`."""
         outer: Future[list[Evaluation]] = Future()

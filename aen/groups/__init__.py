@@ -1,7 +1,15 @@
 """Groups on square grids: generators, factors, alphabets, decompositions, orbits and canonical classes."""
 
 from aen.groups.alphabet import ALPHABETS, Alphabet
-from aen.groups.classes import ClassTable, NetworkClass, class_key, enumerate_classes, mask_to_bits
+from aen.groups.class_cache import load_classes
+from aen.groups.classes import (
+    ClassTable,
+    NetworkClass,
+    check_enumerable,
+    class_key,
+    enumerate_classes,
+    mask_to_bits,
+)
 from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
@@ -18,11 +26,13 @@ __all__ = [
     "Generator",
     "NetworkClass",
     "Orbits",
+    "check_enumerable",
     "class_key",
     "enumerate_classes",
     "enumerate_elements",
     "grid_orbits",
     "layer_orbits",
+    "load_classes",
     "mask_to_bits",
     "pair_permutation",
 ]

@@ -174,10 +174,7 @@ class _Walk:
 
     def closed_set(self, layers: list[Orbits], state: int) -> int:
         """Return the factors that keep the orbits that `state` makes."""
-        closed = state
-        for number, states in enumerate(self.made_by):
-            if any(made & ~state == 0 for made in states):
-                closed |= self.closed[number]
+        closed = self.implied(state)
         for i, factor in enumerate(self.actions):
             if not closed >> i & 1:
                 kept = all(
@@ -188,8 +185,20 @@ class _Walk:
                 closed |= kept << i
         return closed
 
+    def implied(self, factors: int) -> int:
+        """Return all factors that are known to come with these: what makes a class brings its whole closed set."""
+        while True:
+            more = factors
+            for number, states in enumerate(self.made_by):
+                if self.closed[number] & ~more and any(made & ~more == 0 for made in states):
+                    more |= self.closed[number]
+            if more == factors:
+                return factors
+            factors = more
+
     def known_class(self, factors: int) -> int | None:
         """Return the class that these factors make, if what is known so far says so."""
+        factors = self.implied(factors)
         for number, states in enumerate(self.made_by):
             if factors & ~self.closed[number] == 0 and any(made & ~factors == 0 for made in states):
                 return number
@@ -202,6 +211,19 @@ def _join(orbits: Orbits, permutations: Sequence[IntArray]) -> Orbits:
     return orbits
 
 
+def check_enumerable(alphabet: Alphabet, sides: Sequence[int]) -> None:
+    """Check that the classes of an alphabet's states can be enumerated.
+
+    Raises:
+        GroupError: a factor does not fit a grid, a layer is too large, or there are too many states.
+    """
+    n = len(alphabet)
+    if n > MAX_ENUMERATED_FACTORS:
+        raise GroupError(f"alphabet has {n} factors, too many to enumerate 2^{n} states; offer at most 20.")
+    alphabet.check(sides)
+    layer_sides(sides)
+
+
 def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
     """Find every class of an alphabet's states on a child with the given grids.
 
@@ -212,10 +234,8 @@ def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
     Raises:
         GroupError: a factor does not fit a grid, or there are too many states.
     """
+    check_enumerable(alphabet, sides)
     n = len(alphabet)
-    if n > MAX_ENUMERATED_FACTORS:
-        raise GroupError(f"alphabet has {n} factors, too many to enumerate 2^{n} states; offer at most 20.")
-    alphabet.check(sides)
     walk = _Walk(alphabet, sides)
     class_of_state = np.zeros(2**n, dtype=np.int64)
     for state in range(1, 2**n):

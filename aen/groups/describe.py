@@ -12,7 +12,6 @@ from aen._typing import IntArray
 from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
-from aen.groups.generators import permutation_order
 from aen.groups.order import count_elements
 
 QUICK_LIMIT = 256
@@ -218,8 +217,16 @@ def _known_name(elements: IntArray, *, abelian: bool) -> str | None:
 
 
 def _element_orders(elements: IntArray) -> IntArray:
-    """Return the order of every element, shape ``[order]``."""
-    return np.array([permutation_order(element) for element in elements])
+    """Return the order of every element, shape ``[order]``: after how many applications all cells are back."""
+    orders = np.zeros(len(elements), dtype=np.int64)
+    left, powers, applied = np.arange(len(elements)), elements, 1
+    while True:
+        back = (powers == np.arange(elements.shape[1])).all(axis=1)
+        orders[left[back]] = applied
+        left, powers, applied = left[~back], powers[~back], applied + 1
+        if not len(left):
+            return orders
+        powers = np.take_along_axis(elements[left], powers, axis=1)
 
 
 def _abelian_name(orders: IntArray) -> str:

@@ -149,8 +149,8 @@ def long_runs(labels: IntArray | Labels, count: int, lengths: Iterable[int]) -> 
 
 def single_runs(labels: IntArray | Labels, count: int) -> Runs:
     """Return the same for runs of one point, which always works."""
-    first = np.empty(count, dtype=np.int64)
-    first[labels[::-1]] = np.arange(len(labels) - 1, -1, -1)  # the last writer stays: the first point of each orbit
+    first = np.full(count, len(labels))
+    np.minimum.at(first, labels, np.arange(len(labels)))
     order = np.argsort(first)
     place = np.empty(count, dtype=np.int32)
     place[order] = np.arange(count, dtype=np.int32)

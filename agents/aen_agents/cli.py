@@ -140,12 +140,12 @@ def _describe(options: argparse.Namespace) -> int:
 
 
 def _classes(options: argparse.Namespace) -> int:
-    from aen.groups import ALPHABETS, Alphabet, enumerate_classes
+    from aen.groups import ALPHABETS, Alphabet, load_classes
 
     single = len(options.alphabet) == 1 and options.alphabet[0] in ALPHABETS
     alphabet = Alphabet.of(options.alphabet[0] if single else options.alphabet)
     sides = (options.grid, *options.hidden)
-    table = enumerate_classes(alphabet, sides)
+    table = load_classes(alphabet, sides)
     sys.stdout.write(f"{len(table.class_of_state):,} states, {len(table.classes):,} classes\n")
     for mismatch in alphabet.order_mismatches(sides):
         sys.stdout.write(f"note: {mismatch}; the joint action ties more than either grid asks for\n")

@@ -6,6 +6,7 @@ import platform
 import time
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from aen.children import ChildSpec, TrainingSpec
 from aen.data import DataSpec, find_source, load_dataset, pinned
 from aen.errors import DataError, GroupError
 from aen.evaluators import LocalEvaluator
-from aen.groups import Alphabet, Decomposition, Generator, enumerate_classes
+from aen.groups import Alphabet, ClassTable, Decomposition, Generator, check_enumerable, load_classes
 from aen.results.store import ResultStore
 from aen.training import check_device, check_threads, cpu_threads
 from aen_agents.conclusion import conclude
@@ -82,15 +83,19 @@ class Search:
         self.child = child_of(config)
         try:
             self.alphabet = alphabet_of(config)
-            self.alphabet.check(self.child.grids)
+            check_enumerable(self.alphabet, self.child.grids)
         except GroupError as error:
             raise GroupError(f"alphabet on the grids {list(self.child.grids)}: {error}") from error
-        self.table = enumerate_classes(self.alphabet, self.child.grids)
         load_dataset(self.child.data)
         check_device(config.evaluator.device)
         check_threads(config.evaluator.threads)
         self.notices: list[str] = []
         self._listener = listener
+
+    @cached_property
+    def table(self) -> ClassTable:
+        """The different networks of the alphabet; the first look takes seconds on large grids."""
+        return load_classes(self.alphabet, self.child.grids)
 
     def run(self, folder: RunFolder) -> JsonDict:
         """Run the search and return its summary, which is also written to the folder.
@@ -107,6 +112,7 @@ class Search:
             cpu_threads(self.config.evaluator.threads),
             closing(self._evaluator(store, folder)) as evaluator,
         ):
+            evaluator.start()  # workers come up while the classes are found
             self._warn_of_mismatches()
             task = Task(
                 config=self.config,

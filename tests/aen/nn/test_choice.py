@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.groups import Alphabet, Decomposition, enumerate_classes, layer_orbits, mask_to_bits
+from aen.groups import Alphabet, Decomposition, Orbits, enumerate_classes, layer_orbits, mask_to_bits
 from aen.nn import OrbitTable, SymmetrizedLinear
-from aen.nn.choice import LONG_RUN, _equal_rows, choice_of, choose_product, products_for
+from aen.nn.choice import LONG_RUN, Choice, _equal_rows, choice_of, choose_product, products_for
 from aen.nn.products import ExpandedProduct, MergedProduct, SpectralProduct, SplitProduct
 
 SIDES = (8, 8)
@@ -31,16 +31,19 @@ def assert_same_choice(one, other):
     assert np.array_equal(one.runs.labels, other.runs.labels)
 
 
-@given(layer=tied_layers.tied_layers())
-@settings(max_examples=40, deadline=None)
-def test_the_least_estimate_is_chosen(layer):
+@given(layer=tied_layers.tied_layers(), stage=st.sampled_from([0.0, 300.0, 3000.0, 60_000.0]))
+@settings(max_examples=60, deadline=None)
+def test_the_least_estimate_is_chosen(layer, stage):
     decomposition, *sides = layer
     orbits = layer_orbits(decomposition.generators, *sides)
-    chosen = choose_product(orbits, *sides)
-    choices = tied_layers.choices_for(orbits, *sides)
-    assert chosen.nanoseconds == min(choice.nanoseconds for choice in choices)
-    # Among equal estimates, too, always the same.
-    assert_same_choice(chosen, choose_product(orbits, *sides))
+    with pytest.MonkeyPatch.context() as patch:
+        # Small layers are as near to each other as large ones where a further stage costs less.
+        patch.setattr("aen.nn.choice._PER_STAGE", stage)
+        chosen = choose_product(orbits, *sides)
+        choices = tied_layers.choices_for(orbits, *sides)
+        assert chosen.nanoseconds == min(choice.nanoseconds for choice in choices)
+        # Among equal estimates, too, always the same.
+        assert_same_choice(chosen, choose_product(orbits, *sides))
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,19 @@ def test_quarter_turns_are_copied_in_long_runs():
     assert type(choice.product) is SpectralProduct
     assert choice.run >= LONG_RUN
     assert choice.runs.count < len(choice.runs.labels)
+
+
+def test_gathering_costs_less_in_long_runs_and_nothing_where_nothing_is_tied():
+    product, order = ExpandedProduct(8, 32), np.arange(256)
+
+    def nanoseconds(run, *, tied):
+        n = 256 // run
+        runs = Orbits(np.arange(n, dtype=np.int32) // 2, n // 2) if tied else Orbits.discrete(n)
+        return Choice(product, run, order, runs).nanoseconds
+
+    free, long, single = nanoseconds(1, tied=False), nanoseconds(LONG_RUN, tied=True), nanoseconds(1, tied=True)
+    assert free < long < single
+    assert nanoseconds(LONG_RUN - 8, tied=True) == single
 
 
 def test_what_is_offered():
