@@ -1,11 +1,12 @@
 """Orbits and classes, beside a plain breadth-first search.  Run: python benchmarks/bench_groups.py."""
 
+import statistics
 import time
 from collections import deque
 
 from common import median_seconds, print_table
 
-from aen.groups import ALPHABETS, Alphabet, Decomposition, enumerate_classes, layer_orbits
+from aen.groups import ALPHABETS, Alphabet, Decomposition, enumerate_classes, layer_orbits, mask_to_bits
 
 CASES = [(), ("rot90",), ("rot90", "hflip", "vflip"), ALPHABETS["published"]]
 
@@ -52,8 +53,36 @@ def main() -> None:
     heads = ["generators", "orbits", "aen, cold", "plain search", "ratio"]
     print_table("Orbits of one 28x28 -> 20x20 layer", heads, rows)
 
+    # Each class by its fewest factors and by all that keep it: the shortest and the longest way to its orbits.
+    table = enumerate_classes(Alphabet.of("published"), (28, 20))
+    slowest = []
+    for network_class in table.classes:
+        for state in (network_class.representative, table.closed_set(network_class)):
+            decomposition = table.alphabet.decomposition(mask_to_bits(state, len(table.alphabet)))
+            times = []
+            for _ in range(3):
+                layer_orbits.cache_clear()
+                started = time.perf_counter()
+                layer_orbits(decomposition.generators, 28, 20)
+                times.append(time.perf_counter() - started)
+            slowest.append((statistics.median(times), decomposition.name))
+    slowest.sort()
+    times = [seconds for seconds, _ in slowest]
+    rows = [
+        (
+            f"{1000 * statistics.median(times):.1f} ms",
+            f"{1000 * times[-1]:.1f} ms",
+            slowest[-1][1],
+        )
+    ]
+    print_table(
+        f"Orbits of one 28x28 -> 20x20 layer, cold, {len(slowest)} states of all {len(table.classes)} classes",
+        ["median", "slowest", "which"],
+        rows,
+    )
+
     rows = []
-    for alphabet, sides in (("published", (28, 20, 20)), ("quarter", (8, 16, 16))):
+    for alphabet, sides in (("published", (28, 20, 20)), ("quarter", (28, 20, 20)), ("quarter", (8, 16, 16))):
         started = time.perf_counter()
         table = enumerate_classes(Alphabet.of(alphabet), sides)
         seconds = time.perf_counter() - started

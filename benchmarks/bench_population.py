@@ -1,7 +1,7 @@
 """Children per second: one after the other, side by side in populations, and in several processes.
 
-Random images of G-MNIST's size and budget (4,000 training and 1,000 validation images, 28x28), children of the published
-space. Run: python benchmarks/bench_population.py [--device cuda] [--populations 1 8 64 216] [--precision bfloat16].
+Random images of G-MNIST's size and budget (4,000 training and 1,000 validation images, 28x28), children of the
+published space. Run: python benchmarks/bench_population.py [--device cuda] [--populations 1 8 64 216].
 """
 
 import argparse

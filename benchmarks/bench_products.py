@@ -13,7 +13,12 @@ from aen.training import cpu_threads
 
 CASES = [
     *(("hflip",), ("rot90",), ("hflip", "vflip"), ("rot90", "hflip"), ("swap_tb_left",), ("hshift(4)",)),
-    *(("swap_tb_left", "swap_lr_bottom"), ("quadrants", "swap_tb_left"), ("hflip", "hshift(4)"), ALPHABETS["published"]),
+    *(
+        ("swap_tb_left", "swap_lr_bottom"),
+        ("quadrants", "swap_tb_left"),
+        ("hflip", "hshift(4)"),
+        ALPHABETS["published"],
+    ),
 ]
 BATCH = 64
 
@@ -25,7 +30,7 @@ def seconds_of(choice: Choice, inputs: int, outputs: int) -> float:
     h, d_output = torch.randn(inputs, BATCH), torch.randn(outputs, BATCH)
 
     def step() -> None:
-        output, saved = choice.product.forward(table.expand(weight), choice.product.encode(h))
+        _, saved = choice.product.forward(table.expand(weight), choice.product.encode(h))
         values, features = choice.product.gradient(saved, d_output, features=True)
         table.sums(values)
         choice.product.encode_gradient(features)
@@ -49,8 +54,9 @@ def main() -> None:
                 fastest = min(timed, key=lambda item: item[1])
                 label = "all twelve" if len(names) > 4 else decomposition.name
                 shown = ", ".join(
-                    f"{type(c.product).__name__.removesuffix('Product')} {len(c.product.slots):,}: {1e6 * s:.0f} ({n / 1000:.0f})"
-                    for n, s, c in timed
+                    f"{type(c.product).__name__.removesuffix('Product')} {len(c.product.slots):,}: "
+                    f"{1e6 * seconds:.0f} ({nanoseconds / 1000:.0f})"
+                    for nanoseconds, seconds, c in timed
                 )
                 rows.append((label, f"{i} -> {o}", shown, f"{chosen[1] / fastest[1]:.2f}"))
     heads = ["decomposition", "layer", "product and its slots: microseconds (estimated)", "chosen / fastest"]

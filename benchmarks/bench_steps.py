@@ -1,8 +1,8 @@
 """A training step of every class of the published space, beside a plain PyTorch MLP of its shape with fused Adam.
 
-The two are timed in turns, so that a machine that is slow for a moment is slow for both. Beside each time stand the
-limits of the machine, measured in the same run: the arithmetic alone at the rate of a plain matrix product of this size,
-and the memory traffic of Adam at the rate of a copy. Run: python benchmarks/bench_steps.py [--threads 2].
+The two are timed in turns, so that a machine that is slow for a moment is slow for both. Beside each time stands the
+machine's limit, measured in the same run: the arithmetic alone at the rate of a plain matrix product of this size, and
+the memory traffic of Adam at the rate of a copy. Run: python benchmarks/bench_steps.py [--threads 2].
 """
 
 import argparse
@@ -16,7 +16,7 @@ from common import median_seconds, print_table
 from torch import nn
 
 from aen.children import ChildSpec, build_child
-from aen.groups import Alphabet, Decomposition, load_classes
+from aen.groups import Alphabet, load_classes
 from aen.training import cpu_threads
 from aen.training.engine import Engine
 

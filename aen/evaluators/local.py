@@ -199,9 +199,7 @@ class LocalEvaluator:
             if self.store is not None:
                 self.store.commit(evaluation, spec)
             known = self._known.get(spec.key)
-            outcome = (
-                evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
-            )
+            outcome = evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
             self._known[spec.key] = outcome
             self.trained += 1
             outcomes.append(outcome)

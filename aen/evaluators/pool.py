@@ -31,9 +31,7 @@ def train(
         return train_population(
             specs, dataset, size=size, device=device, threads=threads, weights_folder=weights_folder
         )
-    return [
-        train_child(spec, dataset, device=device, threads=threads, weights_folder=weights_folder) for spec in specs
-    ]
+    return [train_child(spec, dataset, device=device, threads=threads, weights_folder=weights_folder) for spec in specs]
 
 
 @functools.lru_cache(maxsize=4)

@@ -128,4 +128,3 @@ class Engine:
         torch.sum(d_logits, dim=1, out=self._gradients[id(linear.bias)])
         dh = linear.weight.t() @ d_logits
         return -picked.mean(), head.mean @ dh if isinstance(head, InvariantHead) else dh
-

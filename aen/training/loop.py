@@ -13,6 +13,7 @@ from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
 from aen.training.engine import Engine
 from aen.training.measure import check_fit, evaluation_of, measure_prepared
+from aen.training.population import train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
@@ -34,6 +35,8 @@ def train_child(
     Raises:
         SpecError: the child does not fit the data set.
     """
+    if spec.training.precision != "float32":  # only full matrices are worth other precisions
+        return train_population([spec], dataset, device=device, threads=threads, weights_folder=weights_folder)[0]
     check_fit(spec, dataset)
     started = time.perf_counter()
     with cpu_threads(threads), torch.no_grad():

@@ -47,6 +47,7 @@ class TrainingConfig(_Section):
     epochs: int = Field(30, gt=0)
     batch_size: int = Field(64, gt=0)
     learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is for CUDA")
 
 
 class EnvironmentConfig(_Section):

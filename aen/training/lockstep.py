@@ -1,0 +1,219 @@
+"""Population: many dense children of one shape, trained in lock-step on one device.
+
+All parameters lie in one vector. A step copies them out into full matrices ``[children, inputs, outputs]``, runs batched
+matrix products, and sums the gradients back orbit by orbit. What mixes children is elementwise only, so a child's result
+depends on how many there are, and never on which.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+
+from aen._typing import Float, Int, IntArray
+from aen.children.spec import ChildSpec
+from aen.data.dataset import Split
+from aen.nn.tying import Blocks, segment_layout
+from aen.training.engine import ADAM
+from aen.training.layout import Layout, full_shapes
+from aen.training.measure import EVALUATION_BATCH, Measured
+
+
+def evaluation_chunk(size: int) -> int:
+    """Return how many images a population of this size is measured on at a time."""
+    return max(EVALUATION_BATCH // size, 64)
+
+
+class Population:
+    """The parameters of many children of one shape, and lock-step training on them.
+
+    Args:
+        specs: the children.
+        device: where they live.
+
+    Attributes:
+        parameters: all parameters of all children, one after the other.
+        parameter_counts: how many of them each child has.
+    """
+
+    def __init__(self, specs: Sequence[ChildSpec], device: str) -> None:
+        self.spec = specs[0]
+        self.specs = tuple(specs)
+        layouts = [Layout(spec) for spec in specs]
+        self._layouts = layouts
+        self.parameter_counts = [layout.count for layout in layouts]
+        starts = np.concatenate([[0], np.cumsum(self.parameter_counts)])
+        self._starts = starts
+        self.shapes = full_shapes(self.spec)
+        self._weights = sum(math.prod(shape) for shape in self.shapes)
+        labels = np.concatenate([layout.labels + start for layout, start in zip(layouts, starts, strict=False)])
+        order, self._blocks, places = _merged_layouts(layouts, starts, self._weights)
+        to = {"device": device}
+        self.parameters = torch.cat([layout.initial_values() for layout in layouts]).to(device)
+        self._labels = torch.from_numpy(labels).to(**to)
+        self._order = torch.from_numpy(order).to(**to)
+        self._places = torch.from_numpy(places).to(**to)
+        self._pooling: Tensor | None = None
+        if self.spec.head == "invariant":
+            self._pooling = torch.stack([layout.cell_weights() for layout in layouts]).unsqueeze(1).to(device)
+        self._moments = (torch.zeros_like(self.parameters), torch.zeros_like(self.parameters))
+        self._steps = torch.zeros((), device=device)
+        self._gradient = torch.empty(len(specs), self._weights, device=device)
+
+    def fit(self, split: Split) -> Tensor:
+        """Train for the spec's epochs; return for each child whether its loss stayed finite."""
+        training = self.spec.training
+        images, labels = split.images.flatten(1), split.labels
+        sources = [torch.Generator().manual_seed(spec.seed) for spec in self.specs]
+        finite = torch.ones(len(self.specs), dtype=torch.bool)
+        for _ in range(training.epochs):
+            order = torch.stack([torch.randperm(len(labels), generator=source) for source in sources])
+            total = torch.zeros(len(self.specs), device=images.device)
+            for batch in torch.split(order.to(images.device), training.batch_size, dim=1):
+                total += self.step(images[batch], labels[batch])
+            # One look per epoch: on CUDA each would wait for the device.
+            finite &= torch.isfinite(total).cpu()
+            if not finite.any():
+                break
+        return finite
+
+    @torch.no_grad()
+    def step(
+        self, images: Float[Tensor, "children batch inputs"], labels: Int[Tensor, "children batch"]
+    ) -> Float[Tensor, " children"]:
+        """Take one step with every child on its own batch; return their mean cross-entropies before it."""
+        loss = self.differentiate(images, labels)
+        adam(
+            [self.parameters],
+            [self._orbit_sums(self._gradient)],
+            [self._moments[0]],
+            [self._moments[1]],
+            [],
+            [self._steps],
+            **ADAM,
+            lr=self.spec.training.learning_rate,
+        )
+        return loss
+
+    @torch.no_grad()
+    def differentiate(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Return each child's mean cross-entropy and leave the gradient of the full weights in place."""
+        *layers, (head, head_bias) = _pairs(self._full_weights(), self.shapes)
+        *d_layers, (d_head, d_head_bias) = _pairs(self._gradient, self.shapes)
+        kept, h = [], images
+        for weight, bias in layers:
+            rectified, after = self._layer(h, weight, bias)
+            kept.append((h, rectified))
+            h = after
+        pooled = h if self._pooling is None else h * self._pooling
+        log_p = torch.log_softmax(torch.baddbmm(head_bias.unsqueeze(1), pooled, head.transpose(1, 2)), dim=2)
+        chosen = labels.unsqueeze(2)
+        loss = -log_p.gather(2, chosen).mean(dim=(1, 2))
+        d_logits = log_p.exp_()
+        d_logits.scatter_add_(2, chosen, d_logits.new_full(chosen.shape, -1.0)).div_(labels.shape[1])
+        torch.bmm(d_logits.transpose(1, 2), pooled, out=d_head)
+        torch.sum(d_logits, dim=1, out=d_head_bias)
+        dh = torch.bmm(d_logits, head)
+        if self._pooling is not None:
+            dh = dh * self._pooling
+        late_bias = self.spec.bias == "scalar_after_relu"
+        for (x, rectified), (weight, _), (d_weight, d_bias) in zip(
+            reversed(kept), reversed(layers), reversed(d_layers), strict=True
+        ):
+            if late_bias:
+                torch.sum(dh, dim=1, out=d_bias)
+            dh = torch.where(rectified > 0, dh, 0)
+            if not late_bias:
+                torch.sum(dh, dim=1, out=d_bias)
+            d_weight.copy_(self._product(x.transpose(1, 2), dh))
+            if x is not images:
+                dh = self._product(dh, weight.transpose(1, 2))
+        return loss
+
+    def _layer(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what leaves the ReLU and, the bias being where the spec wants it, what goes on."""
+        if self.spec.bias == "scalar_after_relu":
+            rectified = self._product(x, weight).clamp_min_(0)
+            return rectified, rectified + bias.unsqueeze(1)
+        rectified = self._product(x, weight).add_(bias.unsqueeze(1)).clamp_min_(0)
+        return rectified, rectified
+
+    def _product(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the batched product; of the hidden layers only, in the precision that the spec asks for."""
+        if self.spec.training.precision == "bfloat16":
+            return torch.bmm(a.bfloat16(), b.bfloat16()).float()
+        return torch.bmm(a, b)
+
+    @torch.no_grad()
+    def measure(self, split: Split) -> list[Measured]:
+        """Measure every child on a split."""
+        *layers, (head, head_bias) = _pairs(self._full_weights(), self.shapes)
+        count = len(self.specs)
+        loss = torch.zeros(count, device=split.labels.device)
+        correct = torch.zeros(count, dtype=torch.int64, device=split.labels.device)
+        chunk = evaluation_chunk(count)
+        for images, labels in zip(
+            torch.split(split.images.flatten(1), chunk), torch.split(split.labels, chunk), strict=True
+        ):
+            h = images.unsqueeze(0).expand(count, -1, -1)
+            for weight, bias in layers:
+                _, h = self._layer(h, weight, bias)
+            pooled = h if self._pooling is None else h * self._pooling
+            log_p = torch.log_softmax(torch.baddbmm(head_bias.unsqueeze(1), pooled, head.transpose(1, 2)), dim=2)
+            loss -= log_p.gather(2, labels.view(1, -1, 1).expand(count, -1, 1)).sum(dim=(1, 2))
+            correct += (log_p.argmax(dim=2) == labels).sum(dim=1)
+        n = len(split.labels)
+        return [Measured(a / n, b / n) for a, b in zip(loss.tolist(), correct.tolist(), strict=True)]
+
+    def state_dict(self, i: int) -> dict[str, Tensor]:
+        """Return the parameters of child i under the names that its module gives them."""
+        own = self.parameters[self._starts[i] : self._starts[i + 1]].cpu()
+        return self._layouts[i].state_dict(own)
+
+    def _full_weights(self) -> Tensor:
+        return self.parameters.index_select(0, self._labels).view(len(self.specs), -1)
+
+    def _orbit_sums(self, full: Tensor) -> Tensor:
+        """Sum the gradient over each orbit, as a fixed tree of elementwise additions."""
+        laid = full.view(-1).index_select(0, self._order)
+        sums = []
+        for part, (size, count) in zip(
+            torch.split(laid, [size * count for size, count in self._blocks]), self._blocks, strict=True
+        ):
+            rows = part.view(size, count)
+            while len(rows) > 1:
+                half = len(rows) // 2
+                pairs = rows[:half] + rows[half : 2 * half]
+                rows = pairs if len(rows) % 2 == 0 else torch.cat([pairs, rows[2 * half :]])
+            sums.append(rows[0])
+        return torch.cat(sums).index_select(0, self._places)
+
+
+def _pairs(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[tuple[Tensor, Tensor]]:
+    """Cut ``[children, weights]`` into (weight, bias) of each layer, as views."""
+    parts = torch.split(flat, [math.prod(shape) for shape in shapes], dim=1)
+    views = [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
+    return list(zip(views[::2], views[1::2], strict=True))
+
+
+def _merged_layouts(layouts: Sequence[Layout], starts: IntArray, weights: int) -> tuple[IntArray, Blocks, IntArray]:
+    """Lay the sums of all children out together: orbits of one size stand in one block, whosever they are."""
+    by_size: dict[int, list[tuple[IntArray, IntArray]]] = {}
+    for number, layout in enumerate(layouts):
+        order, blocks, places = segment_layout(layout.labels, layout.count)
+        segments = np.arange(layout.count) if places is None else np.argsort(places)
+        at = done = 0
+        for size, count in blocks:
+            rows = order[at : at + size * count].reshape(size, count) + number * weights
+            by_size.setdefault(size, []).append((rows, segments[done : done + count] + starts[number]))
+            at, done = at + size * count, done + count
+    orders, blocks_of_all, places_of_all = [], [], []
+    for size, parts in sorted(by_size.items()):
+        rows = np.concatenate([part[0] for part in parts], axis=1)
+        orders.append(rows.reshape(-1))
+        blocks_of_all.append((size, rows.shape[1]))
+        places_of_all.append(np.concatenate([part[1] for part in parts]))
+    return np.concatenate(orders), tuple(blocks_of_all), np.argsort(np.concatenate(places_of_all))
