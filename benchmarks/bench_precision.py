@@ -1,7 +1,8 @@
 """Does bfloat16 rank classes as float32 does?  Every class of a config in both, and float32 on a second seed.
 
 The rank correlation between the precisions means something only beside that between two seeds of one precision: if it
-is no lower, rounding changes less than luck does. Run: python benchmarks/bench_precision.py [--config ... --device cuda].
+is no lower, rounding changes less than luck does. Run:
+python benchmarks/bench_precision.py [--config ... --device cuda].
 """
 
 import argparse

@@ -2,10 +2,11 @@
 
 The two are timed in turns, so that a machine that is slow for a moment is slow for both. Beside each time stands the
 machine's limit, measured in the same run: the arithmetic alone at the rate of a plain matrix product of this size, and
-the memory traffic of Adam at the rate of a copy. Run: python benchmarks/bench_steps.py [--threads 2].
+the memory traffic of Adam at the rate of a copy. Run: python benchmarks/bench_steps.py [--threads 1].
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections import defaultdict
@@ -67,7 +68,7 @@ def limits() -> tuple[float, float]:
 def main() -> None:
     """Time every class."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--every", type=int, default=1, help="take every n-th class only")
     options = parser.parse_args()
     table = load_classes(Alphabet.of("published"), GRIDS)

@@ -19,6 +19,7 @@ from aen_agents.run_folder import RunFolder
 
 PAGE = Path(__file__).parent / "results.md"
 TOP = 10
+_PIPE = "\\|"  # in a Markdown table
 HEAD = """# Whole spaces
 
 Every class of an alphabet, trained on the same seeds and ranked by mean validation accuracy; see
@@ -117,11 +118,11 @@ def _table(summary: JsonDict, space: JsonDict) -> str:
     ]
     for row in shown:
         marks = [mark for key, mark in ((own, "the data's own"), (untied, "untied")) if key == row["class_key"] and key]
-        name = row["decomposition"].replace("|", "\\|") + (f" (**{', '.join(marks)}**)" if marks else "")
+        name = row["decomposition"].replace("|", _PIPE) + (f" (**{', '.join(marks)}**)" if marks else "")
         low, high = row["validation_accuracy_interval"]
         lead = "" if row["rank"] == 1 else points(row["best_minus_it"], "validation")
         lines.append(
-            f"| {row['rank']} | {name} | {row['group']} | {row['parameters']:,} | "
+            f"| {row['rank']} | {name} | {row['group'].replace('|', _PIPE)} | {row['parameters']:,} | "
             f"{row['validation_accuracy_mean']:.1%} ({low:.1%} to {high:.1%}) | {lead} |"
         )
     return "\n".join(lines)

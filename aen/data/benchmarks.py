@@ -7,11 +7,10 @@ the published order of the twelve generators, and shifts are by 4 cells, as the 
 from collections.abc import Mapping
 
 from aen.errors import DataError, did_you_mean
+from aen.groups.alphabet import ALPHABETS
 
-PUBLISHED_MOVES: tuple[str, ...] = (
-    *("rot90", "hflip", "vflip", "hshift(4)", "vshift(4)", "quadrants"),
-    *("swap_lr", "swap_tb", "swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom"),
-)
+# What the data does and what layers are tied for must be the same twelve; the published code let them part ways.
+PUBLISHED_MOVES: tuple[str, ...] = ALPHABETS["published"]
 # One bit per generator, in the order above.
 _MULTIPLE = ("000000000000", "011000100001", "110000001100", "100100010010", "111111000000", "111111111111")
 

@@ -88,6 +88,9 @@ def download(
         progress(target.name, done, total)
 
     with _locked(part) as file:
+        if file.tell() and _md5(file) == md5:  # stopped between its last byte and its name
+            part.replace(target)
+            return
         for url in urls:
             if _from_mirror(url, file, md5, patience=patience, progress=tell, failures=failures):
                 part.replace(target)

@@ -48,7 +48,14 @@ class Found:
 def data_folders() -> tuple[Path, ...]:
     """Return the folders in which data sets are looked for, the first first; they need not exist."""
     named = os.environ.get("AEN_DATA", "")
-    return (*([Path(named).expanduser()] if named else []), Path("data"), SHARED_FOLDER)
+    return (*([_expanded(named)] if named else []), Path("data"), SHARED_FOLDER)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"path {name!r}: {error}; write the folder out in full.") from error
 
 
 def locate(layouts: Sequence[Layout]) -> Found | None:
@@ -158,7 +165,7 @@ def find_npz(name: str) -> Path:
     """
     match = _NPZ.fullmatch(name)
     name = match["path"] if match else name
-    path = Path(name).expanduser()
+    path = _expanded(name)
     if path.is_absolute():
         if not is_file(path):
             raise DataError(f"npz file {name} does not exist.")

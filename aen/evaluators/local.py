@@ -60,9 +60,9 @@ class LocalEvaluator:
         weights_folder: Path | None = None,
     ) -> None:
         check_device(device)
-        check_threads(threads * workers)
         if workers < 1 or population < 1:
             raise SpecError(f"workers is {workers} and population {population}; each must be at least 1.")
+        check_threads(threads, workers)
         self.store = store
         self.device = device
         self.threads = threads
@@ -101,10 +101,10 @@ class LocalEvaluator:
                     found = self._look_up(spec, keep_weights=keep_weights)
                     if found is not None:
                         futures[spec.key] = found
-                    elif self._claim(spec):
-                        mine.append(spec)
-                    else:
-                        elsewhere.append(spec)
+                        continue
+                    mine.append(spec)  # first, so that Ctrl-C in the middle of the claim leaves no lease behind
+                    if not self._claim(spec):
+                        elsewhere.append(mine.pop())
                 futures |= self._train(mine, keep_weights=keep_weights)
             except BaseException:
                 self._release(mine)
@@ -124,8 +124,9 @@ class LocalEvaluator:
 
     def _look_up(self, spec: ChildSpec, *, keep_weights: bool) -> "Future[Evaluation] | None":
         """Return what is known or on its way."""
-        if spec.key in self._flying:
-            return self._flying[spec.key]
+        flying = self._flying.get(spec.key)  # one look: it may land at any moment
+        if flying is not None:
+            return flying
         known = self._stored(spec.key)
         if known is None or (keep_weights and not self._has_weights(known)):
             return None
@@ -153,10 +154,12 @@ class LocalEvaluator:
     def _train(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
         """Cut specs into populations and train them, here or in the workers."""
         futures: dict[str, Future[Evaluation]] = {spec.key: Future() for spec in specs}
+        for future in futures.values():
+            future.set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
         populations = list(self._populations(specs))
         here = self.workers == 1 or (len(populations) == 1 and not self._flying)
         for population, size in populations:
-            options = {
+            options: dict[str, Any] = {
                 "size": size,
                 "device": self.device,
                 "threads": self.threads,

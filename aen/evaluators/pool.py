@@ -1,8 +1,10 @@
 """WorkerPool: several processes of this machine that train children side by side."""
 
 import functools
+import os
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +19,7 @@ from aen.results.evaluation import Evaluation
 from aen.training import train_child, train_population
 
 RETRIES = 1
+PARENT_SECONDS = 1.0
 
 
 class WorkerError(AenError):
@@ -42,6 +45,18 @@ def _dataset(spec: DataSpec, device: str) -> Dataset:
 def _start_worker() -> None:
     # Ctrl-C is for the process that the user started; it ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), name="aen-parent-watch", daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone, however that ended: nobody would take its results."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(1)
+
+
+def _ready() -> None:
+    """Do nothing; a worker that has done it is up."""
 
 
 def _train_in_worker(specs: list[ChildSpec], options: dict[str, Any]) -> list[Evaluation]:
@@ -67,7 +82,7 @@ class WorkerPool:
         """Start the workers now instead of with the first work."""
         executor = self._running()
         for _ in range(self.workers):
-            executor.submit(_start_worker)
+            executor.submit(_ready)
 
     def submit(self, specs: Sequence[ChildSpec], options: dict[str, Any]) -> "Future[list[Evaluation]]":
         """Train these specs together in one worker; `options` are those of `train`."""
@@ -78,8 +93,6 @@ class WorkerPool:
     def _try(
         self, outer: "Future[list[Evaluation]]", specs: list[ChildSpec], options: dict[str, Any], retries: int
     ) -> None:
-        executor = self._running()
-
         def done(inner: "Future[list[Evaluation]]") -> None:
             if inner.cancelled():
                 outer.cancel()
@@ -100,15 +113,20 @@ class WorkerPool:
                 outer.set_result(inner.result())
 
         try:
+            executor = self._running()
             inner = executor.submit(_train_in_worker, specs, options)
         except BrokenProcessPool:  # it broke under others' work a moment ago
             self._forget(executor)
             self._try(outer, specs, options, retries)
+        except (RuntimeError, OSError, WorkerError) as error:  # closed meanwhile, or no process can be started
+            outer.set_exception(error)
         else:
             inner.add_done_callback(done)
 
     def _running(self) -> Any:  # noqa: ANN401 - loky has no types
         with self._lock:
+            if self._closed:
+                raise WorkerError("the evaluator is closed; make a new one.")
             if self._executor is None:
                 # loky, not the standard library's pool: it does not import the user's main script in every worker.
                 from joblib.externals.loky import ProcessPoolExecutor

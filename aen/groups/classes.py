@@ -24,7 +24,7 @@ MAX_LAYER_WEIGHTS = 2**26
 
 # The keys of states that an enumeration has met, so that nobody computes their orbits for a key alone.
 _KEYS: dict[tuple[tuple[Generator, ...], tuple[int, ...]], str] = {}
-_MAX_KEYS = 2**20
+_MAX_KEYS = 2**16
 
 
 def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -101,6 +101,8 @@ class ClassTable:
 
     def remember_keys(self) -> None:
         """Let `class_key` know the key of every state's class from now on, in this process."""
+        if len(self.class_of_state) > _MAX_KEYS // 4:
+            return  # the orbits of the few states that are met cost less than all keys
         if len(_KEYS) + len(self.class_of_state) > _MAX_KEYS:
             _KEYS.clear()
         n = len(self.alphabet)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from aen.errors import StoreError
 
-VERSION = "1"
+VERSION = "2"
 _METADATA = sa.MetaData()
 INFO = sa.Table(
     "aen_store",
@@ -36,6 +36,7 @@ EVALUATIONS = sa.Table(
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("device", sa.String(128), nullable=False),
     sa.Column("threads", sa.Integer, nullable=False),
+    sa.Column("population", sa.Integer, nullable=False),
     sa.Column("weights", sa.String(256)),
     sa.Column("spec", sa.Text, nullable=False),
     sa.Column("finished_at", sa.Double, nullable=False),

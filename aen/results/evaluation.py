@@ -24,6 +24,7 @@ class Evaluation:
         seconds: time taken.
         device: ``cpu`` or the name of the CUDA device.
         threads: number of CPU threads used.
+        population: how many children were trained side by side, 1 for a child alone; its last bits depend on it.
         weights: name of the safetensors file beside the store, or None if they were not kept.
         looked_up: whether this answer came from a store instead of a training; says nothing about the outcome.
     """
@@ -41,6 +42,7 @@ class Evaluation:
     seconds: float
     device: str
     threads: int
+    population: int = 1
     weights: str | None = None
     looked_up: bool = field(default=False, compare=False)
 

@@ -28,7 +28,7 @@ from aen.results.evaluation import Evaluation
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("key", "class_key", "status", "device"), (str,)),
-    **dict.fromkeys(("seed", "parameters", "epochs", "threads"), (int,)),
+    **dict.fromkeys(("seed", "parameters", "epochs", "threads", "population"), (int,)),
     **dict.fromkeys(("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds"), (float,)),
     "weights": (str, type(None)),
 }

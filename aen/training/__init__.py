@@ -1,6 +1,6 @@
 """Training children and measuring them."""
 
-from aen.training.device import check_device, check_threads
+from aen.training.device import available_cores, check_device, check_threads
 from aen.training.loop import train_child
 from aen.training.measure import Measured, measure, measure_test
 from aen.training.population import population_bytes, train_population
@@ -9,6 +9,7 @@ from aen.training.weights import load_child, save_weights
 
 __all__ = [
     "Measured",
+    "available_cores",
     "check_device",
     "check_threads",
     "cpu_threads",

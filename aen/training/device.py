@@ -1,19 +1,24 @@
 """Devices by name, checked before anything is built on them."""
 
 import os
+from pathlib import Path
 
 import torch
 
 from aen.errors import SpecError
 
 
-def check_threads(threads: int) -> None:
-    """Check a number of CPU threads: more than there are cores only wait for each other.
+def check_threads(threads: int, workers: int = 1) -> None:
+    """Check a number of CPU threads for each of some workers: more than there are cores only wait for each other.
 
     Raises:
-        SpecError: less than one, or more than this machine has cores.
+        SpecError: less than one, or all together more than this machine has cores.
     """
-    cores = os.cpu_count() or 1
+    cores = available_cores()
+    if workers > 1 and threads * workers > cores:
+        raise SpecError(
+            f"workers is {workers} with threads {threads} each; this machine has {cores} cores, use no more together."
+        )
     if not 1 <= threads <= cores:
         raise SpecError(f"threads is {threads}; this machine has {cores} cores, use 1 to {cores}.")
 
@@ -36,8 +41,20 @@ def check_device(device: str) -> None:
             raise SpecError(f"device {device!r} cannot be used: {why}; use cpu, or see TORCH_INDEX in the Makefile.")
 
 
+def available_cores() -> int:
+    """Return how many cores this process may use; in a container that can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def device_memory(device: str) -> int:
-    """Return the bytes of memory that a device has (not those that happen to be free)."""
+    """Return the bytes of memory that a device has, or a container may use (not those that happen to be free)."""
     if device != "cpu":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
+    except (OSError, ValueError):  # no such file, or "max"
+        return physical
+    return min(limit, physical)

@@ -1,6 +1,7 @@
-"""Layout: where one child's parameters stand in a vector, and which full weights they make."""
+"""Layout: where children's parameters stand in a vector, and which full weights they make."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -10,6 +11,9 @@ from aen._typing import IntArray
 from aen.children.spec import ChildSpec
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits
 from aen.nn.linear import initial_bound
+from aen.nn.tying import Blocks, segment_layout
+
+LINE = 16  # numbers in a cache line
 
 
 def full_shapes(spec: ChildSpec) -> list[tuple[int, ...]]:
@@ -88,3 +92,40 @@ class Layout:
             state["scalar_bias"] = torch.cat([state.pop(name) for name in scalars])
         state["head.linear.weight"] = state["head.linear.weight"].view(self.spec.classes, -1)
         return state
+
+
+def rest_of_line(count: int) -> int:
+    """Return how many numbers are missing to a whole cache line."""
+    return -count % LINE
+
+
+def aligned_points(shapes: Sequence[tuple[int, ...]]) -> tuple[IntArray, int]:
+    """Return where each entry of a child's full matrices stands, each from a cache line on, and where they end."""
+    points, end = [], 0
+    for shape in shapes:
+        size = math.prod(shape)
+        points.append(np.arange(end, end + size))
+        end += size + rest_of_line(size)
+    return np.concatenate(points), end
+
+
+def merged_layouts(
+    layouts: Sequence[Layout], starts: IntArray, points: IntArray, weights: int
+) -> tuple[IntArray, Blocks, IntArray]:
+    """Lay the sums of all children out together: orbits of one size stand in one block, whosever they are."""
+    by_size: dict[int, list[tuple[IntArray, IntArray]]] = {}
+    for number, layout in enumerate(layouts):
+        order, blocks, places = segment_layout(layout.labels, layout.count)
+        segments = np.arange(layout.count) if places is None else np.argsort(places)
+        at = done = 0
+        for size, count in blocks:
+            rows = points[order[at : at + size * count]].reshape(size, count) + number * weights
+            by_size.setdefault(size, []).append((rows, segments[done : done + count] + starts[number]))
+            at, done = at + size * count, done + count
+    orders, blocks_of_all, places_of_all = [], [], []
+    for size, parts in sorted(by_size.items()):
+        rows = np.concatenate([part[0] for part in parts], axis=1)
+        orders.append(rows.reshape(-1))
+        blocks_of_all.append((size, rows.shape[1]))
+        places_of_all.append(np.concatenate([part[1] for part in parts]))
+    return np.concatenate(orders), tuple(blocks_of_all), np.argsort(np.concatenate(places_of_all))

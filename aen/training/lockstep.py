@@ -1,8 +1,9 @@
 """Population: many dense children of one shape, trained in lock-step on one device.
 
-All parameters lie in one vector. A step copies them out into full matrices ``[children, inputs, outputs]``, runs batched
-matrix products, and sums the gradients back orbit by orbit. What mixes children is elementwise only, so a child's result
-depends on how many there are, and never on which.
+All parameters lie in one vector. A step copies them out into full matrices ``[children, inputs, outputs]``, runs
+batched matrix products, and sums the gradients back orbit by orbit. What mixes children is elementwise only, so a
+child's result depends on how many there are, and never on which. BLAS rounds by where in a cache line a matrix begins,
+so all of them begin at the start of one.
 """
 
 import math
@@ -13,18 +14,17 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
-from aen._typing import Float, Int, IntArray
+from aen._typing import Float, Int
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Split
-from aen.nn.tying import Blocks, segment_layout
 from aen.training.engine import ADAM
-from aen.training.layout import Layout, full_shapes
+from aen.training.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
 from aen.training.measure import EVALUATION_BATCH, Measured
 
 
 def evaluation_chunk(size: int) -> int:
     """Return how many images a population of this size is measured on at a time."""
-    return max(EVALUATION_BATCH // size, 64)
+    return max(EVALUATION_BATCH // size // LINE * LINE, 64)
 
 
 class Population:
@@ -48,19 +48,23 @@ class Population:
         starts = np.concatenate([[0], np.cumsum(self.parameter_counts)])
         self._starts = starts
         self.shapes = full_shapes(self.spec)
-        self._weights = sum(math.prod(shape) for shape in self.shapes)
-        labels = np.concatenate([layout.labels + start for layout, start in zip(layouts, starts, strict=False)])
-        order, self._blocks, places = _merged_layouts(layouts, starts, self._weights)
-        to = {"device": device}
+        points, self._weights = aligned_points(self.shapes)
+        labels = np.zeros((len(specs), self._weights), dtype=np.int64)
+        for row, layout, start in zip(labels, layouts, starts, strict=False):
+            row[points] = layout.labels + start
+        order, self._blocks, places = merged_layouts(layouts, starts, points, self._weights)
         self.parameters = torch.cat([layout.initial_values() for layout in layouts]).to(device)
-        self._labels = torch.from_numpy(labels).to(**to)
-        self._order = torch.from_numpy(order).to(**to)
-        self._places = torch.from_numpy(places).to(**to)
+        self._labels = torch.from_numpy(labels.reshape(-1)).to(device)
+        self._order = torch.from_numpy(order).to(device)
+        self._places = torch.from_numpy(places).to(device)
         self._pooling: Tensor | None = None
         if self.spec.head == "invariant":
             self._pooling = torch.stack([layout.cell_weights() for layout in layouts]).unsqueeze(1).to(device)
-        self._moments = (torch.zeros_like(self.parameters), torch.zeros_like(self.parameters))
-        self._steps = torch.zeros((), device=device)
+        # Adam's kernel rounds the last few numbers of a vector otherwise than the rest: each child is one by itself.
+        self._own = torch.split(self.parameters, self.parameter_counts)
+        self._first_moments = [torch.zeros_like(own) for own in self._own]
+        self._second_moments = [torch.zeros_like(own) for own in self._own]
+        self._steps = [torch.zeros((), device=device) for _ in self._own]
         self._gradient = torch.empty(len(specs), self._weights, device=device)
 
     def fit(self, split: Split) -> Tensor:
@@ -87,12 +91,12 @@ class Population:
         """Take one step with every child on its own batch; return their mean cross-entropies before it."""
         loss = self.differentiate(images, labels)
         adam(
-            [self.parameters],
-            [self._orbit_sums(self._gradient)],
-            [self._moments[0]],
-            [self._moments[1]],
+            list(self._own),
+            list(torch.split(self._orbit_sums(self._gradient), self.parameter_counts)),
+            self._first_moments,
+            self._second_moments,
             [],
-            [self._steps],
+            self._steps,
             **ADAM,
             lr=self.spec.training.learning_rate,
         )
@@ -101,6 +105,7 @@ class Population:
     @torch.no_grad()
     def differentiate(self, images: Tensor, labels: Tensor) -> Tensor:
         """Return each child's mean cross-entropy and leave the gradient of the full weights in place."""
+        images, n = _filled(images), labels.shape[1]
         *layers, (head, head_bias) = _pairs(self._full_weights(), self.shapes)
         *d_layers, (d_head, d_head_bias) = _pairs(self._gradient, self.shapes)
         kept, h = [], images
@@ -113,7 +118,8 @@ class Population:
         chosen = labels.unsqueeze(2)
         loss = -log_p.gather(2, chosen).mean(dim=(1, 2))
         d_logits = log_p.exp_()
-        d_logits.scatter_add_(2, chosen, d_logits.new_full(chosen.shape, -1.0)).div_(labels.shape[1])
+        d_logits.scatter_add_(2, chosen, d_logits.new_full(chosen.shape, -1.0)).div_(n)
+        d_logits[:, n:] = 0
         torch.bmm(d_logits.transpose(1, 2), pooled, out=d_head)
         torch.sum(d_logits, dim=1, out=d_head_bias)
         dh = torch.bmm(d_logits, head)
@@ -145,7 +151,7 @@ class Population:
         """Return the batched product; of the hidden layers only, in the precision that the spec asks for."""
         if self.spec.training.precision == "bfloat16":
             return torch.bmm(a.bfloat16(), b.bfloat16()).float()
-        return torch.bmm(a, b)
+        return torch.bmm(a, b, out=_matrices(len(a), a.shape[1], b.shape[2], a))
 
     @torch.no_grad()
     def measure(self, split: Split) -> list[Measured]:
@@ -158,11 +164,12 @@ class Population:
         for images, labels in zip(
             torch.split(split.images.flatten(1), chunk), torch.split(split.labels, chunk), strict=True
         ):
-            h = images.unsqueeze(0).expand(count, -1, -1)
+            h = _filled(images.unsqueeze(0)).expand(count, -1, -1)
             for weight, bias in layers:
                 _, h = self._layer(h, weight, bias)
             pooled = h if self._pooling is None else h * self._pooling
             log_p = torch.log_softmax(torch.baddbmm(head_bias.unsqueeze(1), pooled, head.transpose(1, 2)), dim=2)
+            log_p = log_p[:, : len(labels)]
             loss -= log_p.gather(2, labels.view(1, -1, 1).expand(count, -1, 1)).sum(dim=(1, 2))
             correct += (log_p.argmax(dim=2) == labels).sum(dim=1)
         n = len(split.labels)
@@ -192,28 +199,21 @@ class Population:
         return torch.cat(sums).index_select(0, self._places)
 
 
+def _filled(images: Tensor) -> Tensor:
+    """Fill a batch up with black images, to as many as make whole cache lines of whatever a layer returns."""
+    missing = rest_of_line(images.shape[1])
+    return torch.nn.functional.pad(images, (0, 0, 0, missing)) if missing else images
+
+
+def _matrices(children: int, rows: int, columns: int, like: Tensor) -> Tensor:
+    """Return room for a matrix of each child, each at the start of a cache line."""
+    size = rows * columns
+    return like.new_empty(children, size + rest_of_line(size))[:, :size].view(children, rows, columns)
+
+
 def _pairs(flat: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[tuple[Tensor, Tensor]]:
     """Cut ``[children, weights]`` into (weight, bias) of each layer, as views."""
-    parts = torch.split(flat, [math.prod(shape) for shape in shapes], dim=1)
-    views = [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
+    sizes = [math.prod(shape) for shape in shapes]
+    parts = torch.split(flat, [size + rest_of_line(size) for size in sizes], dim=1)
+    views = [part[:, :size].view(-1, *shape) for part, size, shape in zip(parts, sizes, shapes, strict=True)]
     return list(zip(views[::2], views[1::2], strict=True))
-
-
-def _merged_layouts(layouts: Sequence[Layout], starts: IntArray, weights: int) -> tuple[IntArray, Blocks, IntArray]:
-    """Lay the sums of all children out together: orbits of one size stand in one block, whosever they are."""
-    by_size: dict[int, list[tuple[IntArray, IntArray]]] = {}
-    for number, layout in enumerate(layouts):
-        order, blocks, places = segment_layout(layout.labels, layout.count)
-        segments = np.arange(layout.count) if places is None else np.argsort(places)
-        at = done = 0
-        for size, count in blocks:
-            rows = order[at : at + size * count].reshape(size, count) + number * weights
-            by_size.setdefault(size, []).append((rows, segments[done : done + count] + starts[number]))
-            at, done = at + size * count, done + count
-    orders, blocks_of_all, places_of_all = [], [], []
-    for size, parts in sorted(by_size.items()):
-        rows = np.concatenate([part[0] for part in parts], axis=1)
-        orders.append(rows.reshape(-1))
-        blocks_of_all.append((size, rows.shape[1]))
-        places_of_all.append(np.concatenate([part[1] for part in parts]))
-    return np.concatenate(orders), tuple(blocks_of_all), np.argsort(np.concatenate(places_of_all))

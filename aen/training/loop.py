@@ -58,6 +58,7 @@ def train_child(
         seconds=time.perf_counter() - started,
         device=device,
         threads=threads,
+        population=1,
         weights=name,
     )
 

@@ -56,6 +56,7 @@ def evaluation_of(
     seconds: float,
     device: str,
     threads: int,
+    population: int,
     weights: str | None,
 ) -> Evaluation:
     """Put the outcome of a training together; if a loss was not finite, it diverged, and all figures are 0."""
@@ -74,6 +75,7 @@ def evaluation_of(
         seconds=seconds,
         device=device if device == "cpu" else torch.cuda.get_device_name(device),
         threads=threads,
+        population=population,
         weights=weights,
     )
 

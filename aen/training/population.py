@@ -17,10 +17,11 @@ from aen.training.measure import check_fit, evaluation_of
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
-# Copies of every expanded weight that live at once: indices there and back (8 bytes each), values, gradient, and the
-# gradient in the order of the orbits.
-_BYTES_PER_WEIGHT = 28
-_BYTES_PER_PARAMETER = 16  # value, gradient and Adam's two moments
+# Copies of every expanded weight that live at once: indices there and back (8 bytes each, and as many again while they
+# are made), values, gradient, and the gradient in the order of the orbits.
+_BYTES_PER_WEIGHT = 44
+# Of an untied child, which has as many: value, gradient in two orders, its place, and Adam's two moments.
+_BYTES_PER_PARAMETER = 28
 
 
 def group_key(spec: ChildSpec) -> ChildSpec:
@@ -97,6 +98,7 @@ def train_population(
             seconds=seconds,
             device=device,
             threads=threads,
+            population=size,
             weights=name,
         )
         for spec, train, validation, good, parameters, name in outcomes

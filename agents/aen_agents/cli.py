@@ -2,9 +2,11 @@
 
 import argparse
 import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, cast
@@ -31,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except AenError as error:
         sys.stderr.write(f"aen: error: {error}\n")
+        return EXIT_ERROR
+    except BrokenPipeError:  # who read our output has seen enough
+        with suppress(OSError, ValueError):  # else Python would complain once more when it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     except OSError as error:
         sys.stderr.write(f"aen: error: {error.filename or 'input or output'}: {error.strerror or error}\n")

@@ -133,10 +133,13 @@ class EvaluatorConfig(_Section):
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="use cpu, cuda or cuda:1")
     threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
     workers: int | None = Field(
-        None, gt=0, description="processes that train; null: all cores if the agent knows its children beforehand, else 1"
+        None, gt=0, description="processes that train; null: every core if the agent knows its children ahead, else 1"
     )
-    population: int = Field(
-        1, gt=0, description="children that a worker trains side by side; results depend on it in their last bits"
+    population: int | None = Field(
+        None,
+        gt=0,
+        description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
+        "CUDA if the agent knows its children ahead, else 1",
     )
 
 

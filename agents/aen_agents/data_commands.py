@@ -113,13 +113,14 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from aen.data.benchmarks import VARIANTS
+    from aen.data.benchmarks import BENCHMARKS, VARIANTS
     from aen.data.build import build
 
     def tell(what: str) -> None:
         sys.stderr.write(f"aen: {what}\n")
 
-    variants = list(VARIANTS) if options.variant == "all" else [options.variant]
+    all_variants = options.variant == "all" and options.name in BENCHMARKS
+    variants = list(VARIANTS) if all_variants else [options.variant]
     for variant in variants:
         path = build(
             options.name,

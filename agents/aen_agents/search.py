@@ -17,7 +17,7 @@ from aen.errors import DataError, GroupError
 from aen.evaluators import LocalEvaluator
 from aen.groups import Alphabet, ClassTable, Decomposition, Generator, check_enumerable, load_classes
 from aen.results.store import ResultStore
-from aen.training import check_device, check_threads, cpu_threads
+from aen.training import available_cores, check_device, check_threads, cpu_threads
 from aen_agents.conclusion import conclude
 from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener, Notice
@@ -26,6 +26,7 @@ from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
 
 SUMMARY_VERSION = 1  # raise it when a key goes or changes its meaning; a new key leaves it
+CUDA_POPULATION = 64  # what `evaluator.population: null` means there
 _AGREEING = (
     "a shift by a part of the side, such as vshift(1/4), has one order on every grid; alphabet=quarter has those"
 )
@@ -88,7 +89,7 @@ class Search:
             raise GroupError(f"alphabet on the grids {list(self.child.grids)}: {error}") from error
         load_dataset(self.child.data)
         check_device(config.evaluator.device)
-        check_threads(config.evaluator.threads)
+        check_threads(config.evaluator.threads, self._workers())
         self.notices: list[str] = []
         self._listener = listener
 
@@ -145,7 +146,7 @@ class Search:
             device=self.config.evaluator.device,
             threads=self.config.evaluator.threads,
             workers=self._workers(),
-            population=self.config.evaluator.population,
+            population=self._population(),
             weights_folder=folder.weights,
         )
 
@@ -155,8 +156,16 @@ class Search:
         if settings.workers is not None:
             return settings.workers
         if isinstance(self.config.agent, ExhaustiveConfig) and settings.device == "cpu":
-            return max((os.cpu_count() or 1) // settings.threads, 1)
+            return max(available_cores() // settings.threads, 1)
         return 1
+
+    def _population(self) -> int:
+        """Return how many children a worker trains side by side: on a CPU each by its own products is faster."""
+        settings = self.config.evaluator
+        if settings.population is not None:
+            return settings.population
+        known = isinstance(self.config.agent, ExhaustiveConfig)
+        return CUDA_POPULATION if known and settings.device != "cpu" else 1
 
     def _warn_of_mismatches(self) -> None:
         for mismatch in self.alphabet.order_mismatches(self.child.grids):
@@ -186,6 +195,8 @@ class Search:
                 "cores": os.cpu_count(),
                 "device": self.config.evaluator.device,
                 "threads": self.config.evaluator.threads,
+                "workers": self._workers(),
+                "population": self._population(),
             },
         }
 

@@ -22,7 +22,8 @@ TINY: JsonDict = {
     "agent": {"name": "dqn", "learn_after": 4, "batch_size": 8, "layers": [16]},
     "selection": {"top": 2, "seeds": 2},
 }
-EXHAUSTIVE: JsonDict = TINY | {"agent": {"name": "exhaustive", "seeds": 3}}
+# One worker: more would take longer to start than all of these children to train.
+EXHAUSTIVE: JsonDict = TINY | {"agent": {"name": "exhaustive", "seeds": 3}, "evaluator": {"workers": 1}}
 
 
 @pytest.fixture

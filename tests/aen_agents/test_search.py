@@ -75,7 +75,7 @@ def test_loading_a_run_gives_the_winner(finished: tuple[RunFolder, JsonDict]) ->
     folder, summary = finished
     child = aen.load(folder.path)
     assert not child.training
-    _, accuracy = measure(child, load_dataset(child.spec.data).validation)
+    accuracy = measure(child, load_dataset(child.spec.data).validation).accuracy
     assert accuracy == max(summary["winner"]["validation_accuracies"])
     assert max(child.check_equivariance().values(), default=0) < 1e-5
 

@@ -23,7 +23,7 @@ OTHER_DATA = {
     "angles": "any",
     "moves_seed": 1,
 }
-OTHER_TRAINING = {"epochs": 31, "batch_size": 63, "learning_rate": 0.02}
+OTHER_TRAINING = {"epochs": 31, "batch_size": 63, "learning_rate": 0.02, "precision": "bfloat16"}
 OTHER = {
     "grids": (4, 4),
     "classes": 11,

@@ -8,7 +8,7 @@ import pytest
 from aen.children import ChildSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
 from aen.errors import DataError, SpecError
-from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local
+from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local, pool
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 from aen.training import load_child, measure
@@ -145,9 +145,9 @@ def test_weights_are_kept_only_when_asked_for(evaluator):
 def test_kept_weights_are_those_that_were_measured(evaluator):
     (evaluation,) = evaluate(evaluator, [SPEC], keep_weights=True)
     child = load_child(SPEC, evaluator.weights_folder / evaluation.weights)
-    loss, accuracy = measure(child, load_dataset(SPEC.data).validation)
-    assert accuracy == evaluation.validation_accuracy
-    assert loss == pytest.approx(evaluation.validation_loss, rel=1e-5)
+    measured = measure(child, load_dataset(SPEC.data).validation)
+    assert measured.accuracy == evaluation.validation_accuracy
+    assert measured.loss == pytest.approx(evaluation.validation_loss, rel=1e-5)
 
 
 def test_kept_weights_are_not_trained_again(evaluator):
@@ -205,10 +205,24 @@ def test_an_interrupted_training_gives_its_lease_back(open_store, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(local, "train_child", interrupted)
+    monkeypatch.setattr(pool, "train_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
         LocalEvaluator(open_store()).submit([SPEC])
     assert open_store().claim(SPEC.key).mine
+
+
+def test_an_interrupt_in_the_middle_of_a_claim_leaves_no_lease(open_store, monkeypatch):
+    store = open_store()
+    claim = store.claim
+
+    def interrupted(key):
+        claim(key)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "claim", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        LocalEvaluator(store).submit(SPECS)
+    assert open_store().claim(SPECS[0].key).mine
 
 
 def test_a_pickled_evaluator_knows_its_results_and_carries_no_images(evaluator):
@@ -234,3 +248,63 @@ def test_a_closed_evaluator_no_longer_holds_its_leases_alive(open_store):
     LocalEvaluator(store).close()
     time.sleep(0.6)
     assert open_store(lease_seconds=0.3).claim(SPEC.key).mine
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """What is trained together: the seeds of each population, and the size to which it is filled up."""
+    made = []
+
+    def recorded(specs, dataset, *, size, **options):
+        made.append(([spec.seed for spec in specs], size))
+        return trained(specs, dataset, size=size, **options)
+
+    trained = local.train
+    monkeypatch.setattr(local, "train", recorded)
+    return made
+
+
+def test_populations_are_cut_in_the_order_in_which_children_come(cuts):
+    specs = [SPEC.with_seed(seed) for seed in range(7)]
+    evaluate(LocalEvaluator(population=3), specs)
+    assert cuts == [([0, 1, 2], 3), ([3, 4, 5], 3), ([6], 3)]
+
+
+def test_only_children_that_go_together_share_a_population(cuts):
+    other = replace(SPEC, head="free")
+    specs = [(other if seed % 2 else SPEC).with_seed(seed) for seed in range(7)]
+    found = evaluate(LocalEvaluator(population=3), specs)
+    assert cuts == [([0, 2, 4], 3), ([6], 3), ([1, 3, 5], 3)]
+    assert [e.key for e in found] == [spec.key for spec in specs]
+
+
+def test_companions_change_no_result():
+    specs = [SPEC.with_seed(seed) for seed in range(5)]
+    expected = evaluate(LocalEvaluator(population=4), specs)
+    for some in (specs[:1], specs[1:4], specs[::-1]):
+        found = evaluate(LocalEvaluator(population=4), some)
+        assert [replace(e, seconds=0) for e in found] == [replace(expected[s.seed], seconds=0) for s in some]
+
+
+@pytest.mark.parametrize(("memory", "size"), [(1.0, 8), (0.9, 4), (0.5, 4), (1e-3, 1)])
+def test_populations_are_halved_until_they_fit_into_half_of_the_memory(cuts, monkeypatch, memory, size):
+    monkeypatch.setattr(local, "population_bytes", lambda _, size: 1000 * size)
+    monkeypatch.setattr(local, "device_memory", lambda _: int(memory * 2 * 8000))
+    evaluate(LocalEvaluator(population=8), [SPEC.with_seed(seed) for seed in range(8)])
+    assert {filled for _, filled in cuts} == {size}
+    assert [len(seeds) for seeds, _ in cuts] == [size] * (8 // size)
+
+
+def test_workers_share_the_memory(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(local, "population_bytes", lambda _, size: 1000 * size)
+    monkeypatch.setattr(local, "device_memory", lambda _: 2 * 8000)
+    evaluator = LocalEvaluator(population=8, workers=4)
+    assert [size for _, size in evaluator._populations([SPEC])] == [2]
+
+
+def test_a_population_without_memory_is_a_child_alone(monkeypatch):
+    monkeypatch.setattr(local, "device_memory", lambda _: 0)
+    (found,) = evaluate(LocalEvaluator(population=8), [SPEC])
+    (alone,) = evaluate(LocalEvaluator(), [SPEC])
+    assert replace(found, seconds=0) == replace(alone, seconds=0)

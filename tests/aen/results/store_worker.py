@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aen.children import ChildSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.evaluators import local
+from aen.evaluators import local, pool
 from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.store import ResultStore
@@ -63,7 +63,7 @@ def train_all(store_path, ledger, workers, keys, direction):
         # The figure is another at each training: equal figures are copies of one training.
         return invented(spec, validation_loss=random.SystemRandom().random())
 
-    local.train_child = train
+    pool.train_child = train
     specs = [SPEC.with_seed(seed) for seed in range(int(keys))][:: int(direction)]
     with ResultStore(store_path) as store:
         evaluator = local.LocalEvaluator(store)

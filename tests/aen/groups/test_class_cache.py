@@ -1,0 +1,196 @@
+"""Class tables on disk: what is read back is what would be computed, and nothing else is ever believed."""
+
+import json
+from dataclasses import astuple
+
+import pytest
+
+from aen.errors import GroupError
+from aen.groups import Alphabet, Decomposition, Generator, class_cache, class_key, classes, enumerate_classes
+from aen.groups import load_classes as load
+from aen.groups.class_cache import cache_folder
+
+FACTORS = ["rot90", "hflip", "vflip", "swap_lr"]
+SIDES = (4, 2, 4)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("AEN_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "classes"
+
+
+@pytest.fixture
+def walks(monkeypatch):
+    """The enumerations that were really made."""
+    made = []
+
+    def counted(alphabet, sides):
+        made.append((alphabet, tuple(sides)))
+        return enumerate_classes(alphabet, sides)
+
+    monkeypatch.setattr(class_cache, "enumerate_classes", counted)
+    return made
+
+
+def figures(table):
+    return table.alphabet, table.sides, [astuple(c) for c in table.classes], table.class_of_state.tolist()
+
+
+def mine(name, shift):
+    return Generator.from_permutations(name, [[(i + shift) % 16 for i in range(16)]])
+
+
+@pytest.mark.parametrize("sides", [SIDES, [8, 4]])
+def test_what_is_read_is_what_was_computed(folder, walks, sides):
+    alphabet = Alphabet.of(FACTORS)
+    first, second = load(alphabet, sides), load(alphabet, sides)
+    assert len(walks) == 1
+    assert figures(first) == figures(second) == figures(enumerate_classes(alphabet, sides))
+    assert second.class_of_state.dtype == first.class_of_state.dtype
+    for network_class in first.classes:
+        assert second.closed_set(network_class) == first.closed_set(network_class)
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_table_depends_on_factors_their_order_and_the_grids(walks):
+    tables = [
+        (Alphabet.of(FACTORS), SIDES),
+        (Alphabet.of(FACTORS[::-1]), SIDES),
+        (Alphabet.of(FACTORS[:3]), SIDES),
+        (Alphabet.of(FACTORS), (4, 4)),
+        (Alphabet.of(FACTORS), (4, 4, 2)),
+        (Alphabet.of([*FACTORS[:3], "swap_tb"]), SIDES),
+        (Alphabet.of(["mine"], {"mine": mine("mine", 1)}), (4, 4)),
+        (Alphabet.of(["mine"], {"mine": mine("mine", 2)}), (4, 4)),
+        (Alphabet.of(["other"], {"other": mine("other", 2)}), (4, 4)),
+    ]
+    for _ in range(2):
+        for alphabet, sides in tables:
+            assert figures(load(alphabet, sides)) == figures(enumerate_classes(alphabet, sides))
+    assert len(walks) == len(tables)
+
+
+DAMAGES = {
+    "empty": lambda _: b"",
+    "truncated": lambda data: data[: len(data) // 2],
+    "one byte short": lambda data: data[:-1],
+    "not text": lambda data: b"\xff" + data,
+    "a list": lambda _: b"[1, 2]",
+    "too deep": lambda _: b"[" * 100_000,
+    "another key": lambda data: changed(data, lambda t: t["classes"][1].update(key="0" * 16)),
+    "a class less": lambda data: changed(data, lambda t: t["classes"].pop()),
+    "a state less": lambda data: changed(data, lambda t: t["class_of_state"].pop()),
+    "states swapped": lambda data: changed(data, lambda t: t["class_of_state"].reverse()),
+    "a huge class": lambda data: changed(data, lambda t: t["class_of_state"].__setitem__(0, 2**70)),
+    "no classes": lambda data: changed(data, lambda t: t.pop("classes")),
+    "no digest": lambda data: changed(data, lambda t: t.pop("digest")),
+}
+
+
+def changed(data, change):
+    table = json.loads(data)
+    change(table)
+    return json.dumps(table).encode()
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_computed_and_written_again(folder, walks, damage):
+    alphabet = Alphabet.of(FACTORS)
+    expected = figures(load(alphabet, SIDES))
+    (file,) = folder.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    assert figures(load(alphabet, SIDES)) == expected
+    assert len(walks) == 2
+    assert [f.read_bytes() for f in folder.iterdir()] == [whole]
+    assert figures(load(alphabet, SIDES)) == expected
+    assert len(walks) == 2
+
+
+def test_the_file_of_another_alphabet_is_not_believed(folder, walks):
+    alphabet, other = Alphabet.of(FACTORS), Alphabet.of([*FACTORS[:3], "swap_tb"])
+    expected = figures(load(alphabet, SIDES))
+    (file,) = folder.iterdir()
+    load(other, SIDES)
+    (foreign,) = set(folder.iterdir()) - {file}
+    file.write_bytes(foreign.read_bytes())
+    assert figures(load(alphabet, SIDES)) == expected
+    assert len(walks) == 3
+
+
+@pytest.mark.parametrize("where", ["in place of the folder", "in place of the cache", "of the table"])
+def test_where_nothing_can_be_written_it_is_computed(folder, walks, where):
+    alphabet = Alphabet.of(FACTORS)
+    if where == "of the table":  # a folder under the file's own name
+        load(alphabet, SIDES)
+        (file,) = folder.iterdir()
+        file.unlink()
+        (file / "taken").mkdir(parents=True)
+    elif where == "in place of the folder":
+        folder.parent.mkdir()
+        folder.write_text("taken")
+    else:
+        folder.parent.write_text("taken")
+    walks.clear()
+    for _ in range(2):
+        assert figures(load(alphabet, SIDES)) == figures(enumerate_classes(alphabet, SIDES))
+    assert len(walks) == 2
+    assert not list(folder.parent.parent.rglob("*.part"))
+
+
+def test_a_hit_answers_for_the_keys_of_all_states(folder, monkeypatch):
+    alphabet = Alphabet.of(FACTORS)
+    load(alphabet, SIDES)
+    assert len(list(folder.iterdir())) == 1
+    decompositions = [alphabet.decomposition([int(bit) for bit in f"{state:04b}"]) for state in range(16)]
+    monkeypatch.setattr(classes, "_KEYS", {})
+    computed = [class_key(d, SIDES) for d in decompositions]
+    load(alphabet, SIDES)
+
+    def forbidden(*_):
+        raise AssertionError("the key is known: no orbits are needed")
+
+    monkeypatch.setattr(classes, "layer_orbits", forbidden)
+    assert [class_key(d, SIDES) for d in decompositions] == computed
+    assert len(set(computed)) == len(load(alphabet, SIDES).classes)
+    with pytest.raises(AssertionError, match="no orbits are needed"):
+        class_key(Decomposition.of(["swap_tb"]), SIDES)
+
+
+@pytest.mark.usefixtures("folder")
+def test_remembered_keys_do_not_grow_without_end(monkeypatch):
+    monkeypatch.setattr(classes, "_KEYS", {})
+    monkeypatch.setattr(classes, "_MAX_KEYS", 40)
+    for sides in ((2, 2), (2, 4), (4, 2), (4, 4)):
+        load(Alphabet.of(FACTORS), sides)
+        assert 16 <= len(classes._KEYS) <= 40
+    table = load(Alphabet.of(FACTORS), (2, 2))
+    assert class_key(Decomposition.of(FACTORS), (2, 2)) == table.classes[table.class_of_state[-1]].key
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("factors", "sides", "message"),
+    [
+        (["hshift(1/4)"], (8, 6), "not a whole number of cells"),
+        ([f"hshift({i})" for i in range(1, 22)], (28, 28), "too many to enumerate"),
+        (["rot90"], (4,), "make no layer"),
+    ],
+)
+def test_what_cannot_be_enumerated_is_refused_before_anything_is_read(factors, sides, message):
+    with pytest.raises(GroupError, match=message):
+        load(Alphabet.of(factors), sides)
+    assert not cache_folder().exists()
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("AEN_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("AEN_CACHE")
+    assert cache_folder() == tmp_path / "xdg" / "aen"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "aen"
