@@ -2,7 +2,7 @@
 
 from aen.training.device import available_cores, check_device, check_threads
 from aen.training.loop import train_child
-from aen.training.measure import Measured, measure, measure_test
+from aen.training.measuring import Measured, measure, measure_test
 from aen.training.population import population_bytes, train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import load_child, save_weights

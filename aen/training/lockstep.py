@@ -19,7 +19,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Split
 from aen.training.engine import ADAM
 from aen.training.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
-from aen.training.measure import EVALUATION_BATCH, Measured
+from aen.training.measuring import EVALUATION_BATCH, Measured
 
 
 def evaluation_chunk(size: int) -> int:

@@ -12,7 +12,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
 from aen.training.engine import Engine
-from aen.training.measure import check_fit, evaluation_of, measure_prepared
+from aen.training.measuring import check_fit, evaluation_of, measure_prepared
 from aen.training.population import train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights

@@ -13,7 +13,7 @@ from aen.errors import SpecError
 from aen.results.evaluation import Evaluation
 from aen.training.layout import full_shapes
 from aen.training.lockstep import Population, evaluation_chunk
-from aen.training.measure import check_fit, evaluation_of
+from aen.training.measuring import check_fit, evaluation_of
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 

@@ -32,15 +32,17 @@ def rows(folder: RunFolder) -> list[tuple[object, ...]]:
         return [(e.key, e.train_loss, e.validation_loss, e.validation_accuracy) for e, _ in store.evaluations()]
 
 
+def figures(summary: JsonDict) -> JsonDict:
+    return {name: value for name, value in summary.items() if name not in ("seconds", "provenance")}
+
+
 @two_cores
 @pytest.mark.slow
 def test_workers_change_nothing_but_the_time(
     exhausted: tuple[RunFolder, JsonDict], run_search: Run, exhaustive_config: SearchConfig, tmp_path: Path
 ) -> None:
     folder, summary = run_search(with_workers(exhaustive_config, 2), tmp_path / "two")
-    assert {k: v for k, v in summary.items() if k != "seconds"} == {
-        k: v for k, v in exhausted[1].items() if k != "seconds"
-    }
+    assert figures(summary) == figures(exhausted[1])
     assert rows(folder) == rows(exhausted[0])
     assert folder.history() == exhausted[0].history()
 
@@ -49,7 +51,8 @@ def test_workers_change_nothing_but_the_time(
 def test_only_a_list_known_beforehand_is_shared_out(
     tiny_config: SearchConfig, monkeypatch: pytest.MonkeyPatch, agent: str, threads: int, workers: int
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("aen.training.device.available_cores", lambda: 4)
+    monkeypatch.setattr("aen_agents.search.available_cores", lambda: 4)
     config = SearchConfig.model_validate(
         tiny_config.model_dump() | {"agent": {"name": agent}, "evaluator": {"threads": threads}}
     )
@@ -80,8 +83,8 @@ def running(pid: int) -> bool:
 @two_cores
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="child processes are read from /proc")
-@pytest.mark.parametrize("whom", ["process", "terminal"])
-def test_ctrl_c_leaves_no_process_behind_and_loses_nothing(whom: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["ctrl-c", "ctrl-c in a terminal", "kill -9"])
+def test_a_search_that_is_ended_leaves_no_process_behind(how: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     words = [
         *("data.train=100", "data.validation=100", "data.test=100", "child.hidden=[8]", "agent=exhaustive"),
@@ -98,21 +101,23 @@ def test_ctrl_c_leaves_no_process_behind_and_loses_nothing(whom: str, tmp_path: 
             time.sleep(0.02)
         children = descendants(process.pid)
         assert len(children) >= 2
-        if whom == "process":
-            process.send_signal(signal.SIGINT)
-        else:  # the terminal sends it to all
+        if how == "ctrl-c in a terminal":  # it goes to all
             os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT if how == "ctrl-c" else signal.SIGKILL)
         _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == (-9 if how == "kill -9" else 130)
     assert "Traceback" not in error
     deadline = time.monotonic() + 20
     while any(running(pid) for pid in children):
         assert time.monotonic() < deadline, error
         time.sleep(0.05)
     folder = RunFolder.open(out)
+    assert len(rows(folder)) >= len(folder.history()) >= 3
+    if how == "kill -9":
+        return  # its summary and its leases stay as they were; the next search takes the leases over
     summary = folder.summary()
     assert summary is not None
     assert summary["status"] == "interrupted"
-    assert len(rows(folder)) >= len(folder.history()) >= 3
     with closing(sqlite3.connect(folder.store_file)) as connection:
         assert connection.execute("select * from leases").fetchall() == []

@@ -16,6 +16,7 @@ class TableEvaluator:
     def __init__(self):
         self.asked = []
         self.closed = False
+        self.capacity = 1
 
     def submit(self, specs, *, keep_weights=False):
         assert not keep_weights

@@ -296,7 +296,7 @@ def test_populations_are_halved_until_they_fit_into_half_of_the_memory(cuts, mon
 
 
 def test_workers_share_the_memory(monkeypatch):
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("aen.training.device.available_cores", lambda: 4)
     monkeypatch.setattr(local, "population_bytes", lambda _, size: 1000 * size)
     monkeypatch.setattr(local, "device_memory", lambda _: 2 * 8000)
     evaluator = LocalEvaluator(population=8, workers=4)

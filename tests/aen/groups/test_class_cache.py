@@ -162,10 +162,12 @@ def test_a_hit_answers_for_the_keys_of_all_states(folder, monkeypatch):
 @pytest.mark.usefixtures("folder")
 def test_remembered_keys_do_not_grow_without_end(monkeypatch):
     monkeypatch.setattr(classes, "_KEYS", {})
-    monkeypatch.setattr(classes, "_MAX_KEYS", 40)
-    for sides in ((2, 2), (2, 4), (4, 2), (4, 4)):
+    monkeypatch.setattr(classes, "_MAX_KEYS", 64)
+    for sides in ((2, 2), (2, 4), (4, 2), (4, 4), (2, 2, 2), (4, 2, 4)):
         load(Alphabet.of(FACTORS), sides)
-        assert 16 <= len(classes._KEYS) <= 40
+        assert 16 <= len(classes._KEYS) <= 64
+    load(Alphabet.of([*FACTORS, "transpose"]), (2, 2))
+    assert len(classes._KEYS) == 32, "a space that would fill a good part of the memory by itself is not remembered"
     table = load(Alphabet.of(FACTORS), (2, 2))
     assert class_key(Decomposition.of(FACTORS), (2, 2)) == table.classes[table.class_of_state[-1]].key
 

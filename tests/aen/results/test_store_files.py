@@ -67,7 +67,7 @@ def test_the_database_of_somebody_else_is_refused_and_left_as_it_was(path, sql):
 def test_a_store_of_another_version_is_refused(path, open_store, sql):
     open_store().close()
     sql("UPDATE aen_store SET value = '0' WHERE name = 'version'")
-    refuse(path, "has version 0, this aen reads 1")
+    refuse(path, "has version 0, this aen reads 2")
 
 
 def test_a_folder_is_no_store(tmp_path):
