@@ -41,15 +41,21 @@ def segment_layout(labels: IntArray | Labels, count: int) -> tuple[IntArray, Blo
     return np.concatenate(order).astype(np.int64), tuple(blocks), None if in_place else np.argsort(place)
 
 
-def segment_sums(values: Tensor, order: Tensor, blocks: Blocks, places: Tensor | None) -> Tensor:
+def segment_sums(
+    values: Tensor, order: Tensor, blocks: Blocks, places: Tensor | None, out: Tensor | None = None
+) -> Tensor:
     """Sum the rows of `values` ``[n, run]`` over the segments of a `segment_layout`; shape ``[segments, run]``."""
-    parts = torch.split(values.index_select(0, order), [size * count for size, count in blocks])
+    laid = values.index_select(0, order)
+    if len(blocks) == 1 and places is None:
+        return torch.sum(laid.view(*blocks[0], *laid.shape[1:]), dim=0, out=out)
+    parts = torch.split(laid, [size * count for size, count in blocks])
     sums = [
         part if size == 1 else part.view(size, count, *part.shape[1:]).sum(dim=0)
         for part, (size, count) in zip(parts, blocks, strict=True)
     ]
-    total = sums[0] if len(sums) == 1 else torch.cat(sums)
-    return total if places is None else total.index_select(0, places)
+    if places is None:
+        return torch.cat(sums, out=out)
+    return torch.index_select(torch.cat(sums), 0, places, out=out)
 
 
 class _Gather(torch.autograd.Function):
@@ -106,11 +112,14 @@ class OrbitTable(nn.Module):
             return values
         return values.view(self._rows).index_select(0, self.labels).view(-1)
 
-    def sums(self, points: Float[Tensor, " points"]) -> Float[Tensor, " values"]:
-        """Return the sum over each orbit: the transposed `expand`."""
+    def sums(
+        self, points: Float[Tensor, " points"], out: Float[Tensor, " values"] | None = None
+    ) -> Float[Tensor, " values"]:
+        """Return the sum over each orbit, in `out` if given: the transposed `expand`."""
         if not self.tied:
-            return points
-        return segment_sums(points.view(self._rows), self.order, self.blocks, self.places).view(-1)
+            return points if out is None else out.copy_(points)
+        target = None if out is None else out.view(self._rows)
+        return segment_sums(points.view(self._rows), self.order, self.blocks, self.places, target).view(-1)
 
     @property
     def _rows(self) -> tuple[int, ...]:

@@ -87,12 +87,12 @@ class Engine:
                 self._gradients[id(child.scalar_bias)][i] = dh.sum()
             dh = torch.ops.aten.threshold_backward(dh, h, 0)
             if layer.bias is not None:
-                self._gradients[id(layer.bias)].copy_(layer.bias_table.sums(dh.sum(dim=1)))
+                layer.bias_table.sums(dh.sum(dim=1), out=self._gradients[id(layer.bias)])
             gradient = self._gradients[id(layer.weight)]
             tied = layer.weight_table.tied
             values, d_features = layer.product.gradient(saved, dh, features=i > 0, out=None if tied else gradient)
             if tied:
-                gradient.copy_(layer.weight_table.sums(values))
+                layer.weight_table.sums(values, out=gradient)
             if d_features is not None:
                 dh = d_features
         return loss
@@ -102,7 +102,8 @@ class Engine:
         child, layers = self.child, self.child.tied_layers
         kept: list[tuple[Saved, Tensor]] = []
         for i, layer in enumerate(layers):
-            h, saved = layer.product.forward(layer.weight_table.expand(layer.weight), features)
+            multiply = layer.product.consume if layer.weight_table.tied else layer.product.forward
+            h, saved = multiply(layer.weight_table.expand(layer.weight), features)
             if layer.bias is not None:
                 h += layer.bias_table.expand(layer.bias).unsqueeze(1)
             h.clamp_min_(0)

@@ -56,6 +56,12 @@ class Product(nn.Module, ABC):
     ) -> tuple[Float[Tensor, "outputs batch"], Saved]:
         """Multiply; returns the result, in `out_order`, and what `gradient` needs."""
 
+    def consume(
+        self, values: Float[Tensor, " slots"], features: Float[Tensor, "features batch"]
+    ) -> tuple[Float[Tensor, "outputs batch"], Saved]:
+        """Multiply, with leave to overwrite the values: they were gathered for this product alone."""
+        return self.forward(values, features)
+
     @abstractmethod
     def gradient(
         self,

@@ -57,10 +57,16 @@ class SplitProduct(Product):
         self, values: Float[Tensor, " slots"], features: Float[Tensor, "features batch"]
     ) -> tuple[Float[Tensor, "outputs batch"], Saved]:
         """Multiply the two parts and put them together."""
+        return self.consume(values.clone(), features)
+
+    def consume(
+        self, values: Float[Tensor, " slots"], features: Float[Tensor, "features batch"]
+    ) -> tuple[Float[Tensor, "outputs batch"], Saved]:
+        """Do the same; the values become the even part."""
         p, q = self.odd
         size = self.even[0] * self.even[1]
         across = values[size:].view(self.odd)
-        even = values[:size].view(self.even).clone()
+        even = values[:size].view(self.even)
         corner = even[:p, :q]
         odd = (corner - across).mul_(0.5)
         corner.add_(across).mul_(0.5)
