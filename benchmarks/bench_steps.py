@@ -17,7 +17,7 @@ from common import median_seconds, print_table
 from torch import nn
 
 from aen.children import ChildSpec, build_child
-from aen.groups import Alphabet, load_classes
+from aen.groups import Alphabet, Decomposition, load_classes
 from aen.training import cpu_threads
 from aen.training.engine import Engine
 
@@ -65,12 +65,37 @@ def limits() -> tuple[float, float]:
     return product / (BATCH * 784 * 400), copy / (2 * 4 * 2**20)
 
 
+def profile(decomposition: Decomposition) -> None:
+    """Print where the time of one class's steps goes."""
+    images, labels = torch.randn(IMAGES, 784), torch.randint(0, 10, (IMAGES,))
+    spec = ChildSpec(grids=GRIDS, head="free", bias="scalar_after_relu", decomposition=decomposition)
+    child = build_child(spec)
+    rows, engine = child.prepare(images), Engine(child, 1e-3)
+    run = stepper(lambda batch: engine.step(rows.index_select(0, batch), labels.index_select(0, batch)))
+    run()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(TURNS):
+            run()
+    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    table = [
+        (event.key, f"{100 * event.self_cpu_time_total / total:.0f} %", event.count / TURNS / STEPS)
+        for event in events[:10]
+    ]
+    print_table(f"A step of {decomposition}", ["operation", "of the time", "calls per step"], table)
+
+
 def main() -> None:
     """Time every class."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--every", type=int, default=1, help="take every n-th class only")
+    parser.add_argument("--profile", nargs="+", metavar="FACTOR", help="say where the time of this class goes instead")
     options = parser.parse_args()
+    if options.profile:
+        with cpu_threads(options.threads):
+            profile(Decomposition.of(options.profile))
+        return
     table = load_classes(Alphabet.of("published"), GRIDS)
     images, labels = torch.randn(IMAGES, 784), torch.randint(0, 10, (IMAGES,))
     by_product: dict[str, list[tuple[float, float, str, float]]] = defaultdict(list)
