@@ -7,7 +7,7 @@ connected-components problem on the orbits found so far, never on single weights
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +42,17 @@ class Orbits:
         """Return the finest partition that is coarser than this one and kept by `permutation`."""
         if self.is_kept_by(permutation):
             return self
-        moved = self.labels[permutation]
-        edges = (np.ones(len(moved), dtype=np.int8), (self.labels, moved))
+        return self._merge_orbits(self.labels, self.labels[permutation])
+
+    def merge(self, points: IntArray | Labels, others: IntArray | Labels) -> "Orbits":
+        """Return the finest partition that is coarser than this one and puts each of `points` with its one of `others`.
+
+        Both have shape ``[k]``.
+        """
+        return self._merge_orbits(self.labels[points], self.labels[others])
+
+    def _merge_orbits(self, orbits: Labels, others: Labels) -> "Orbits":
+        edges = (np.ones(len(orbits), dtype=np.int8), (orbits, others))
         graph = csr_array(edges, shape=(self.count, self.count))
         count, component = connected_components(graph, directed=False)
         # Components come numbered by their smallest orbit, and orbits by their smallest point: the order is canonical.
@@ -82,8 +91,65 @@ def layer_orbits(generators: tuple[Generator, ...], in_side: int, out_side: int)
         in_side: side of the input grid X.
         out_side: side of the output grid Y.
     """
-    pairs = (pair_permutation(g.permutation(in_side), g.permutation(out_side)) for g in generators)
-    return _join_all(Orbits.discrete(in_side**2 * out_side**2), pairs)
+    actions = [(g.permutation(in_side), g.permutation(out_side)) for g in generators]
+    orbits = pair_orbits(grid_orbits(generators, in_side), actions, out_side**2)
+    orbits.labels.setflags(write=False)
+    return orbits
+
+
+def pair_orbits(rows: Orbits, actions: Sequence[tuple[IntArray, IntArray]], n_columns: int) -> Orbits:
+    """Return the orbits of permutation pairs (p, q) on X x Y, by orbits and stabilisers.
+
+    An orbit of X x Y meets the row of its X-orbit's first point x0 in an orbit of the stabiliser of x0 on Y. So every
+    row is carried to its x0, and only rows whose relations are not yet kept join anything: where the action on X is
+    free, none does.
+
+    Args:
+        rows: the orbits of the p on X.
+        actions: the pairs; none leaves every point alone.
+        n_columns: number of points of Y.
+
+    Returns:
+        The orbits of points ``x * n_columns + y``.
+    """
+    nodes = _carried(rows, actions, n_columns)
+    stabiliser = Orbits.discrete(rows.count * n_columns)
+    labels = nodes
+    for p, q in actions:
+        wrong = np.flatnonzero((labels != labels[p][:, q]).any(axis=1))
+        while len(wrong):
+            # One relation per X-orbit at a time: it often settles the others of its orbit.
+            _, first = np.unique(rows.labels[wrong], return_index=True)
+            chosen = wrong[first]
+            stabiliser = stabiliser.merge(nodes[chosen].reshape(-1), nodes[p[chosen]][:, q].reshape(-1))
+            left = stabiliser.labels[nodes[wrong]] != stabiliser.labels[nodes[p[wrong]][:, q]]
+            wrong = wrong[left.any(axis=1)]
+        if stabiliser.count < rows.count * n_columns:
+            labels = stabiliser.labels[nodes]
+    # An X-orbit's first point is its smallest, so the numbering by smallest point is that of the carried rows.
+    return Orbits(labels.reshape(-1), stabiliser.count)
+
+
+def _carried(rows: Orbits, actions: Sequence[tuple[IntArray, IntArray]], n_columns: int) -> Labels:
+    """Return, for each point (x, y), the point of the first row of its X-orbit from which a group element carries it.
+
+    Points of first rows are numbered ``orbit of x * n_columns + y``; shape ``[len(X), n_columns]``.
+    """
+    _, frontier = np.unique(rows.labels, return_index=True)
+    nodes = np.empty((len(rows.labels), n_columns), dtype=np.int32)
+    nodes[frontier] = np.arange(rows.count * n_columns, dtype=np.int32).reshape(rows.count, n_columns)
+    reached = np.zeros(len(rows.labels), dtype=bool)
+    reached[frontier] = True
+    while not reached.all():
+        found = []
+        for p, q in actions:
+            new = ~reached[p[frontier]]
+            source = frontier[new]
+            nodes[p[source][:, None], q] = nodes[source]
+            reached[p[source]] = True
+            found.append(p[source])
+        frontier = np.concatenate(found)
+    return nodes
 
 
 def _join_all(orbits: Orbits, permutations: Iterable[IntArray]) -> Orbits:
