@@ -14,6 +14,7 @@ from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.choice import choose_product
 from aen.nn.equivariance import equivariance_errors
+from aen.nn.grid_type import GridType
 from aen.nn.products import multiply
 from aen.nn.tying import OrbitTable, single_runs
 
@@ -142,11 +143,7 @@ class SymmetrizedLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Return ``x W + b``."""
-        if x.shape[-1] != self.in_features:
-            raise SpecError(
-                f"x has shape {tuple(x.shape)}; its last dimension must be {self.in_features}, the cells of a "
-                f"{self.in_grid}x{self.in_grid} grid. Flatten images first: x.flatten(1)."
-            )
+        self.evaluate_output_shape(x.shape)
         rows: Tensor = self.product.rows(x.reshape(-1, self.in_features))
         y = self.forward_features(rows.t()).index_select(0, self.out_cells)
         return y.t().reshape(*x.shape[:-1], self.out_features)
@@ -162,6 +159,38 @@ class SymmetrizedLinear(nn.Module):
             seed=seed,
             like=self.weight,
         )
+
+    @property
+    def in_type(self) -> GridType:
+        """The grid that it takes and what moves it."""
+        return GridType(self.in_grid, self.decomposition)
+
+    @property
+    def out_type(self) -> GridType:
+        """The grid that it gives and what moves it."""
+        return GridType(self.out_grid, self.decomposition)
+
+    def evaluate_output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of the output for inputs ``(*batch, in_features)``.
+
+        Raises:
+            SpecError: the last dimension is another.
+        """
+        if not shape or shape[-1] != self.in_features:
+            raise SpecError(
+                f"x has shape {tuple(shape)}; its last dimension must be {self.in_features}, the cells of a "
+                f"{self.in_grid}x{self.in_grid} grid. Flatten images first: x.flatten(1)."
+            )
+        return (*shape[:-1], self.out_features)
+
+    def export(self) -> nn.Linear:
+        """Return an ordinary dense layer of torch that computes the same."""
+        plain = nn.Linear(self.in_features, self.out_features, bias=self.bias is not None).to(self.weight)
+        with torch.no_grad():
+            plain.weight.copy_(self.expanded_weight().t())
+            if self.bias is not None:
+                plain.bias.copy_(self.expanded_bias())
+        return plain.train(self.training)
 
     def extra_repr(self) -> str:
         """Return what `print` shows of the layer."""

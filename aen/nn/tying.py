@@ -1,6 +1,8 @@
 """Weight tying: one free value per orbit, gathered into the weights; the gradient is summed back orbit by orbit."""
 
+import copy
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -99,6 +101,25 @@ class OrbitTable(nn.Module):
             self.register_buffer("order", torch.from_numpy(order), persistent=False)
             self.register_buffer("places", None if places is None else torch.from_numpy(places), persistent=False)
 
+    @classmethod
+    def of_members(cls, members: IntArray) -> "OrbitTable":
+        """Return the table of orbits of one size by their members.
+
+        Args:
+            members: the points of each orbit, shape ``[size, orbits]``; together every point once.
+        """
+        size, count = members.shape
+        table = cls(Orbits(np.zeros(0, dtype=np.int32), 0))
+        table.tied = size > 1
+        if table.tied:
+            labels = np.empty(size * count, dtype=np.int64)
+            labels[members] = np.arange(count)
+            table.blocks = ((size, count),)
+            table.register_buffer("labels", torch.from_numpy(labels), persistent=False)
+            table.register_buffer("order", torch.from_numpy(members.reshape(-1)), persistent=False)
+            table.register_buffer("places", None, persistent=False)
+        return table
+
     def forward(self, values: Float[Tensor, " values"]) -> Float[Tensor, " points"]:
         """Return the value of each point's orbit; where nothing is tied, `values` itself."""
         if not self.tied:
@@ -120,6 +141,31 @@ class OrbitTable(nn.Module):
             return points if out is None else out.copy_(points)
         target = None if out is None else out.view(self._rows)
         return segment_sums(points.view(self._rows), self.order, self.blocks, self.places, target).view(-1)
+
+    def shared(self) -> "OrbitTable":
+        """Return another module with the same buffers: each layer has its own, which may go to another device."""
+        other = copy.copy(self)
+        other._buffers = dict(self._buffers)  # noqa: SLF001 - its own
+        return other
+
+    def sizes(self) -> Int[Tensor, " values"]:
+        """Return how many points share each value; a single 1 where nothing is tied."""
+        if not self.tied:
+            return torch.ones((), dtype=torch.int64)
+        device = self.labels.device
+        sizes = torch.cat([torch.full((count,), size, device=device) for size, count in self.blocks])
+        return (sizes if self.places is None else sizes[self.places]).repeat_interleave(self.run)
+
+    def first(self, points: Float[Tensor, " points"]) -> Float[Tensor, " values"]:
+        """Return one point's value for each orbit: undoes `expand`."""
+        if not self.tied:
+            return points
+        starts = accumulate((size * count for size, count in self.blocks), initial=0)
+        parts = [self.order[at : at + count] for at, (_, count) in zip(starts, self.blocks, strict=False)]
+        place = torch.cat(parts)
+        if self.places is not None:
+            place = place[self.places]
+        return points.view(self._rows).index_select(0, place).view(-1)
 
     @property
     def _rows(self) -> tuple[int, ...]:

@@ -1,0 +1,124 @@
+"""Mixtures of tied weights: the sum over branches of what each branch's group allows, in one set of full weights."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from aen._typing import Float
+from aen.errors import SpecError, did_you_mean
+from aen.nn.tying import OrbitTable
+
+Weighting = Literal["softmax", "sum"]
+
+
+class _SumOfGathers(torch.autograd.Function):
+    """The sum of several tables' expansions; the gradient goes back to each by its own sums over orbits."""
+
+    @staticmethod
+    def forward(ctx: Any, tables: Sequence[OrbitTable], *values: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.tables = tables
+        # What is not tied comes first: it needs no gather, only a copy.
+        full: Tensor | None = None
+        for table, own in zip(tables, values, strict=True):
+            expanded = table.expand(own)
+            full = (expanded if table.tied else expanded.clone()) if full is None else full.add_(expanded)
+        assert full is not None  # noqa: S101 - a mixture has branches
+        return full
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        full = grads[0].contiguous()
+        return (None, *(table.sums(full) for table in ctx.tables))
+
+
+class Mixture(nn.Module):
+    r"""Full weights as a weighted sum over branches, :math:`F = \sum_i p_i F_i(W_i)`.
+
+    With ``weighting="softmax"`` the p are the softmax of `alpha` (EquiNAS, arXiv 2210.05484), and with `keep_norm` each
+    W_i counts with the norm that it had when it was drawn, so that alpha alone carries a branch's strength. With
+    ``weighting="sum"`` every p is 1: with an L2 penalty on the less tied branches that is a residual pathway prior.
+
+    Args:
+        names: of the branches.
+        tables: how each branch's values are expanded to the full weights.
+        values: initial values of each branch, flat.
+        skip: whether there is one more alpha, for what passes the layer unchanged.
+        weighting: ``softmax`` or ``sum``.
+        keep_norm: whether the norms are kept.
+
+    Attributes:
+        values: the branches' parameters.
+        alpha: one number per branch, and one for the skip, from 0; None where there is no softmax.
+
+    Raises:
+        SpecError: no branches, two of one name, or an unknown weighting.
+    """
+
+    norms: Tensor
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        tables: Sequence[OrbitTable],
+        values: Sequence[Tensor],
+        *,
+        skip: bool = False,
+        weighting: Weighting = "softmax",
+        keep_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        if not names or len(set(names)) < len(names):
+            raise SpecError(f"groups is {list(names)}; name one branch or more, each once.")
+        if weighting not in ("softmax", "sum"):
+            raise SpecError(f"unknown weighting {weighting!r}{did_you_mean(weighting, ['softmax', 'sum'])}.")
+        self.names, self.skip, self.weighting, self.keep_norm = tuple(names), skip, weighting, keep_norm
+        self.tables = nn.ModuleList(tables)
+        self.values = nn.ParameterList(nn.Parameter(own) for own in values)
+        self.register_buffer("norms", torch.stack([torch.linalg.vector_norm(own.detach()) for own in values]))
+        self.alpha = nn.Parameter(torch.zeros(len(names) + skip)) if weighting == "softmax" else None
+
+    def strengths(self) -> Float[Tensor, " branches"]:
+        """Return p, one number per branch, and the skip's last."""
+        if self.alpha is None:
+            return self.norms.new_ones(len(self.names) + self.skip)
+        return torch.softmax(self.alpha, dim=0)
+
+    def branch(self, place: int) -> Float[Tensor, " values"]:
+        """Return a branch's values as they count, without p: with their norm kept."""
+        values: Tensor = self.values[place]
+        if not self.keep_norm:
+            return values
+        kept: Tensor = values * (self.norms[place] / torch.linalg.vector_norm(values))
+        return kept
+
+    def forward(self, strengths: Float[Tensor, " branches"]) -> Float[Tensor, " points"]:
+        """Return the full weights, flat."""
+        scaled = [self.branch(place) * strengths[place] for place in range(len(self.names))]
+        full: Tensor = _SumOfGathers.apply(list(self.tables), *scaled)  # type: ignore[no-untyped-call]
+        return full
+
+    def strongest(self) -> int:
+        """Return the place of the branch with the largest alpha; the first of equals. The skip stands last."""
+        if self.alpha is None:
+            raise SpecError("this mixture has no alpha to choose by: it was made with weighting='sum'.")
+        return int(torch.argmax(self.alpha.detach()))
+
+    def penalty(self, factors: Mapping[str, float]) -> Float[Tensor, ""]:
+        r"""Return :math:`\sum_i c_i |W_i|^2` with one factor for each branch that is named.
+
+        Raises:
+            SpecError: an unknown branch, a factor that is no number from 0 up, or norms that are kept anyway.
+        """
+        if self.keep_norm:
+            raise SpecError("a penalty on norms that are kept does nothing; make the layer with keep_norm=False.")
+        total = self.norms.new_zeros(())
+        for name, factor in factors.items():
+            if name not in self.names:
+                raise SpecError(f"penalty names the branch {name!r}{did_you_mean(name, self.names)}.")
+            if not 0 <= factor < math.inf:
+                raise SpecError(f"penalty[{name!r}] is {factor}; it must be a number from 0 up.")
+            total = total + factor * cast("Tensor", self.values[self.names.index(name)]).square().sum()
+        return total
