@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from aen.children import ChildSpec, DenseChild
+from aen.children import Child, ChildSpec
 from aen.errors import AenError, RunFolderError
 from aen.training.weights import load_child
 
 
-def load(run: str | Path) -> DenseChild:
+def load(run: str | Path) -> Child:
     """Return the winner of a finished search as a module in evaluation mode.
 
     Args:

@@ -9,7 +9,7 @@ import torch
 from common import median_seconds, print_table
 from torch import nn
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import Dataset, DataSpec, Split, load_dataset
 from aen.groups import ALPHABETS, Decomposition, grid_orbits, layer_orbits
 from aen.training import cpu_threads, train_child
@@ -17,7 +17,7 @@ from aen.training import cpu_threads, train_child
 CASES = [(), ("hflip",), ("swap_tb_left",), ("rot90",), ("hflip", "vflip"), ("rot90", "hflip")]
 
 
-def train_plain(spec: ChildSpec, split: Split, threads: int) -> None:
+def train_plain(spec: DenseSpec, split: Split, threads: int) -> None:
     """Train an ordinary MLP with fused Adam: same shape, batches, epochs and threads."""
     images, labels = split.images.flatten(1), split.labels
     cells = [side * side for side in spec.grids]
@@ -45,13 +45,13 @@ def noise(side: int, train: int, validation: int) -> Dataset:
     return Dataset(DataSpec("mnist", train=train, validation=validation), 10, split(train), split(validation))
 
 
-def compare(base: ChildSpec, dataset: Dataset, alphabet: str, threads: int, title: str) -> None:
+def compare(base: DenseSpec, dataset: Dataset, alphabet: str, threads: int, title: str) -> None:
     """Print a table of children of one shape."""
     rows = []
     for names in (*CASES, ALPHABETS[alphabet]):
         spec = base.with_decomposition(Decomposition.of(names))
 
-        def cold(spec: ChildSpec = spec) -> None:
+        def cold(spec: DenseSpec = spec) -> None:
             layer_orbits.cache_clear()
             grid_orbits.cache_clear()
             train_child(spec, dataset, threads=threads)
@@ -67,10 +67,10 @@ def compare(base: ChildSpec, dataset: Dataset, alphabet: str, threads: int, titl
 def main() -> None:
     """Time whole trainings."""
     data = DataSpec(moves=("rot90", "hflip"))
-    digits = ChildSpec(data=data, grids=(8, 16, 16), head="free")
+    digits = DenseSpec(data=data, grids=(8, 16, 16), head="free")
     compare(digits, load_dataset(data), "quarter", 1, "One child, digits, 600 images x 30 epochs, 1 thread")
     cores = os.cpu_count() or 1
-    large = ChildSpec(
+    large = DenseSpec(
         data=DataSpec("mnist", train=4000, validation=1000),
         grids=(28, 20, 20),
         head="free",

@@ -13,7 +13,7 @@ import time
 import torch
 from common import print_table
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import Dataset, DataSpec, Split
 from aen.groups import Alphabet, load_classes
 from aen.training import cpu_threads, population_bytes, train_child, train_population
@@ -43,7 +43,7 @@ def main() -> None:
     data = random_data(grids[0], 4000, 1000)
     table = load_classes(Alphabet.of("quarter"), grids)
     chosen = itertools.islice(itertools.cycle(table.classes[:: max(len(table.classes) // 216, 1)]), 216)
-    spec = ChildSpec(data=data.spec, grids=grids, head="free", training=TrainingSpec(epochs=options.epochs))
+    spec = DenseSpec(data=data.spec, grids=grids, head="free", training=TrainingSpec(epochs=options.epochs))
     specs = [spec.with_decomposition(table.decomposition(c)).with_seed(i) for i, c in enumerate(chosen)]
     data = data.to(options.device)
     rows = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from common import print_table
 from scipy.stats import spearmanr
 
-from aen.children import ChildSpec
+from aen.children import DenseSpec
 from aen.data import load_dataset
 from aen.groups import load_classes
 from aen.training import train_population
@@ -35,7 +35,7 @@ def main() -> None:
     table = load_classes(alphabet_of(config), child.grids)
     data = load_dataset(child.data).to(options.device)
 
-    def accuracies(spec: ChildSpec) -> tuple[list[float], float]:
+    def accuracies(spec: DenseSpec) -> tuple[list[float], float]:
         specs = [spec.with_decomposition(table.decomposition(c)) for c in table.classes]
         started = time.perf_counter()
         found = []

@@ -16,7 +16,7 @@ import torch
 from common import median_seconds, print_table
 from torch import nn
 
-from aen.children import ChildSpec, build_child
+from aen.children import DenseSpec, build_child
 from aen.groups import Alphabet, Decomposition, load_classes
 from aen.training import cpu_threads
 from aen.training.engine import Engine
@@ -68,7 +68,7 @@ def limits() -> tuple[float, float]:
 def profile(decomposition: Decomposition) -> None:
     """Print where the time of one class's steps goes."""
     images, labels = torch.randn(IMAGES, 784), torch.randint(0, 10, (IMAGES,))
-    spec = ChildSpec(grids=GRIDS, head="free", bias="scalar_after_relu", decomposition=decomposition)
+    spec = DenseSpec(grids=GRIDS, head="free", bias="scalar_after_relu", decomposition=decomposition)
     child = build_child(spec)
     rows, engine = child.prepare(images), Engine(child, 1e-3)
     run = stepper(lambda batch: engine.step(rows.index_select(0, batch), labels.index_select(0, batch)))
@@ -103,7 +103,7 @@ def main() -> None:
         per_operation, per_byte = limits()
         plain = plain_step(images, labels)
         for network_class in table.classes[:: options.every]:
-            spec = ChildSpec(
+            spec = DenseSpec(
                 grids=GRIDS, head="free", bias="scalar_after_relu", decomposition=table.decomposition(network_class)
             )
             child = build_child(spec)

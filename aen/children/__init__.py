@@ -1,6 +1,20 @@
 """Child networks: the spec that says everything about one, and the module it describes."""
 
-from aen.children.mlp import DenseChild, build_child
+from aen.children.augmenter import Augmenter
+from aen.children.child import Child
+from aen.children.dense import DenseSpec
+from aen.children.kinds import KINDS, Kind, build_child
+from aen.children.mlp import DenseChild
 from aen.children.spec import ChildSpec, TrainingSpec
 
-__all__ = ["ChildSpec", "DenseChild", "TrainingSpec", "build_child"]
+__all__ = [
+    "KINDS",
+    "Augmenter",
+    "Child",
+    "ChildSpec",
+    "DenseChild",
+    "DenseSpec",
+    "Kind",
+    "TrainingSpec",
+    "build_child",
+]

@@ -7,20 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from aen._typing import Float
-from aen.children.spec import ChildSpec
+from aen.children.child import Child
+from aen.children.dense import DenseSpec
 from aen.nn.equivariance import equivariance_errors
 from aen.nn.heads import FreeHead, InvariantHead
 from aen.nn.linear import SymmetrizedLinear
 
 
-class DenseChild(nn.Module):
+class DenseChild(Child):
     """Tied dense layers with ReLU between grids of cells, then a head (AEN, arXiv 2104.04848).
 
     Args:
         spec: the child; its seed draws the initial weights.
     """
 
-    def __init__(self, spec: ChildSpec) -> None:
+    spec: DenseSpec
+
+    def __init__(self, spec: DenseSpec) -> None:
         super().__init__()
         self.spec = spec
         source = torch.Generator().manual_seed(spec.seed)
@@ -94,14 +97,6 @@ class DenseChild(nn.Module):
         logits: Tensor = self.head(self._hidden(rows).t())
         return logits
 
-    def forward(self, images: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch classes"]:
-        """Return the logits of images ``[batch, 1, side, side]`` or ``[batch, side**2]``."""
-        return self.forward_prepared(self.prepare(images))
-
-    def parameter_count(self) -> int:
-        """Return the number of free parameters."""
-        return sum(parameter.numel() for parameter in self.parameters())
-
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
         """Return the relative error of the features' equivariance for every generator and for random words."""
         first = self.layers[0]
@@ -114,8 +109,3 @@ class DenseChild(nn.Module):
             seed=seed,
             like=next(first.parameters()),
         )
-
-
-def build_child(spec: ChildSpec) -> DenseChild:
-    """Return the untrained network of a spec, with the initial weights of its seed."""
-    return DenseChild(spec)

@@ -1,26 +1,25 @@
-"""ChildSpec: everything that the training of one child network depends on."""
+"""ChildSpec: everything that the training of one child network depends on, whatever kind of child it is."""
 
-import functools
 import hashlib
 import json
 import math
-import operator
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from aen._typing import JsonDict
+from aen.children.kinds import spec_class
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
-from aen.groups.classes import class_key
-from aen.groups.decomposition import Decomposition
-from aen.nn.linear import Initialisation
 
-Head = Literal["free", "invariant"]
-Bias = Literal["orbit", "scalar_after_relu"]
+if TYPE_CHECKING:
+    from aen.children.augmenter import Augmenter
+
 Precision = Literal["float32", "bfloat16"]
+Optimiser = Literal["adam", "sgd"]
 
 # Part of every key: raise it when the same spec would train differently than before.
-KEY_VERSION = "child-2"
+KEY_VERSION = "child-3"
 _KINDS: dict[type, str] = {int: "a whole number", float: "finite"}
 
 
@@ -31,113 +30,137 @@ class TrainingSpec:
     Attributes:
         epochs: passes over the training images.
         batch_size: images per step; the last batch of an epoch may be smaller.
-        learning_rate: of Adam.
+        learning_rate: of the optimiser.
         precision: of the hidden layers' products; ``bfloat16`` is faster on CUDA and rounds to three digits.
-            Parameters, gradients and Adam are float32 always.
+            Parameters, gradients and the optimiser are float32 always.
+        optimiser: ``adam`` or ``sgd``; the dense child knows ``adam`` only.
+        momentum: of ``sgd``, from 0 up to but not 1.
     """
 
     epochs: int = 30
     batch_size: int = 64
     learning_rate: float = 1e-2
     precision: Precision = "float32"
+    optimiser: Optimiser = "adam"
+    momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.precision not in get_args(Precision):
-            near = did_you_mean(str(self.precision), get_args(Precision))
-            raise SpecError(f"unknown training.precision {self.precision!r}{near}.")
+        for name, known in (("precision", get_args(Precision)), ("optimiser", get_args(Optimiser))):
+            value = getattr(self, name)
+            if value not in known:
+                raise SpecError(f"unknown training.{name} {value!r}{did_you_mean(str(value), known)}.")
         for name, kind in (("epochs", int), ("batch_size", int), ("learning_rate", float)):
             value = getattr(self, name)
             # Written so that NaN fails too; 1 and 1.0 must give one key.
             if not 0 < value < math.inf or kind(value) != value:
                 raise SpecError(f"training.{name} is {value}; it must be above 0, and {_KINDS[kind]}.")
             object.__setattr__(self, name, kind(value))
+        if not 0 <= self.momentum < 1:
+            raise SpecError(f"training.momentum is {self.momentum}; it must be 0 or more, and below 1.")
+        if self.momentum and self.optimiser != "sgd":
+            raise SpecError(
+                f"training.momentum is {self.momentum}, which {self.optimiser} does not take; set it to 0, or "
+                "training.optimiser to sgd."
+            )
+        object.__setattr__(self, "momentum", float(self.momentum) + 0.0)  # 0, 0.0 and -0.0 must give one key
 
 
 @dataclass(frozen=True)
-class ChildSpec:
-    """A dense child network and its training. Two specs with the same `key` are the same training.
+class ChildSpec(ABC):
+    """A child network and its training. Two specs with the same `key` are the same training.
+
+    What every kind of child has. A kind is a subclass that is also a frozen dataclass, has only defaulted fields, and
+    is named in `aen.children.kinds`.
 
     Attributes:
         data: the images.
-        grids: side of the input grid, then of each hidden grid: ``(8, 16, 16)``.
         classes: number of outputs.
-        decomposition: what the hidden layers are equivariant to.
-        head: ``free`` (dense, as published) or ``invariant`` (mean over each orbit of the last grid, then dense).
-        bias: ``orbit`` (one per orbit of output cells, before the ReLU) or ``scalar_after_relu`` (one per layer, added
-            after the ReLU, as published).
-        initialisation: ``fan_in`` or ``published``; see `aen.nn.SymmetrizedLinear`.
         training: optimiser and budget.
         seed: of the initial weights and the order of the batches.
     """
 
+    kind: ClassVar[str]
+    # The fields that `class_key` stands for in the key: states of one class are one training.
+    class_fields: ClassVar[tuple[str, ...]] = ()
+    # How a message begins that says for images of which side the child is made.
+    side_is: ClassVar[str] = "side is"
+
     data: DataSpec = field(default_factory=DataSpec)
-    grids: tuple[int, ...] = (8, 16, 16)
     classes: int = 10
-    decomposition: Decomposition = field(default_factory=Decomposition)
-    head: Head = "invariant"
-    bias: Bias = "orbit"
-    initialisation: Initialisation = "fan_in"
     training: TrainingSpec = field(default_factory=TrainingSpec)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}
-        for name, kind in kinds.items():
-            value = getattr(self, name)
-            if value not in get_args(kind):
-                raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
-        object.__setattr__(self, "grids", tuple(operator.index(side) for side in self.grids))
-        if len(self.grids) < 2 or min(self.grids) < 1:  # noqa: PLR2004
-            raise SpecError(
-                f"grids {list(self.grids)} make no layer; give the input's side and a hidden side, from 1 up."
-            )
         if self.classes < 1:
             raise SpecError(f"classes is {self.classes}; a child needs at least 1 output.")
         if not 0 <= self.seed < 2**63:
             raise SpecError(f"seed is {self.seed}; it must be 0 or more, and below 2^63.")
-        self.decomposition.check(dict.fromkeys(self.grids))
 
     @property
+    @abstractmethod
     def class_key(self) -> str:
-        """The canonical class of the decomposition on this child's grids."""
-        return _class_key(self.decomposition, self.grids)
+        """The canonical class: children that are the same network but for their initial weights share it."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What was chosen, for display; never part of a key."""
+
+    @property
+    @abstractmethod
+    def group(self) -> str:
+        """Name of the group to which the child is equivariant."""
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Side of the images that the child takes."""
+
+    @property
+    @abstractmethod
+    def channels(self) -> int:
+        """Channels of the images that the child takes."""
+
+    @property
+    def population_key(self) -> "ChildSpec | None":
+        """What children that can be trained side by side have in common; None: this kind is always trained alone."""
+        return None
+
+    def augmenter(self, device: str) -> "Augmenter | None":
+        """Return what changes the training images before every epoch, or None if they stay as they are."""
+        del device
+        return None
 
     @property
     def key(self) -> str:
-        """A name for this training, 24 hexadecimal digits: a hash of every field, with the class for the factors."""
-        content = self.to_json() | {"decomposition": self.class_key, "version": KEY_VERSION}
+        """A name for this training, 24 hexadecimal digits: a hash of every field, with the class for the choice."""
+        content = self.to_json() | dict.fromkeys(self.class_fields, self.class_key) | {"version": KEY_VERSION}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
-    def with_decomposition(self, decomposition: Decomposition) -> "ChildSpec":
-        """Return the same child with other factors."""
-        return replace(self, decomposition=decomposition)
-
-    def with_seed(self, seed: int) -> "ChildSpec":
+    def with_seed(self, seed: int) -> Self:
         """Return the same child with another seed."""
         return replace(self, seed=seed)
 
     def to_json(self) -> JsonDict:
-        """Return a dictionary of JSON values."""
+        """Return a dictionary of JSON values. Subclasses replace those of their fields that are none."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return plain | {
-            "data": self.data.to_json(),
-            "grids": list(self.grids),
-            "decomposition": self.decomposition.to_json(),
-            "training": asdict(self.training),
-        }
+        return plain | {"kind": self.kind, "data": self.data.to_json(), "training": asdict(self.training)}
 
     @classmethod
-    def from_json(cls, value: JsonDict) -> "ChildSpec":
-        """Read what `to_json` wrote."""
-        parts = {
-            "data": DataSpec.from_json(value["data"]),
-            "grids": tuple(value["grids"]),
-            "decomposition": Decomposition.from_json(value["decomposition"]),
-            "training": TrainingSpec(**value["training"]),
-        }
-        return cls(**(value | parts))
+    def from_json(cls, value: JsonDict) -> Self:
+        """Read what `to_json` wrote, as the kind of child that it names.
 
+        Raises:
+            SpecError: no such kind, or another than the class that was asked.
+        """
+        kind = value.get("kind", "dense")  # before there were kinds, every child was dense
+        found = spec_class(kind)
+        if not issubclass(found, cls):
+            raise SpecError(f"kind is {kind!r}, but a {cls.__name__} is wanted; use ChildSpec.from_json for any kind.")
+        rest = {name: content for name, content in value.items() if name != "kind"}
+        return found(**(rest | found.parse(rest)))
 
-@functools.lru_cache(maxsize=65536)
-def _class_key(decomposition: Decomposition, grids: tuple[int, ...]) -> str:
-    return class_key(decomposition, grids)
+    @classmethod
+    def parse(cls, value: JsonDict) -> dict[str, Any]:
+        """Return the fields that JSON has in another form than the spec; subclasses add theirs."""
+        return {"data": DataSpec.from_json(value["data"]), "training": TrainingSpec(**value["training"])}

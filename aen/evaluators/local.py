@@ -16,7 +16,7 @@ from aen.errors import AenError, SpecError
 from aen.evaluators.pool import WorkerPool, train
 from aen.results.evaluation import Evaluation
 from aen.training.device import check_device, check_threads, device_memory
-from aen.training.population import group_key, population_bytes
+from aen.training.population import population_bytes
 
 if TYPE_CHECKING:
     from aen.results.store import ResultStore
@@ -214,9 +214,9 @@ class LocalEvaluator:
         """Cut specs that go together, in their order, into populations of the size that fits."""
         together: dict[ChildSpec, list[ChildSpec]] = {}
         for spec in specs:
-            together.setdefault(group_key(spec), []).append(spec)
+            together.setdefault(spec.population_key or spec, []).append(spec)
         for shared, group in together.items():
-            size = self.population
+            size = self.population if shared.population_key is not None else 1
             while size > 1 and population_bytes(shared, size) * self.workers > device_memory(self.device) // 2:
                 size //= 2
             for start in range(0, len(group), size):

@@ -104,7 +104,7 @@ class WorkerPool:
                     self._try(outer, specs, options, retries - 1)
                     return
                 error = WorkerError(
-                    f"a worker process died twice while it trained {specs[0].decomposition} (killed, or out of "
+                    f"a worker process died twice while it trained {specs[0].name} (killed, or out of "
                     "memory); use fewer workers or a smaller population."
                 )
             if error is not None:

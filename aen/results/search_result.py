@@ -41,7 +41,7 @@ class ClassResult:
     def to_json(self) -> JsonDict:
         """Return the figures that choose; no test figure is among them."""
         return {
-            "decomposition": self.spec.decomposition.name,
+            "decomposition": self.spec.name,
             "group": self.group,
             "class_key": self.class_key,
             "parameters": self.evaluations[0].parameters,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from aen._typing import IntArray
-from aen.children.spec import ChildSpec
+from aen.children.dense import DenseSpec
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits
 from aen.nn.linear import initial_bound
 from aen.nn.tying import Blocks, segment_layout
@@ -16,7 +16,7 @@ from aen.nn.tying import Blocks, segment_layout
 LINE = 16  # numbers in a cache line
 
 
-def full_shapes(spec: ChildSpec) -> list[tuple[int, ...]]:
+def full_shapes(spec: DenseSpec) -> list[tuple[int, ...]]:
     """Return the shapes of a child's full matrices: weight and bias of each layer, then of the head."""
     shapes: list[tuple[int, ...]] = []
     for i, o in zip(spec.grids[:-1], spec.grids[1:], strict=True):
@@ -35,7 +35,7 @@ class Layout:
         count: number of parameters.
     """
 
-    def __init__(self, spec: ChildSpec) -> None:
+    def __init__(self, spec: DenseSpec) -> None:
         self.spec = spec
         generators = spec.decomposition.generators
         self._parts: list[tuple[str, int, float]] = []  # name, parameters, range of the initial values

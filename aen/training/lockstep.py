@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from aen._typing import Float, Int
-from aen.children.spec import ChildSpec
+from aen.children.dense import DenseSpec
 from aen.data.dataset import Split
 from aen.training.engine import ADAM
 from aen.training.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
@@ -39,7 +39,7 @@ class Population:
         parameter_counts: how many of them each child has.
     """
 
-    def __init__(self, specs: Sequence[ChildSpec], device: str) -> None:
+    def __init__(self, specs: Sequence[DenseSpec], device: str) -> None:
         self.spec = specs[0]
         self.specs = tuple(specs)
         layouts = [Layout(spec) for spec in specs]

@@ -7,10 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from aen.children.mlp import DenseChild, build_child
+from aen.children.dense import DenseSpec
+from aen.children.kinds import build_child
+from aen.children.mlp import DenseChild
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
+from aen.training.autograd import fit
 from aen.training.engine import Engine
 from aen.training.measuring import check_fit, evaluation_of, measure_prepared
 from aen.training.population import train_population
@@ -35,7 +38,8 @@ def train_child(
     Raises:
         SpecError: the child does not fit the data set.
     """
-    if spec.training.precision != "float32":  # only full matrices are worth other precisions
+    # A population multiplies full matrices, and only these are worth other precisions.
+    if isinstance(spec, DenseSpec) and spec.training.precision != "float32":
         return train_population([spec], dataset, device=device, threads=threads, weights_folder=weights_folder)[0]
     check_fit(spec, dataset)
     started = time.perf_counter()
@@ -44,7 +48,12 @@ def train_child(
         data = dataset.to(device)
         # What the first layer does to an image without parameters is done once for all images.
         rows, validation_rows = child.prepare(data.train.images), child.prepare(data.validation.images)
-        finite = _fit(child, spec, rows, data.train.labels)
+        finite = (
+            _fit(child, spec, rows, data.train.labels)
+            if isinstance(child, DenseChild)
+            else fit(child, spec, data.train.images, data.train.labels)
+        )
+        child.eval()
         train = measure_prepared(child, rows, data.train.labels)
         validation = measure_prepared(child, validation_rows, data.validation.labels)
         good = finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
@@ -64,7 +73,7 @@ def train_child(
 
 
 def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor) -> bool:
-    """Train in place; return whether the loss stayed finite."""
+    """Train a dense child in place by written-out gradients; return whether the loss stayed finite."""
     engine = Engine(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
     for _ in range(spec.training.epochs):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import cross_entropy
 
-from aen.children.mlp import DenseChild
+from aen.children.child import Child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, Split
 from aen.errors import SpecError
@@ -36,11 +36,12 @@ def check_fit(spec: ChildSpec, dataset: Dataset) -> None:
         SpecError: it does not.
     """
     channels = dataset.train.images.shape[1]
-    if channels != 1:
-        raise SpecError(f"the images have {channels} channels; the dense child takes grey images, of 1 channel.")
-    if spec.grids[0] != dataset.side:
+    if channels != spec.channels:
+        wanted = "grey images, of 1 channel" if spec.channels == 1 else f"images of {spec.channels} channels"
+        raise SpecError(f"the images have {channels} channels; the {spec.kind} child takes {wanted}.")
+    if spec.side != dataset.side:
         raise SpecError(
-            f"grids start at {spec.grids[0]}, but the images are {dataset.side}x{dataset.side}; make them agree."
+            f"{spec.side_is} {spec.side}, but the images are {dataset.side}x{dataset.side}; make them agree."
         )
     if spec.classes != dataset.classes:
         raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
@@ -81,14 +82,14 @@ def evaluation_of(
 
 
 @torch.no_grad()
-def measure(child: DenseChild, split: Split) -> Measured:
+def measure(child: Child, split: Split) -> Measured:
     """Measure a child on a split."""
     child.eval()
     return measure_prepared(child, child.prepare(split.images), split.labels)
 
 
 @torch.no_grad()
-def measure_prepared(child: DenseChild, rows: torch.Tensor, labels: torch.Tensor) -> Measured:
+def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor) -> Measured:
     """Measure a child on images that its `prepare` has turned into rows."""
     loss = torch.zeros((), device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
@@ -99,7 +100,7 @@ def measure_prepared(child: DenseChild, rows: torch.Tensor, labels: torch.Tensor
     return Measured(float(loss) / len(labels), int(correct) / len(labels))
 
 
-def measure_test(child: DenseChild, split: Split, *, threads: int = 1) -> TestMeasurement:
+def measure_test(child: Child, split: Split, *, threads: int = 1) -> TestMeasurement:
     """Measure a trained child on the test split, on the child's device."""
     with cpu_threads(threads):
         measured = measure(child, split.to(next(child.parameters()).device))

@@ -3,10 +3,10 @@
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from aen.children.mlp import build_child
+from aen.children.dense import DenseSpec
+from aen.children.kinds import build_child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.errors import SpecError
@@ -24,13 +24,19 @@ _BYTES_PER_WEIGHT = 44
 _BYTES_PER_PARAMETER = 28
 
 
-def group_key(spec: ChildSpec) -> ChildSpec:
-    """Return what children of one population have in common: all but the decomposition and the seed."""
-    return replace(spec, decomposition=type(spec.decomposition)(), seed=0)
+def _dense(spec: ChildSpec) -> DenseSpec:
+    if not isinstance(spec, DenseSpec):
+        raise SpecError(f"a {spec.kind} child is always trained alone; only dense children make a population.")
+    return spec
 
 
 def population_bytes(spec: ChildSpec, size: int) -> int:
-    """Predict the memory that a population of this child takes on its device, the images not counted."""
+    """Predict the memory that a population of this child takes on its device, the images not counted.
+
+    Raises:
+        SpecError: this kind of child is always trained alone.
+    """
+    spec = _dense(spec)
     weights = sum(math.prod(shape) for shape in full_shapes(spec))
     activations = 6 * sum(side**2 for side in spec.grids) * max(spec.training.batch_size, evaluation_chunk(size))
     return size * (weights * (_BYTES_PER_WEIGHT + _BYTES_PER_PARAMETER) + 4 * activations)
@@ -48,7 +54,7 @@ def train_population(
     """Train children side by side from nothing and measure them on the validation images.
 
     Args:
-        specs: children that differ in decomposition and seed only.
+        specs: dense children that differ in decomposition and seed only.
         dataset: their data; moved to the device if it is not there.
         size: the population is filled up to this size, so that a child's result does not depend on how many others
             there are; by default it is the number of specs.
@@ -65,20 +71,21 @@ def train_population(
     size = len(specs) if size is None else size
     if not specs or len(specs) > size:
         raise SpecError(f"specs has {len(specs)} children; a population of size {size} takes 1 to {size}.")
-    shared = group_key(specs[0])
-    for spec in specs:
-        if group_key(spec) != shared:
+    children = [_dense(spec) for spec in specs]
+    shared = children[0].population_key
+    for spec in children:
+        if spec.population_key != shared:
             raise SpecError(f"children of one population differ in decomposition and seed only; {spec} differs more.")
         check_fit(spec, dataset)
     started = time.perf_counter()
     with cpu_threads(threads):
         data = dataset.to(device)
-        filled = [*specs, *[specs[-1]] * (size - len(specs))]
+        filled = [*children, *[children[-1]] * (size - len(children))]
         population = Population(filled, device)
         finite = population.fit(data.train)
         measured = population.measure(data.train), population.measure(data.validation)
         outcomes = []
-        for i, spec in enumerate(specs):
+        for i, spec in enumerate(children):
             train, validation = measured[0][i], measured[1][i]
             good = bool(finite[i]) and all(math.isfinite(m.loss) for m in (train, validation))
             name = None

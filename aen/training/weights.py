@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
-from aen.children.mlp import DenseChild, build_child
+from aen.children.child import Child
+from aen.children.kinds import build_child
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
 
 
-def save_weights(child: DenseChild, path: Path) -> str:
+def save_weights(child: Child, path: Path) -> str:
     """Write a child's weights; the file appears under its name only when it is whole. Returns the file's name."""
     from safetensors.torch import save_file
 
@@ -20,7 +21,7 @@ def save_weights(child: DenseChild, path: Path) -> str:
     return path.name
 
 
-def load_child(spec: ChildSpec, path: Path) -> DenseChild:
+def load_child(spec: ChildSpec, path: Path) -> Child:
     """Return the trained network of a spec, in evaluation mode on the CPU.
 
     Raises:

@@ -23,16 +23,15 @@ def conclude(task: Task, found: Sequence[str]) -> JsonDict:
     Returns:
         The summary's part on winner, baseline and selection.
     """
-    config, table, threads = task.config, task.table, task.config.evaluator.threads
+    config, space, threads = task.config, task.space, task.config.evaluator.threads
     seeds = fresh_seeds(config.seed, config.selection.seeds)
-    by_key = {c.key: c for c in table.classes}
-    untied = table.classes[0]
+    by_key = {c.key: c for c in space.classes}
+    untied = space.baseline
     chosen = [by_key[key] for key in found[: config.selection.top]]
     chosen += [] if untied in chosen else [untied]
 
     task.listener(StageStarted("select", len(chosen) * len(seeds)))
-    decompositions = [table.decomposition(c) for c in chosen]
-    selected = retrain(task.evaluator, task.child, decompositions, seeds, task.listener)
+    selected = retrain(task.evaluator, [space.spec(c) for c in chosen], seeds, task.listener)
     ranking = rank(selected)
     winner = ranking[0]
     baseline = next(result for result in selected if result.class_key == untied.key)
@@ -40,7 +39,7 @@ def conclude(task: Task, found: Sequence[str]) -> JsonDict:
     summary: JsonDict = {}
     if task.planted is not None:
         task.listener(StageStarted("compare", len(seeds)))
-        (theirs,) = retrain(task.evaluator, task.child, [task.planted], seeds, task.listener)
+        (theirs,) = retrain(task.evaluator, [task.planted], seeds, task.listener)
         summary["hidden_group"] = _against_planted(winner, theirs, ranking, found)
 
     tested = measure_on_test(winner, task.folder.weights, threads=threads)
@@ -48,7 +47,7 @@ def conclude(task: Task, found: Sequence[str]) -> JsonDict:
     tested_baseline = tested if same else measure_on_test(baseline, task.folder.weights, threads=threads)
     _keep_best(winner, task.folder)
     return summary | {
-        "winner": tested.to_json() | {"factors": winner.spec.decomposition.to_json()},
+        "winner": tested.to_json() | {"spec": winner.spec.to_json()},
         "baseline": tested_baseline.to_json(),
         "winner_minus_baseline": _difference(tested, tested_baseline),
         "selection": [result.to_json() for result in ranking],

@@ -33,7 +33,7 @@ class DataConfig(_Section):
 
 
 class ChildConfig(_Section):
-    """The child network; see `aen.children.ChildSpec`."""
+    """The child network; see `aen.children.DenseSpec`."""
 
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((16, 16), min_length=1, description="hidden grids' sides")
     head: Literal["free", "invariant"] = Field("free", description="what stands after the last hidden grid")
@@ -48,6 +48,8 @@ class TrainingConfig(_Section):
     batch_size: int = Field(64, gt=0)
     learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is for CUDA")
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="the dense child knows adam only")
+    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
 
 
 class EnvironmentConfig(_Section):

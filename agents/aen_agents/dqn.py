@@ -12,9 +12,9 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
 
-import aen_envs  # noqa: F401 - registers the environments
 from aen._typing import JsonDict
 from aen_agents.config import DQNConfig
+from aen_agents.environments import make_environment
 from aen_agents.events import StageStarted
 from aen_agents.explorer import Task
 from aen_agents.visits import Visits
@@ -158,28 +158,19 @@ class DQNExplorer:
         self.visits = Visits(
             budget=task.config.budget,
             counted=agent.first_visits,
-            classes=len(task.table.classes),
-            states=len(task.table.class_of_state),
+            classes=len(task.space.classes),
+            states=task.space.states,
             listener=task.listener,
             history=task.folder.history_file,
         )
 
     def explore(self) -> None:
         """Walk until the budget is used up."""
-        task, visits, environment = self.task, self.visits, self.task.config.environment
+        task, visits = self.task, self.visits
         for events in (task.folder.path / "tensorboard").glob("events.*"):
             events.unlink()  # a run that goes on tells its whole story again
         task.listener(StageStarted("explore", min(visits.budget.children, visits.total)))
-        env = gym.make(
-            "aen/GroupDecomposition-v0",
-            child=task.child,
-            alphabet=task.table.alphabet,
-            evaluator=task.evaluator,
-            reward=environment.reward,
-            horizon=environment.horizon,
-            stop_action=environment.stop_action,
-            child_seed=task.config.seed,
-        )
+        env = make_environment(task)
         explore(self.agent, env, visits, seed=task.config.seed, folder=task.folder.path)
         all_known = len(visits.accuracy_of_class) >= visits.classes
         if visits.steps < self.agent.learn_after and not all_known:
@@ -189,10 +180,9 @@ class DQNExplorer:
             )
 
     def found(self) -> list[str]:
-        """Return the classes met, best first; at equal accuracy the one with fewer weights."""
-        accuracy = self.visits.accuracy_of_class
-        orbits = {c.key: c.orbits for c in self.task.table.classes}
-        return sorted(accuracy, key=lambda key: (-accuracy[key], orbits[key]))
+        """Return the classes met, best first; at equal accuracy the one with fewer parameters."""
+        accuracy, parameters = self.visits.accuracy_of_class, self.visits.parameters_of_class
+        return sorted(accuracy, key=lambda key: (-accuracy[key], parameters[key]))
 
     def figures(self) -> JsonDict:
         """Return the counts of visits."""

@@ -61,7 +61,7 @@ class Trained:
 
     Attributes:
         state: the class's representative, bits as one number.
-        factors: its factors.
+        factors: its factors, or what else was chosen.
         class_key: the canonical class.
         seed: of the child.
         accuracy: validation accuracy.
@@ -79,7 +79,7 @@ class Retrained:
     """A child of a later stage is done.
 
     Attributes:
-        factors: its decomposition.
+        factors: its factors, or what else was chosen.
         accuracy: validation accuracy.
     """
 

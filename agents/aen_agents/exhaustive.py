@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 from aen._typing import JsonDict
 from aen.evaluators import stream
-from aen.groups import NetworkClass
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, compare, rank
+from aen.spaces import Space, SpaceClass
 from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
 from aen_agents.explorer import Task
@@ -27,15 +27,15 @@ class ExhaustiveExplorer:
     def __init__(self, task: Task, agent: ExhaustiveConfig) -> None:
         self.task = task
         self.seeds = exploring_seeds(task.config)
-        self.total = agent.seeds * len(task.table.classes)
+        self.total = agent.seeds * len(task.space.classes)
         # By (place of the seed, place of the class): the whole space is known on one seed before the next begins.
         self._trained: dict[tuple[int, int], Evaluation] = {}
         self._space: JsonDict | None = None
 
     def explore(self) -> None:
         """Train every class on every seed, then rank them."""
-        task, classes = self.task, self.task.table.classes
-        children = [task.child.with_decomposition(task.table.decomposition(c)) for c in classes]
+        task, space, classes = self.task, self.task.space, self.task.space.classes
+        children = [space.spec(c) for c in classes]
         specs = [child.with_seed(seed) for seed in self.seeds for child in children]
         task.listener(StageStarted("explore", self.total))
         history = _History(task.folder)
@@ -43,8 +43,8 @@ class ExhaustiveExplorer:
             seed, number = divmod(place, len(classes))
             self._trained[seed, number] = evaluation
             event = Trained(
-                state=classes[number].representative,
-                factors=specs[place].decomposition.name,
+                state=space.number_of(classes[number].representative),
+                factors=specs[place].name,
                 class_key=evaluation.class_key,
                 seed=specs[place].seed,
                 accuracy=evaluation.validation_accuracy,
@@ -55,7 +55,7 @@ class ExhaustiveExplorer:
         results = [
             ClassResult(
                 spec=child,
-                group=child.decomposition.describe(child.grids).name,
+                group=child.group,
                 evaluations=tuple(self._trained[seed, number] for seed in range(len(self.seeds))),
             )
             for number, child in enumerate(children)
@@ -68,7 +68,7 @@ class ExhaustiveExplorer:
 
     def figures(self) -> JsonDict:
         """Return counts, and the whole space once it is known."""
-        known = [self.task.table.classes[number] for number in {number for _, number in self._trained}]
+        known = [self.task.space.classes[number] for number in {number for _, number in self._trained}]
         counts = {
             "steps": len(self._trained),
             "states_visited": sum(network_class.states for network_class in known),
@@ -80,30 +80,33 @@ class ExhaustiveExplorer:
 
 def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int]) -> JsonDict:
     """Return the summary's ``space``: every class, best first, and where the data's own group stands among them."""
-    by_key = {c.key: c for c in task.table.classes}
+    by_key = {c.key: c for c in task.space.classes}
     best = ranking[0]
     rows = [
-        _row(result, by_key[result.class_key], place) | _best_minus(best, result)
+        _row(result, task.space, by_key[result.class_key], place) | _best_minus(best, result)
         for place, result in enumerate(ranking)
     ]
     space: JsonDict = {"seeds": list(seeds), "classes": rows}
     if len(seeds) > 1:
         space["not_separated_from_best"] = sum(not row["best_minus_it"]["better_on_validation"] for row in rows)
     if task.planted is not None:
-        key = task.child.with_decomposition(task.planted).class_key
+        key = task.planted.class_key
         space["hidden_group"] = next((row for row in rows if row["class_key"] == key), None)
         if space["hidden_group"] is None:
             task.notice(f"the alphabet cannot express the images' own moves, {task.planted.name}: no class is theirs")
     return space
 
 
-def _row(result: ClassResult, network_class: NetworkClass, place: int) -> JsonDict:
-    return result.to_json() | {
-        "rank": place + 1,
-        "representative": network_class.representative,
-        "states": network_class.states,
-        "orbits": list(network_class.orbits),
-    }
+def _row(result: ClassResult, space: Space, network_class: SpaceClass, place: int) -> JsonDict:
+    return (
+        result.to_json()
+        | {
+            "rank": place + 1,
+            "representative": space.number_of(network_class.representative),
+            "states": network_class.states,
+        }
+        | space.describe_class(network_class)
+    )
 
 
 def _best_minus(best: ClassResult, it: ClassResult) -> JsonDict:

@@ -7,7 +7,7 @@ from typing import Protocol
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.evaluators import Evaluator
-from aen.groups import ClassTable, Decomposition
+from aen.spaces import Space
 from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener
 from aen_agents.run_folder import RunFolder
@@ -19,9 +19,8 @@ class Task:
 
     Attributes:
         config: the search.
-        child: the untied child.
-        table: the different networks of the alphabet.
-        planted: the group by which the images were moved, if they were.
+        space: the children to choose among.
+        planted: the child with the group by which the images were moved, if they were and it is known.
         evaluator: trains children or looks them up.
         folder: where files go.
         listener: is told what happens.
@@ -29,9 +28,8 @@ class Task:
     """
 
     config: SearchConfig
-    child: ChildSpec
-    table: ClassTable
-    planted: Decomposition | None
+    space: Space
+    planted: ChildSpec | None
     evaluator: Evaluator
     folder: RunFolder
     listener: Listener

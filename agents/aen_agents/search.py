@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import ChildSpec, DenseSpec, TrainingSpec
 from aen.data import DataSpec, find_source, load_dataset, pinned
 from aen.errors import DataError, GroupError
 from aen.evaluators import LocalEvaluator
-from aen.groups import Alphabet, ClassTable, Decomposition, Generator, check_enumerable, load_classes
+from aen.groups import Alphabet, Generator, check_enumerable, load_classes
 from aen.results.store import ResultStore
+from aen.spaces import DecompositionSpace, Space
 from aen.training import available_cores, check_device, check_threads, cpu_threads
 from aen_agents.conclusion import conclude
 from aen_agents.config import ExhaustiveConfig, SearchConfig
@@ -25,14 +26,11 @@ from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
 
-SUMMARY_VERSION = 1  # raise it when a key goes or changes its meaning; a new key leaves it
+SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 CUDA_POPULATION = 64  # what `evaluator.population: null` means there
-_AGREEING = (
-    "a shift by a part of the side, such as vshift(1/4), has one order on every grid; alphabet=quarter has those"
-)
 
 
-def child_of(config: SearchConfig) -> ChildSpec:
+def child_of(config: SearchConfig) -> DenseSpec:
     """Return the untied child of a config."""
     try:
         data = DataSpec(**config.data.model_dump())
@@ -42,7 +40,7 @@ def child_of(config: SearchConfig) -> ChildSpec:
     source = find_source(data.name)
     if source.channels != 1:
         raise DataError(f"data set {data.name!r} has {source.channels} channels; the dense child needs grey images.")
-    return ChildSpec(
+    return DenseSpec(
         data=data,
         grids=(source.side, *config.child.hidden),
         classes=source.classes,
@@ -58,6 +56,12 @@ def alphabet_of(config: SearchConfig) -> Alphabet:
     """Return the alphabet of a config, with the user's own generators."""
     custom = {name: Generator.from_permutations(name, tables) for name, tables in config.generators.items()}
     return Alphabet.of(config.alphabet, custom)
+
+
+def space_of(config: SearchConfig) -> Space:
+    """Return the space of a config; on large grids its classes take seconds, the first time."""
+    child = child_of(config)
+    return DecompositionSpace(child, load_classes(alphabet_of(config), child.grids))
 
 
 def _processor() -> str:
@@ -83,8 +87,7 @@ class Search:
         self.config = config
         self.child = child_of(config)
         try:
-            self.alphabet = alphabet_of(config)
-            check_enumerable(self.alphabet, self.child.grids)
+            check_enumerable(alphabet_of(config), self.child.grids)
         except GroupError as error:
             raise GroupError(f"alphabet on the grids {list(self.child.grids)}: {error}") from error
         load_dataset(self.child.data)
@@ -94,9 +97,9 @@ class Search:
         self._listener = listener
 
     @cached_property
-    def table(self) -> ClassTable:
-        """The different networks of the alphabet; the first look takes seconds on large grids."""
-        return load_classes(self.alphabet, self.child.grids)
+    def space(self) -> Space:
+        """The children to choose among; the first look takes seconds on large grids."""
+        return space_of(self.config)
 
     def run(self, folder: RunFolder) -> JsonDict:
         """Run the search and return its summary, which is also written to the folder.
@@ -114,12 +117,12 @@ class Search:
             closing(self._evaluator(store, folder)) as evaluator,
         ):
             evaluator.start()  # workers come up while the classes are found
-            self._warn_of_mismatches()
+            for remark in self.space.remarks():
+                self._notice(remark)
             task = Task(
                 config=self.config,
-                child=self.child,
-                table=self.table,
-                planted=self._planted_group(),
+                space=self.space,
+                planted=self._planted(),
                 evaluator=evaluator,
                 folder=folder,
                 listener=self._listener,
@@ -167,16 +170,12 @@ class Search:
         known = isinstance(self.config.agent, ExhaustiveConfig)
         return CUDA_POPULATION if known and settings.device != "cpu" else 1
 
-    def _warn_of_mismatches(self) -> None:
-        for mismatch in self.alphabet.order_mismatches(self.child.grids):
-            self._notice(f"{mismatch}: the joint action ties more than either grid asks for; {_AGREEING}")
-
     def _notice(self, text: str) -> None:
         self.notices.append(text)
         self._listener(Notice(text))
 
     def _head(self, explorer: Explorer) -> JsonDict:
-        table = self.table
+        space, closed_sets = self.space, self.space.closed_sets()
         return {
             "version": SUMMARY_VERSION,
             "status": "interrupted",
@@ -184,9 +183,9 @@ class Search:
             "agent": self.config.agent.name,
             "seed": self.config.seed,
             "selection_seeds": fresh_seeds(self.config.seed, self.config.selection.seeds),
-            "states": len(table.class_of_state),
-            "classes": len(table.classes),
-            "closed_sets": {c.key: table.closed_set(c) for c in table.classes},
+            "states": space.states,
+            "classes": len(space.classes),
+            **({"closed_sets": closed_sets} if closed_sets else {}),
             "provenance": {
                 **{name: version(name) for name in ("aen", "torch", "numpy", *explorer.packages)},
                 "python": platform.python_version(),
@@ -200,17 +199,16 @@ class Search:
             },
         }
 
-    def _planted_group(self) -> Decomposition | None:
-        """Return the group by which the images were moved, if they were."""
+    def _planted(self) -> ChildSpec | None:
+        """Return the child with the group by which the images were moved, if they were and the space knows it."""
         data = self.child.data  # a benchmark's name stands for its moves there
         if not data.moves:
             return None
-        planted = Decomposition.of(data.moves)
         try:
-            planted.check(self.child.grids)
+            planted = self.space.spec_of_moves(data.moves)
         except GroupError as error:
             self._notice(f"the images' own moves do not act on every grid of the child: {error}")
             return None
-        if data.angles == "any" and "rot90" in data.moves:
+        if planted is not None and data.angles == "any" and "rot90" in data.moves:
             self._notice("turns by any angle are more than the group of rot90, with which the winner is compared")
         return planted

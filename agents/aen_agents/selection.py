@@ -6,7 +6,6 @@ from pathlib import Path
 from aen.children import ChildSpec
 from aen.data import load_test_split
 from aen.evaluators import Evaluator, stream
-from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, TestedClass
 from aen.training import load_child, measure_test
@@ -29,22 +28,18 @@ def exploring_seeds(config: SearchConfig) -> list[int]:
 
 
 def retrain(
-    evaluator: Evaluator,
-    child: ChildSpec,
-    decompositions: Sequence[Decomposition],
-    seeds: Sequence[int],
-    listener: Listener,
+    evaluator: Evaluator, children: Sequence[ChildSpec], seeds: Sequence[int], listener: Listener
 ) -> list[ClassResult]:
-    """Train the child of each decomposition on every seed, keeping the weights."""
-    specs = [child.with_decomposition(d).with_seed(seed) for d in decompositions for seed in seeds]
+    """Train each child on every seed instead of its own, keeping the weights."""
+    specs = [child.with_seed(seed) for child in children for seed in seeds]
     outcomes: dict[int, Evaluation] = {}
     for place, evaluation in stream(evaluator, specs, keep_weights=True):
         outcomes[place] = evaluation
-        listener(Retrained(specs[place].decomposition.name, evaluation.validation_accuracy))
+        listener(Retrained(specs[place].name, evaluation.validation_accuracy))
     return [
         ClassResult(
             spec=specs[first],
-            group=specs[first].decomposition.describe(child.grids).name,
+            group=specs[first].group,
             evaluations=tuple(outcomes[first + i] for i in range(len(seeds))),
         )
         for first in range(0, len(specs), len(seeds))

@@ -39,6 +39,7 @@ class Visits:
         self.steps = 0
         self.seen_states: set[int] = set()
         self.accuracy_of_class: dict[str, float] = {}
+        self.parameters_of_class: dict[str, int] = {}
         self._listener = listener
         # A run that goes on repeats what it did before; what the earlier one wrote stays until that is overtaken.
         self._earlier = history.read_text(encoding="utf-8").count("\n") if history.is_file() else 0
@@ -63,6 +64,7 @@ class Visits:
         self.steps += not start
         self.seen_states.add(info["state"])
         self.accuracy_of_class.setdefault(info["class_key"], info["accuracy"])
+        self.parameters_of_class.setdefault(info["class_key"], info["parameters"])
         event = Visited(
             step=self.steps,
             visits=self.first_visits,

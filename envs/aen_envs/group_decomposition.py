@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import SpecError, did_you_mean
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate
@@ -19,10 +19,10 @@ from aen_envs.rewards import REWARDS, RewardKind
 Bits = npt.NDArray[np.int8]
 
 
-def quick_child() -> ChildSpec:
+def quick_child() -> DenseSpec:
     """Return the child of an environment made bare: moved digits, trained in about a tenth of a second."""
     data = DataSpec("digits", train=400, validation=400, test=400, moves=("rot90", "hflip"))
-    return ChildSpec(data=data, grids=(8, 16, 16), head="free", training=TrainingSpec(epochs=6, learning_rate=1e-2))
+    return DenseSpec(data=data, grids=(8, 16, 16), head="free", training=TrainingSpec(epochs=6, learning_rate=1e-2))
 
 
 class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
@@ -55,7 +55,7 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
     Truncation after `horizon` steps. Termination by the stop action, where there is one.
 
     ## Arguments
-    - `child`: the ChildSpec whose factors are chosen; its own decomposition is not used. By default digits, moved by
+    - `child`: the DenseSpec whose factors are chosen; its own decomposition is not used. By default digits, moved by
       quarter turns and flips, with a budget of about a tenth of a second.
     - `alphabet`: an Alphabet, the name of one (``published``, ``quarter``), or factors such as
       ``["rot90", "hflip x vflip"]``.
@@ -81,7 +81,7 @@ class GroupDecompositionEnv(gym.Env[Bits, np.int64]):
     def __init__(
         self,
         *,
-        child: ChildSpec | None = None,
+        child: DenseSpec | None = None,
         alphabet: Alphabet | str | Sequence[str | Factor] = "quarter",
         evaluator: Evaluator | None = None,
         reward: RewardKind = "delta",

@@ -169,10 +169,10 @@ def test_a_benchmark_is_used_by_name_and_its_moves_are_seen(folder: Path) -> Non
     child = child_of(config("gmnist-hflip"))
     assert child == child_of(config("mnist", moves=["hflip"]))
     assert child.grids == (28, 8)
-    planted = Search(config("gmnist-hflip"), lambda _: None)._planted_group()
+    planted = Search(config("gmnist-hflip"), lambda _: None)._planted()
     assert planted is not None
     assert planted.name == "hflip"
-    assert Search(config("gmnist-none"), lambda _: None)._planted_group() is None
+    assert Search(config("gmnist-none"), lambda _: None)._planted() is None
 
 
 @pytest.mark.parametrize(

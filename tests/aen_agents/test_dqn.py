@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
@@ -13,12 +14,14 @@ import torch
 from stable_baselines3.common.monitor import Monitor
 
 import aen_envs  # noqa: F401
-from aen.children import ChildSpec
+from aen.children import ChildSpec, DenseSpec
 from aen.data import DataSpec
+from aen.errors import SpecError
 from aen.groups import ALPHABETS
 from aen.results import Evaluation
 from aen_agents.config import BudgetConfig, DQNConfig, load_config
 from aen_agents.dqn import SearchDQN, VisitRule, explore, make_dqn
+from aen_agents.environments import make_environment
 from aen_agents.visits import Visits
 
 GOOD = {"rot90", "hflip"}
@@ -33,6 +36,7 @@ class Table:
         assert not keep_weights
         futures = []
         for spec in specs:
+            assert isinstance(spec, DenseSpec)
             chosen = {factor.name for factor in spec.decomposition.factors}
             accuracy = 0.5 + 0.2 * len(chosen & GOOD) - 0.1 * len(chosen - GOOD)
             future: Future[Evaluation] = Future()
@@ -47,7 +51,7 @@ class Table:
 
 
 NAMES = ("rot90", "hflip", "hshift(1/4)", "vshift(1/4)", "quadrants", "swap_lr")
-CHILD = ChildSpec(data=DataSpec(), grids=(4, 4))
+CHILD = DenseSpec(data=DataSpec(), grids=(4, 4))
 
 
 @pytest.fixture
@@ -195,3 +199,9 @@ def test_same_seed_same_walk(make_visits: Callable[..., Visits], folder: Path) -
         explore(DQNConfig(learn_after=8), Monitor(env), visits, seed=3, folder=folder)
         walks.append((folder / "history.jsonl").read_text())
     assert walks[0] == walks[1]
+
+
+def test_a_space_without_an_environment_is_named() -> None:
+    task = SimpleNamespace(space=object(), config=load_config(Path("configs/digits.yaml")))
+    with pytest.raises(SpecError, match="there is no environment for a object; use agent=exhaustive"):
+        make_environment(task)  # type: ignore[arg-type]

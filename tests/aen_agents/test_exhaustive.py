@@ -13,8 +13,9 @@ import pytest
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec
-from aen.groups import ClassTable, Decomposition, enumerate_classes
+from aen.groups import ClassTable, enumerate_classes
 from aen.results import Evaluation
+from aen.spaces import DecompositionSpace
 from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Event, StageStarted, Trained
 from aen_agents.exhaustive import ExhaustiveExplorer
@@ -160,11 +161,11 @@ def task_of(
     config: SearchConfig, path: Path, listener: Callable[[Event], None], evaluator: Shuffled, moves: str = "rot90"
 ) -> Task:
     child = child_of(config)
+    space = DecompositionSpace(child, enumerate_classes(alphabet_of(config), child.grids))
     return Task(
         config=config,
-        child=child,
-        table=enumerate_classes(alphabet_of(config), child.grids),
-        planted=Decomposition.of(moves),
+        space=space,
+        planted=space.spec_of_moves([moves]),
         evaluator=evaluator,
         folder=RunFolder.create(config, path),
         listener=listener,

@@ -29,6 +29,7 @@ def info(state: int, *, looked_up: bool = False) -> dict[str, object]:
         "state": state,
         "class_key": key,
         "accuracy": 0.5 + 0.1 * CLASS_OF_STATE[state],
+        "parameters": 1,
         "factors": f"f{state}",
         "group": "C2",
         "looked_up": looked_up,

@@ -2,7 +2,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from aen.children import ChildSpec
+from aen.children import DenseSpec
 from aen.results import Evaluation
 
 
@@ -63,7 +63,7 @@ def table():
 
 @pytest.fixture(scope="session")
 def small_child():
-    return ChildSpec(grids=(4, 4))
+    return DenseSpec(grids=(4, 4))
 
 
 @pytest.fixture

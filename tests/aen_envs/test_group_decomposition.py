@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.children import ChildSpec
+from aen.children import DenseSpec
 from aen.errors import AenError, GroupError, SpecError
 from aen.evaluators import Evaluator, LocalEvaluator
 from aen.groups import Alphabet, Decomposition
@@ -38,7 +38,7 @@ FORMULAS = {
 def test_an_episode_obeys_its_definition(table, data, reward, stop, horizon):
     alphabet, factors, grids = data.draw(st.sampled_from(ALPHABETS))
     n = len(factors)
-    child = ChildSpec(grids=grids)
+    child = DenseSpec(grids=grids)
     env = GroupDecompositionEnv(
         child=child,
         alphabet=alphabet,
@@ -192,8 +192,8 @@ def test_a_failing_evaluator_leaves_the_state_as_it_was(make_env, monkeypatch):
         ({"alphabet": ["hflip", "hflip"]}, GroupError, "offers 'hflip' more than once"),
         ({"alphabet": "published"}, GroupError, r"'hshift\(4\)' shifts beyond the 4x4 grid"),
         ({"alphabet": ["rot90 x hflip"]}, GroupError, "does not commute"),
-        ({"child": ChildSpec(grids=(6, 6))}, GroupError, "1/4 of a side of 6 is not a whole number of cells"),
-        ({"child": ChildSpec(grids=(4, 3)), "alphabet": ["quadrants"]}, GroupError, "needs an even grid, not 3x3"),
+        ({"child": DenseSpec(grids=(6, 6))}, GroupError, "1/4 of a side of 6 is not a whole number of cells"),
+        ({"child": DenseSpec(grids=(4, 3)), "alphabet": ["quadrants"]}, GroupError, "needs an even grid, not 3x3"),
     ],
 )
 def test_a_wrong_argument_is_named(make_env, arguments, error, message):

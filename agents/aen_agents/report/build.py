@@ -1,7 +1,8 @@
 """Building a run's report from what its folder holds, finished or not."""
 
+import functools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from statistics import fmean
@@ -10,16 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from aen._typing import JsonDict
-from aen.children import ChildSpec
+from aen.children import ChildSpec, DenseSpec
 from aen.data import load_dataset
-from aen.groups import Alphabet, Decomposition
-from aen.groups.classes import mask_to_bits
 from aen.results import Evaluation
 from aen.results.store import ResultStore
+from aen.spaces import Space
 from aen_agents.report import figures
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.run_folder import RunFolder, write_atomically
-from aen_agents.search import alphabet_of, child_of
+from aen_agents.search import child_of, space_of
 from aen_agents.selection import exploring_seeds
 
 
@@ -77,7 +77,7 @@ def build_report(folder: RunFolder) -> None:
             history,
             searched=_by_class(trained),
             roles=roles,
-            alphabet=alphabet_of(config),
+            find_space=functools.partial(space_of, config),  # its classes take time: only if they are shown
             seeds=len(seeds),
         ),
         aen_version=version("aen"),
@@ -132,11 +132,11 @@ def _pictures(
     *,
     searched: dict[str, _Searched],
     roles: dict[str, str],
-    alphabet: Alphabet,
+    find_space: Callable[[], Space],
     seeds: int,
 ) -> list[_Picture]:
     # A class has many states; the re-trained ones are shown by the name that the verdict uses, not the first visited.
-    names = {key: found.spec.decomposition.name for key, found in searched.items()}
+    names = {key: found.spec.name for key, found in searched.items()}
     names |= {row["class_key"]: row["decomposition"] for row in _retrained(summary)}
     classes = [
         figures.VisitedClass(names[key], found.accuracy, found.parameters, roles.get(key, ""))
@@ -149,12 +149,12 @@ def _pictures(
         pictures.append(_Picture(title, text, Markup(svg)))  # noqa: S704 - made by matplotlib just now
 
     if "winner" in summary:
-        winner = Decomposition.from_json(summary["winner"]["factors"])
-        if winner.factors:
+        winner = ChildSpec.from_json(summary["winner"]["spec"])
+        if isinstance(winner, DenseSpec) and winner.decomposition.factors:
             add(
                 "What the winner ties together",
                 "Cells of one colour are one orbit: the group moves them onto each other; they share weights.",
-                figures.orbit_pictures(winner, child.grids),
+                figures.orbit_pictures(winner.decomposition, winner.grids),
             )
         rows = [
             (
@@ -176,7 +176,7 @@ def _pictures(
             "The whole space",
             "Each circle is a network, coloured by its validation accuracy. A line leads up to the next networks that "
             "are tied further. Point at a circle to see which it is.",
-            _lattice(closed_sets, searched, names, roles, alphabet),
+            _lattice(closed_sets, searched, names, roles, find_space()),
         )
     if any(visit.get("first") for visit in history):
         add("The search", "What each new child reached, and the best so far.", figures.learning_curve(history))
@@ -204,11 +204,10 @@ def _lattice(
     searched: dict[str, _Searched],
     names: dict[str, str],
     roles: dict[str, str],
-    alphabet: Alphabet,
+    space: Space,
 ) -> str:
     def named(key: str) -> str:
-        bits = mask_to_bits(closed_sets[key], len(alphabet))
-        return names.get(key) or alphabet.decomposition(bits).name
+        return names.get(key) or space.closed_set_name(closed_sets[key])
 
     return lattice(
         [

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from aen.children import ChildSpec, build_child
+from aen.children import DenseSpec, build_child
 from aen.groups import Decomposition
 
 GROUPS = [["rot90"], ["rot90", "hflip"], ["hflip x vflip"], ["hshift(1/4)", "vshift(1/4)"], ["quadrants"]]
@@ -13,7 +13,7 @@ GROUPS = [["rot90"], ["rot90", "hflip"], ["hflip x vflip"], ["hshift(1/4)", "vsh
 
 def child_of(factors, **options):
     options = {"grids": (8, 4, 4), **options}
-    return build_child(ChildSpec(decomposition=Decomposition.of(factors), **options))
+    return build_child(DenseSpec(decomposition=Decomposition.of(factors), **options))
 
 
 def images(side=8, n=6):

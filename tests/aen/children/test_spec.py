@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import ChildSpec, DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, GroupError, SpecError
 from aen.groups import Decomposition, Generator, class_key
 
-BASE = ChildSpec(grids=(4, 2), decomposition=Decomposition.of(["rot90"]))
+BASE = DenseSpec(grids=(4, 2), decomposition=Decomposition.of(["rot90"]))
 OTHER_DATA = {
     "name": "letters",
     "train": 601,
@@ -24,6 +24,7 @@ OTHER_DATA = {
     "moves_seed": 1,
 }
 OTHER_TRAINING = {"epochs": 31, "batch_size": 63, "learning_rate": 0.02, "precision": "bfloat16"}
+SGD = {"optimiser": "sgd", "momentum": 0.9}  # which the dense child refuses
 OTHER = {
     "grids": (4, 4),
     "classes": 11,
@@ -49,9 +50,9 @@ def names_of(kind):
 
 
 def test_every_field_has_another_value_here():
-    assert names_of(ChildSpec) == {*OTHER, "data", "training"}
+    assert names_of(DenseSpec) == {*OTHER, "data", "training"}
     assert names_of(DataSpec) == set(OTHER_DATA)
-    assert names_of(TrainingSpec) == set(OTHER_TRAINING)
+    assert names_of(TrainingSpec) == {*OTHER_TRAINING, *SGD}
 
 
 def test_key_changes_with_every_single_field():
@@ -80,11 +81,11 @@ def test_json_keeps_user_made_generators_and_numbers_exactly(table, seed, rate):
     decomposition = Decomposition.of(["hflip", "rot90 x| mine", "mine"], {"mine": mine})
     # The product is only checked where it acts; on 2x2 it may be none.
     try:
-        spec = ChildSpec(grids=(2, 2), decomposition=decomposition)
+        spec = DenseSpec(grids=(2, 2), decomposition=decomposition)
     except GroupError:
-        spec = ChildSpec(grids=(2, 2), decomposition=Decomposition.of(["mine", "hflip"], {"mine": mine}))
+        spec = DenseSpec(grids=(2, 2), decomposition=Decomposition.of(["mine", "hflip"], {"mine": mine}))
     spec = replace(spec, seed=seed, training=TrainingSpec(learning_rate=rate))
-    copy = ChildSpec.from_json(json.loads(json.dumps(spec.to_json())))
+    copy = DenseSpec.from_json(json.loads(json.dumps(spec.to_json())))
     assert copy == spec
     assert copy.key == spec.key
 
@@ -103,11 +104,11 @@ def test_states_of_one_class_are_one_training(factors):
 def test_key_depends_on_the_tables_of_a_user_made_generator_and_not_on_its_name():
     def key(name, table):
         mine = Generator.from_permutations(name, [table])
-        return ChildSpec(grids=(2, 2), decomposition=Decomposition.of([name], {name: mine})).key
+        return DenseSpec(grids=(2, 2), decomposition=Decomposition.of([name], {name: mine})).key
 
     assert key("mine", [1, 0, 3, 2]) == key("other", [1, 0, 3, 2])
     assert key("mine", [1, 0, 3, 2]) != key("mine", [2, 3, 0, 1])
-    hflip = ChildSpec(grids=(2, 2), decomposition=Decomposition.of(["hflip"])).key
+    hflip = DenseSpec(grids=(2, 2), decomposition=Decomposition.of(["hflip"])).key
     assert key("mine", [1, 0, 3, 2]) == hflip
 
 
@@ -140,12 +141,51 @@ def test_training_without_effort_is_refused(field, value):
         TrainingSpec(**{field: value})
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"optimiser": "sdg"}, "unknown training.optimiser 'sdg'.*did you mean 'sgd'"),
+        ({"optimiser": "sgd", "momentum": 1.0}, "training.momentum is 1.0; it must be 0 or more, and below 1"),
+        ({"optimiser": "sgd", "momentum": -0.1}, "training.momentum is -0.1; it must be 0 or more"),
+        ({"optimiser": "sgd", "momentum": math.nan}, "training.momentum is nan"),
+        ({"momentum": 0.9}, "training.momentum is 0.9, which adam does not take; set it to 0"),
+    ],
+)
+def test_bad_optimiser_is_refused(change, message):
+    with pytest.raises(SpecError, match=message):
+        TrainingSpec(**change)
+
+
+def test_zero_momentum_is_one_number():
+    assert {repr(TrainingSpec(momentum=m).momentum) for m in (0, 0.0, -0.0)} == {"0.0"}
+
+
+def test_dense_child_knows_adam_only():
+    with pytest.raises(SpecError, match=r"training\.optimiser is 'sgd', which the dense child .*; use 'adam'"):
+        replace(BASE, training=TrainingSpec(**SGD))
+
+
+def test_json_names_the_kind_and_an_unknown_one_is_refused():
+    value = BASE.to_json()
+    assert value["kind"] == "dense"
+    with pytest.raises(SpecError, match=r"unknown kind of child 'dens' \(did you mean 'dense'\?\)"):
+        ChildSpec.from_json(value | {"kind": "dens"})
+    with pytest.raises(SpecError, match="unknown kind of child"):
+        ChildSpec.from_json(value | {"kind": []})
+
+
+def test_a_spec_without_a_kind_is_dense_as_all_were():
+    value = BASE.to_json()
+    del value["kind"]
+    assert ChildSpec.from_json(value) == BASE
+
+
 @pytest.mark.parametrize("grids", [(8, 0), (0, 4), (8, -4)])
 def test_grid_without_cells_is_refused(grids):
     with pytest.raises(AenError, match=f"{min(grids)}"):
-        ChildSpec(grids=grids)
+        DenseSpec(grids=grids)
 
 
 def test_factor_that_does_not_fit_a_hidden_grid_is_refused():
     with pytest.raises(GroupError, match="needs an even grid, not 5x5"):
-        ChildSpec(grids=(4, 5), decomposition=Decomposition.of(["quadrants"]))
+        DenseSpec(grids=(4, 5), decomposition=Decomposition.of(["quadrants"]))

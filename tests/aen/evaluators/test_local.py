@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
 from aen.errors import DataError, SpecError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local, pool
@@ -13,7 +13,7 @@ from aen.groups import Decomposition
 from aen.results.store import ResultStore
 from aen.training import load_child, measure
 
-SPEC = ChildSpec(
+SPEC = DenseSpec(
     data=DataSpec(train=60, validation=60, test=60),
     grids=(8, 4),
     decomposition=Decomposition.of(["rot90"]),

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, DataError, SpecError
 from aen.evaluators import LocalEvaluator, evaluate, stream
@@ -19,7 +19,7 @@ from aen.results.store import ResultStore
 
 pytestmark = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two cores")
 
-SPEC = ChildSpec(
+SPEC = DenseSpec(
     data=DataSpec(train=60, validation=60, test=60),
     grids=(8, 4),
     decomposition=Decomposition.of(["rot90"]),

@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from aen.children import ChildSpec
+from aen.children import DenseSpec
 from aen.evaluators import Evaluator, evaluate, stream
 from aen.results import Evaluation
 
-SPECS = [ChildSpec(grids=(8, 4), seed=seed) for seed in range(23)]
+SPECS = [DenseSpec(grids=(8, 4), seed=seed) for seed in range(23)]
 
 
 def made_up(spec):

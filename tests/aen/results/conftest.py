@@ -3,13 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.store import ResultStore
 
-TINY = ChildSpec(
+TINY = DenseSpec(
     data=DataSpec(train=40, validation=40, test=40),
     grids=(8, 4),
     decomposition=Decomposition.of(["rot90"]),

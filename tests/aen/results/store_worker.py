@@ -6,14 +6,14 @@ import sys
 import time
 from pathlib import Path
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.evaluators import local, pool
 from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.store import ResultStore
 
-SPEC = ChildSpec(
+SPEC = DenseSpec(
     data=DataSpec(train=40, validation=40, test=40),
     grids=(8, 4),
     decomposition=Decomposition.of(["rot90"]),

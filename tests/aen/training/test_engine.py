@@ -7,7 +7,7 @@ import tied_layers
 import torch
 from torch.nn.functional import cross_entropy
 
-from aen.children import ChildSpec, build_child
+from aen.children import DenseSpec, build_child
 from aen.groups import Decomposition
 from aen.training.engine import Engine
 
@@ -24,7 +24,7 @@ SIDE = 8
 
 
 def child_of(factors, grids=(SIDE, 4, 6), **options):
-    return build_child(ChildSpec(decomposition=Decomposition.of(factors), grids=grids, classes=5, **options))
+    return build_child(DenseSpec(decomposition=Decomposition.of(factors), grids=grids, classes=5, **options))
 
 
 @pytest.fixture(params=["chosen", "second", "last", "mixed"])

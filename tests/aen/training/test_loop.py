@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from aen.children import ChildSpec, TrainingSpec, build_child
+from aen.children import DenseSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset, load_test_split
 from aen.errors import SpecError
 from aen.groups import Decomposition
 from aen.training import Measured, cpu_threads, load_child, measure, measure_test, train_child
 
-SPEC = ChildSpec(
+SPEC = DenseSpec(
     data=DataSpec(train=300, validation=200, test=100),
     grids=(8, 4, 4),
     decomposition=Decomposition.of(["hflip"]),

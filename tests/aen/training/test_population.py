@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from aen.children import ChildSpec, TrainingSpec, build_child
+from aen.children import DenseSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
 from aen.groups import ALPHABETS, Decomposition
@@ -16,7 +16,6 @@ from aen.training import load_child, measure, population_bytes, train_child, tra
 from aen.training.engine import Engine
 from aen.training.layout import Layout
 from aen.training.lockstep import Population, evaluation_chunk
-from aen.training.population import group_key
 
 GROUPS = {
     "none": [],
@@ -28,7 +27,7 @@ GROUPS = {
     "all twelve": ALPHABETS["quarter"],
 }
 DATA = DataSpec(train=150, validation=120, test=100)
-SPEC = ChildSpec(data=DATA, grids=(8, 4, 4), training=TrainingSpec(epochs=2))
+SPEC = DenseSpec(data=DATA, grids=(8, 4, 4), training=TrainingSpec(epochs=2))
 KINDS = [
     {"head": head, "bias": bias, "initialisation": initialisation}
     for head in ("free", "invariant")
@@ -152,7 +151,7 @@ def test_twenty_steps_are_those_of_each_child_alone(data, kind):
 
 
 def test_accuracies_are_those_of_children_trained_alone():
-    spec = ChildSpec(grids=(8, 8), training=TrainingSpec(epochs=6))
+    spec = DenseSpec(grids=(8, 8), training=TrainingSpec(epochs=6))
     specs = specs_of([*GROUPS, *GROUPS, *GROUPS][:20], spec)
     data = load_dataset(spec.data)
     together = train_population(specs, data)
@@ -291,9 +290,9 @@ def test_children_that_cannot_be_trained_together_are_refused(data, specs, size,
 
 
 def test_what_goes_together_differs_in_decomposition_and_seed():
-    keys = {group_key(spec) for spec in specs_of()}
+    keys = {spec.population_key for spec in specs_of()}
     assert keys == {SPEC}
-    assert group_key(replace(SPEC, bias="scalar_after_relu")) not in keys
+    assert replace(SPEC, bias="scalar_after_relu").population_key not in keys
 
 
 def test_global_random_state_and_thread_count_are_left_alone(data):

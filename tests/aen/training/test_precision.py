@@ -2,14 +2,14 @@ from dataclasses import replace
 
 import pytest
 
-from aen.children import ChildSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
 from aen.evaluators import LocalEvaluator, evaluate
 from aen.groups import Decomposition
 from aen.training import train_child, train_population
 
-PLAIN = ChildSpec(
+PLAIN = DenseSpec(
     data=DataSpec(train=200, validation=200, test=60),
     grids=(8, 8, 8),
     head="free",
@@ -26,7 +26,7 @@ def dataset():
 
 def test_precision_is_part_of_the_key_and_of_the_json():
     assert HALF.key != PLAIN.key
-    assert ChildSpec.from_json(HALF.to_json()) == HALF
+    assert DenseSpec.from_json(HALF.to_json()) == HALF
     assert HALF.to_json()["training"]["precision"] == "bfloat16"
 
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aen.children import ChildSpec, build_child
+from aen.children import DenseSpec, build_child
 from aen.errors import StoreError
 from aen.groups import Decomposition
 from aen.training import load_child, save_weights
 
-SPEC = ChildSpec(grids=(4, 4), decomposition=Decomposition.of(["hflip"]))
+SPEC = DenseSpec(grids=(4, 4), decomposition=Decomposition.of(["hflip"]))
 
 
 @pytest.fixture

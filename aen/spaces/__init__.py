@@ -1,0 +1,6 @@
+"""Spaces: which children a search chooses among, and which of its states are the same network."""
+
+from aen.spaces.base import Space, SpaceClass
+from aen.spaces.decompositions import DecompositionSpace
+
+__all__ = ["DecompositionSpace", "Space", "SpaceClass"]
