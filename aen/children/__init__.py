@@ -3,6 +3,8 @@
 from aen.children.augmenter import Augmenter
 from aen.children.child import Child
 from aen.children.dense import DenseSpec
+from aen.children.gcnn import GCNNSpec
+from aen.children.gcnn_child import GCNNChild
 from aen.children.kinds import KINDS, Kind, build_child
 from aen.children.mlp import DenseChild
 from aen.children.spec import ChildSpec, TrainingSpec
@@ -14,6 +16,8 @@ __all__ = [
     "ChildSpec",
     "DenseChild",
     "DenseSpec",
+    "GCNNChild",
+    "GCNNSpec",
     "Kind",
     "TrainingSpec",
     "build_child",

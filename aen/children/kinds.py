@@ -25,7 +25,10 @@ class Kind:
 
 
 # To add a kind, name it here; tests and plug-ins may add theirs at run time.
-KINDS: dict[str, Kind] = {"dense": Kind("aen.children.dense:DenseSpec", "aen.children.mlp:DenseChild")}
+KINDS: dict[str, Kind] = {
+    "dense": Kind("aen.children.dense:DenseSpec", "aen.children.mlp:DenseChild"),
+    "gcnn": Kind("aen.children.gcnn:GCNNSpec", "aen.children.gcnn_child:GCNNChild"),
+}
 
 
 def spec_class(kind: str) -> "type[ChildSpec]":

@@ -16,7 +16,7 @@ class FreeHead(nn.Module):
 
     def __init__(self, grid: int, classes: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.linear = _dense(grid**2, classes, generator)
+        self.linear = dense_layer(grid**2, classes, generator)
 
     def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:
         """Return the logits."""
@@ -35,7 +35,7 @@ class InvariantHead(nn.Module):
         super().__init__()
         orbits = grid_orbits(decomposition.generators, grid)
         self.register_buffer("mean", orbit_mean_matrix(orbits), persistent=False)
-        self.linear = _dense(orbits.count, classes, generator)
+        self.linear = dense_layer(orbits.count, classes, generator)
 
     def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:
         """Return the logits."""
@@ -43,7 +43,7 @@ class InvariantHead(nn.Module):
         return logits
 
 
-def _dense(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
+def dense_layer(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
     """Return a dense layer with PyTorch's usual initial range, drawn from `generator`."""
     # skip_init: the usual initial values would be drawn from torch's global source and thrown away.
     layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]

@@ -9,9 +9,9 @@ from scipy.stats import kstest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from aen.data import SOURCES, DataSpec, load_dataset
+from aen.data.augmentation import AUGMENTATIONS, AffineAugmenter, check_augmentations
 from aen.errors import SpecError
 from aen.training import cpu_threads
-from aen.training.augmentation import AUGMENTATIONS, Augmenter, check_augmentations
 
 SIDE = 41
 ALL_PAIRS = [*itertools.combinations(AUGMENTATIONS, 2)]
@@ -49,7 +49,7 @@ def assert_fair(hits):
 
 
 def augment(names, images, *, seed=0, number=0, fill=0.0):
-    return Augmenter(names, seed, fill=fill).epoch(images, number)
+    return AffineAugmenter(names, seed, fill=fill).epoch(images, number)
 
 
 # What each augmentation does, seen on a blob.
@@ -144,7 +144,7 @@ def matrix(draws, side):
 @pytest.mark.parametrize("names", [AUGMENTATIONS, ("rotation",), ("hflip", "translation"), ("scale", "shear")])
 def test_pixels_are_those_of_scipy(names, side):
     fill = -0.4
-    images, augmenter = random_images(40, 3, side, side), Augmenter(names, 3, fill=fill)
+    images, augmenter = random_images(40, 3, side, side), AffineAugmenter(names, 3, fill=fill)
     moved = augmenter.epoch(images, 2)
     to_pixels = np.array([[0, 1, (side - 1) / 2], [1, 0, (side - 1) / 2], [0, 0, 1]])  # (row, column, 1)
     for image, draws, ours in zip(images.numpy(), augmenter._draw(40, 2).numpy(), moved.numpy(), strict=True):
@@ -158,7 +158,7 @@ def test_pixels_are_those_of_scipy(names, side):
             np.testing.assert_allclose(theirs, expected, atol=1e-4)
 
 
-class Drawn(Augmenter):
+class Drawn(AffineAugmenter):
     """An augmenter whose draws are given."""
 
     def __init__(self, *draws, fill=0.0):
@@ -233,7 +233,7 @@ def test_fill_is_by_default_black_as_the_data_set_standardises_it():
 def test_same_seed_and_epoch_same_images():
     images = random_images(30, 1, 12, 12)
     assert torch.equal(*(augment(AUGMENTATIONS, images, seed=2, number=7, fill=None) for _ in range(2)))
-    augmenter = Augmenter(AUGMENTATIONS, 2)
+    augmenter = AffineAugmenter(AUGMENTATIONS, 2)
     first = augmenter.epoch(images, 7)
     augmenter.epoch(images, 8)
     assert torch.equal(augmenter.epoch(images, 7), first)
@@ -258,7 +258,9 @@ def test_other_epochs_and_seeds_move_images_otherwise(name):
 
 
 def test_draws_of_epochs_and_augmentations_are_independent():
-    draws = np.concatenate([Augmenter(AUGMENTATIONS, 0)._draw(2000, number).numpy() for number in range(4)], axis=1)
+    draws = np.concatenate(
+        [AffineAugmenter(AUGMENTATIONS, 0)._draw(2000, number).numpy() for number in range(4)], axis=1
+    )
     correlations = np.corrcoef(draws, rowvar=False)
     np.fill_diagonal(correlations, 0)
     assert np.abs(correlations).max() < 5 / math.sqrt(2000)
@@ -307,7 +309,7 @@ def test_given_images_are_not_written_to_and_no_graph_is_kept(names):
 
 def test_no_augmentation_returns_the_images_themselves():
     images = random_images(4, 1, 8, 8)
-    assert Augmenter([], 0).epoch(images, 0) is images
+    assert AffineAugmenter([], 0).epoch(images, 0) is images
 
 
 def test_double_precision_stays():
@@ -322,7 +324,7 @@ def test_names_come_back_in_order_and_once():
     assert check_augmentations(["shear", "hflip", "shear", "rotation"]) == ("rotation", "hflip", "shear")
     assert check_augmentations(reversed(AUGMENTATIONS)) == AUGMENTATIONS
     assert check_augmentations([]) == ()
-    assert Augmenter(["vflip", "rotation", "vflip"], 0).names == ("rotation", "vflip")
+    assert AffineAugmenter(["vflip", "rotation", "vflip"], 0).names == ("rotation", "vflip")
 
 
 @pytest.mark.parametrize(
@@ -333,7 +335,7 @@ def test_names_come_back_in_order_and_once():
     ],
 )
 def test_an_unknown_name_is_refused(name, message):
-    for refuse in (check_augmentations, lambda names: Augmenter(names, 0)):
+    for refuse in (check_augmentations, lambda names: AffineAugmenter(names, 0)):
         with pytest.raises(SpecError, match=message):
             refuse(["hflip", name])
 

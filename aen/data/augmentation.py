@@ -43,7 +43,7 @@ def check_augmentations(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in AUGMENTATIONS if name in chosen)
 
 
-class Augmenter:
+class AffineAugmenter:
     """Augments all training images at once, on their device.
 
     An image is turned counter-clockwise by an angle of +-30 degrees, mirrored left and right, mirrored top and bottom

@@ -1,0 +1,172 @@
+"""GCNNSpec: a G-CNN child of AEN and its training."""
+
+import functools
+import hashlib
+import json
+import math
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
+
+from aen._typing import JsonDict
+from aen.children.augmenter import Augmenter
+from aen.children.spec import ChildSpec, TrainingSpec
+from aen.children.widths import STAGES, level_fields, published_fields, sides_of
+from aen.data.augmentation import AffineAugmenter, check_augmentations
+from aen.data.spec import DataSpec
+from aen.errors import SpecError, did_you_mean
+from aen.groups.planar import PlanarGroup
+
+GCNNHead = Literal["flatten", "invariant"]
+Norm = Literal["none", "batch"]
+Widths = Literal["level", "published"]
+Padding = Literal["none", "same"]
+Backend = Literal["native", "escnn"]
+
+ESCNN_GROUPS = ("C1", "C2", "C4", "C8", "C16", "D1", "D2", "D4", "D8", "SO2")
+
+
+@dataclass(frozen=True)
+class GCNNSpec(ChildSpec):
+    """A convolutional child tied by a planar group, and its training (AEN, arXiv 2104.04848).
+
+    Four group convolutions with ReLU, 2x2 max pooling after the second and the fourth, then dense layers of 100 (ReLU,
+    dropout) and 50.
+
+    Attributes:
+        side: of the images.
+        channels: of the images.
+        group: of the convolutions, by name: ``C1``, ``C4``, ``D1``, ``D1v``, ``D2``, ``D4``, ...
+        augmentations: of the training images, see `aen.data.augmentation`; kept in their own order.
+        size: factor on all widths.
+        width: fields of each convolution at size 1 where the group is C1.
+        stages: factors on the widths of the first two and the last two convolutions.
+        widths: ``level`` keeps the number of parameters that C1 has, within 10 %, by the numbers of fields;
+            ``published`` takes the published ones.
+        kernel_size: of the convolutions.
+        padding: ``none``, as published, or ``same``, for small images.
+        norm: ``batch`` puts a batch norm per field before every ReLU.
+        head: what the dense layers read: ``flatten``, as published, all channels and cells, so that the child is not
+            invariant; or ``invariant``, the mean of every field over group and space.
+        dropout: after the first dense layer.
+        backend: ``native`` or ``escnn``, which has more groups (C8, D8, C16, SO2) and fewer free filters per field.
+    """
+
+    kind: ClassVar[str] = "gcnn"
+    class_fields: ClassVar[tuple[str, ...]] = ("group", "augmentations", "size", "stages", "kernel_size")
+    side_is: ClassVar[str] = "side is"
+
+    side: int = 28
+    channels: int = 1
+    group: str = "C1"
+    augmentations: tuple[str, ...] = ()
+    size: float = 1.0
+    width: int = 20
+    stages: tuple[float, ...] = (1.0, 1.0)
+    widths: Widths = "level"
+    kernel_size: int = 3
+    padding: Padding = "none"
+    norm: Norm = "none"
+    head: GCNNHead = "flatten"
+    dropout: float = 0.5
+    backend: Backend = "native"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kinds = {"widths": Widths, "padding": Padding, "norm": Norm, "head": GCNNHead, "backend": Backend}
+        for name, kind in kinds.items():
+            value = getattr(self, name)
+            if value not in get_args(kind):
+                raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
+        self._check_group()
+        object.__setattr__(self, "augmentations", check_augmentations(self.augmentations))
+        object.__setattr__(self, "stages", tuple(float(factor) for factor in self.stages))
+        object.__setattr__(self, "size", float(self.size))
+        object.__setattr__(self, "dropout", float(self.dropout))
+        for name in ("side", "channels", "width", "kernel_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise SpecError(f"{name} is {value!r}; it must be a whole number from 1 up.")
+        if len(self.stages) != STAGES or not all(0 < factor < math.inf for factor in (self.size, *self.stages)):
+            raise SpecError(
+                f"size is {self.size} and stages {list(self.stages)}; give a factor above 0 for size and for each of "
+                f"the {STAGES} stages."
+            )
+        if not 0 <= self.dropout < 1:
+            raise SpecError(f"dropout is {self.dropout}; it must be from 0 to below 1.")
+        sides_of(self.side, self.kernel_size, padded=self.padding == "same")
+        if self.widths == "published":
+            published_fields(self.group, self.width * self.size)
+
+    def _check_group(self) -> None:
+        if self.backend == "native":
+            if self.group == "SO2" or not PlanarGroup.of(self.group).is_exact:
+                raise SpecError(
+                    f"group is {self.group}, which does not act exactly on pixels; use backend='escnn', or a subgroup "
+                    "of D4."
+                )
+            return
+        if self.group not in ESCNN_GROUPS:
+            near = did_you_mean(self.group, ESCNN_GROUPS)
+            raise SpecError(f"unknown group {self.group!r} of backend 'escnn'{near}.")
+        if self.padding != "none" or self.kernel_size % 2 == 0:
+            raise SpecError(
+                f"padding is {self.padding!r} and kernel_size {self.kernel_size}; backend='escnn' takes padding='none' "
+                "and odd kernels."
+            )
+
+    @functools.cached_property
+    def fields(self) -> tuple[int, ...]:
+        """Number of fields of each convolution."""
+        if self.widths == "published":
+            return published_fields(self.group, self.width * self.size)
+        # Data, training and seed do not matter: one calculation for all children of a search that are as wide.
+        return _level_fields(replace(self, data=DataSpec(), training=TrainingSpec(), seed=0, augmentations=()))
+
+    @property
+    def class_key(self) -> str:
+        """The canonical class: group, augmentations and sizes."""
+        content = {name: getattr(self, name) for name in self.class_fields}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """Group, augmentations and what else was chosen, such as ``D4, rotation + hflip, x1.5``."""
+        parts = [self.group, " + ".join(self.augmentations) or "no augmentation", f"x{self.size:g}"]
+        if self.kernel_size != 3:  # noqa: PLR2004
+            parts.append(f"{self.kernel_size}x{self.kernel_size}")
+        if len(set(self.stages)) > 1 or self.stages[0] != 1:
+            parts.append("stages " + "/".join(f"{factor:g}" for factor in self.stages))
+        return ", ".join(parts)
+
+    def augmenter(self, device: str) -> Augmenter | None:
+        """Return what augments the training images, or None."""
+        del device
+        return AffineAugmenter(self.augmentations, self.seed) if self.augmentations else None
+
+    def with_choice(self, **changes: Any) -> "GCNNSpec":  # noqa: ANN401 - any of the fields
+        """Return the same child with other fields.
+
+        Raises:
+            SpecError: a field that does not exist or a value that cannot be.
+        """
+        unknown = [name for name in changes if name not in self.__dataclass_fields__]
+        if unknown:
+            raise SpecError(f"unknown field {unknown[0]!r}{did_you_mean(unknown[0], self.__dataclass_fields__)}.")
+        return replace(self, **changes)
+
+    def to_json(self) -> JsonDict:
+        """Return a dictionary of JSON values."""
+        return super().to_json() | {"augmentations": list(self.augmentations), "stages": list(self.stages)}
+
+    @classmethod
+    def parse(cls, value: JsonDict) -> dict[str, Any]:
+        """Return the fields that JSON has in another form than the spec."""
+        return super().parse(value) | {
+            "augmentations": tuple(value["augmentations"]),
+            "stages": tuple(value["stages"]),
+        }
+
+
+@functools.lru_cache(maxsize=1024)
+def _level_fields(spec: GCNNSpec) -> tuple[int, ...]:
+    return level_fields(spec)
