@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
@@ -14,24 +15,53 @@ from aen.nn.tying import OrbitTable
 Weighting = Literal["softmax", "sum"]
 
 
-class _SumOfGathers(torch.autograd.Function):
-    """The sum of several tables' expansions; the gradient goes back to each by its own sums over orbits."""
+class _WeightedSum(torch.autograd.Function):
+    r"""The sum :math:`\sum_i c_i F_i(W_i)`, where :math:`c_i = p_i n_i / |W_i|` if norms n are kept, else p_i.
+
+    Its gradient is written out: with g_i the sum of F's gradient over the orbits of branch i, that of p_i is
+    :math:`c_i \langle W_i, g_i \rangle / p_i`, and that of W_i is c_i times g_i without its part along W_i, or c_i g_i.
+    """
 
     @staticmethod
-    def forward(ctx: Any, tables: Sequence[OrbitTable], *values: Tensor) -> Tensor:  # noqa: ANN401
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's
+        tables: Sequence[OrbitTable],
+        norms: Tensor | None,
+        strengths: Tensor,
+        *values: Tensor,
+    ) -> Tensor:
         ctx.tables = tables
-        # What is not tied comes first: it needs no gather, only a copy.
+        lengths, scales = None, torch.ones_like(strengths[: len(values)])
+        if norms is not None:
+            lengths = torch.stack(list(torch._foreach_norm(values)))  # noqa: SLF001 - one call for all
+            scales = norms / lengths
+        ctx.save_for_backward(strengths, scales, *([] if lengths is None else [lengths]), *values)
+        ctx.keeps = lengths is not None
         full: Tensor | None = None
-        for table, own in zip(tables, values, strict=True):
-            expanded = table.expand(own)
-            full = (expanded if table.tied else expanded.clone()) if full is None else full.add_(expanded)
+        for table, own, c in zip(tables, values, strengths[: len(values)] * scales, strict=True):
+            expanded = table.expand(own * c)
+            full = expanded if full is None else full.add_(expanded)
         assert full is not None  # noqa: S101 - a mixture has branches
         return full
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        strengths, scales, *values = ctx.saved_tensors
+        lengths = values.pop(0) if ctx.keeps else None
         full = grads[0].contiguous()
-        return (None, *(table.sums(full) for table in ctx.tables))
+        coefficients = strengths[: len(values)] * scales
+        products, d_values = [], []
+        for i, (table, own) in enumerate(zip(ctx.tables, values, strict=True)):
+            g = table.sums(full)
+            product = torch.dot(own, g)
+            products.append(product)
+            if lengths is not None:
+                g = torch.addcmul(g, own, product / lengths[i] ** 2, value=-1)
+            d_values.append(g * coefficients[i])
+        d_strengths = torch.zeros_like(strengths)
+        d_strengths[: len(values)] = torch.stack(products) * scales
+        return (None, None, d_strengths, *d_values)
 
 
 class Mixture(nn.Module):
@@ -96,8 +126,8 @@ class Mixture(nn.Module):
 
     def forward(self, strengths: Float[Tensor, " branches"]) -> Float[Tensor, " points"]:
         """Return the full weights, flat."""
-        scaled = [self.branch(place) * strengths[place] for place in range(len(self.names))]
-        full: Tensor = _SumOfGathers.apply(list(self.tables), *scaled)  # type: ignore[no-untyped-call]
+        norms = self.norms if self.keep_norm else None
+        full: Tensor = _WeightedSum.apply(list(self.tables), norms, strengths, *self.values)  # type: ignore[no-untyped-call]
         return full
 
     def strongest(self) -> int:
