@@ -15,10 +15,12 @@ from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
 from aen.groups.generators import GENERATOR_NAMES, Generator
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits, pair_permutation
+from aen.groups.planar import PLANAR_GROUPS, PlanarElement, PlanarGroup
 
 __all__ = [
     "ALPHABETS",
     "GENERATOR_NAMES",
+    "PLANAR_GROUPS",
     "Alphabet",
     "ClassTable",
     "Decomposition",
@@ -26,6 +28,8 @@ __all__ = [
     "Generator",
     "NetworkClass",
     "Orbits",
+    "PlanarElement",
+    "PlanarGroup",
     "check_enumerable",
     "class_key",
     "enumerate_classes",
