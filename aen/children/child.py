@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -14,9 +15,11 @@ class Child(nn.Module, ABC):
 
     Attributes:
         spec: what it was made from.
+        evaluation_batch: the most images that are measured at once; bounds the memory.
     """
 
     spec: ChildSpec
+    evaluation_batch: ClassVar[int] = 2**20
 
     @abstractmethod
     def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n *features"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,7 @@ class GCNNChild(Child):
     """
 
     spec: GCNNSpec
+    evaluation_batch: ClassVar[int] = 128  # feature maps are a hundred times larger than the image
     convolutions: "NativeFeatures | SteerableFeatures"
 
     def __init__(self, spec: GCNNSpec) -> None:

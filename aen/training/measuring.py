@@ -93,7 +93,8 @@ def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor) -> 
     """Measure a child on images that its `prepare` has turned into rows."""
     loss = torch.zeros((), device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    for some, theirs in zip(torch.split(rows, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True):
+    size = min(child.evaluation_batch, EVALUATION_BATCH)
+    for some, theirs in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
         logits = child.forward_prepared(some)
         loss += cross_entropy(logits, theirs, reduction="sum")
         correct += (logits.argmax(dim=1) == theirs).sum()
