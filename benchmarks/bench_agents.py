@@ -20,7 +20,7 @@ from aen.training import cpu_threads
 from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
 from aen_agents.dqn import explore
 from aen_agents.events import Event, Visited
-from aen_agents.search import alphabet_of, child_of
+from aen_agents.spaces import alphabet_of, child_of
 from aen_agents.visits import Visits
 
 

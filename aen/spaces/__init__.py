@@ -2,5 +2,6 @@
 
 from aen.spaces.base import Space, SpaceClass
 from aen.spaces.decompositions import DecompositionSpace
+from aen.spaces.gcnn import GCNNSpace, Place
 
-__all__ = ["DecompositionSpace", "Space", "SpaceClass"]
+__all__ = ["DecompositionSpace", "GCNNSpace", "Place", "Space", "SpaceClass"]

@@ -27,7 +27,12 @@ class Space(ABC):
     """The states of a search, the child of each, and the classes that they fall into.
 
     A state is a choice for each of several places: choice 0 everywhere is the baseline's.
+
+    Attributes:
+        baseline_name: what to call the baseline in a sentence.
     """
+
+    baseline_name: str = "untied"
 
     @property
     @abstractmethod
@@ -62,9 +67,18 @@ class Space(ABC):
 
         Raises:
             GroupError: a generator does not act on the child.
+            SpecError: there is such a group, but no such child.
         """
         del moves
         return None
+
+    def factors(self, spec: ChildSpec) -> Mapping[str, str]:
+        """Return what was chosen for a child of this space, by what is chosen; nothing where that has no few names.
+
+        The report says from it how much each factor explains.
+        """
+        del spec
+        return {}
 
     def number_of(self, state: Sequence[int]) -> int:
         """Return a state as one number, its first place counting least: bits as a bit mask."""

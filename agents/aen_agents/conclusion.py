@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aen._typing import JsonDict
+from aen.children import GCNNSpec
 from aen.results.search_result import ClassResult, TestedClass, compare, rank
 from aen_agents.events import StageStarted
 from aen_agents.explorer import Task
@@ -62,6 +63,8 @@ def _against_planted(
     key = theirs.class_key
     return theirs.to_json() | {
         "is_winner": winner.class_key == key,
+        # A group's name says which it is among a G-CNN's planar groups; elsewhere C2 may be a flip or a half turn.
+        "winner_has_its_group": isinstance(winner.spec, GCNNSpec) and winner.spec.group == theirs.spec.group,
         "rank": everything.index(theirs) + 1,
         "ranked": len(everything),
         "rank_in_search": found.index(key) + 1 if key in found else None,

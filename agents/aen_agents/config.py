@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
-from aen_agents.config_errors import explain
+from aen_agents.config_errors import Alternatives, explain
 
 PROJECT_CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -32,13 +32,63 @@ class DataConfig(_Section):
     moves_seed: int = Field(0, ge=0, description="decides how each image is moved")
 
 
-class ChildConfig(_Section):
-    """The child network; see `aen.children.DenseSpec`."""
+class DenseConfig(_Section):
+    """A dense child network; see `aen.children.DenseSpec`."""
 
+    kind: Literal["dense"] = Field("dense", description="what the child is made of")
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((16, 16), min_length=1, description="hidden grids' sides")
     head: Literal["free", "invariant"] = Field("free", description="what stands after the last hidden grid")
     bias: Literal["orbit", "scalar_after_relu"] = Field("orbit", description="the layers' bias")
     initialisation: Literal["fan_in", "published"] = Field("fan_in", description="range of the initial weights")
+
+
+class GCNNConfig(_Section):
+    """A convolutional child network; see `aen.children.GCNNSpec`."""
+
+    kind: Literal["gcnn"] = Field("gcnn", description="what the child is made of")
+    width: int = Field(20, gt=0, le=1000, description="fields of each convolution where the group is C1")
+    widths: Literal["level", "published"] = Field(
+        "level", description="level: all groups' children have about as many parameters"
+    )
+    kernel_size: int = Field(3, gt=0, le=15, description="of the convolutions")
+    padding: Literal["none", "same"] = Field("none", description="same is for small images")
+    norm: Literal["none", "batch"] = Field("none", description="batch norm before every ReLU of a convolution, or none")
+    head: Literal["flatten", "invariant"] = Field(
+        "flatten", description="what the dense layers read; invariant: the mean over group and space"
+    )
+    dropout: float = Field(0.5, ge=0, lt=1, description="after the first dense layer")
+    backend: Literal["native", "escnn"] = Field("native", description="escnn has finer turns; install it apart")
+
+
+CHILDREN: Mapping[str, type[BaseModel]] = {"dense": DenseConfig, "gcnn": GCNNConfig}
+
+
+def _child_kind(value: object) -> str | None:
+    """Say which kind of child a section is about: the one it names, dense if it names none."""
+    return str(value.get("kind", "dense")) if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+ChildConfig = Annotated[
+    Annotated[DenseConfig, Tag("dense")] | Annotated[GCNNConfig, Tag("gcnn")], Discriminator(_child_kind)
+]
+
+
+class SpaceConfig(_Section):
+    """What is on offer, for child.kind=gcnn; see `aen.spaces.GCNNSpace`."""
+
+    groups: Literal["bits"] | tuple[str, ...] = Field(
+        "bits", description="bits: rot90, vflip and hflip, each on or off; or a list of groups, C1 among them"
+    )
+    augmentations: tuple[str, ...] | None = Field(None, description="names of those on offer; null: all six")
+    size_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        (1.0, 1.5), min_length=1, description="factors on all widths, 1 among them"
+    )
+    kernel_sizes: tuple[Annotated[int, Field(gt=0, le=15)], ...] | None = Field(
+        None, min_length=1, description="of the convolutions; null: child.kernel_size alone"
+    )
+    stage_widths: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+        (1.0,), min_length=1, description="factors on the widths of the first two and of the last two convolutions"
+    )
 
 
 class TrainingConfig(_Section):
@@ -53,10 +103,13 @@ class TrainingConfig(_Section):
 
 
 class EnvironmentConfig(_Section):
-    """The environment `aen/GroupDecomposition-v0`."""
+    """The environment: `aen/GroupDecomposition-v0` for dense children, `aen/GCNNDesign-v0` for G-CNNs."""
 
     reward: Literal["paper", "delta", "improvement"] = Field("delta", description="see the environment")
-    horizon: int = Field(6, gt=0, description="toggles per episode")
+    reference: Literal["untied", "rot90"] = Field(
+        "untied", description="by whose accuracy rewards are measured; rot90, the child of C4, is for child.kind=gcnn"
+    )
+    horizon: int = Field(6, gt=0, description="changes per episode")
     stop_action: bool = Field(False, description="whether the agent may end an episode")
 
 
@@ -122,6 +175,13 @@ AgentConfig = Annotated[
 ]
 
 
+# The sections of which there are several kinds.
+ALTERNATIVES: Mapping[str, Alternatives] = {
+    "agent": Alternatives("name", "agent", AGENTS),
+    "child": Alternatives("kind", "kind of child", CHILDREN),
+}
+
+
 class SelectionConfig(_Section):
     """The stage after exploring: the best classes again, on fresh seeds."""
 
@@ -158,13 +218,29 @@ class SearchConfig(_Section):
     generators: dict[str, tuple[tuple[int, ...], ...]] = Field(
         {}, description="your own generators: a permutation of the cells for each grid"
     )
-    child: ChildConfig = ChildConfig()
+    child: ChildConfig = DenseConfig()
+    space: SpaceConfig = SpaceConfig()
     training: TrainingConfig = TrainingConfig()
     environment: EnvironmentConfig = EnvironmentConfig()
     budget: BudgetConfig = BudgetConfig()
     agent: AgentConfig = DQNConfig()
     selection: SelectionConfig = SelectionConfig()
     evaluator: EvaluatorConfig = EvaluatorConfig()
+
+    @pydantic.model_validator(mode="after")
+    def _fits_the_child(self) -> "SearchConfig":
+        """Refuse what the other kind of child alone heeds: it would be without effect."""
+        dense, fields = isinstance(self.child, DenseConfig), type(self).model_fields
+        for name in ("space",) if dense else ("alphabet", "generators"):
+            if getattr(self, name) != fields[name].default:
+                other = "gcnn" if dense else "dense"
+                raise ValueError(f"{name} is for child.kind={other}, but child.kind is {self.child.kind}; leave it out")
+        if dense and self.environment.reference != "untied":
+            raise ValueError(
+                f"environment.reference is {self.environment.reference!r}, which is for child.kind=gcnn, but "
+                "child.kind is dense; leave it out"
+            )
+        return self
 
     def to_yaml(self) -> str:
         """Return every value, defaults too, as YAML that `load_config` reads."""
@@ -193,7 +269,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> SearchConfig:
     try:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ConfigError(f"{path}: {'; '.join(explain(error, SearchConfig, AGENTS))}") from error
+        raise ConfigError(f"{path}: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
 
 
 def _read_yaml(path: Path) -> JsonDict:

@@ -1,6 +1,7 @@
 """What is wrong with a configuration, in words: the key, its value and what would do."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pydantic
@@ -9,28 +10,43 @@ from pydantic import BaseModel
 from aen.errors import did_you_mean
 
 
+@dataclass(frozen=True)
+class Alternatives:
+    """A section that is one of several models, by a key of its own.
+
+    Attributes:
+        key: the key that names the model, such as ``name``.
+        what: what the models are, in words.
+        models: the model of each name.
+    """
+
+    key: str
+    what: str
+    models: Mapping[str, type[BaseModel]]
+
+
 def explain(
-    error: pydantic.ValidationError, root: type[BaseModel], agents: Mapping[str, type[BaseModel]]
+    error: pydantic.ValidationError, root: type[BaseModel], alternatives: Mapping[str, Alternatives]
 ) -> Iterable[str]:
     """Return one message for each key that was refused.
 
     Args:
         error: what pydantic found.
         root: the model of the whole configuration.
-        agents: the model of each agent by its name, of which the section ``agent`` is one.
+        alternatives: by section, of which there are several models.
     """
     problems = error.errors()
     explained: dict[str, str] = {}
     for problem in problems:
-        name, field, keys = _place(problem["loc"], root, agents)
+        name, field, keys = _place(problem["loc"], root, alternatives)
         follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused; that is said already
         if not follows:
-            explained.setdefault(name, _say(problem, name, field, keys, agents))
+            explained.setdefault(name, _say(problem, name, field, keys, alternatives))
     return explained.values()
 
 
 def _place(
-    loc: Sequence[str | int], root: type[BaseModel], agents: Mapping[str, type[BaseModel]]
+    loc: Sequence[str | int], root: type[BaseModel], alternatives: Mapping[str, Alternatives]
 ) -> tuple[str, Any, Sequence[str]]:
     """Return the key's dotted name, without pydantic's inner names for alternatives, its field, and its neighbours."""
     section: Any = root
@@ -38,8 +54,9 @@ def _place(
     keys: Sequence[str] = ()
     field: Any = None
     for part in loc:
-        if parts == ["agent"] and part in agents:  # which of the agents: pydantic's word, no key
-            section = agents[str(part)]
+        several = alternatives.get(parts[0]) if len(parts) == 1 else None
+        if several is not None and part in several.models:  # which of them: pydantic's word, no key
+            section = several.models[str(part)]
             continue
         fields = getattr(section, "model_fields", {})
         if parts and not fields and (isinstance(part, int) or field is None or "generators" not in parts):
@@ -56,9 +73,9 @@ def _say(
     name: str,
     field: Any,  # noqa: ANN401 - pydantic's field
     keys: Sequence[str],
-    agents: Mapping[str, type[BaseModel]],
+    alternatives: Mapping[str, Alternatives],
 ) -> str:
-    kind, value = problem["type"], problem["input"]
+    kind, value, several = problem["type"], problem["input"], alternatives.get(name)
     match kind:
         case "extra_forbidden":
             said = f"unknown key {name!r}{did_you_mean(name.rpartition('.')[2], keys)}"
@@ -66,12 +83,18 @@ def _say(
             said = f"{name} is missing"
         case "tuple_type":
             said = f"{name} is {value!r}; give a list in brackets, such as [{value}]"
-        case "union_tag_invalid":
-            said = f"{name}.name is {value['name']!r}, an unknown agent{did_you_mean(str(value['name']), agents)}"
-        case "union_tag_not_found":
+        case "union_tag_invalid" if several is not None:
+            tag = value[several.key]
+            said = f"{name}.{several.key} is {tag!r}, an unknown {several.what}{did_you_mean(str(tag), several.models)}"
+        case "union_tag_not_found" if name == "agent" and several is not None:
             said = (
-                f"{name} is {value!r}; it is the name of an agent ({', '.join(agents)}) or a section with its settings"
+                f"{name} is {value!r}; it is the name of an agent ({', '.join(several.models)}) or a section with its "
+                "settings"
             )
+        case "union_tag_not_found" if several is not None:
+            said = f"{name} is {value!r}; it is a section whose key {several.key} is one of {', '.join(several.models)}"
+        case "value_error" if not name:  # several sections together
+            said = problem["msg"].removeprefix("Value error, ")
         case "model_type" | "model_attributes_type":
             said = f"{name} is {value!r}; it is a section with the keys {', '.join(field.annotation.model_fields)}"
         case "string_pattern_mismatch":

@@ -13,7 +13,7 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
     for heading in ("", "factors", "group", "validation", "test (95 % interval)", "parameters"):
         table.add_column(heading)
     untied_wins = summary["winner"]["class_key"] == summary["baseline"]["class_key"]
-    for role, name in (("winner", "winner"), ("baseline", "untied"))[untied_wins:]:
+    for role, name in (("winner", "winner"), ("baseline", _baseline_name(summary)))[untied_wins:]:
         row = summary[role]
         low, high = row["test_accuracy_interval"]
         table.add_row(
@@ -39,14 +39,21 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _baseline_name(summary: JsonDict) -> str:
+    name: str = summary.get("baseline_name", "untied")  # before there were other children, every baseline was untied
+    return name
+
+
 def _comparison(summary: JsonDict) -> str:
+    name = _baseline_name(summary)
     if summary["winner"]["class_key"] == summary["baseline"]["class_key"]:
-        return "the untied network has the highest mean on validation: no symmetry that was tried is better"
+        tried = "no symmetry" if name == "untied" else "nothing"
+        return f"the {name} network has the highest mean on validation: {tried} that was tried is better"
     difference = summary["winner_minus_baseline"]
     low, high = difference["test_accuracy_interval"]
     verdict = "better beyond the interval" if difference["better_on_test"] else "not better beyond the interval"
     return (
-        f"winner minus untied, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
+        f"winner minus {name}, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
         f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict}"
     )
 
@@ -69,6 +76,8 @@ def _hidden_group(hidden: JsonDict) -> str:
     )
     difference = hidden["winner_minus_it"]
     low, high = difference["validation_accuracy_interval"]
+    if hidden.get("winner_has_its_group"):
+        seen = f"is the winner's group too, which differs otherwise; it {seen}"
     return (
         f"{name} {seen}; on the same fresh seeds it ranks {hidden['rank']} of {hidden['ranked']}: winner minus it, on "
         f"validation, {100 * difference['validation_accuracy_mean']:+.1f} points "

@@ -184,6 +184,11 @@ class DQNExplorer:
         accuracy, parameters = self.visits.accuracy_of_class, self.visits.parameters_of_class
         return sorted(accuracy, key=lambda key: (-accuracy[key], parameters[key]))
 
+    def accuracies(self) -> dict[str, float]:
+        """Return the accuracy of each class met, in the order of the first visits; none that diverged."""
+        visits = self.visits
+        return {key: a for key, a in visits.accuracy_of_class.items() if key not in visits.diverged}
+
     def figures(self) -> JsonDict:
         """Return the counts of visits."""
         return {

@@ -6,7 +6,7 @@ import gymnasium as gym
 
 import aen_envs  # noqa: F401 - registers the environments
 from aen.errors import SpecError
-from aen.spaces import DecompositionSpace
+from aen.spaces import DecompositionSpace, GCNNSpace
 from aen_agents.explorer import Task
 
 
@@ -17,12 +17,16 @@ def make_environment(task: Task) -> gym.Env[Any, Any]:
         SpecError: no environment knows this kind of space.
     """
     space, settings = task.space, task.config.environment
-    if not isinstance(space, DecompositionSpace):
+    own: dict[str, Any]
+    if isinstance(space, DecompositionSpace):
+        name, own = "aen/GroupDecomposition-v0", {"child": space.child, "alphabet": space.table.alphabet}
+    elif isinstance(space, GCNNSpace):
+        name, own = "aen/GCNNDesign-v0", {"space": space, "reference": settings.reference}
+    else:
         raise SpecError(f"there is no environment for a {type(space).__name__}; use agent=exhaustive.")
     return gym.make(
-        "aen/GroupDecomposition-v0",
-        child=space.child,
-        alphabet=space.table.alphabet,
+        name,
+        **own,
         evaluator=task.evaluator,
         reward=settings.reward,
         horizon=settings.horizon,

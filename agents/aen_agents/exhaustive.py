@@ -1,8 +1,9 @@
-"""The exhaustive agent: trains every class of the alphabet on every seed; docs/agents/exhaustive.md."""
+"""The exhaustive agent: trains every class of the space on every seed; docs/agents/exhaustive.md."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from statistics import fmean
 
 from aen._typing import JsonDict
 from aen.evaluators import stream
@@ -66,6 +67,16 @@ class ExhaustiveExplorer:
         """Return all classes, the one with the highest mean over the seeds first."""
         return [row["class_key"] for row in self._space["classes"]] if self._space else []
 
+    def accuracies(self) -> dict[str, float]:
+        """Return the mean accuracy of each class in the space's order; none of which a seed diverged."""
+        found = {}
+        for number, network_class in enumerate(self.task.space.classes):
+            trained = [self._trained.get((seed, number)) for seed in range(len(self.seeds))]
+            known = [e.validation_accuracy for e in trained if e is not None and e.status == "ok"]
+            if len(known) == len(self.seeds):
+                found[network_class.key] = fmean(known)
+        return found
+
     def figures(self) -> JsonDict:
         """Return counts, and the whole space once it is known."""
         known = [self.task.space.classes[number] for number in {number for _, number in self._trained}]
@@ -93,7 +104,7 @@ def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int
         key = task.planted.class_key
         space["hidden_group"] = next((row for row in rows if row["class_key"] == key), None)
         if space["hidden_group"] is None:
-            task.notice(f"the alphabet cannot express the images' own moves, {task.planted.name}: no class is theirs")
+            task.notice(f"the space cannot express the images' own moves, {task.planted.name}: no class is theirs")
     return space
 
 

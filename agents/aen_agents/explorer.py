@@ -53,6 +53,10 @@ class Explorer(Protocol):
         """Return the keys of the classes met, best first, once exploring is over."""
         ...
 
+    def accuracies(self) -> dict[str, float]:
+        """Return the validation accuracy of each class met, the mean over the seeds, without those that diverged."""
+        ...
+
     def figures(self) -> JsonDict:
         """Return what the summary says of exploring, finished or not.
 

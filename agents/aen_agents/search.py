@@ -5,63 +5,29 @@ import os
 import platform
 import time
 from contextlib import closing
-from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.children import ChildSpec, DenseSpec, TrainingSpec
-from aen.data import DataSpec, find_source, load_dataset, pinned
-from aen.errors import DataError, GroupError
+from aen.children import ChildSpec
+from aen.data import load_dataset
+from aen.errors import GroupError, SpecError
 from aen.evaluators import LocalEvaluator
-from aen.groups import Alphabet, Generator, check_enumerable, load_classes
 from aen.results.store import ResultStore
-from aen.spaces import DecompositionSpace, Space
+from aen.spaces import Space
 from aen.training import available_cores, check_device, check_threads, cpu_threads
 from aen_agents.conclusion import conclude
 from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener, Notice
 from aen_agents.explorer import Explorer, Task, make_explorer
+from aen_agents.factors import factors_of
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
+from aen_agents.spaces import check_space, child_of, space_of
 
 SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 CUDA_POPULATION = 64  # what `evaluator.population: null` means there
-
-
-def child_of(config: SearchConfig) -> DenseSpec:
-    """Return the untied child of a config."""
-    try:
-        data = DataSpec(**config.data.model_dump())
-    except GroupError as error:
-        raise GroupError(f"data.moves: {error} (Moves are built-in generators, not products.)") from error
-    data = replace(data, name=pinned(data.name))  # what a file holds is part of every key, not only where it is
-    source = find_source(data.name)
-    if source.channels != 1:
-        raise DataError(f"data set {data.name!r} has {source.channels} channels; the dense child needs grey images.")
-    return DenseSpec(
-        data=data,
-        grids=(source.side, *config.child.hidden),
-        classes=source.classes,
-        head=config.child.head,
-        bias=config.child.bias,
-        initialisation=config.child.initialisation,
-        training=TrainingSpec(**config.training.model_dump()),
-        seed=config.seed,
-    )
-
-
-def alphabet_of(config: SearchConfig) -> Alphabet:
-    """Return the alphabet of a config, with the user's own generators."""
-    custom = {name: Generator.from_permutations(name, tables) for name, tables in config.generators.items()}
-    return Alphabet.of(config.alphabet, custom)
-
-
-def space_of(config: SearchConfig) -> Space:
-    """Return the space of a config; on large grids its classes take seconds, the first time."""
-    child = child_of(config)
-    return DecompositionSpace(child, load_classes(alphabet_of(config), child.grids))
 
 
 def _processor() -> str:
@@ -86,10 +52,7 @@ class Search:
     def __init__(self, config: SearchConfig, listener: Listener) -> None:
         self.config = config
         self.child = child_of(config)
-        try:
-            check_enumerable(alphabet_of(config), self.child.grids)
-        except GroupError as error:
-            raise GroupError(f"alphabet on the grids {list(self.child.grids)}: {error}") from error
+        check_space(config)
         load_dataset(self.child.data)
         check_device(config.evaluator.device)
         check_threads(config.evaluator.threads, self._workers())
@@ -133,6 +96,7 @@ class Search:
             try:
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
+                summary |= factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
                 summary |= conclude(task, explorer.found())
                 summary["status"] = "complete"
             finally:
@@ -185,6 +149,7 @@ class Search:
             "selection_seeds": fresh_seeds(self.config.seed, self.config.selection.seeds),
             "states": space.states,
             "classes": len(space.classes),
+            "baseline_name": space.baseline_name,
             **({"closed_sets": closed_sets} if closed_sets else {}),
             "provenance": {
                 **{name: version(name) for name in ("aen", "torch", "numpy", *explorer.packages)},
@@ -208,6 +173,9 @@ class Search:
             planted = self.space.spec_of_moves(data.moves)
         except GroupError as error:
             self._notice(f"the images' own moves do not act on every grid of the child: {error}")
+            return None
+        except SpecError as error:
+            self._notice(f"no child of this search has the group of the images' own moves: {error}")
             return None
         if planted is not None and data.angles == "any" and "rot90" in data.moves:
             self._notice("turns by any angle are more than the group of rot90, with which the winner is compared")

@@ -40,6 +40,7 @@ class Visits:
         self.seen_states: set[int] = set()
         self.accuracy_of_class: dict[str, float] = {}
         self.parameters_of_class: dict[str, int] = {}
+        self.diverged: set[str] = set()
         self._listener = listener
         # A run that goes on repeats what it did before; what the earlier one wrote stays until that is overtaken.
         self._earlier = history.read_text(encoding="utf-8").count("\n") if history.is_file() else 0
@@ -65,6 +66,8 @@ class Visits:
         self.seen_states.add(info["state"])
         self.accuracy_of_class.setdefault(info["class_key"], info["accuracy"])
         self.parameters_of_class.setdefault(info["class_key"], info["parameters"])
+        if info.get("status") == "diverged":
+            self.diverged.add(info["class_key"])
         event = Visited(
             step=self.steps,
             visits=self.first_visits,

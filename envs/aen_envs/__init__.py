@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 import gymnasium
 
 if TYPE_CHECKING:
+    from aen_envs.gcnn_design import GCNNDesignEnv as GCNNDesignEnv
     from aen_envs.group_decomposition import GroupDecompositionEnv as GroupDecompositionEnv
 
-__all__ = ["ENVIRONMENT_IDS", "GroupDecompositionEnv"]
+__all__ = ["ENVIRONMENT_IDS", "GCNNDesignEnv", "GroupDecompositionEnv"]
 
 # Strings, not classes: torch is imported when an environment is made, not when it is registered.
-_ENTRY_POINTS = {"aen/GroupDecomposition-v0": "aen_envs.group_decomposition:GroupDecompositionEnv"}
+_ENTRY_POINTS = {
+    "aen/GroupDecomposition-v0": "aen_envs.group_decomposition:GroupDecompositionEnv",
+    "aen/GCNNDesign-v0": "aen_envs.gcnn_design:GCNNDesignEnv",
+}
 ENVIRONMENT_IDS = tuple(_ENTRY_POINTS)
 
 for _id, _entry_point in _ENTRY_POINTS.items():
@@ -28,4 +32,8 @@ def __getattr__(name: str) -> object:
         from aen_envs.group_decomposition import GroupDecompositionEnv
 
         return GroupDecompositionEnv
+    if name == "GCNNDesignEnv":
+        from aen_envs.gcnn_design import GCNNDesignEnv
+
+        return GCNNDesignEnv
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,22 @@
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from aen.errors import ConfigError
-from aen_agents.config import AGENTS, PROJECT_CONFIGS, DQNConfig, ExhaustiveConfig, SearchConfig, load_config
-from aen_agents.search import alphabet_of, child_of
+from aen.children import build_child
+from aen.errors import AenError, ConfigError
+from aen_agents.config import (
+    AGENTS,
+    PROJECT_CONFIGS,
+    DenseConfig,
+    DQNConfig,
+    ExhaustiveConfig,
+    GCNNConfig,
+    SearchConfig,
+    load_config,
+)
+from aen_agents.spaces import alphabet_of, child_of, gcnn_space_of, space_of
 
 
 @pytest.fixture
@@ -16,6 +27,7 @@ def config_file(tmp_path: Path) -> Path:
 
 
 CONFIGS = sorted([*PROJECT_CONFIGS.glob("*.yaml"), *(PROJECT_CONFIGS / "paper").glob("*.yaml")])
+GCNN_CONFIGS = sorted((PROJECT_CONFIGS / "gcnn").glob("*.yaml"))
 
 
 def dqn_of(config: SearchConfig) -> DQNConfig:
@@ -30,11 +42,44 @@ def test_every_config_of_the_project_is_valid(file: Path) -> None:
     alphabet_of(config).check(child_of(config).grids)
 
 
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*CONFIGS, *GCNN_CONFIGS], ids=lambda file: file.stem)
 def test_every_config_of_the_project_can_be_searched_exhaustively(file: Path) -> None:
     config = load_config(file, ["agent=exhaustive", "agent.seeds=5"])
     assert config.agent == ExhaustiveConfig(seeds=5)
     assert config.model_copy(update={"agent": None}) == load_config(file).model_copy(update={"agent": None})
+
+
+@pytest.mark.parametrize("file", GCNN_CONFIGS, ids=lambda file: file.stem)
+def test_every_gcnn_config_has_its_space_and_its_plain_child(file: Path) -> None:
+    config = load_config(file)
+    assert config.name == f"gcnn_{file.stem}"
+    space = gcnn_space_of(config)
+    assert (space.states, len(space.classes)) == (1024, 768)
+    plain = build_child(space.child)
+    images = torch.zeros(2, space.child.channels, space.child.side, space.child.side)
+    assert plain(images).shape == (2, space.child.classes)
+
+
+def test_the_published_gcnn_configs_differ_in_their_data_alone() -> None:
+    configs = [load_config(file) for file in GCNN_CONFIGS if file.stem != "digits"]
+    assert len({config.model_copy(update={"name": "", "data": None}).to_yaml() for config in configs}) == 1
+    assert {config.data.name for config in configs} == {
+        *("mnist", "fashion_mnist", "cifar10", "svhn", "rotmnist", "emnist-balanced", "kmnist", "asl"),
+    }
+    assert {(config.data.train, config.data.validation) for config in configs} == {(6000, 1000)}
+    first = gcnn_space_of(configs[0]).child
+    assert (first.widths, first.head, first.norm, first.dropout, first.padding) == (
+        *("published", "flatten", "none"),
+        *(0.5, "none"),
+    )
+    training = first.training
+    assert (training.optimiser, training.learning_rate, training.momentum) == ("sgd", 1e-3, 0.9)
+    assert (training.epochs, training.batch_size) == (4, 32)
+    environment, agent = configs[0].environment, dqn_of(configs[0])
+    assert (environment.reward, environment.reference, environment.horizon) == ("paper", "rot90", 50)
+    assert (configs[0].budget.children, agent.discount, agent.batch_size) == (600, 0.5, 128)
+    assert [epsilon for _, epsilon in agent.epsilon] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert [start for start, _ in agent.epsilon] == [50 * i for i in range(10)]
 
 
 def test_the_papers_configs_differ_in_their_data_alone() -> None:
@@ -91,6 +136,42 @@ def test_an_agent_may_be_a_file_beside_the_config(config_file: Path) -> None:
     assert dqn_of(load_config(config_file, ["agent=own"])).discount == 0.25
 
 
+GCNN = ["child.kind=gcnn", "child.padding=same"]
+
+
+def test_a_gcnn_config_reads_back(config_file: Path, tmp_path: Path) -> None:
+    wider = ["space.groups=[C4, C1, D2d]", "space.kernel_sizes=[3, 5]", "space.stage_widths=[0.5, 1, 2]"]
+    config = load_config(config_file, [*GCNN, *wider, "environment.reference=rot90"])
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(config.to_yaml())
+    assert load_config(resolved) == config
+    space = space_of(config)
+    assert space.sizes == (3, *(2,) * 7, 2, 3, 3)
+    assert child_of(config) == space.spec(space.baseline)
+
+
+def test_a_child_is_dense_unless_its_kind_is_named(config_file: Path) -> None:
+    assert load_config(config_file).child == DenseConfig()
+    assert load_config(config_file, ["child.head=invariant"]).child == DenseConfig(head="invariant")
+    assert isinstance(load_config(config_file, ["child.kind=gcnn"]).child, GCNNConfig)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["space.groups=[C4]"], r"groups is \['C4'\], without 'C1'"),
+        (["space.groups=[C1, C5]"], "group C5 is on offer but cannot be built: unknown planar group 'C5'"),
+        (["space.kernel_sizes=[3, 4]"], "padding is 'same' with kernel_size 4"),
+        (["child.padding=none"], "side is 8: images of 8x8 are too small .*use padding='same'"),
+        (["child.widths=published", "space.groups=[C1, C2]"], "no widths are published for 'C2'"),
+        (["child.backend=escnn", "child.padding=none", "data.name=mnist"], "Name the groups to choose among in space"),
+    ],
+)
+def test_a_space_that_cannot_be_is_explained(config_file: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(AenError, match=message):
+        space_of(load_config(config_file, [*GCNN, *overrides]))
+
+
 @pytest.mark.parametrize("agent", ["dqn_paper", "exhaustive"])
 def test_the_resolved_config_reads_back(config_file: Path, tmp_path: Path, agent: str) -> None:
     config = load_config(config_file, ["generators={spin: [[1, 2, 3, 0]]}", f"agent={agent}"])
@@ -127,6 +208,19 @@ def test_the_resolved_config_reads_back(config_file: Path, tmp_path: Path, agent
         (["alphabet=5"], "alphabet is 5: .*published, quarter, or a list of factors"),
         (["agent.target_update=odd"], "agent.target_update is 'odd'"),
         (["agent.learning_rate=.inf"], "agent.learning_rate is inf"),
+        (["child.kind=gcn"], r"child.kind is 'gcn', an unknown kind of child \(did you mean 'gcnn'\?\)"),
+        (["child=5"], "child is 5; it is a section whose key kind is one of dense, gcnn"),
+        (["child.hiden=[8]"], r"unknown key 'child.hiden' \(did you mean 'hidden'\?\)"),
+        (["child.kind=gcnn", "child.hidden=[8]"], r"unknown key 'child.hidden' \(choose from: backend, "),
+        (["child.kind=gcnn", "child.widths=even"], "child.widths is 'even'"),
+        (["child.kind=gcnn", "child.dropout=1"], "child.dropout is 1: .*less than 1"),
+        (["child.kind=gcnn", "alphabet=published"], "alphabet is for child.kind=dense, but child.kind is gcnn"),
+        (["child.kind=gcnn", "generators={s: [[0]]}"], "generators is for child.kind=dense"),
+        (["child.kind=gcnn", "space.groups=bit"], "space.groups is 'bit': .*bits: rot90, vflip and hflip"),
+        (["child.kind=gcnn", "space.group=[C1]"], r"unknown key 'space.group' \(did you mean 'groups'\?\)"),
+        (["child.kind=gcnn", "space.kernel_sizes=3"], "space.kernel_sizes is 3; give a list in brackets"),
+        (["space.groups=[C1]"], "space is for child.kind=gcnn, but child.kind is dense; leave it out"),
+        (["environment.reference=rot90"], "environment.reference is 'rot90', which is for child.kind=gcnn"),
         (["nonsense"], "not of the form key=value"),
         (["name=../escape"], "name is '../escape'"),
         (["name.x=1"], "'name' is a value, not a section"),

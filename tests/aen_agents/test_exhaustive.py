@@ -21,8 +21,9 @@ from aen_agents.events import Event, StageStarted, Trained
 from aen_agents.exhaustive import ExhaustiveExplorer
 from aen_agents.explorer import Task
 from aen_agents.run_folder import RunFolder
-from aen_agents.search import Search, alphabet_of, child_of
+from aen_agents.search import Search
 from aen_agents.selection import exploring_seeds, fresh_seeds
+from aen_agents.spaces import alphabet_of, child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 

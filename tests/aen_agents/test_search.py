@@ -16,8 +16,9 @@ from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
 from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder
-from aen_agents.search import Search, child_of
+from aen_agents.search import Search
 from aen_agents.selection import fresh_seeds
+from aen_agents.spaces import child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 TIMES = {"seconds", "finished_at"}

@@ -17,10 +17,11 @@ from aen.results import Evaluation
 from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen_agents.report import figures
+from aen_agents.report.factors import effect_rows, share_picture
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.run_folder import RunFolder, write_atomically
-from aen_agents.search import child_of, space_of
 from aen_agents.selection import exploring_seeds
+from aen_agents.spaces import child_of, space_of
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,11 @@ def build_report(folder: RunFolder) -> None:
         data=child.data,
         summary=summary,
         complete=summary.get("status") == "complete",
+        baseline_name=summary.get("baseline_name", "untied"),
         best=max((e.validation_accuracy for e, _ in trained), default=None),
         searched=len(trained),
         leading=_leading(summary, child),
+        factors=_factors(summary),
         roles=roles,
         pictures=_pictures(
             child,
@@ -105,12 +108,21 @@ def _leading(summary: JsonDict, child: ChildSpec, count: int = 10) -> list[JsonD
     return [row for row in space["classes"] if row["rank"] <= count or row["class_key"] in wanted]
 
 
+def _factors(summary: JsonDict) -> JsonDict | None:
+    """Return what the page says of factors: the summary's part, the table of effects and the picture of shares."""
+    factors: JsonDict | None = summary.get("factors")
+    if factors is None:
+        return None
+    svg = share_picture(factors) if factors["shares"] else ""
+    return factors | {"rows": effect_rows(factors), "svg": Markup(svg)}  # noqa: S704 - made by matplotlib just now
+
+
 def _roles(summary: JsonDict, child: ChildSpec) -> dict[str, str]:
     """Return the role of each class that has one; the winner's comes last, so that it shows."""
     roles = {}
     if "hidden_group" in summary:
         roles[summary["hidden_group"]["class_key"]] = "hidden group"
-    roles[child.class_key] = "untied"
+    roles[child.class_key] = summary.get("baseline_name", "untied")
     if "winner" in summary:
         roles[summary["winner"]["class_key"]] = "winner"
     return roles
@@ -188,7 +200,9 @@ def _pictures(
         )
         add(
             "Accuracy against parameters",
-            "Tying weights makes a network smaller; only the right ties keep it accurate.",
+            "Tying weights makes a network smaller; only the right ties keep it accurate."
+            if isinstance(child, DenseSpec)
+            else "Networks of all groups have about as many parameters each, those of one size.",
             figures.accuracy_against_parameters(classes, label),
         )
     add(

@@ -16,8 +16,9 @@ from aen.groups import Decomposition
 from aen.pictures import orbit_picture
 
 ACCENT, GREY, INK, WARM = "#12806f", "#9aa3af", "#1f2937", "#d97706"
+_COLOURS = 3  # channels of a colour image
 # The same figures give the same bytes: element ids come from this salt, and no date is written.
-_RC: Any = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text.color": INK, "axes.labelcolor": INK}
+RC: Any = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text.color": INK, "axes.labelcolor": INK}
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class VisitedClass:
         name: its factors.
         accuracy: validation accuracy, the mean over the search's seeds.
         parameters: number of free parameters.
-        role: ``winner``, ``untied``, ``hidden group`` or empty.
+        role: ``winner``, ``untied`` or ``plain``, ``hidden group`` or empty.
     """
 
     name: str
@@ -37,12 +38,13 @@ class VisitedClass:
     role: str
 
 
-ROLE_COLOURS = {"winner": ACCENT, "untied": INK, "hidden group": WARM, "": GREY}
+ROLE_COLOURS = {"winner": ACCENT, "untied": INK, "plain": INK, "hidden group": WARM, "": GREY}
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """Return a figure as SVG text."""
     buffer = io.StringIO()
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
@@ -58,7 +60,7 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
 def learning_curve(history: Sequence[JsonDict]) -> str:
     """Draw accuracy over first visits: each one as a point, the best so far as a line."""
     firsts = [visit for visit in history if visit["first"]]
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure, axes = _axes(4.8, 3.4)
         x = [visit["visits"] for visit in firsts]
         axes.axhline(history[0]["accuracy"], color=INK, linestyle="--", linewidth=1, label="start of the search")
@@ -68,14 +70,14 @@ def learning_curve(history: Sequence[JsonDict]) -> str:
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axes.legend(fontsize=8, frameon=False, loc="lower right")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def accuracy_by_class(classes: Sequence[VisitedClass], label: str, most: int = 24) -> str:
     """Draw the best classes of the search as bars; those with a role are always among them. `label` says what it is."""
     ordered = sorted(classes, key=lambda c: -c.accuracy)
     shown = [c for i, c in enumerate(ordered) if i < most or c.role]
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure, axes = _axes(4.8, 0.9 + 0.24 * len(shown))
         places = np.arange(len(shown))
         axes.barh(places, [c.accuracy for c in shown], color=[ROLE_COLOURS[c.role] for c in shown], height=0.75)
@@ -85,17 +87,18 @@ def accuracy_by_class(classes: Sequence[VisitedClass], label: str, most: int = 2
         labels = [c.name if len(c.name) <= 44 else c.name[:41] + "..." for c in shown]  # noqa: PLR2004
         axes.set(yticks=places, yticklabels=labels, xlabel=label)
         lowest = min(c.accuracy for c in shown)
-        low, high = max(0.0, lowest - 0.05), ordered[0].accuracy
+        low = max(0.0, lowest - 0.05)
+        high = max(ordered[0].accuracy, low + 0.01)  # where nobody got anything right
         axes.set_xlim(low, high + 0.45 * (high - low))  # room for the figures beside the bars
         axes.tick_params(axis="y", labelsize=8, length=0)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def accuracy_against_parameters(classes: Sequence[VisitedClass], label: str) -> str:
     """Draw every visited class: free parameters against accuracy, which `label` says more about."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure, axes = _axes(4.8, 3.6)
         for role, colour in ROLE_COLOURS.items():
             of_role = [c for c in classes if c.role == role]
@@ -111,12 +114,12 @@ def accuracy_against_parameters(classes: Sequence[VisitedClass], label: str) -> 
         axes.set(xlabel="free parameters", ylabel=label)
         axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         axes.legend(fontsize=8, frameon=False, loc="lower right")
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]]) -> str:
     """Draw (name, mean, interval, role) of the re-trained classes, best first."""
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure, axes = _axes(4.8, 0.9 + 0.32 * len(rows))
         for place, (_, mean, (low, high), role) in enumerate(rows):
             axes.plot([low, high], [place, place], color=ROLE_COLOURS[role], linewidth=2)
@@ -127,13 +130,13 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]])
         axes.tick_params(axis="y", labelsize=8, length=0)
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def orbit_pictures(decomposition: Decomposition, sides: Sequence[int]) -> str:
     """Draw which cells are tied, on every different grid of a child and on an untied one beside it."""
     different = list(dict.fromkeys(sides))
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=(1.6 * (len(different) + 1), 1.9), layout="constrained")
         axes = figure.subplots(1, len(different) + 1, squeeze=False)[0]
         axes[0].imshow(orbit_picture(Decomposition(), different[0]))
@@ -143,19 +146,23 @@ def orbit_pictures(decomposition: Decomposition, sides: Sequence[int]) -> str:
             place.set_title(f"tied {side}x{side}", fontsize=9)
         for place in axes:
             place.set(xticks=[], yticks=[])
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def some_images(split: Split, count: int = 16) -> str:
     """Draw the first images of a split with their labels."""
     columns = 8
     rows = -(-count // columns)
-    with mpl.rc_context(_RC):
+    with mpl.rc_context(RC):
         figure = Figure(figsize=(4.8, 0.98 * rows), layout="constrained")
         places: Any = figure.subplots(rows, columns, squeeze=False)
         for place, image, label in zip(places.flat, split.images[:count], split.labels[:count], strict=False):
-            place.imshow(image[0].numpy(), cmap="gray_r")
+            if len(image) == _COLOURS:
+                lowest, highest = image.amin(), image.amax()  # pixels are standardised: back to what can be shown
+                place.imshow(((image - lowest) / (highest - lowest).clamp(min=1e-6)).permute(1, 2, 0).numpy())
+            else:
+                place.imshow(image[0].numpy(), cmap="gray_r")
             place.set_title(str(int(label)), fontsize=8, pad=2)
         for place in places.flat:
             place.set(xticks=[], yticks=[])
-        return _svg(figure)
+        return as_svg(figure)

@@ -1,0 +1,184 @@
+"""SpaceEnv: what all environments have in common whose states are choices and whose rewards are accuracies."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from aen.children import ChildSpec
+from aen.errors import SpecError, did_you_mean
+from aen.evaluators import Evaluator, LocalEvaluator, evaluate
+from aen.results import Evaluation
+from aen_envs.rendering import Scene, draw_picture, draw_text
+from aen_envs.rewards import REWARDS, RewardKind
+
+# A place of so many choices is toggled by one action.
+_TOGGLED = 2
+
+Choices = npt.NDArray[np.integer[Any]]
+
+
+class SpaceEnv(gym.Env[Choices, np.int64]):
+    """A walk through the states of a space, one change of one place at a time.
+
+    A place of two choices has one action, which toggles it; a place of more has two, which go on to the next and back
+    to the previous choice, round in a circle.
+
+    Args:
+        sizes: how many choices each place of a state has; choice 0 everywhere is the start.
+        evaluator: trains children or looks them up; None: in this process, results kept in memory.
+        reward: ``paper``, ``delta`` or ``improvement``.
+        stop_action: whether the last action ends the episode.
+        horizon: steps until truncation.
+        render_mode: ``ansi``, ``rgb_array`` or None.
+
+    Raises:
+        SpecError: an unknown reward or render mode, or a horizon below 1.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        evaluator: Evaluator | None,
+        reward: RewardKind,
+        stop_action: bool,
+        horizon: int,
+        render_mode: str | None,
+    ) -> None:
+        super().__init__()
+        if reward not in REWARDS:
+            raise SpecError(f"unknown reward {reward!r}{did_you_mean(str(reward), REWARDS)}.")
+        if horizon < 1:
+            raise SpecError(f"horizon is {horizon}; an episode needs at least 1 step.")
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            modes = self.metadata["render_modes"]
+            raise SpecError(f"unknown render_mode {render_mode!r}{did_you_mean(render_mode, modes)}.")
+        self._owns_evaluator = evaluator is None
+        self.evaluator: Evaluator = evaluator or LocalEvaluator()
+        self.reward = reward
+        self.stop_action = stop_action
+        self.horizon = horizon
+        self.render_mode = render_mode
+        self.sizes = tuple(sizes)
+        # What each action does: the place that it changes, and by how much.
+        self.changes = tuple(
+            (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
+        )
+        self.observation_space = self._observation_space()
+        self.action_space = gym.spaces.Discrete(len(self.changes) + stop_action)
+        self._state: Choices = self._array([0] * len(self.sizes))
+        self._accuracies: list[float] = []
+        self._baseline = 0.0
+        self._met: set[str] = set()
+
+    @abstractmethod
+    def spec_of(self, state: Sequence[int]) -> ChildSpec:
+        """Return the child of a state."""
+
+    @abstractmethod
+    def scene(self) -> Scene:
+        """Return what there is to draw."""
+
+    def reference(self) -> ChildSpec:
+        """Return the child whose accuracy is a0: that of choice 0 everywhere, unless an environment says otherwise."""
+        return self.spec_of([0] * len(self.sizes))
+
+    def _observation_space(self) -> gym.spaces.Space[Any]:
+        if set(self.sizes) == {_TOGGLED}:
+            return gym.spaces.MultiBinary(len(self.sizes))
+        return gym.spaces.MultiDiscrete(list(self.sizes))
+
+    def _array(self, state: Sequence[int]) -> Choices:
+        return np.array(state, dtype=self.observation_space.dtype)
+
+    def _start(self, options: dict[str, Any] | None) -> Sequence[int]:
+        start = (options or {}).get("state", [0] * len(self.sizes))
+        fits = np.shape(start) == (len(self.sizes),) and all(
+            choice in range(size) for choice, size in zip(start, self.sizes, strict=True)
+        )
+        if not fits:
+            values = (
+                "0 or 1"
+                if set(self.sizes) == {_TOGGLED}
+                else f"which each lies from 0 to below its place's {list(self.sizes)}"
+            )
+            raise SpecError(f"options['state'] is {start!r}; give {len(self.sizes)} values of {values}.")
+        return [int(choice) for choice in start]
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Choices, dict[str, Any]]:
+        """Start an episode; ``options={"state": choices}`` starts it elsewhere than at choice 0 everywhere."""
+        super().reset(seed=seed)
+        state = self._start(options)
+        spec = self.spec_of(state)
+        reference, here = evaluate(self.evaluator, [self.reference(), spec])
+        self._state = self._array(state)
+        self._baseline = reference.validation_accuracy
+        if seed is not None:
+            self._met.clear()
+        self._accuracies = [here.validation_accuracy]
+        info = self._info(spec, here)
+        self._met.add(reference.class_key)
+        return self._state.copy(), info
+
+    def step(self, action: np.int64 | int) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
+        """Change a place, or stop."""
+        if not self._accuracies:
+            raise SpecError("step was called before reset; call reset first.")
+        if action not in self.action_space:
+            raise SpecError(f"action is {action!r}; choose 0 to {int(self.action_space.n) - 1}.")  # type: ignore[attr-defined]
+        stopped = int(action) == len(self.changes)
+        state = self._state.copy()
+        if not stopped:
+            place, step = self.changes[int(action)]
+            state[place] = (int(state[place]) + step) % self.sizes[place]
+        # The state changes only when its child is there: an evaluator that fails leaves everything as it was.
+        spec = self.spec_of(state.tolist())
+        (evaluation,) = evaluate(self.evaluator, [spec])
+        self._state = state
+        accuracy = evaluation.validation_accuracy
+        reward = REWARDS[self.reward](accuracy, self._baseline, self._accuracies[-1])
+        self._accuracies.append(accuracy)
+        truncated = not stopped and len(self._accuracies) > self.horizon
+        return self._state.copy(), reward, stopped, truncated, self._info(spec, evaluation)
+
+    def render(self) -> Any:  # noqa: ANN401 - gymnasium: RenderFrame, which is Any
+        """Return the scene as text or as an RGB picture, by the render mode."""
+        if self.render_mode is None or not self._accuracies:
+            return None
+        return draw_text(self.scene()) if self.render_mode == "ansi" else draw_picture(self.scene())
+
+    def close(self) -> None:
+        """Close the evaluator, unless it was handed in: others may use it."""
+        if self._owns_evaluator:
+            self.evaluator.close()
+
+    def _number(self) -> int:
+        """Return the state as one number, its first place counting least: bits as a bit mask."""
+        number = 0
+        for choice, size in zip(reversed(self._state.tolist()), reversed(self.sizes), strict=True):
+            number = number * size + choice
+        return number
+
+    def _info(self, spec: ChildSpec, evaluation: Evaluation) -> dict[str, Any]:
+        met = evaluation.class_key in self._met
+        self._met.add(evaluation.class_key)
+        return {
+            "accuracy": evaluation.validation_accuracy,
+            "baseline_accuracy": self._baseline,
+            "status": evaluation.status,
+            "state": self._number(),
+            "factors": spec.name,
+            "class_key": evaluation.class_key,
+            "group": spec.group,
+            "parameters": evaluation.parameters,
+            "looked_up": met,
+            "seconds": evaluation.seconds,
+        }

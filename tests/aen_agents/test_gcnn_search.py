@@ -1,0 +1,216 @@
+"""Small real searches of the G-CNN design space, with both agents."""
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import aen
+from aen._typing import JsonDict
+from aen.children import GCNNSpec
+from aen.errors import SpecError
+from aen.results.store import ResultStore
+from aen_agents.config import SearchConfig
+from aen_agents.console import print_verdict
+from aen_agents.events import Visited
+from aen_agents.report import build_report
+from aen_agents.run_folder import RunFolder
+from aen_agents.search import Search
+from aen_agents.spaces import gcnn_space_of
+
+Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
+
+TINY: JsonDict = {
+    "name": "tiny_gcnn",
+    "data": {"train": 40, "validation": 60, "test": 60, "moves": ["rot90", "hflip"]},
+    "child": {"kind": "gcnn", "width": 2, "padding": "same"},
+    "training": {"epochs": 1, "batch_size": 20},
+    "environment": {"horizon": 8, "reference": "rot90"},
+    "budget": {"children": 16, "steps": 40},
+    "agent": {"name": "dqn", "learn_after": 4, "batch_size": 8, "layers": [16]},
+    "selection": {"top": 2, "seeds": 2},
+}
+WIDE: JsonDict = TINY | {"space": {"groups": ["C1", "C2", "D1d", "D4"], "kernel_sizes": [3, 5], "stage_widths": [1, 2]}}
+
+
+def config(content: JsonDict, **changes: object) -> SearchConfig:
+    return SearchConfig.model_validate(content | changes)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, JsonDict]:
+    return run(config(TINY), tmp_path_factory.mktemp("runs") / "gcnn")
+
+
+def run(wanted: SearchConfig, path: Path) -> tuple[RunFolder, JsonDict]:
+    folder = RunFolder.create(wanted, path)
+    summary = Search(wanted, lambda _: None).run(folder)
+    build_report(folder)
+    return folder, summary
+
+
+def test_the_summary_says_what_was_found(searched: tuple[RunFolder, JsonDict]) -> None:
+    _, summary = searched
+    assert summary["status"] == "complete"
+    assert (summary["states"], summary["classes"], summary["baseline_name"]) == (1024, 768, "plain")
+    assert "closed_sets" not in summary
+    assert summary["baseline"]["decomposition"] == "C1, no augmentation, x1"
+    assert summary["winner"]["spec"]["kind"] == "gcnn"
+    hidden = summary["hidden_group"]
+    assert (hidden["group"], hidden["decomposition"]) == ("D4", "D4, no augmentation, x1")
+    assert hidden["winner_has_its_group"] == (summary["winner"]["group"] == "D4")
+    json.dumps(summary, allow_nan=False)
+
+
+def test_the_agent_was_rewarded_by_the_reference(searched: tuple[RunFolder, JsonDict]) -> None:
+    folder, _ = searched
+    space = gcnn_space_of(folder.config())
+    rot90 = space.spec_of_moves(("rot90",))
+    with ResultStore(folder.store_file) as store:
+        assert rot90 is not None
+        a0 = store.get(rot90.key)
+    assert a0 is not None
+    for visit in folder.history():
+        if visit["step"]:
+            assert visit["reward"] == pytest.approx(visit["accuracy"] - a0.validation_accuracy)
+
+
+def test_factors_are_those_of_the_classes_met(searched: tuple[RunFolder, JsonDict]) -> None:
+    folder, summary = searched
+    factors = summary["factors"]
+    met = {visit["class_key"]: visit for visit in folder.history()}
+    assert factors["children"] == len(met) == summary["classes_visited"]
+    assert list(factors["reference"]) == [share["factor"] for share in factors["shares"]]
+    assert factors["reference"]["group"] == "C1"
+    groups = [visit["group"] for visit in met.values()]
+    assert {e["level"]: e["children"] for e in factors["effects"] if e["factor"] == "group"} == {
+        group: groups.count(group) for group in set(groups) - {"C1"}
+    }
+    assert sum(share["share"] for share in factors["shares"]) == pytest.approx(factors["explained"], abs=1e-6)
+
+
+def test_the_report_shows_factors_and_no_orbits(searched: tuple[RunFolder, JsonDict]) -> None:
+    text = searched[0].report_file.read_text()
+    assert "<h2>What mattered</h2>" in text
+    assert "What the winner ties together" not in text
+    assert "The whole space" not in text
+    assert "the plain network" in text.lower()
+    assert "augment rotation" in text
+    assert "untied" not in text.partition("<pre>")[0]
+
+
+def test_the_verdict_is_printed(searched: tuple[RunFolder, JsonDict]) -> None:
+    folder, summary = searched
+    text = io.StringIO()
+    print_verdict(Console(file=text, width=200), summary, folder)
+    assert "plain" in text.getvalue()
+    assert "untied" not in text.getvalue()
+    assert "the group of the data's own moves, D4 (D4, no augmentation, x1)," in text.getvalue()
+
+
+def test_the_winner_can_be_loaded(searched: tuple[RunFolder, JsonDict]) -> None:
+    folder, summary = searched
+    child = aen.load(folder.path)
+    assert isinstance(child.spec, GCNNSpec)
+    assert child.spec.class_key == summary["winner"]["class_key"]
+    assert max(child.check_equivariance().values(), default=0) < 1e-4
+
+
+def test_same_seed_same_search(searched: tuple[RunFolder, JsonDict], run_search: Run, tmp_path: Path) -> None:
+    folder, summary = run_search(config(TINY), tmp_path / "again")
+    assert folder.history() == searched[0].history()
+    assert summary | {"seconds": None} == searched[1] | {"seconds": None}
+
+
+def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
+    events = []
+    wanted = config(WIDE, budget={"children": 8, "steps": 40})
+    folder = RunFolder.create(wanted, tmp_path / "wide")
+    summary = Search(wanted, events.append).run(folder)
+    assert summary["states"] == summary["classes"] == 4 * 2**6 * 2 * 2 * 2 * 2
+    assert len({e.state for e in events if isinstance(e, Visited)}) == summary["states_visited"]
+    assert {"kernel", "stage 1", "stage 2"} < set(summary["factors"]["reference"])
+    build_report(folder)
+    again = Search(wanted, lambda _: None).run(RunFolder.create(wanted, tmp_path / "again"))
+    assert again["winner"]["class_key"] == summary["winner"]["class_key"]
+
+
+def test_every_network_of_a_small_space(run_search: Run, tmp_path: Path) -> None:
+    # One group alone: 64 choices of augmentations of two sizes.
+    smallest = {"train": 10, "validation": 20, "test": 20, "moves": ["rot90"]}
+    child = {"kind": "gcnn", "width": 1, "padding": "same"}
+    agent, evaluator = {"name": "exhaustive"}, {"workers": 1}
+    folder, summary = run_search(
+        config(TINY, data=smallest, child=child, space={"groups": ["C1"]}, agent=agent, evaluator=evaluator),
+        tmp_path / "all",
+    )
+    assert len(summary["space"]["classes"]) == 128
+    assert summary["space"]["hidden_group"] is None
+    assert any("the space cannot express the images' own moves, C4" in notice for notice in summary["notices"])
+    assert summary["factors"]["children"] == 128
+    assert {e["children"] for e in summary["factors"]["effects"]} == {64}
+    assert "The best of all 128 networks" in folder.report_file.read_text()
+
+
+def test_colour_images_can_be_searched(run_search: Run, tmp_path: Path) -> None:
+    source = np.random.default_rng(0)
+    file = tmp_path / "colours.npz"
+    images, labels = source.integers(0, 256, size=(90, 8, 8, 3), dtype=np.uint8), np.arange(90) % 3
+    np.savez(file, images=images, labels=labels)
+    data = {"name": str(file), "train": 30, "validation": 30, "test": 30}
+    folder, summary = run_search(config(TINY, data=data, budget={"children": 3, "steps": 20}), tmp_path / "run")
+    assert summary["winner"]["spec"]["channels"] == 3
+    assert "hidden_group" not in summary
+    assert "Some of the images it saw" in folder.report_file.read_text()
+
+
+def test_turns_by_any_angle_are_noticed(run_search: Run, tmp_path: Path) -> None:
+    data = TINY["data"] | {"moves": ["rot90"], "angles": "any"}
+    _, summary = run_search(config(TINY, data=data, budget={"children": 3, "steps": 20}), tmp_path / "angles")
+    assert summary["hidden_group"]["group"] == "C4"
+    assert any("turns by any angle are more than the group of rot90" in notice for notice in summary["notices"])
+
+
+def test_a_group_of_moves_that_no_child_has_is_noticed() -> None:
+    child = {"kind": "gcnn", "width": 2, "padding": "same", "widths": "published"}
+    search = Search(config(TINY, child=child, data=TINY["data"] | {"moves": ["transpose"]}), lambda _: None)
+    assert search._planted() is None
+    assert (
+        "no child of this search has the group of the images' own moves: no widths are published for 'D1d'"
+        in (search.notices[0])
+    )
+
+
+def test_an_interrupted_search_has_no_factors_and_a_report(tmp_path: Path) -> None:
+    wanted = config(TINY)
+    folder = RunFolder.create(wanted, tmp_path / "broken")
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Visited) and event.visits == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Search(wanted, interrupt).run(folder)
+    build_report(folder)
+    assert "What mattered" not in folder.report_file.read_text()
+    assert "interrupted" in folder.report_file.read_text()
+
+
+def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aen.nn.steerable import loading
+
+    loading._load.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "escnn"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "escnn", None)
+    data = {"name": "mnist", "train": 40, "validation": 40, "test": 40}
+    child = {"kind": "gcnn", "backend": "escnn"}
+    wanted = config(TINY, data=data, child=child, space={"groups": ["C1", "C8"]})
+    with pytest.raises(SpecError, match="escnn"):
+        Search(wanted, lambda _: None)
+    loading._load.cache_clear()
