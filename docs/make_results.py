@@ -70,7 +70,8 @@ def section(folder: RunFolder, notes: dict[str, str]) -> str:
 
 def command_of(config: SearchConfig) -> str:
     """Return the command with the fewest overrides that gives this very config."""
-    files = [*sorted(PROJECT_CONFIGS.glob("*.yaml")), *sorted((PROJECT_CONFIGS / "paper").glob("*.yaml"))]
+    folders = [PROJECT_CONFIGS, PROJECT_CONFIGS / "paper", PROJECT_CONFIGS / "gcnn"]
+    files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
     overrides = {file: ["agent=exhaustive", *_overrides(file, config)] for file in files}
     file = min(files, key=lambda f: len(overrides[f]))
     if load_config(file, overrides[file]) != config:

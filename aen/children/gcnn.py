@@ -81,7 +81,7 @@ class GCNNSpec(ChildSpec):
         object.__setattr__(self, "augmentations", check_augmentations(self.augmentations))
         object.__setattr__(self, "stages", tuple(float(factor) for factor in self.stages))
         object.__setattr__(self, "size", float(self.size))
-        object.__setattr__(self, "dropout", float(self.dropout))
+        object.__setattr__(self, "dropout", float(self.dropout) + 0.0)  # -0.0 and 0.0 must give one key
         for name in ("side", "channels", "width", "kernel_size"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
@@ -104,6 +104,7 @@ class GCNNSpec(ChildSpec):
                     f"group is {self.group}, which does not act exactly on pixels; use backend='escnn', or a subgroup "
                     "of D4."
                 )
+            object.__setattr__(self, "group", PlanarGroup.of(self.group).name)  # D1v and D1(1/2) must give one key
             return
         if self.group not in ESCNN_GROUPS:
             near = did_you_mean(self.group, ESCNN_GROUPS)

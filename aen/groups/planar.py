@@ -18,7 +18,7 @@ from aen.errors import GroupError, did_you_mean
 _TURNS = (1, 2, 4, 8, 16)
 # Mirrorings of the square other than left-right, by the turn that follows: top-bottom, diagonal, antidiagonal.
 _OFFSETS = {"": Fraction(0), "v": Fraction(1, 2), "d": Fraction(1, 4), "a": Fraction(3, 4)}
-_NAME = re.compile(r"(?P<kind>[CD])(?P<n>\d+)(?:(?P<letter>[vda])|\((?P<offset>\d+/\d+)\))?")
+_NAME = re.compile(r"(?P<kind>[CD])(?P<n>\d+)(?:(?P<letter>[vda])|\((?P<offset>\d+/[1-9]\d*)\))?")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ convolution or matrix product, not one per group.
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
@@ -45,6 +46,13 @@ def check_groups(groups: Sequence[PlanarGroup | str], base: PlanarGroup) -> tupl
             f"{', '.join(group.name for group in base.subgroups())}."
         )
     return found
+
+
+def _move_alike(in_type: FieldType, out_type: FieldType) -> bool:
+    """Say whether the group of the output moves both types' channels in the same way."""
+    return in_type.channels == out_type.channels and all(
+        np.array_equal(in_type.permutation(e), out_type.permutation(e)) for e in out_type.group.elements
+    )
 
 
 class MixedConv2d(EquivariantModule):
@@ -98,10 +106,11 @@ class MixedConv2d(EquivariantModule):
         shared = common_group(self.groups)
         self.in_type, self.out_type = in_type.regroup(shared), out_type.regroup(shared)
         keeps_side = stride == 1 and 2 * cells == dilation * (kernel_size - 1)
-        if skip and not (keeps_side and in_type.channels == out_type.channels):
+        if skip and not (keeps_side and _move_alike(self.in_type, self.out_type)):
             raise SpecError(
-                f"skip lets {in_type.channels} channels through where {out_type.channels} are given; it needs as many, "
-                "an odd kernel_size, stride 1 and padding='same'."
+                f"skip lets {self.in_type} through, {in_type.channels} channels, where {self.out_type}, "
+                f"{out_type.channels} channels, are given; it needs channels that {shared} moves alike, an odd "
+                "kernel_size, stride 1 and padding='same'."
             )
         fan_in = in_type.channels * kernel_size**2
         ins = [in_type.regroup(group) for group in self.groups]
@@ -129,6 +138,7 @@ class MixedConv2d(EquivariantModule):
         strengths, k = self.mixture.strengths(), self.window.kernel_size
         full: Tensor = self.mixture(strengths).view(self.out_type.channels, self.in_type.channels, k, k)
         if self.mixture.skip:
+            full = full.clone()  # a view of what a custom Function gives cannot be changed in place
             full[:, :, k // 2, k // 2].diagonal().add_(strengths[-1])
         return full
 

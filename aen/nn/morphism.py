@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
+from aen.nn.group_norm import GroupBatchNorm2d
 from aen.nn.group_pool import FreeModule, GroupPool
 from aen.nn.module import EquivariantModule, TiedModule
 from aen.nn.sequential import EquivariantSequential
@@ -71,7 +72,9 @@ def project(layer: Tied, group: PlanarGroup | str) -> Tied:
 def _moved(layer: Tied, group: PlanarGroup) -> Tied:
     if not isinstance(layer, TiedModule):
         if isinstance(layer, FreeModule):
-            return layer.regrouped(group)
+            free = layer.regrouped(group)
+            free.training = layer.training
+            return free
         raise SpecError(f"{type(layer).__name__} has no group to change; relax the layers in it.")
     other = layer.regrouped(group)
     theirs = other.tables()
@@ -126,39 +129,48 @@ def carry_state(optimiser: torch.optim.Optimizer, layer: EquivariantModule, rela
         SpecError: the optimiser does not hold the layer, or keeps state of an unknown kind.
     """
     theirs = dict(relaxed.named_parameters())
-    old_tables = layer.tables() if isinstance(layer, TiedModule) else {}
-    new_tables = relaxed.tables() if isinstance(relaxed, TiedModule) else {}
+    held = {id(parameter) for group in optimiser.param_groups for parameter in group["params"]}
+    carried: dict[str, dict[str, Any]] = {}
     for name, parameter in layer.named_parameters():
-        _replace(optimiser, parameter, theirs[name])
-        state = optimiser.state.pop(parameter, None)
-        if state is None:
+        if id(parameter) not in held:
+            raise SpecError("the optimiser does not hold the layer's parameters; make it from network.parameters().")
+        if parameter in optimiser.state:
+            carried[name] = _carried(optimiser, layer, relaxed, name)
+    # Nothing was changed before all is known to work.
+    for name, parameter in layer.named_parameters():
+        for group in optimiser.param_groups:
+            group["params"] = [theirs[name] if own is parameter else own for own in group["params"]]
+        optimiser.state.pop(parameter, None)
+        if name in carried:
+            optimiser.state[theirs[name]] = carried[name]
+
+
+def _carried(
+    optimiser: torch.optim.Optimizer, layer: EquivariantModule, relaxed: EquivariantModule, name: str
+) -> dict[str, Any]:
+    """Return the state of a relaxed layer's parameter."""
+    before, after = _named(layer, name), _named(relaxed, name)
+    state = optimiser.state[before]
+    old = layer.tables().get(name) if isinstance(layer, TiedModule) else None
+    new = relaxed.tables().get(name) if isinstance(relaxed, TiedModule) else None
+    carried: dict[str, Any] = {}
+    for key, value in state.items():
+        if not isinstance(value, Tensor) or value.shape != before.shape or old is None or new is None:
+            carried[key] = value
             continue
-        carried: dict[str, Any] = {}
-        for key, value in state.items():
-            if not isinstance(value, Tensor) or value.shape != parameter.shape or name not in old_tables:
-                carried[key] = value
-                continue
-            power = 1 if key in _LIKE_GRADIENT else 2 if key in _LIKE_ITS_SQUARE else None
-            if power is None:
-                raise SpecError(
-                    f"{type(optimiser).__name__} keeps {key!r}, of which it is not known how it follows the gradient; "
-                    "use SGD, Adam, AdamW or RMSprop, or start a new optimiser."
-                )
-            old, new = old_tables[name], new_tables[name]
-            # Of one position of the full weights, and from there of all positions that share the new value.
-            single = old.expand((value.reshape(-1) / old.sizes() ** power).to(value.dtype))
-            found = new.first(single) * new.sizes() ** power
-            carried[key] = found.to(value.dtype).view(theirs[name].shape)
-        optimiser.state[theirs[name]] = carried
-
-
-def _replace(optimiser: torch.optim.Optimizer, old: nn.Parameter, new: nn.Parameter) -> None:
-    for group in optimiser.param_groups:
-        for place, parameter in enumerate(group["params"]):
-            if parameter is old:
-                group["params"][place] = new
-                return
-    raise SpecError("the optimiser does not hold the layer's parameters; make it from the network's parameters().")
+        power = 1 if key in _LIKE_GRADIENT else 2 if key in _LIKE_ITS_SQUARE else None
+        if key == "momentum_buffer" and "square_avg" in state:
+            power = 0  # RMSprop's: of gradients that were divided by their own size
+        if power is None:
+            raise SpecError(
+                f"{type(optimiser).__name__} keeps {key!r}, of which it is not known how it follows the gradient; "
+                "use SGD, Adam, AdamW or RMSprop, or start a new optimiser."
+            )
+        # Of one position of the full weights, and from there of all positions that share the new value.
+        single = old.expand((value.reshape(-1) / old.sizes() ** power).to(value.dtype))
+        found = new.first(single) * new.sizes() ** power
+        carried[key] = found.to(value.dtype).view(after.shape)
+    return carried
 
 
 def relax_network(
@@ -195,7 +207,8 @@ def relax_network(
         layer = layers[place]
         if layer.in_type == relaxed[place - 1].out_type:
             break
-        follows = layer.in_type == layer.out_type  # norms, pooling over space and pointwise functions
+        # Norms, pooling over space and pointwise functions. A convolution may have the same type before and after, too.
+        follows = layer.in_type == layer.out_type and isinstance(layer, FreeModule | GroupBatchNorm2d)
         if not follows:
             if layer.group <= subgroup:
                 break

@@ -148,7 +148,7 @@ class OrbitTable(nn.Module):
         other._buffers = dict(self._buffers)  # noqa: SLF001 - its own
         return other
 
-    def sizes(self) -> Int[Tensor, " values"]:
+    def sizes(self) -> Int[Tensor, "*values"]:
         """Return how many points share each value; a single 1 where nothing is tied."""
         if not self.tied:
             return torch.ones((), dtype=torch.int64)
