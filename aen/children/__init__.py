@@ -3,6 +3,8 @@
 from aen.children.augmenter import Augmenter
 from aen.children.child import Child
 from aen.children.dense import DenseSpec
+from aen.children.equinas import EquiNASSpec
+from aen.children.equinas_child import EquiNASChild
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_child import GCNNChild
 from aen.children.kinds import KINDS, Kind, build_child
@@ -16,6 +18,8 @@ __all__ = [
     "ChildSpec",
     "DenseChild",
     "DenseSpec",
+    "EquiNASChild",
+    "EquiNASSpec",
     "GCNNChild",
     "GCNNSpec",
     "Kind",

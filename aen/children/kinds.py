@@ -28,6 +28,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "dense": Kind("aen.children.dense:DenseSpec", "aen.children.mlp:DenseChild"),
     "gcnn": Kind("aen.children.gcnn:GCNNSpec", "aen.children.gcnn_child:GCNNChild"),
+    "equinas": Kind("aen.children.equinas:EquiNASSpec", "aen.children.equinas_child:EquiNASChild"),
 }
 
 

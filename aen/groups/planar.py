@@ -115,15 +115,17 @@ class PlanarGroup:
         Raises:
             GroupError: there is no such group.
         """
-        if isinstance(name, PlanarGroup):
-            return name
-        match = _NAME.fullmatch(str(name))
+        return name if isinstance(name, PlanarGroup) else _named(str(name))
+
+    @classmethod
+    def _parse(cls, name: str) -> "PlanarGroup":
+        match = _NAME.fullmatch(name)
         if match:
             offset = Fraction(match["offset"]) if match["offset"] else _OFFSETS[match["letter"] or ""]
             mirrored, rotations = match["kind"] == "D", int(match["n"])
             if rotations in _TURNS and offset < Fraction(1, rotations) and (mirrored or not offset):
                 return cls(rotations, mirrored, offset)
-        raise GroupError(f"unknown planar group {name!r}{did_you_mean(str(name), PLANAR_GROUPS)}.")
+        raise GroupError(f"unknown planar group {name!r}{did_you_mean(name, PLANAR_GROUPS)}.")
 
     @classmethod
     def generated_by(cls, elements: Iterable[PlanarElement]) -> "PlanarGroup":
@@ -253,6 +255,10 @@ def _reversed_bits(turn: Fraction) -> int:
             value, turn = value + weight, turn - 1
         weight *= 2
     return value
+
+
+# One object for each name: its elements and tables are found once.
+_named = functools.lru_cache(maxsize=256)(PlanarGroup._parse)  # noqa: SLF001 - its own
 
 
 @functools.lru_cache(maxsize=256)

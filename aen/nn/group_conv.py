@@ -89,6 +89,7 @@ class GroupConv2d(TiedModule):
         dilation: distance between the filters' cells.
         bias: whether to add one value per field.
         generator: source of the initial values; None takes torch's global one.
+        draw: whether to draw initial values at all; False is for who sets them.
 
     Attributes:
         weight: the filters of one channel per field, shape ``[fields, in channels, kernel_size, kernel_size]``.
@@ -109,6 +110,7 @@ class GroupConv2d(TiedModule):
         dilation: int = 1,
         bias: bool = True,
         generator: torch.Generator | None = None,
+        draw: bool = True,
     ) -> None:
         super().__init__()
         check_types(in_type, out_type)
@@ -124,7 +126,8 @@ class GroupConv2d(TiedModule):
         self.bias_table = OrbitTable.of_members(out_type.field_channels().T) if bias else None
         self.weight = nn.Parameter(torch.empty(out_type.fields, in_type.channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.empty(out_type.fields)) if bias else None
-        self.reset_parameters(generator)
+        if draw:
+            self.reset_parameters(generator)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw new initial values, from the range of an ordinary convolution with as many channels."""
@@ -185,7 +188,7 @@ class GroupConv2d(TiedModule):
         return {"weight": self.weight_table} | ({} if self.bias_table is None else {"bias": self.bias_table})
 
     def regrouped(self, group: PlanarGroup) -> Self:
-        """Return an untrained layer like this one, tied by another group."""
+        """Return a layer like this one, tied by another group; its values are not set."""
         window = self.window
         layer = type(self)(
             self.in_type.regroup(group),
@@ -195,7 +198,7 @@ class GroupConv2d(TiedModule):
             padding=window.padding,
             dilation=window.dilation,
             bias=self.bias is not None,
-            generator=torch.Generator(),  # its values are overwritten: nobody's source shall be touched
+            draw=False,  # its values are overwritten
         )
         return layer.to(self.weight).train(self.training)
 
@@ -218,6 +221,7 @@ class LiftingConv2d(GroupConv2d):
         dilation: int = 1,
         bias: bool = True,
         generator: torch.Generator | None = None,
+        draw: bool = True,
     ) -> None:
         if in_type.kind != "trivial":
             raise SpecError(f"in_type is {in_type}; a lifting convolution takes FieldType.trivial(...), an image.")
@@ -230,4 +234,5 @@ class LiftingConv2d(GroupConv2d):
             dilation=dilation,
             bias=bias,
             generator=generator,
+            draw=draw,
         )

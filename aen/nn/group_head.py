@@ -23,22 +23,28 @@ class InvariantLinear(TiedModule):
         in_type: the channels.
         out_features: number of outputs.
         generator: source of the initial values; None takes torch's global one.
+        draw: whether to draw initial values at all; False is for who sets them.
 
     Attributes:
         weight: shape ``[out_features, fields]``.
         bias: shape ``[out_features]``.
     """
 
-    def __init__(self, in_type: FieldType, out_features: int, *, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, in_type: FieldType, out_features: int, *, generator: torch.Generator | None = None, draw: bool = True
+    ) -> None:
         super().__init__()
         self.in_type, self.out_features = in_type, out_features
         self.out_type = FieldType.trivial(in_type.group, out_features)
         members = torch.from_numpy(in_type.field_channels()).t()
         rows = torch.arange(out_features).unsqueeze(1) * in_type.channels
         self.weight_table = OrbitTable.of_members((members.unsqueeze(1) + rows).flatten(1).numpy())
-        with torch.no_grad():
-            self.weight = nn.Parameter(fan_in_values((out_features, in_type.fields), in_type.channels, generator))
-            self.bias = nn.Parameter(fan_in_values((out_features,), in_type.channels, generator))
+        self.weight = nn.Parameter(torch.empty(out_features, in_type.fields))
+        self.bias = nn.Parameter(torch.empty(out_features))
+        if draw:
+            with torch.no_grad():
+                for parameter in (self.weight, self.bias):
+                    parameter.copy_(fan_in_values(tuple(parameter.shape), in_type.channels, generator))
 
     def expanded_weight(self) -> Float[Tensor, "out channels"]:
         """Return the whole matrix, one column per channel."""
@@ -69,6 +75,6 @@ class InvariantLinear(TiedModule):
         return {"weight": self.weight_table}
 
     def regrouped(self, group: PlanarGroup) -> Self:
-        """Return an untrained layer like this one, tied by another group."""
-        layer = type(self)(self.in_type.regroup(group), self.out_features, generator=torch.Generator())
+        """Return a layer like this one, tied by another group; its values are not set."""
+        layer = type(self)(self.in_type.regroup(group), self.out_features, draw=False)
         return layer.to(self.weight).train(self.training)

@@ -202,7 +202,7 @@ class MixedConv2d(EquivariantModule):
             padding=window.padding,
             dilation=window.dilation,
             bias=self.biases is not None,
-            generator=torch.Generator(),
+            draw=False,
         ).to(self.mixture.norms)
         layer.weight.copy_(self.mixture.branch(place).view(layer.weight.shape))
         if self.biases is not None and layer.bias is not None:
@@ -284,7 +284,7 @@ class MixedInvariantLinear(EquivariantModule):
         """Return the layer of the strongest branch alone."""
         place = self.mixture.strongest()
         in_type = self.in_type.regroup(self.groups[place])
-        layer = InvariantLinear(in_type, self.out_features, generator=torch.Generator()).to(self.bias)
+        layer = InvariantLinear(in_type, self.out_features, draw=False).to(self.bias)
         layer.weight.copy_(self.mixture.branch(place).view(layer.weight.shape))
         layer.bias.copy_(self.bias)
         return layer.train(self.training)

@@ -108,7 +108,7 @@ class TiedModule(EquivariantModule):
 
     @abc.abstractmethod
     def regrouped(self, group: PlanarGroup) -> Self:
-        """Return an untrained layer that is like this one, but tied by another subgroup of the channels' base."""
+        """Return a layer like this one, tied by another subgroup of the channels' base; its values are not set."""
 
 
 def check_types(in_type: FieldType, out_type: FieldType) -> None:

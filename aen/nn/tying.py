@@ -149,10 +149,12 @@ class OrbitTable(nn.Module):
         return other
 
     def sizes(self) -> Int[Tensor, "*values"]:
-        """Return how many points share each value; a single 1 where nothing is tied."""
+        """Return how many points share each value; a single number where it is the same for all."""
         if not self.tied:
             return torch.ones((), dtype=torch.int64)
         device = self.labels.device
+        if len(self.blocks) == 1:
+            return torch.full((), self.blocks[0][0], device=device)
         sizes = torch.cat([torch.full((count,), size, device=device) for size, count in self.blocks])
         return (sizes if self.places is None else sizes[self.places]).repeat_interleave(self.run)
 

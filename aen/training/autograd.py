@@ -9,13 +9,15 @@ from torch.nn.functional import cross_entropy
 from aen._typing import Float, Int
 from aen.children.child import Child
 from aen.children.spec import ChildSpec, TrainingSpec
+from aen.training.recalibration import recalibrate
 
 
 def fit(child: Child, spec: ChildSpec, images: Float[Tensor, "n *image"], labels: Int[Tensor, " n"]) -> bool:
     """Train a child in place, on the device where it and its images are, and leave it in evaluation mode.
 
     The batches are those of every other training loop here: drawn anew for each epoch from the spec's seed, the last
-    one smaller if need be. Dropout draws from the spec's seed too; the global random state neither matters nor changes.
+    one smaller if need be. Running statistics of batch norms are taken anew at the end. Dropout draws from the spec's
+    seed too; the global random state neither matters nor changes.
 
     Returns:
         Whether the loss stayed finite.
@@ -46,6 +48,7 @@ def fit(child: Child, spec: ChildSpec, images: Float[Tensor, "n *image"], labels
                 # One look per epoch: on CUDA each would wait for the device.
                 if not math.isfinite(float(total)):
                     return False
+            recalibrate(child, rows)
     finally:
         child.eval()
     return True

@@ -1,0 +1,293 @@
+"""EquiNASSpec: the backbone of EquiNAS, with a group for each convolution, and its training."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from typing import Any, ClassVar, get_args
+
+from aen._typing import JsonDict
+from aen.children.spec import ChildSpec
+from aen.errors import SpecError, did_you_mean
+from aen.groups.planar import PlanarGroup
+from aen.nn.mixture import Weighting
+
+LAYERS = 8
+STAGES = 2
+# What the last maps are pooled by as published, and the side down to which maps are pooled by default.
+LAST_POOL = 4
+# Which convolutions are followed by a pooling, by how many poolings there are.
+_POOLINGS = ((), (7,), (5, 7), (3, 5, 7), (3, 5, 6, 7), (3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7))
+# Images from this side up are photographs: they get the wider dense layer.
+_LARGE = 64
+_DENSE = (64, 128)
+
+
+@dataclass(frozen=True)
+class EquiNASSpec(ChildSpec):
+    """The backbone of EquiNAS (arXiv 2210.05484), each convolution tied by a group of its own, and its training.
+
+    Eight convolutions with batch norm and ReLU, the last four twice as wide as the first four, and average poolings
+    between them; then a dense layer with batch norm and ELU, and the output. All channels stand in the order of the
+    largest group, so their number is the same whatever the groups are.
+
+    By default the child is exactly equivariant: windows of pooling fit the maps (2x2 on even sides, 3x3 with stride 2
+    and padding 1 on odd ones), batch norm is per field, and the dense layer takes the mean over space and is tied by
+    `head_group`, so that the logits do not change when that group moves the image.
+
+    What is left out is filled in when the spec is made, so that equal networks have equal keys. A field that follows
+    from others (`groups`, `head_group`, `dense`, `poolings`) keeps its value in ``dataclasses.replace``.
+
+    Attributes:
+        side: of the images.
+        channels: of the images.
+        groups: of the eight convolutions, by name; each a subgroup of the one before. Left out: `base` everywhere. A
+            mixed child has none.
+        base: the largest group.
+        width: fields of `base` in each of the first four convolutions; twice as many in the last four.
+        kernel_size: of the convolutions, odd.
+        dense: width of the dense layer; left out: 64, and 128 for images from a side of 64 up.
+        head_group: of the dense layer, a subgroup of the last convolution's group; left out: that group itself. A
+            mixed child has none, and the published dense layer, which is not tied, ``C1``.
+        mixed: groups over which every convolution and the dense layer is a mixed layer; kept from the largest to the
+            smallest, which is the order of alpha. Empty: the child is not mixed.
+        skip: whether mixed convolutions that keep the number of channels have one more branch, the identity.
+        weighting: of mixed layers, ``softmax`` or ``sum``; see `aen.nn.mixture.Mixture`.
+        keep_norm: of mixed layers; see `aen.nn.mixture.Mixture`.
+        published: as published, and so not exactly equivariant: pooling by 3x3 with stride 2 and padding 1 on all
+            sides, batch norm per channel, and, after a pooling by 4x4, a dense layer that reads every channel.
+        poolings: which convolutions, counted from 1, are followed by a pooling. Left out: as many as leave a side of 4
+            or more, such as after the 3rd, 5th and 7th for 28, the 3rd, 5th, 6th and 7th for 64, the 2nd to the 7th for
+            256.
+    """
+
+    kind: ClassVar[str] = "equinas"
+    class_fields: ClassVar[tuple[str, ...]] = ("groups", "head_group", "mixed")
+    side_is: ClassVar[str] = "side is"
+
+    side: int = 28
+    channels: int = 1
+    groups: tuple[str, ...] = ()
+    base: str = "D4"
+    width: int = 16
+    kernel_size: int = 5
+    dense: int | None = None
+    head_group: str = ""
+    mixed: tuple[str, ...] = ()
+    skip: bool = False
+    weighting: Weighting = "softmax"
+    keep_norm: bool = True
+    published: bool = False
+    poolings: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dense is None:
+            object.__setattr__(self, "dense", _DENSE[self.side >= _LARGE])
+        for name in ("side", "channels", "width", "kernel_size", "dense"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise SpecError(f"{name} is {value!r}; it must be a whole number from 1 up.")
+        if self.kernel_size % 2 == 0:
+            raise SpecError(f"kernel_size is {self.kernel_size}; padding keeps the side of odd kernels only: use one.")
+        for name in ("skip", "keep_norm", "published"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
+        if self.weighting not in get_args(Weighting):
+            raise SpecError(f"unknown weighting {self.weighting!r}{did_you_mean(self.weighting, get_args(Weighting))}.")
+        base = PlanarGroup.of(self.base)
+        if not base.is_exact:
+            raise SpecError(f"base is {base}, which does not act exactly on pixels; use D4 or one of its subgroups.")
+        object.__setattr__(self, "base", base.name)
+        if self.mixed:
+            self._check_mixed(base)
+        else:
+            self._check_groups(base)
+        self._check_poolings()
+
+    def _check_mixed(self, base: PlanarGroup) -> None:
+        found = [self._subgroup(f"mixed[{place}]", name, base, "base") for place, name in enumerate(self.mixed)]
+        if len(set(found)) < len(found):
+            raise SpecError(f"mixed is {list(self.mixed)}; name each group once.")
+        if self.groups not in ((), (self.base,) * LAYERS) or self.head_group not in ("", self.base):
+            raise SpecError(
+                f"groups is {list(self.groups)} and head_group {self.head_group!r}, but the child is mixed over "
+                f"{list(self.mixed)} in every layer; leave groups and head_group out, or mixed."
+            )
+        # The largest first, also among equals, so that every spelling gives one key.
+        ordered = [group.name for group in reversed(base.subgroups()) if group in found]
+        object.__setattr__(self, "mixed", tuple(ordered))
+        object.__setattr__(self, "groups", ())
+        object.__setattr__(self, "head_group", "")
+
+    def _check_groups(self, base: PlanarGroup) -> None:
+        object.__setattr__(self, "mixed", ())
+        if self.skip or self.weighting != "softmax" or not self.keep_norm:
+            raise SpecError(
+                f"skip is {self.skip}, weighting {self.weighting!r} and keep_norm {self.keep_norm}, which only mixed "
+                "layers have; name groups in mixed, or leave the three out."
+            )
+        if isinstance(self.groups, str):
+            raise SpecError(
+                f"groups is {self.groups!r}; give a tuple of {LAYERS} names, such as ({self.groups!r},) * {LAYERS}."
+            )
+        names = tuple(self.groups) or (base.name,) * LAYERS
+        if len(names) != LAYERS:
+            raise SpecError(f"groups is {list(names)}; name one for each of the {LAYERS} convolutions.")
+        found = [base]
+        for place, name in enumerate(names):
+            found.append(
+                self._subgroup(f"groups[{place}]", name, found[-1], f"groups[{place - 1}]" if place else "base")
+            )
+        object.__setattr__(self, "groups", tuple(group.name for group in found[1:]))
+        if self.published and self.head_group not in ("", "C1"):
+            raise SpecError(
+                f"head_group is {self.head_group!r}, but the published dense layer is not tied; leave it out, or "
+                "published."
+            )
+        head = "C1" if self.published else self.head_group or found[-1].name
+        tied = self._subgroup("head_group", head, found[-1], f"groups[{LAYERS - 1}]")
+        object.__setattr__(self, "head_group", tied.name)
+
+    @staticmethod
+    def _subgroup(name: str, value: str, of: PlanarGroup, whose: str) -> PlanarGroup:
+        group = PlanarGroup.of(value)
+        if not group <= of:
+            raise SpecError(
+                f"{name} is {group}, which is no subgroup of {whose}, {of}: along the network groups only shrink. Use "
+                f"one of {', '.join(known.name for known in of.subgroups())} there, or a larger group for {whose}."
+            )
+        return group
+
+    def _check_poolings(self) -> None:
+        if self.poolings is None:
+            count, side = 0, self.side
+            while _halved(side) >= LAST_POOL and side > LAST_POOL:
+                count, side = count + 1, _halved(side)
+            if count >= len(_POOLINGS):
+                raise SpecError(
+                    f"side is {self.side}, and by default there are up to {len(_POOLINGS) - 1} poolings, which bring "
+                    f"{LAST_POOL * 2 ** (len(_POOLINGS) - 1)} down to {LAST_POOL}; name the poolings, or use smaller "
+                    "images."
+                )
+            object.__setattr__(self, "poolings", _POOLINGS[count])
+        given = list(self.poolings or ())
+        if len(set(given)) < len(given) or not set(given) <= set(range(1, LAYERS + 1)):
+            raise SpecError(f"poolings is {given}; name convolutions from 1 to {LAYERS}, each once.")
+        object.__setattr__(self, "poolings", tuple(sorted(given)))
+        if self.published and self.sides[-1] < LAST_POOL:
+            raise SpecError(
+                f"poolings is {given}, after which maps of {self.side}x{self.side} are {self.sides[-1]}x"
+                f"{self.sides[-1]}; that is too small for the published last pooling, {LAST_POOL}x{LAST_POOL}. Leave "
+                "some out, use larger images, or leave published out."
+            )
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Side of the maps that each convolution takes, and last that of the maps behind all poolings."""
+        found = [self.side]
+        for number in range(1, LAYERS + 1):
+            found.append(_halved(found[-1]) if self.pooled(number) else found[-1])
+        return tuple(found)
+
+    def pooled(self, number: int) -> bool:
+        """Say whether a convolution, counted from 1, is followed by a pooling."""
+        return number in (self.poolings or ())
+
+    @property
+    def layer_fields(self) -> tuple[int, ...]:
+        """Number of fields of `base` of each convolution."""
+        return tuple(self.width * 2 ** (layer * STAGES // LAYERS) for layer in range(LAYERS))
+
+    @property
+    def layer_channels(self) -> tuple[int, ...]:
+        """Number of channels of each convolution, whatever its group."""
+        return tuple(PlanarGroup.of(self.base).order * fields for fields in self.layer_fields)
+
+    @property
+    def class_key(self) -> str:
+        """The canonical class: the groups of all layers."""
+        content = {name: getattr(self, name) for name in self.class_fields}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def group(self) -> str:
+        """The groups along the network, such as ``D4 x4, C4 x2, C1 x2``, or ``D4`` if it is one.
+
+        The child as a whole is equivariant to the last of them, and a mixed one to what all its groups have in common.
+        """
+        if self.mixed:
+            return f"mixed over {', '.join(self.mixed)}"
+        runs = [(group, len(list(same))) for group, same in groupby(self.groups)]
+        return runs[0][0] if len(runs) == 1 else ", ".join(f"{group} x{count}" for group, count in runs)
+
+    @property
+    def name(self) -> str:
+        """The groups and what else was chosen, such as ``D4 x4, C4 x4, head C1``."""
+        parts = [self.group]
+        if self.head_group and not self.published and self.head_group != self.groups[-1]:
+            parts.append(f"head {self.head_group}")
+        parts += ["with skip"] if self.skip else []
+        parts += ["summed"] if self.weighting == "sum" else []
+        parts += ["published"] if self.published else []
+        return ", ".join(parts)
+
+    def with_groups(self, groups: tuple[str, ...], head_group: str = "") -> "EquiNASSpec":
+        """Return the same child with other groups, not mixed.
+
+        Args:
+            groups: of the eight convolutions.
+            head_group: of the dense layer; left out: the last convolution's.
+
+        Raises:
+            SpecError: groups that grow along the network, or another number of them.
+        """
+        plain = {"mixed": (), "skip": False, "weighting": "softmax", "keep_norm": True}
+        return replace(self, groups=tuple(groups), head_group=head_group, **plain)  # type: ignore[arg-type]
+
+    def relaxed(self, layer: int, group: str) -> "EquiNASSpec":
+        """Return the same child with one layer relaxed.
+
+        Args:
+            layer: the convolution's place in `groups`, or one more for the dense layer. Where the dense layer's group
+                would be no subgroup of the last convolution's any more, it becomes what both have in common.
+            group: a subgroup of the layer's group.
+
+        Raises:
+            SpecError: the child is mixed, there is no such layer, `group` is no subgroup of the layer's group, or the
+                layer behind has a group that is none of `group`.
+        """
+        if self.mixed:
+            raise SpecError(f"a child that is {self.group} cannot be relaxed; discretise it first.")
+        whole = (*self.groups, *(() if self.published else (self.head_group,)))
+        if layer not in range(len(whole)):
+            raise SpecError(f"layer is {layer}; the layers with a group are 0 to {len(whole) - 1}.")
+        own, wanted = PlanarGroup.of(whole[layer]), PlanarGroup.of(group)
+        if not wanted <= own:
+            raise SpecError(
+                f"group is {wanted}, which is no subgroup of {own}, the group of layer {layer}; use one of "
+                f"{', '.join(known.name for known in own.subgroups())}."
+            )
+        groups = tuple(wanted.name if place == layer else name for place, name in enumerate(self.groups))
+        head = PlanarGroup.of(self.head_group)
+        common = PlanarGroup.generated_by(e for e in head.elements if layer < LAYERS - 1 or e in wanted)
+        for place, (before, behind) in enumerate(pairwise(groups), start=1):
+            if not PlanarGroup.of(behind) <= PlanarGroup.of(before):
+                raise SpecError(
+                    f"layer {place} has the group {behind}, which is no subgroup of {before}; along the network groups "
+                    f"only shrink. Relax layer {place} to a subgroup of {before} first."
+                )
+        return self.with_groups(groups, common.name)
+
+    def to_json(self) -> JsonDict:
+        """Return a dictionary of JSON values."""
+        lists = {name: list(getattr(self, name)) for name in ("groups", "mixed", "poolings")}
+        return super().to_json() | lists
+
+    @classmethod
+    def parse(cls, value: JsonDict) -> dict[str, Any]:
+        """Return the fields that JSON has in another form than the spec."""
+        return super().parse(value) | {name: tuple(value[name]) for name in ("groups", "mixed", "poolings")}
+
+
+def _halved(side: int) -> int:
+    return (side + 1) // 2

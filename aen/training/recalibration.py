@@ -1,0 +1,51 @@
+"""Batch norm's running statistics, taken anew for the final weights.
+
+Running statistics follow the weights with a delay. After a short training, with large steps, they belong to weights
+that are gone, and the child that is measured is not the one that was trained.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from aen._typing import Float
+from aen.children.child import Child
+from aen.nn.group_norm import GroupBatchNorm2d
+
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | GroupBatchNorm2d
+MOST_IMAGES = 2048
+
+
+def norms(child: nn.Module) -> Iterator[Norm]:
+    """Return the batch norms of a child that keep running statistics."""
+    return (module for module in child.modules() if isinstance(module, Norm) and module.running_mean is not None)
+
+
+@torch.no_grad()
+def recalibrate(child: Child, rows: Float[Tensor, "n *features"]) -> None:
+    """Set the running statistics to their mean over batches of the training images, at the child's present weights.
+
+    Nothing is drawn and no weight changes; the child is left in evaluation mode.
+
+    Args:
+        child: a trained child; one without batch norm stays as it is.
+        rows: prepared training images; the first `MOST_IMAGES` are enough for means.
+    """
+    found = list(norms(child))
+    child.eval()
+    if not found or len(rows) < 2:  # noqa: PLR2004 - one image has no variance
+        return
+    momenta = [norm.momentum for norm in found]
+    for norm in found:
+        norm.train()
+    # Batches of equal size, so that their mean is that of all: a rest is left out, if there is more than the rest.
+    size = min(child.evaluation_batch, len(rows), MOST_IMAGES)
+    count = min(len(rows), MOST_IMAGES) // size
+    for number in range(count):
+        for norm in found:
+            norm.momentum = 1 / (number + 1)  # the mean over all batches so far
+        child.forward_prepared(rows[number * size : (number + 1) * size])
+    for norm, momentum in zip(found, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
