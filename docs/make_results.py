@@ -1,6 +1,7 @@
 """Write docs/results.md from finished exhaustive runs:  .venv/bin/python docs/make_results.py RUN [RUN ...].
 
-Figures come from the runs. What stands between a table's two note marks in docs/results.md is written by hand and kept.
+Figures come from the runs; sections of other runs stay. What stands between a table's two note marks in
+docs/results.md is written by hand and kept.
 """
 
 import re
@@ -40,12 +41,16 @@ def main(arguments: Sequence[str], page: Path = PAGE) -> None:
     """Write the page."""
     if not arguments:
         sys.exit("usage: .venv/bin/python docs/make_results.py RUN [RUN ...]")
-    notes = dict(NOTE.findall(page.read_text(encoding="utf-8"))) if page.is_file() else {}
+    before = page.read_text(encoding="utf-8") if page.is_file() else ""
+    notes = dict(NOTE.findall(before))
+    parts = {part.partition("\n")[0]: f"## {part.rstrip()}\n" for part in before.split("\n## ")[1:]}
     try:
-        parts = [section(RunFolder.open(Path(run)), notes) for run in arguments]
+        for run in arguments:
+            folder = RunFolder.open(Path(run))
+            parts[folder.config().name] = section(folder, notes)
     except AenError as error:
         sys.exit(f"make_results: {error}")
-    page.write_text("\n".join([HEAD, *parts]), encoding="utf-8")
+    page.write_text("\n".join([HEAD, *parts.values()]), encoding="utf-8")
 
 
 def section(folder: RunFolder, notes: dict[str, str]) -> str:

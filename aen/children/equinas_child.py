@@ -22,7 +22,7 @@ from aen.nn.group_pool import Pointwise, SpatialPool2d
 from aen.nn.heads import dense_layer
 from aen.nn.mixed import MixedConv2d, MixedInvariantLinear, common_group
 from aen.nn.module import EquivarianceWarning, EquivariantModule
-from aen.nn.morphism import relax_network
+from aen.nn.morphism import relax_network, restoring
 from aen.nn.sequential import EquivariantSequential
 from aen.nn.tying import OrbitTable
 
@@ -170,13 +170,14 @@ class EquiNASChild(Child):
         """
         spec = self.spec.relaxed(layer, group)
         child = copy.deepcopy(self)
-        if optimiser is not None:
-            _hand_over(optimiser, self, child)
         wanted = [PlanarGroup.of(name) for name in (*spec.groups, spec.head_group)]
-        # From behind, so that along the network groups only shrink at every moment.
-        for number, place in reversed(list(enumerate(child.places))):
-            if child.layers[place].group != wanted[number]:
-                child.layers = relax_network(child.layers, place, wanted[number], optimiser)
+        with restoring(optimiser):
+            if optimiser is not None:
+                _hand_over(optimiser, self, child)
+            # From behind, so that along the network groups only shrink at every moment.
+            for number, place in reversed(list(enumerate(child.places))):
+                if child.layers[place].group != wanted[number]:
+                    child.layers = relax_network(child.layers, place, wanted[number], optimiser)
         child.spec = spec
         child._expect_warnings()  # noqa: SLF001 - its own
         return child

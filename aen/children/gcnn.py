@@ -22,6 +22,7 @@ Widths = Literal["level", "published"]
 Padding = Literal["none", "same"]
 Backend = Literal["native", "escnn"]
 
+MOST_FIELDS = 10_000
 ESCNN_GROUPS = ("C1", "C2", "C4", "C8", "C16", "D1", "D2", "D4", "D8", "SO2")
 
 
@@ -52,7 +53,9 @@ class GCNNSpec(ChildSpec):
     """
 
     kind: ClassVar[str] = "gcnn"
-    class_fields: ClassVar[tuple[str, ...]] = ("group", "augmentations", "size", "stages", "kernel_size")
+    class_fields: ClassVar[tuple[str, ...]] = (
+        *("group", "augmentations", "size", "width", "widths", "stages", "kernel_size"),
+    )
     side_is: ClassVar[str] = "side is"
 
     side: int = 28
@@ -91,6 +94,14 @@ class GCNNSpec(ChildSpec):
                 f"size is {self.size} and stages {list(self.stages)}; give a factor above 0 for size and for each of "
                 f"the {STAGES} stages."
             )
+        widest = self.width * self.size * max(self.stages)
+        if widest > MOST_FIELDS:
+            raise SpecError(
+                f"width {self.width} times size {self.size:g} times a stage's factor is {widest:g} fields; at most "
+                f"{MOST_FIELDS:,} can be. Use smaller factors."
+            )
+        if self.widths == "published" and set(self.stages) != {1.0}:
+            raise SpecError(f"stages is {list(self.stages)}, but the published widths have none; use widths='level'.")
         if not 0 <= self.dropout < 1:
             raise SpecError(f"dropout is {self.dropout}; it must be from 0 to below 1.")
         sides_of(self.side, self.kernel_size, padded=self.padding == "same")
@@ -125,8 +136,8 @@ class GCNNSpec(ChildSpec):
 
     @property
     def class_key(self) -> str:
-        """The canonical class: group, augmentations and sizes."""
-        content = {name: getattr(self, name) for name in self.class_fields}
+        """The canonical class: group, augmentations, fields of each convolution and their kernels."""
+        content = [self.group, self.augmentations, self.fields, self.kernel_size]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

@@ -1,5 +1,6 @@
 """The G-CNN child network of AEN: group convolutions, then dense layers."""
 
+import copy
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -92,7 +93,7 @@ class GCNNChild(Child):
     def export(self) -> nn.Sequential:
         """Return plain modules of torch that compute the same: no group is needed to use them."""
         maps = self.convolutions.export(invariants=self.spec.head == "invariant")
-        return nn.Sequential(maps, nn.Flatten(), self.head).train(self.training)
+        return nn.Sequential(maps, nn.Flatten(), copy.deepcopy(self.head)).train(self.training)
 
 
 class NativeFeatures(EquivariantSequential):

@@ -17,6 +17,7 @@ POOL = 2
 DENSE = (100, 50)
 # The published factor on the number of fields: one flip, quarter turns or both flips, and quarter turns with a flip.
 _PUBLISHED = {"C1": 1.0, "D1": 1 / 1.8, "D1v": 1 / 1.8, "C4": 1 / 3, "D2": 1 / 3, "D4": 1 / 6}
+LEVEL = 0.1  # what level means: the counts of all groups lie within it
 # A child may have so many parameters more or fewer than that of C1; if so, its layers are as even as can be.
 _TOLERANCE = 0.05
 

@@ -1,6 +1,7 @@
 """Pooling over space and over the group, and what acts on every value by itself."""
 
 import abc
+import copy
 from typing import Literal, Self
 
 import torch
@@ -92,7 +93,7 @@ class GroupPool(FreeModule):
     """
 
     members: Tensor
-    like: Tensor
+    unit: Tensor
 
     def __init__(self, in_type: FieldType, kind: Pooling = "mean") -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class GroupPool(FreeModule):
         self.in_type, self.kind = in_type, kind
         self.out_type = FieldType.trivial(in_type.group, in_type.fields)
         self.register_buffer("members", torch.from_numpy(in_type.field_channels()), persistent=False)
-        self.register_buffer("like", torch.zeros(()), persistent=False)  # knows the device and type of the network
+        self.register_buffer("unit", torch.zeros(()), persistent=False)  # knows the device and type of the network
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch fields *space"]:
         """Return the fields' means or maxima."""
@@ -118,7 +119,7 @@ class GroupPool(FreeModule):
         fields, order = self.members.shape
         window = (order, 1, 1)
         pool = nn.MaxPool3d(window) if self.kind == "max" else nn.AvgPool3d(window)
-        sort = nn.Conv2d(self.in_type.channels, self.in_type.channels, 1, bias=False).to(self.like)
+        sort = nn.Conv2d(self.in_type.channels, self.in_type.channels, 1, bias=False).to(self.unit)
         with torch.no_grad():
             sort.weight.zero_()
             sort.weight[torch.arange(fields * order), self.members.reshape(-1).cpu()] = 1.0
@@ -156,8 +157,8 @@ class Pointwise(FreeModule):
         return tuple(shape)
 
     def export(self) -> nn.Module:
-        """Return the function."""
-        return self.function
+        """Return a copy of the function: what is done to it shall not be done to this layer."""
+        return copy.deepcopy(self.function)
 
     def regrouped(self, group: PlanarGroup) -> Self:
         """Return the same function for another group."""

@@ -34,7 +34,7 @@ class _WeightedSum(torch.autograd.Function):
         lengths, scales = None, torch.ones_like(strengths[: len(values)])
         if norms is not None:
             lengths = torch.stack(list(torch._foreach_norm(values)))  # noqa: SLF001 - one call for all
-            scales = norms / lengths
+            scales = norms / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
         ctx.save_for_backward(strengths, scales, *([] if lengths is None else [lengths]), *values)
         ctx.keeps = lengths is not None
         full: Tensor | None = None
@@ -57,7 +57,7 @@ class _WeightedSum(torch.autograd.Function):
             product = torch.dot(own, g)
             products.append(product)
             if lengths is not None:
-                g = torch.addcmul(g, own, product / lengths[i] ** 2, value=-1)
+                g = torch.addcmul(g, own, product / (lengths[i] ** 2).clamp_min(torch.finfo(g.dtype).tiny), value=-1)
             d_values.append(g * coefficients[i])
         d_strengths = torch.zeros_like(strengths)
         d_strengths[: len(values)] = torch.stack(products) * scales
@@ -121,7 +121,9 @@ class Mixture(nn.Module):
         values: Tensor = self.values[place]
         if not self.keep_norm:
             return values
-        kept: Tensor = values * (self.norms[place] / torch.linalg.vector_norm(values))
+        kept: Tensor = values * (
+            self.norms[place] / torch.linalg.vector_norm(values).clamp_min(torch.finfo(values.dtype).tiny)
+        )
         return kept
 
     def forward(self, strengths: Float[Tensor, " branches"]) -> Float[Tensor, " points"]:

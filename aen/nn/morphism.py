@@ -10,7 +10,8 @@ carried like a gradient (momentum) is divided by the number of orbits that one o
 convolutions, and what is carried like its square (Adam's second moment) by the square of that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -116,6 +117,23 @@ def distance_to(layer: TiedModule, group: PlanarGroup | str) -> float:
     return float(torch.linalg.vector_norm(full - nearest) / norm.clamp_min(torch.finfo(norm.dtype).tiny))
 
 
+@contextmanager
+def restoring(optimiser: torch.optim.Optimizer | None) -> Iterator[None]:
+    """Give an optimiser its parameters and state back if what happens inside fails."""
+    if optimiser is None:
+        yield
+        return
+    params, state = [list(group["params"]) for group in optimiser.param_groups], dict(optimiser.state)
+    try:
+        yield
+    except BaseException:
+        for group, own in zip(optimiser.param_groups, params, strict=True):
+            group["params"] = own
+        optimiser.state.clear()
+        optimiser.state.update(state)
+        raise
+
+
 @torch.no_grad()
 def carry_state(optimiser: torch.optim.Optimizer, layer: EquivariantModule, relaxed: EquivariantModule) -> None:
     """Let an optimiser go on with a relaxed layer: it holds the new parameters then, with the state of the old.
@@ -218,7 +236,8 @@ def relax_network(
             )
         relaxed[place] = relax(layer, subgroup)
     if optimiser is not None:
-        for old, new in zip(layers, relaxed, strict=True):
-            if new is not old:
-                carry_state(optimiser, old, new)
+        with restoring(optimiser):
+            for old, new in zip(layers, relaxed, strict=True):
+                if new is not old:
+                    carry_state(optimiser, old, new)
     return EquivariantSequential(*relaxed).train(network.training)

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from aen.children.gcnn import GCNNSpec
 from aen.children.spec import ChildSpec
-from aen.children.widths import POOL, sides_of
+from aen.children.widths import LEVEL, POOL, parameter_count, sides_of
 from aen.data.augmentation import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
 from aen.groups.planar import PlanarElement, PlanarGroup
@@ -134,13 +134,18 @@ class GCNNSpace(Space):
             stage_widths=self.stage_widths,
         )
 
+    @property
+    def _group_places(self) -> int:
+        """How many places choose the group; a single one on offer needs none."""
+        return len(GROUP_BITS) if self.group_names is None else int(len(self.group_names) > 1)
+
     @cached_property
     def places(self) -> tuple[Place, ...]:
         """What a state chooses, in order."""
         bit = ("no", "yes")
         places = [Place(name, bit) for name in GROUP_BITS]
         if self.group_names is not None:
-            places = [Place("group", self.group_names)]
+            places = [Place("group", self.group_names)][: self._group_places]
         places += [Place(f"augment {name}", bit) for name in self.augmentations]
         if len(self.size_factors) > 1:
             places.append(Place("size", tuple(f"x{size:g}" for size in self.size_factors)))
@@ -165,7 +170,7 @@ class GCNNSpace(Space):
     def _codes(self) -> dict[str, list[tuple[int, ...]]]:
         """How each group can be chosen, the way with the fewest changes first."""
         if self.group_names is not None:
-            return {name: [(number,)] for number, name in enumerate(self.group_names)}
+            return {name: [(number,)[: self._group_places]] for number, name in enumerate(self.group_names)}
         codes: dict[str, list[tuple[int, ...]]] = {}
         # Of several ways with equally many, the one that counts least as a bit mask stands first.
         for code in sorted(product((0, 1), repeat=len(GROUP_BITS)), key=lambda code: (sum(code), code[::-1])):
@@ -174,20 +179,31 @@ class GCNNSpace(Space):
 
     def _group_of(self, code: Sequence[int]) -> str:
         if self.group_names is not None:
-            return self.group_names[code[0]]
+            return self.group_names[code[0] if code else 0]
         chosen = [move for move, bit in zip(GROUP_BITS, code, strict=True) if bit]
         return PlanarGroup.generated_by(_MOVES[move] for move in chosen).name
 
     @cached_property
     def classes(self) -> tuple[SpaceClass, ...]:
-        """One for each group with each choice of all else; the baseline first, those with more changes later."""
-        rest = self.sizes[1 if self.group_names is not None else len(GROUP_BITS) :]
-        found = []
+        """The different networks; the baseline first, those with more changes later.
+
+        Different sizes and stages may come to the same numbers of fields: then they are one network.
+        """
+        rest = self.sizes[self._group_places :]
+        found: dict[str, list[tuple[int, ...]]] = {}
+        counts: Counter[str] = Counter()
         for codes in self._codes.values():
             for others in product(*(range(size) for size in rest)):
                 state = (*codes[0], *others)
-                found.append(SpaceClass(self.spec_of(state).class_key, state, len(codes)))
-        return tuple(sorted(found, key=lambda c: (sum(map(bool, c.representative)), self.number_of(c.representative))))
+                key = self.spec_of(state).class_key
+                found.setdefault(key, []).append(state)
+                counts[key] += len(codes)
+
+        def changes(state: tuple[int, ...]) -> tuple[int, int]:
+            return sum(map(bool, state)), self.number_of(state)
+
+        first = {key: min(states, key=changes) for key, states in found.items()}
+        return tuple(SpaceClass(key, first[key], counts[key]) for key in sorted(first, key=lambda k: changes(first[k])))
 
     @property
     def baseline(self) -> SpaceClass:
@@ -197,7 +213,7 @@ class GCNNSpace(Space):
     def spec_of(self, state: Sequence[int]) -> GCNNSpec:
         """Return the child of a state."""
         choices = iter(state)
-        code = [next(choices) for _ in range(1 if self.group_names is not None else len(GROUP_BITS))]
+        code = [next(choices) for _ in range(self._group_places)]
         augmentations = tuple(name for name in self.augmentations if next(choices))
         size = self.size_factors[next(choices) if len(self.size_factors) > 1 else 0]
         kernel_size = self.kernel_sizes[next(choices) if len(self.kernel_sizes) > 1 else 0]
@@ -234,6 +250,15 @@ class GCNNSpace(Space):
                     f"with kernel_size {kernel_size} maps of side {odd[0]} are pooled by {POOL}: their last row and "
                     "column are not seen, so convolutions are equivariant up to that only; images of another side, or "
                     "another kernel_size or padding, would do"
+                )
+        plain = parameter_count(self.child, self.child.group, self.child.fields)
+        for name in self._codes if self.child.widths == "level" else ():
+            child = self.child.with_choice(group=name)
+            ratio = parameter_count(child, name, child.fields) / plain
+            if abs(ratio - 1) > LEVEL:
+                found.append(
+                    f"at width {self.child.width} the child of {name} has {ratio:.2f} times the parameters of C1's: "
+                    "so few fields cannot be levelled; a larger child.width can"
                 )
         return tuple(found)
 

@@ -48,7 +48,7 @@ def fit(child: Child, spec: ChildSpec, images: Float[Tensor, "n *image"], labels
                 # One look per epoch: on CUDA each would wait for the device.
                 if not math.isfinite(float(total)):
                     return False
-            recalibrate(child, rows)
+            recalibrate(child, rows, training.batch_size)
     finally:
         child.eval()
     return True

@@ -1,6 +1,7 @@
 """Devices by name, checked before anything is built on them."""
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -39,6 +40,14 @@ def check_device(device: str) -> None:
                 "this torch was built without CUDA" if torch.version.cuda is None else f"{count} CUDA devices are here"
             )
             raise SpecError(f"device {device!r} cannot be used: {why}; use cpu, or see TORCH_INDEX in the Makefile.")
+
+
+def exact_convolutions() -> AbstractContextManager[None]:
+    """Let convolutions on CUDA compute in float32 and the same way every time.
+
+    By default they round to ten bits there (TF32), which no equivariance survives beyond a thousandth.
+    """
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
 
 
 def available_cores() -> int:

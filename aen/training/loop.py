@@ -14,6 +14,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
 from aen.training.autograd import fit
+from aen.training.device import exact_convolutions
 from aen.training.engine import Engine
 from aen.training.measuring import check_fit, evaluation_of, measure_prepared
 from aen.training.population import train_population
@@ -43,7 +44,7 @@ def train_child(
         return train_population([spec], dataset, device=device, threads=threads, weights_folder=weights_folder)[0]
     check_fit(spec, dataset)
     started = time.perf_counter()
-    with cpu_threads(threads), torch.no_grad():
+    with cpu_threads(threads), exact_convolutions(), torch.no_grad():
         child = build_child(spec).to(device)
         data = dataset.to(device)
         # What the first layer does to an image without parameters is done once for all images.

@@ -11,6 +11,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, Split
 from aen.errors import SpecError
 from aen.results.evaluation import Evaluation, TestMeasurement
+from aen.training.device import exact_convolutions
 from aen.training.threads import cpu_threads
 
 EVALUATION_BATCH = 4096
@@ -103,6 +104,6 @@ def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor) -> 
 
 def measure_test(child: Child, split: Split, *, threads: int = 1) -> TestMeasurement:
     """Measure a trained child on the test split, on the child's device."""
-    with cpu_threads(threads):
+    with cpu_threads(threads), exact_convolutions():
         measured = measure(child, split.to(next(child.parameters()).device))
     return TestMeasurement(test_accuracy=measured.accuracy, test_loss=measured.loss)

@@ -23,7 +23,7 @@ def norms(child: nn.Module) -> Iterator[Norm]:
 
 
 @torch.no_grad()
-def recalibrate(child: Child, rows: Float[Tensor, "n *features"]) -> None:
+def recalibrate(child: Child, rows: Float[Tensor, "n *features"], batch_size: int) -> None:
     """Set the running statistics to their mean over batches of the training images, at the child's present weights.
 
     Nothing is drawn and no weight changes; the child is left in evaluation mode.
@@ -31,6 +31,7 @@ def recalibrate(child: Child, rows: Float[Tensor, "n *features"]) -> None:
     Args:
         child: a trained child; one without batch norm stays as it is.
         rows: prepared training images; the first `MOST_IMAGES` are enough for means.
+        batch_size: the one of training, which the weights are used to.
     """
     found = list(norms(child))
     child.eval()
@@ -40,7 +41,7 @@ def recalibrate(child: Child, rows: Float[Tensor, "n *features"]) -> None:
     for norm in found:
         norm.train()
     # Batches of equal size, so that their mean is that of all: a rest is left out, if there is more than the rest.
-    size = min(child.evaluation_batch, len(rows), MOST_IMAGES)
+    size = min(batch_size, len(rows), MOST_IMAGES)
     count = min(len(rows), MOST_IMAGES) // size
     for number in range(count):
         for norm in found:

@@ -80,13 +80,13 @@ class SpaceConfig(_Section):
         "bits", description="bits: rot90, vflip and hflip, each on or off; or a list of groups, C1 among them"
     )
     augmentations: tuple[str, ...] | None = Field(None, description="names of those on offer; null: all six")
-    size_factors: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+    size_factors: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         (1.0, 1.5), min_length=1, description="factors on all widths, 1 among them"
     )
     kernel_sizes: tuple[Annotated[int, Field(gt=0, le=15)], ...] | None = Field(
         None, min_length=1, description="of the convolutions; null: child.kernel_size alone"
     )
-    stage_widths: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
+    stage_widths: tuple[Annotated[float, Field(gt=0, le=100)], ...] = Field(
         (1.0,), min_length=1, description="factors on the widths of the first two and of the last two convolutions"
     )
 

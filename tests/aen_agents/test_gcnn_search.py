@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 TINY: JsonDict = {
     "name": "tiny_gcnn",
     "data": {"train": 40, "validation": 60, "test": 60, "moves": ["rot90", "hflip"]},
-    "child": {"kind": "gcnn", "width": 2, "padding": "same"},
+    "child": {"kind": "gcnn", "width": 5, "padding": "same"},
     "training": {"epochs": 1, "batch_size": 20},
     "environment": {"horizon": 8, "reference": "rot90"},
     "budget": {"children": 16, "steps": 40},
@@ -132,7 +133,11 @@ def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
     wanted = config(WIDE, budget={"children": 8, "steps": 40})
     folder = RunFolder.create(wanted, tmp_path / "wide")
     summary = Search(wanted, events.append).run(folder)
-    assert summary["states"] == summary["classes"] == 4 * 2**6 * 2 * 2 * 2 * 2
+    assert summary["states"] == 4 * 2**6 * 2 * 2 * 2 * 2
+    space = gcnn_space_of(wanted)
+    children = [space.spec_of(state) for state in product(*map(range, space.sizes))]
+    different = {(c.group, c.augmentations, c.fields, c.kernel_size) for c in children}
+    assert summary["classes"] == len(different)
     assert len({e.state for e in events if isinstance(e, Visited)}) == summary["states_visited"]
     assert {"kernel", "stage 1", "stage 2"} < set(summary["factors"]["reference"])
     build_report(folder)
@@ -143,7 +148,7 @@ def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
 def test_every_network_of_a_small_space(run_search: Run, tmp_path: Path) -> None:
     # One group alone: 64 choices of augmentations of two sizes.
     smallest = {"train": 10, "validation": 20, "test": 20, "moves": ["rot90"]}
-    child = {"kind": "gcnn", "width": 1, "padding": "same"}
+    child = {"kind": "gcnn", "width": 2, "padding": "same"}
     agent, evaluator = {"name": "exhaustive"}, {"workers": 1}
     folder, summary = run_search(
         config(TINY, data=smallest, child=child, space={"groups": ["C1"]}, agent=agent, evaluator=evaluator),

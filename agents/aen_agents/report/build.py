@@ -202,7 +202,7 @@ def _pictures(
             "Accuracy against parameters",
             "Tying weights makes a network smaller; only the right ties keep it accurate."
             if isinstance(child, DenseSpec)
-            else "Networks of all groups have about as many parameters each, those of one size.",
+            else "Within a size, the numbers of fields are chosen such that all groups have about as many parameters.",
             figures.accuracy_against_parameters(classes, label),
         )
     add(

@@ -211,3 +211,37 @@ def test_another_seed_another_space_of_the_same_choices(which, request):
 def test_wrong_choices_are_named(arguments, message):
     with pytest.raises(SpecError, match=message):
         GCNNSpace(CHILD, **arguments)
+
+
+def test_sizes_that_come_to_the_same_fields_are_one_network():
+    space = GCNNSpace(GCNNSpec(width=20), groups=["C1"], augmentations=[], stage_widths=[1, 1.5])
+    by_fields = {}
+    for state in itertools.product(*map(range, space.sizes)):
+        spec = space.spec_of(state)
+        by_fields.setdefault(spec.fields, set()).add((spec.class_key, spec.key))
+    assert len(by_fields) == 7 < space.states == 8, "x1.5 is x1 with both stages x1.5"
+    assert all(len(keys) == 1 for keys in by_fields.values())
+    assert sorted(c.states for c in space.classes) == [1] * 6 + [2]
+    assert {c.key for c in space.classes} == {key for keys in by_fields.values() for key, _ in keys}
+
+
+def test_a_single_group_takes_no_place():
+    space = GCNNSpace(GCNNSpec(), groups=["C1"], augmentations=["hflip"], size_factors=[1])
+    assert [place.name for place in space.places] == ["augment hflip"]
+    assert [c.representative for c in space.classes] == [(0,), (1,)]
+
+
+def test_groups_that_cannot_be_levelled_are_named():
+    (remark,) = [text for text in GCNNSpace(GCNNSpec(width=4)).remarks() if "D4" in text]
+    assert "1.49 times the parameters of C1's" in remark
+    assert not GCNNSpace(GCNNSpec(width=20)).remarks()
+
+
+def test_stages_of_published_widths_are_refused():
+    with pytest.raises(SpecError, match=r"stages is \[2\.0, 1\.0\], but the published widths have none"):
+        GCNNSpec(widths="published", stages=(2.0, 1.0))
+
+
+def test_widths_beyond_all_measure_are_refused():
+    with pytest.raises(SpecError, match=r"is 2e\+309|inf fields|at most 10,000"):
+        GCNNSpec(size=1e308)
