@@ -191,7 +191,8 @@ def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
 def test_a_broken_run_is_readable_and_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    slow = [*QUICK, "training.epochs=40", "budget.children=8"]
+    # Slow enough that a process that had to wait for a core still finds it at work.
+    slow = [*QUICK, "training.epochs=150", "budget.children=8"]
     command = [
         sys.executable,
         "-c",
