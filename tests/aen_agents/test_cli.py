@@ -196,7 +196,13 @@ def test_a_broken_run_is_readable_and_goes_on(how: signal.Signals, tmp_path: Pat
     command = [
         sys.executable,
         "-c",
-        "from aen_agents.cli import main; raise SystemExit(main())",
+        # Who runs the tests in the background of a shell has Ctrl-C ignored, and so would this process.
+        """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from aen_agents.cli import main
+raise SystemExit(main())
+""",
         "search",
         DIGITS,
         *slow,
