@@ -109,9 +109,9 @@ def shown(seconds: Mapping[str, float], yardstick: str) -> list[str]:
 
 def steerable_layers(fields: int) -> nn.Module:
     """Return the same four layers on escnn's filters, unpadded as they are there."""
-    from aen.nn.steerable import build_steerable_features
+    from aen.nn.steerable import SteerableFeatures
 
-    features = build_steerable_features("D4", (fields,) * 4)
+    features = SteerableFeatures("D4", (fields,) * 4)
     return nn.Sequential(features, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * fields, CLASSES))
 
 

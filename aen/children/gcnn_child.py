@@ -138,9 +138,9 @@ def native_features(spec: GCNNSpec, source: torch.Generator) -> NativeFeatures:
 
 def steerable(spec: GCNNSpec, source: torch.Generator) -> "SteerableFeatures":
     """Return the convolutions of a child on escnn's filters."""
-    from aen.nn.steerable import build_steerable_features
+    from aen.nn.steerable import SteerableFeatures
 
-    return build_steerable_features(
+    return SteerableFeatures(
         spec.group,
         spec.fields,
         in_channels=spec.channels,

@@ -7,75 +7,21 @@ Welling, arXiv 1602.07576). F is gathered from W by an index table that is deriv
 ordinary convolution.
 """
 
-import functools
-from typing import Literal, Self
+from typing import Self
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
 
-from aen._typing import Float, IntArray
+from aen._typing import Float
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
-from aen.nn.module import GridWindow, Shape, TiedModule, check_types, fan_in_values
+from aen.nn.filter_bank import FilterBankConv2d, Padding, filter_table
+from aen.nn.module import TiedModule, check_types, fan_in_values
 from aen.nn.tying import OrbitTable
 
-Padding = int | Literal["same"]
 
-
-@functools.lru_cache(maxsize=128)
-def filter_members(in_type: FieldType, out_type: FieldType, kernel_size: int) -> IntArray:
-    """Return where each free value of a filter bank stands in it.
-
-    Args:
-        in_type: channels of the input; the output's group acts on them.
-        out_type: channels of the output.
-        kernel_size: side of the filters.
-
-    Returns:
-        Places in the flat filter bank ``[out channels, in channels, kernel_size, kernel_size]``, one row for each
-        element of the group, the identity first; columns are the flat ``W[field, in channel, pixel]``.
-    """
-    pixels = np.arange(kernel_size**2)
-    rows = []
-    for element in out_type.group.elements:
-        a = out_type.permutation(element)[out_type.representatives()]
-        b, x = in_type.permutation(element), element.permutation(kernel_size)[pixels]
-        rows.append(((a[:, None, None] * len(b) + b[:, None]) * kernel_size**2 + x).reshape(-1))
-    members = np.stack(rows)
-    members.setflags(write=False)
-    return members
-
-
-@functools.lru_cache(maxsize=128)
-def _filter_table(in_type: FieldType, out_type: FieldType, kernel_size: int) -> OrbitTable:
-    return OrbitTable.of_members(filter_members(in_type, out_type, kernel_size).copy())
-
-
-def filter_table(in_type: FieldType, out_type: FieldType, kernel_size: int) -> OrbitTable:
-    """Return how the filters of one channel per field make the filter bank; see `filter_members`."""
-    return _filter_table(in_type, out_type, kernel_size).shared()
-
-
-def check_padding(padding: Padding, kernel_size: int, dilation: int) -> int:
-    """Return the padding as a number of cells.
-
-    Raises:
-        SpecError: ``same``, where that would not be the same on all four sides.
-    """
-    if padding != "same":
-        return padding
-    if dilation * (kernel_size - 1) % 2:
-        raise SpecError(
-            f"padding is 'same' with kernel_size {kernel_size} and dilation {dilation}: an even kernel would need more "
-            "cells on one side than on the other, which no turn keeps. Use an odd kernel_size or a number."
-        )
-    return dilation * (kernel_size - 1) // 2
-
-
-class GroupConv2d(TiedModule):
+class GroupConv2d(FilterBankConv2d, TiedModule):
     """A convolution between field types, equivariant to the output's group; see the module's description.
 
     Args:
@@ -112,15 +58,13 @@ class GroupConv2d(TiedModule):
         generator: torch.Generator | None = None,
         draw: bool = True,
     ) -> None:
-        super().__init__()
+        super().__init__(kernel_size, stride=stride, padding=padding, dilation=dilation)
+        self.check_in_type(in_type)
         check_types(in_type, out_type)
         if out_type.kind != "regular":
             raise SpecError(
                 f"out_type is {out_type}; a group convolution gives regular fields: FieldType.regular(...)."
             )
-        GridWindow(kernel_size, stride=stride, dilation=dilation)
-        cells = check_padding(padding, kernel_size, dilation)
-        self.window = GridWindow(kernel_size, stride=stride, padding=cells, dilation=dilation)
         self.in_type, self.out_type = in_type.regroup(out_type.group), out_type
         self.weight_table = filter_table(self.in_type, self.out_type, kernel_size)
         self.bias_table = OrbitTable.of_members(out_type.field_channels().T) if bias else None
@@ -129,17 +73,16 @@ class GroupConv2d(TiedModule):
         if draw:
             self.reset_parameters(generator)
 
+    @staticmethod
+    def check_in_type(in_type: FieldType) -> None:
+        """Check that the layer takes such an input; any field type here."""
+
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw new initial values, from the range of an ordinary convolution with as many channels."""
         fan_in = self.in_type.channels * self.window.kernel_size**2
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.copy_(fan_in_values(parameter.shape, fan_in, generator))
-
-    @property
-    def kernel_size(self) -> int:
-        """Side of the filters."""
-        return self.window.kernel_size
 
     def expanded_weight(self) -> Float[Tensor, "out in k k"]:
         """Return the whole filter bank F."""
@@ -149,39 +92,6 @@ class GroupConv2d(TiedModule):
     def expanded_bias(self) -> Float[Tensor, " out"] | None:
         """Return one bias per channel, or None."""
         return None if self.bias is None or self.bias_table is None else self.bias_table(self.bias)
-
-    def forward(self, x: Float[Tensor, "batch in height width"]) -> Float[Tensor, "batch out height2 width2"]:
-        """Return the convolution of the feature maps."""
-        self.evaluate_output_shape(x.shape)  # type: ignore[arg-type]
-        window = self.window
-        return conv2d(x, self.expanded_weight(), self.expanded_bias(), window.stride, window.padding, window.dilation)
-
-    def evaluate_output_shape(self, shape: Shape) -> tuple[int, ...]:
-        """Return the shape of the output; see `EquivariantModule`."""
-        self.check_shape(shape)
-        sides = (self.window.output_side(side, self.group) for side in shape[2:])
-        return (shape[0], self.out_type.channels, *sides)
-
-    def export(self) -> nn.Conv2d:
-        """Return the ordinary convolution with the same filters."""
-        window, bias = self.window, self.expanded_bias()
-        plain: nn.Conv2d = nn.utils.skip_init(  # type: ignore[no-untyped-call]
-            nn.Conv2d,
-            self.in_type.channels,
-            self.out_type.channels,
-            window.kernel_size,
-            stride=window.stride,
-            padding=window.padding,
-            dilation=window.dilation,
-            bias=bias is not None,
-            dtype=self.weight.dtype,
-            device=self.weight.device,
-        )
-        with torch.no_grad():
-            plain.weight.copy_(self.expanded_weight())
-            if plain.bias is not None and bias is not None:
-                plain.bias.copy_(bias)
-        return plain.train(self.training)
 
     def tables(self) -> dict[str, OrbitTable]:
         """Return how weight and bias are expanded."""
@@ -210,29 +120,12 @@ class LiftingConv2d(GroupConv2d):
         SpecError: the input is not an image's type, ``FieldType.trivial``.
     """
 
-    def __init__(
-        self,
-        in_type: FieldType,
-        out_type: FieldType,
-        kernel_size: int,
-        *,
-        stride: int = 1,
-        padding: Padding = 0,
-        dilation: int = 1,
-        bias: bool = True,
-        generator: torch.Generator | None = None,
-        draw: bool = True,
-    ) -> None:
+    @staticmethod
+    def check_in_type(in_type: FieldType) -> None:
+        """Check that the input is an image's.
+
+        Raises:
+            SpecError: it is not.
+        """
         if in_type.kind != "trivial":
             raise SpecError(f"in_type is {in_type}; a lifting convolution takes FieldType.trivial(...), an image.")
-        super().__init__(
-            in_type,
-            out_type,
-            kernel_size,
-            stride=stride,
-            padding=padding,
-            dilation=dilation,
-            bias=bias,
-            generator=generator,
-            draw=draw,
-        )

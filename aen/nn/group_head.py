@@ -1,5 +1,6 @@
 """The invariant dense layer: from feature maps to numbers that the group does not change."""
 
+import abc
 from collections.abc import Mapping
 from typing import Self
 
@@ -10,11 +11,46 @@ from torch.nn.functional import linear
 from aen._typing import Float
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
-from aen.nn.module import Shape, TiedModule, fan_in_values
+from aen.nn.module import EquivariantModule, Shape, TiedModule, fan_in_values
 from aen.nn.tying import OrbitTable
 
 
-class InvariantLinear(TiedModule):
+class SpatialMeanLinear(EquivariantModule):
+    """The mean over space, then a dense layer whose full weights are made from fewer values.
+
+    Attributes:
+        out_features: number of outputs.
+        bias: shape ``[out_features]``.
+    """
+
+    out_features: int
+    bias: nn.Parameter
+
+    @abc.abstractmethod
+    def expanded_weight(self) -> Float[Tensor, "out channels"]:
+        """Return the whole matrix, one column per channel."""
+
+    def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch out"]:
+        """Return the outputs for feature maps ``[batch, channels, height, width]`` or their means over space."""
+        self.in_type.check_input(x)
+        means = x.flatten(2).mean(dim=2) if x.dim() > 2 else x  # noqa: PLR2004
+        return linear(means, self.expanded_weight(), self.bias)
+
+    def evaluate_output_shape(self, shape: Shape) -> tuple[int, ...]:
+        """Return ``(batch, out_features)``."""
+        self.check_shape(shape)
+        return (shape[0], self.out_features)
+
+    def export(self) -> nn.Sequential:
+        """Return a mean over space and an ordinary dense layer."""
+        plain = nn.Linear(self.in_type.channels, self.out_features).to(self.bias)
+        with torch.no_grad():
+            plain.weight.copy_(self.expanded_weight())
+            plain.bias.copy_(self.bias)
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), plain).train(self.training)
+
+
+class InvariantLinear(SpatialMeanLinear, TiedModule):
     r"""The mean over space, then a dense layer whose weights are the same for all channels of a field.
 
     .. math:: y_n = \sum_{o, g} W[n, o] \, \mathrm{mean}_x f[o, g, x] + b_n
@@ -50,25 +86,6 @@ class InvariantLinear(TiedModule):
         """Return the whole matrix, one column per channel."""
         weight: Tensor = self.weight_table(self.weight.reshape(-1))
         return weight.view(self.out_features, self.in_type.channels)
-
-    def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch out"]:
-        """Return the outputs for feature maps ``[batch, channels, height, width]`` or their means over space."""
-        self.in_type.check_input(x)
-        means = x.flatten(2).mean(dim=2) if x.dim() > 2 else x  # noqa: PLR2004
-        return linear(means, self.expanded_weight(), self.bias)
-
-    def evaluate_output_shape(self, shape: Shape) -> tuple[int, ...]:
-        """Return ``(batch, out_features)``."""
-        self.check_shape(shape)
-        return (shape[0], self.out_features)
-
-    def export(self) -> nn.Sequential:
-        """Return a mean over space and an ordinary dense layer."""
-        plain = nn.Linear(self.in_type.channels, self.out_features).to(self.weight)
-        with torch.no_grad():
-            plain.weight.copy_(self.expanded_weight())
-            plain.bias.copy_(self.bias)
-        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), plain).train(self.training)
 
     def tables(self) -> Mapping[str, OrbitTable]:
         """Return how the weight is expanded; the bias is free."""

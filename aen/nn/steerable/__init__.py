@@ -4,7 +4,7 @@ Importing this package loads no escnn; the first layer does.
 """
 
 from aen.nn.steerable.agreement import native_channels, native_filters, native_weight
-from aen.nn.steerable.child import SteerableFeatures, build_steerable_features
+from aen.nn.steerable.child import SteerableFeatures
 from aen.nn.steerable.filters import parameters_per_pair
 from aen.nn.steerable.gspaces import STEERABLE_GROUPS, Fields
 from aen.nn.steerable.layers import SteerableConv2d, SteerableLayer
@@ -28,7 +28,6 @@ __all__ = [
     "SteerableMean",
     "SteerablePointwise",
     "SteerableReLU",
-    "build_steerable_features",
     "load_escnn",
     "native_channels",
     "native_filters",

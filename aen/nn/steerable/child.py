@@ -122,19 +122,3 @@ class SteerableFeatures(nn.Module):
         layers = [*self.steerable_layers, *([self.mean] if invariants else [])]
         plain = nn.Sequential(*(layer.export() for layer in layers))
         return plain.eval()
-
-
-def build_steerable_features(
-    group: str,
-    fields: Sequence[int],
-    in_channels: int = 1,
-    kernel_size: int = 3,
-    *,
-    norm: bool = False,
-    band_limited: bool = True,
-    generator: torch.Generator | None = None,
-) -> SteerableFeatures:
-    """Return the convolutional part of a G-CNN child; arguments and errors as `SteerableFeatures`."""
-    return SteerableFeatures(
-        group, fields, in_channels, kernel_size, norm=norm, band_limited=band_limited, generator=generator
-    )

@@ -130,7 +130,7 @@ def test_there_is_one_convolution(monkeypatch, groups, skip):
         return conv2d(*arguments)
 
     layer = conv_of(groups, padding="same", skip=skip)
-    monkeypatch.setattr("aen.nn.mixed.conv2d", counted)
+    monkeypatch.setattr("aen.nn.filter_bank.conv2d", counted)
     layer(cases.images(2, 16, 7, 7, dtype=torch.float32))
     assert calls == [(16, 16, 3, 3)]
 
@@ -480,3 +480,14 @@ def test_mixed_dense_layer_s_penalty_and_messages():
         dense_of([["rot90"], ["rot90"]])
     with pytest.raises(SpecError, match="name one branch or more"):
         dense_of([])
+
+
+def test_the_dense_mixture_exports_and_says_its_shape():
+    layer = MixedSymmetrizedLinear(4, 2, [Decomposition.of(["rot90"]), Decomposition.of(["hflip"])])
+    x = torch.randn(3, 5, 16)
+    assert layer.evaluate_output_shape((3, 5, 16)) == tuple(layer(x).shape) == (3, 5, 4)
+    plain = layer.export()
+    assert type(plain) is nn.Linear
+    assert float((plain(x) - layer(x)).abs().max().detach()) < 1e-5
+    with pytest.raises(SpecError, match=r"its last dimension must be 16, the cells of a 4x4 grid"):
+        layer(torch.randn(3, 15))

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from aen.errors import SpecError
-from aen.nn.steerable import STEERABLE_GROUPS, build_steerable_features, parameters_per_pair
+from aen.nn.steerable import STEERABLE_GROUPS, SteerableFeatures, parameters_per_pair
 from aen.nn.steerable.equivariance import equivariance_errors, worst
 from aen.nn.steerable.gspaces import is_exact
 
@@ -19,7 +19,7 @@ EXACT, NEAR, FAR = 1e-5, 0.25, 0.5
 
 
 def build(group, seed=0, fields=FIELDS, **options):
-    return build_steerable_features(group, fields, generator=torch.Generator().manual_seed(seed), **options)
+    return SteerableFeatures(group, fields, generator=torch.Generator().manual_seed(seed), **options)
 
 
 def images(n=4, side=28, channels=1):
@@ -106,10 +106,10 @@ def test_it_learns(group):
 
 def test_messages():
     with pytest.raises(SpecError, match="Unknown group 'C5'"):
-        build_steerable_features("C5", FIELDS)
+        SteerableFeatures("C5", FIELDS)
     with pytest.raises(SpecError, match=r"fields=\[\]: name the number of fields"):
-        build_steerable_features("C4", [])
+        SteerableFeatures("C4", [])
     with pytest.raises(SpecError, match="count=0"):
-        build_steerable_features("C4", [2, 0], generator=torch.Generator())
+        SteerableFeatures("C4", [2, 0], generator=torch.Generator())
     with pytest.raises(SpecError, match="larger than an image of side"):
         build("C4").evaluate_output_shape((1, 1, 12, 12))

@@ -29,10 +29,10 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 import aen, aen.children, aen.nn.steerable
 from aen.errors import AenError
-from aen.nn.steerable import STEERABLE_GROUPS, build_steerable_features
+from aen.nn.steerable import STEERABLE_GROUPS, SteerableFeatures
 assert not any(name.split(".")[0] in {"escnn", "lie_learn", "joblib"} for name in sys.modules), "imported at start-up"
 try:
-    build_steerable_features("C4", [1])
+    SteerableFeatures("C4", [1])
 except AenError as error:
     print(type(error).__name__, error)
 assert not any(name.startswith("lie_learn") for name in sys.modules), "left behind"
