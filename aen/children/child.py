@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -19,7 +18,7 @@ class Child(nn.Module, ABC):
     """
 
     spec: ChildSpec
-    evaluation_batch: ClassVar[int] = 2**20
+    evaluation_batch: int = 2**20
 
     @abstractmethod
     def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n *features"]:

@@ -241,8 +241,15 @@ class EquiNASSpec(ChildSpec):
         Raises:
             SpecError: groups that grow along the network, or another number of them.
         """
-        plain = {"mixed": (), "skip": False, "weighting": "softmax", "keep_norm": True}
-        return replace(self, groups=tuple(groups), head_group=head_group, **plain)  # type: ignore[arg-type]
+        return replace(
+            self,
+            groups=tuple(groups),
+            head_group=head_group,
+            mixed=(),
+            skip=False,
+            weighting="softmax",
+            keep_norm=True,
+        )
 
     def relaxed(self, layer: int, group: str) -> "EquiNASSpec":
         """Return the same child with one layer relaxed.

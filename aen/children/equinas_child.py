@@ -3,7 +3,7 @@
 import copy
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -45,7 +45,6 @@ class EquiNASChild(Child):
     """
 
     spec: EquiNASSpec
-    evaluation_batch: ClassVar[int] = 128
 
     def __init__(self, spec: EquiNASSpec) -> None:
         super().__init__()
@@ -58,8 +57,8 @@ class EquiNASChild(Child):
         self.head = nn.Sequential(*first, _DenseNorm(width), nn.ELU(), dense_layer(width, spec.classes, source))
         largest = max(s**2 * c for s, c in zip(spec.sides[:-1], spec.layer_channels, strict=True))
         # What fits into memory goes by the size of the images, which only the spec knows.
-        self.evaluation_batch = min(max(_VALUES // largest, 1), 256)  # type: ignore[misc]
-        self._expect_warnings()
+        self.evaluation_batch = min(max(_VALUES // largest, 1), 256)
+        _expect_warnings(self)
 
     def prepare(self, images: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n channels side side"]:
         """Return the images as they are."""
@@ -179,7 +178,7 @@ class EquiNASChild(Child):
                 if child.layers[place].group != wanted[number]:
                     child.layers = relax_network(child.layers, place, wanted[number], optimiser)
         child.spec = spec
-        child._expect_warnings()  # noqa: SLF001 - its own
+        _expect_warnings(child)
         return child
 
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
@@ -225,13 +224,15 @@ class EquiNASChild(Child):
         """Return a copy with its own weights and statistics; it shares what never changes, see `_copied`."""
         return _copied(self, memo)
 
-    def _expect_warnings(self) -> None:
-        """Let the published poolings say here, unheard, that they are not exact: the spec's description says so."""
-        if self.spec.published:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", EquivarianceWarning)
-                # A pooling says it once for each side of maps.
-                self.layers.evaluate_output_shape((1, self.spec.channels, self.spec.side, self.spec.side))
+
+def _expect_warnings(child: EquiNASChild) -> None:
+    """Let the published poolings say here, unheard, that they are not exact: the spec's description says so."""
+    spec = child.spec
+    if spec.published:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EquivarianceWarning)
+            # A pooling says it once for each side of maps.
+            child.layers.evaluate_output_shape((1, spec.channels, spec.side, spec.side))
 
 
 class _DenseNorm(nn.BatchNorm1d):

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +38,7 @@ class GCNNChild(Child):
     """
 
     spec: GCNNSpec
-    evaluation_batch: ClassVar[int] = 128  # feature maps are a hundred times larger than the image
+    evaluation_batch: int = 128  # feature maps are a hundred times larger than the image
     convolutions: "NativeFeatures | SteerableFeatures"
 
     def __init__(self, spec: GCNNSpec) -> None:

@@ -93,7 +93,7 @@ def level_fields(spec: "GCNNSpec") -> tuple[int, ...]:
     order = _per_pair(spec, spec.group)[2]
     factors = [step / 100 / math.sqrt(order) for step in range(20, 301)]
     bodies = {tuple(max(round(width * factor), 1) for width in wanted[:-1]): factor for factor in factors}
-    best: tuple[tuple[float, float], tuple[int, ...]] | None = None
+    found: list[tuple[tuple[float, float], tuple[int, ...]]] = []
     for body, factor in bodies.items():
         # The count is a linear function of the last width.
         one, two = (parameter_count(spec, spec.group, (*body, last)) for last in (1, 2))
@@ -104,7 +104,5 @@ def level_fields(spec: "GCNNSpec") -> tuple[int, ...]:
             off = abs((one + (last - 1) * (two - one)) / target - 1)
             uneven = abs(math.log(last / even))
             score = (max(off, _TOLERANCE), uneven if off <= _TOLERANCE else 0.0)
-            if best is None or (score, (*body, last)) < best:
-                best = (score, (*body, last))
-    assert best is not None  # noqa: S101 - there are bodies
-    return best[1]
+            found.append((score, (*body, last)))
+    return min(found)[1]

@@ -118,16 +118,6 @@ class PlanarGroup:
         return name if isinstance(name, PlanarGroup) else _named(str(name))
 
     @classmethod
-    def _parse(cls, name: str) -> "PlanarGroup":
-        match = _NAME.fullmatch(name)
-        if match:
-            offset = Fraction(match["offset"]) if match["offset"] else _OFFSETS[match["letter"] or ""]
-            mirrored, rotations = match["kind"] == "D", int(match["n"])
-            if rotations in _TURNS and offset < Fraction(1, rotations) and (mirrored or not offset):
-                return cls(rotations, mirrored, offset)
-        raise GroupError(f"unknown planar group {name!r}{did_you_mean(name, PLANAR_GROUPS)}.")
-
-    @classmethod
     def generated_by(cls, elements: Iterable[PlanarElement]) -> "PlanarGroup":
         """Return the smallest group with these elements."""
         generators = list(elements)
@@ -257,8 +247,16 @@ def _reversed_bits(turn: Fraction) -> int:
     return value
 
 
-# One object for each name: its elements and tables are found once.
-_named = functools.lru_cache(maxsize=256)(PlanarGroup._parse)  # noqa: SLF001 - its own
+@functools.lru_cache(maxsize=256)
+def _named(name: str) -> PlanarGroup:
+    """Return a group by its name, one object for each: its elements and tables are found once."""
+    match = _NAME.fullmatch(name)
+    if match:
+        offset = Fraction(match["offset"]) if match["offset"] else _OFFSETS[match["letter"] or ""]
+        mirrored, rotations = match["kind"] == "D", int(match["n"])
+        if rotations in _TURNS and offset < Fraction(1, rotations) and (mirrored or not offset):
+            return PlanarGroup(rotations, mirrored, offset)
+    raise GroupError(f"unknown planar group {name!r}{did_you_mean(name, PLANAR_GROUPS)}.")
 
 
 @functools.lru_cache(maxsize=256)
