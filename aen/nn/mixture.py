@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
+from aen.nn.chain import TableChain
 from aen.nn.tying import OrbitTable
 
 Weighting = Literal["softmax", "sum"]
@@ -25,23 +26,20 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401 - torch's
-        tables: Sequence[OrbitTable],
+        chain: TableChain,
         norms: Tensor | None,
         strengths: Tensor,
         *values: Tensor,
     ) -> Tensor:
-        ctx.tables = tables
+        ctx.chain = chain
         lengths, scales = None, torch.ones_like(strengths[: len(values)])
         if norms is not None:
             lengths = torch.stack(list(torch._foreach_norm(values)))  # noqa: SLF001 - one call for all
             scales = norms / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
         ctx.save_for_backward(strengths, scales, *([] if lengths is None else [lengths]), *values)
         ctx.keeps = lengths is not None
-        full: Tensor | None = None
-        for table, own, c in zip(tables, values, strengths[: len(values)] * scales, strict=True):
-            expanded = table.expand(own * c)
-            full = expanded if full is None else full.add_(expanded)
-        assert full is not None  # noqa: S101 - a mixture has branches
+        scaled = torch._foreach_mul(values, (strengths[: len(values)] * scales).unbind())  # noqa: SLF001
+        full: Tensor = chain.expand(scaled)
         return full
 
     @staticmethod
@@ -51,16 +49,15 @@ class _WeightedSum(torch.autograd.Function):
         lengths = values.pop(0) if ctx.keeps else None
         full = grads[0].contiguous()
         coefficients = strengths[: len(values)] * scales
-        products, d_values = [], []
-        for i, (table, own) in enumerate(zip(ctx.tables, values, strict=True)):
-            g = table.sums(full)
-            product = torch.dot(own, g)
-            products.append(product)
-            if lengths is not None:
-                g = torch.addcmul(g, own, product / (lengths[i] ** 2).clamp_min(torch.finfo(g.dtype).tiny), value=-1)
-            d_values.append(g * coefficients[i])
+        gathered = ctx.chain.sums(full)
+        products = torch.stack([torch.dot(own, g) for own, g in zip(values, gathered, strict=True)])
+        # Single operations on every branch would cost more than the arithmetic: one call for all branches each.
+        d_values = torch._foreach_mul(gathered, coefficients.unbind())  # noqa: SLF001
+        if lengths is not None:
+            along = -coefficients * products / lengths.square().clamp_min(torch.finfo(full.dtype).tiny)
+            torch._foreach_add_(d_values, torch._foreach_mul(values, along.unbind()))  # noqa: SLF001
         d_strengths = torch.zeros_like(strengths)
-        d_strengths[: len(values)] = torch.stack(products) * scales
+        d_strengths[: len(values)] = products * scales
         return (None, None, d_strengths, *d_values)
 
 
@@ -106,6 +103,7 @@ class Mixture(nn.Module):
             raise SpecError(f"unknown weighting {weighting!r}{did_you_mean(weighting, ['softmax', 'sum'])}.")
         self.names, self.skip, self.weighting, self.keep_norm = tuple(names), skip, weighting, keep_norm
         self.tables = nn.ModuleList(tables)
+        self.chain = TableChain(tables, [own.numel() for own in values])
         self.values = nn.ParameterList(nn.Parameter(own) for own in values)
         self.register_buffer("norms", torch.stack([torch.linalg.vector_norm(own.detach()) for own in values]))
         self.alpha = nn.Parameter(torch.zeros(len(names) + skip)) if weighting == "softmax" else None
@@ -129,7 +127,7 @@ class Mixture(nn.Module):
     def forward(self, strengths: Float[Tensor, " branches"]) -> Float[Tensor, " points"]:
         """Return the full weights, flat."""
         norms = self.norms if self.keep_norm else None
-        full: Tensor = _WeightedSum.apply(list(self.tables), norms, strengths, *self.values)  # type: ignore[no-untyped-call]
+        full: Tensor = _WeightedSum.apply(self.chain, norms, strengths, *self.values)  # type: ignore[no-untyped-call]
         return full
 
     def strongest(self) -> int:

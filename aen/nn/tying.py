@@ -74,6 +74,11 @@ class _Gather(torch.autograd.Function):
         return table.sums(grads[0]), None
 
 
+def _index(points: IntArray | Labels) -> Int[Tensor, " n"]:
+    """Return places to gather from; layers have fewer than 2^31 weights, and half as many bytes are read faster."""
+    return torch.from_numpy(points.astype(np.int32))
+
+
 class OrbitTable(nn.Module):
     """Expands the values of orbits to the values of points.
 
@@ -97,8 +102,8 @@ class OrbitTable(nn.Module):
         self.tied = orbits.count < len(orbits.labels)
         if self.tied:
             order, self.blocks, places = segment_layout(orbits.labels, orbits.count)
-            self.register_buffer("labels", torch.from_numpy(orbits.labels.astype(np.int64)), persistent=False)
-            self.register_buffer("order", torch.from_numpy(order), persistent=False)
+            self.register_buffer("labels", _index(orbits.labels), persistent=False)
+            self.register_buffer("order", _index(order), persistent=False)
             self.register_buffer("places", None if places is None else torch.from_numpy(places), persistent=False)
 
     @classmethod
@@ -115,8 +120,8 @@ class OrbitTable(nn.Module):
             labels = np.empty(size * count, dtype=np.int64)
             labels[members] = np.arange(count)
             table.blocks = ((size, count),)
-            table.register_buffer("labels", torch.from_numpy(labels), persistent=False)
-            table.register_buffer("order", torch.from_numpy(members.reshape(-1)), persistent=False)
+            table.register_buffer("labels", _index(labels), persistent=False)
+            table.register_buffer("order", _index(members.reshape(-1)), persistent=False)
             table.register_buffer("places", None, persistent=False)
         return table
 
@@ -131,6 +136,8 @@ class OrbitTable(nn.Module):
         """Do the same without automatic differentiation."""
         if not self.tied:
             return values
+        if self.run == 1:
+            return values.index_select(0, self.labels)
         return values.view(self._rows).index_select(0, self.labels).view(-1)
 
     def sums(
