@@ -141,7 +141,7 @@ def main(threads: int) -> None:
                 "discrete": stepper(discrete, 16),
                 "mixed": stepper(mixed, 16),
             },
-            rounds=15,
+            rounds=40,
         )
         rows.append((f"{fields} and {2 * fields} fields", *shown(timed, "plain")))
     heads = ["EquiNAS backbone", "plain", "D4 (ratio)", "mixed over six groups (ratio)"]
