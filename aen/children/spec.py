@@ -91,6 +91,10 @@ class ChildSpec(ABC):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("classes", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):  # 10 and 10.0 must not give two keys
+                raise SpecError(f"{name} is {value!r}; it must be a whole number.")
         if self.classes < 1:
             raise SpecError(f"classes is {self.classes}; a child needs at least 1 output.")
         if not 0 <= self.seed < 2**63:

@@ -189,3 +189,10 @@ def test_grid_without_cells_is_refused(grids):
 def test_factor_that_does_not_fit_a_hidden_grid_is_refused():
     with pytest.raises(GroupError, match="needs an even grid, not 5x5"):
         DenseSpec(grids=(4, 5), decomposition=Decomposition.of(["quadrants"]))
+
+
+@pytest.mark.parametrize("change", [{"classes": 10.0}, {"classes": "ten"}, {"seed": 1.5}, {"seed": True}], ids=str)
+def test_numbers_that_are_not_whole_are_refused(change):
+    (name,) = change
+    with pytest.raises(SpecError, match=rf"{name} is .*; it must be a whole number"):
+        DenseSpec(**change)
