@@ -12,13 +12,17 @@ import torch
 import aen
 from aen.children import GCNNChild
 from aen.data import load_dataset
+from aen.errors import AenError
 
 
 def main() -> None:
     """Print the largest relative change of the logits for each element of the group."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="a run folder")
-    child = aen.load(parser.parse_args().run)
+    try:
+        child = aen.load(parser.parse_args().run)
+    except AenError as error:
+        parser.error(str(error))
     if not isinstance(child, GCNNChild):
         parser.error("this run's network is not a G-CNN; dense networks have check_equivariance().")
     images = load_dataset(child.spec.data).validation.images[:256]

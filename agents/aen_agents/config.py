@@ -57,7 +57,7 @@ class GCNNConfig(_Section):
         "flatten", description="what the dense layers read; invariant: the mean over group and space"
     )
     dropout: float = Field(0.5, ge=0, lt=1, description="after the first dense layer")
-    backend: Literal["native", "escnn"] = Field("native", description="escnn has finer turns; install it apart")
+    backend: Literal["native", "escnn"] = Field("native", description="escnn has finer turns, too")
 
 
 CHILDREN: Mapping[str, type[BaseModel]] = {"dense": DenseConfig, "gcnn": GCNNConfig}
