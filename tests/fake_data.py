@@ -7,7 +7,9 @@ import struct
 import tarfile
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
+from PIL import Image
 from scipy.io import savemat
 
 
@@ -138,6 +140,74 @@ def write_rotmnist(root, *, folder="mnist_rotation_new", packed=False):
         path = root / folder / f"mnist_all_rotation_normalized_float_{name}.amat"
         write(path, "\n".join(lines).encode(), packed=packed)
     return fake
+
+
+@dataclass
+class Galaxies:
+    """What was written: images of shape [n, 3, 256, 256] and labels."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def write_galaxy10(root, *, n=40, folder=".", seed=0, **layout):
+    """Write the file of Galaxy10; `layout` is what h5py is told of how the images lie in it."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (n, 256, 256, 3), dtype=np.uint8)
+    labels = rng.permutation(np.arange(n) % 10)
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    write_h5(root / folder / "Galaxy10_DECals.h5", images=(images, layout), ans=labels.astype(np.uint8), ra=labels / 2)
+    return Galaxies(images.transpose(0, 3, 1, 2), labels)
+
+
+def write_h5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, value in arrays.items():
+            array, layout = value if isinstance(value, tuple) else (value, {})
+            file.create_dataset(name, data=array, **layout)
+    return path
+
+
+@dataclass
+class Lesions:
+    """What was written: names and classes in the order of the table, and pictures [rows, columns, 3] by name."""
+
+    names: list[str]
+    labels: np.ndarray
+    pictures: dict[str, np.ndarray]
+
+
+LESIONS = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
+
+
+def write_isic(root, *, n=16, folder=".", seed=0):
+    """Write the table and pictures of ISIC 2019: wide, high and square ones, every fourth of them grey."""
+    rng = np.random.default_rng(seed)
+    names = [f"ISIC_{number:07}" for number in rng.permutation(10 * n)[:n]]
+    labels = np.arange(n) % 8
+    pictures = {}
+    for i, name in enumerate(names):
+        # Smooth, so that JPEG keeps them almost as they are.
+        columns, rows = ((300, 260), (270, 280), (90, 70), (256, 256))[i % 4]
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+        picture = coarse.resize((columns, rows), Image.Resampling.BICUBIC).convert("L" if i % 4 == 3 else "RGB")
+        write_jpg(root / folder / "ISIC_2019_Training_Input" / f"{name}.jpg", picture)
+        pictures[name] = np.asarray(picture.convert("RGB"))
+    write_table(root / folder, zip(names, labels, strict=True))
+    return Lesions(names, labels, pictures)
+
+
+def write_jpg(path, picture):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path, quality=100, subsampling=0)
+
+
+def write_table(folder, rows):
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["image", *LESIONS])
+    table.writerows([name, *(float(label == i) for i in range(9))] for name, label in rows)
+    return write(folder / "ISIC_2019_Training_GroundTruth.csv", text.getvalue().encode())
 
 
 def write_npz(path, **arrays):

@@ -2,11 +2,30 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
+import torch
 from torch import Tensor, nn
 
-from aen._typing import Float
+from aen._typing import Float, JsonDict
 from aen.children.spec import ChildSpec
+from aen.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What of a child chooses among branches, and how it is trained; see `aen.training.architecture`.
+
+    Attributes:
+        parameters: one per place where something is chosen.
+        learning_rate: of Adam; 0: they stay as they are.
+        halves: whether they are trained on one half of the training images and the weights on the other.
+    """
+
+    parameters: tuple[nn.Parameter, ...]
+    learning_rate: float
+    halves: bool
 
 
 class Child(nn.Module, ABC):
@@ -35,6 +54,33 @@ class Child(nn.Module, ABC):
     def forward(self, images: Float[Tensor, "batch *image"]) -> Float[Tensor, "batch classes"]:
         """Return the logits of images."""
         return self.forward_prepared(self.prepare(images))
+
+    def architecture(self) -> Architecture | None:
+        """Return what chooses among branches and is trained apart from the weights; None where nothing does."""
+        return None
+
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """Return what is added to the loss while the weights are trained, or None."""
+        return None
+
+    def heir(self, spec: ChildSpec, optimiser: torch.optim.Optimizer | None = None) -> Self:
+        """Return the child of another spec with this one's weights, which computes the same where the kind says so.
+
+        This child is used up: the heir may share what it needs not change.
+
+        Args:
+            spec: of the heir.
+            optimiser: holds this child's parameters; goes on with the heir's, with their state.
+
+        Raises:
+            SpecError: weights cannot be carried from this child to that one.
+        """
+        del optimiser
+        raise SpecError(f"a {spec.kind} child is always trained from nothing.")
+
+    def record(self) -> JsonDict | None:
+        """Return what should be known of the trained child beside its accuracy, or None."""
+        return None
 
     def parameter_count(self) -> int:
         """Return the number of free parameters."""

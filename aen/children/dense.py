@@ -2,14 +2,18 @@
 
 import functools
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
-from aen.errors import SpecError, did_you_mean
-from aen.groups.classes import class_key
+from aen.errors import GroupError, SpecError, did_you_mean
+from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
+from aen.groups.generators import Generator
+from aen.groups.orbits import layer_orbits, pair_permutation
 from aen.nn.linear import Initialisation
 
 Head = Literal["free", "invariant"]
@@ -26,7 +30,9 @@ class DenseSpec(ChildSpec):
         training: optimiser and budget; the optimiser is Adam.
         seed: of the initial weights and the order of the batches.
         grids: side of the input grid, then of each hidden grid: ``(8, 16, 16)``.
-        decomposition: what the hidden layers are equivariant to.
+        decomposition: what the hidden layers are equivariant to, all of them.
+        layers: what each of them is equivariant to, the first one first, in place of `decomposition`. Where all are the
+            same they become `decomposition`, so that equal children are equal.
         head: ``free`` (dense, as published) or ``invariant`` (mean over each orbit of the last grid, then dense).
         bias: ``orbit`` (one per orbit of output cells, before the ReLU) or ``scalar_after_relu`` (one per layer, added
             after the ReLU, as published).
@@ -39,6 +45,7 @@ class DenseSpec(ChildSpec):
 
     grids: tuple[int, ...] = (8, 16, 16)
     decomposition: Decomposition = field(default_factory=Decomposition)
+    layers: tuple[Decomposition, ...] = ()
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
@@ -60,22 +67,84 @@ class DenseSpec(ChildSpec):
                 f"training.optimiser is {self.training.optimiser!r}, which the dense child does not know; use 'adam', "
                 "with training.momentum=0."
             )
+        object.__setattr__(self, "layers", tuple(self.layers))
+        if self.layers:
+            self._check_layers()
         self.decomposition.check(dict.fromkeys(self.grids))
+
+    def _check_layers(self) -> None:
+        """Check what each layer has, and bring layers that all have the same into the form for that."""
+        shapes = self.layer_shapes
+        for layer in self.layers:
+            if not isinstance(layer, Decomposition):
+                raise SpecError(f"layers has {layer!r}; write Decomposition.of(['rot90', 'hflip']) for each layer.")
+        if len(self.layers) != len(shapes):
+            raise SpecError(
+                f"layers has {len(self.layers)} decompositions, but grids {list(self.grids)} make {len(shapes)} "
+                "layers; give one for each."
+            )
+        if self.decomposition.factors:
+            raise SpecError(
+                f"decomposition is {self.decomposition.name!r} and layers is {self.name!r}; give one of them, or use "
+                "with_decomposition or with_layers, which change both."
+            )
+        for layer, shape in zip(self.layers, shapes, strict=True):
+            layer.check(dict.fromkeys(shape))
+        if len(set(self.layers)) == 1:
+            object.__setattr__(self, "decomposition", self.layers[0])
+            object.__setattr__(self, "layers", ())
+
+    @property
+    def layer_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Side of the grid that each hidden layer takes, and of the one that it gives."""
+        return tuple(pairwise(self.grids))
+
+    @property
+    def layer_decompositions(self) -> tuple[Decomposition, ...]:
+        """What each hidden layer is equivariant to, whether or not all are the same."""
+        return self.layers or (self.decomposition,) * (len(self.grids) - 1)
+
+    @property
+    def shared_generators(self) -> tuple[Generator, ...]:
+        """The generators, of any layer, that keep the orbits of every layer: the child is equivariant to them."""
+        if not self.layers:
+            return self.decomposition.generators
+        offered = dict.fromkeys(generator for layer in self.layers for generator in layer.generators)
+        return tuple(generator for generator in offered if self._keeps_every_layer(generator))
+
+    def _keeps_every_layer(self, generator: Generator) -> bool:
+        for layer, (before, after) in zip(self.layers, self.layer_shapes, strict=True):
+            try:
+                action = pair_permutation(generator.permutation(before), generator.permutation(after))
+            except GroupError:  # it does not act on this layer's grids
+                return False
+            if not layer_orbits(layer.generators, before, after).is_kept_by(action):
+                return False
+        return True
 
     @property
     def class_key(self) -> str:
-        """The canonical class of the decomposition on this child's grids."""
-        return _class_key(self.decomposition, self.grids)
+        """The canonical class of the layers' decompositions on this child's grids."""
+        return (
+            _layerwise_class_key(self.layers, self.grids) if self.layers else _class_key(self.decomposition, self.grids)
+        )
 
     @property
     def name(self) -> str:
-        """The decomposition's name."""
-        return self.decomposition.name
+        """The decomposition's name; those of the layers, where they differ: ``rot90 + hflip | rot90``."""
+        return " | ".join(layer.name for layer in self.layers) or self.decomposition.name
 
     @property
     def group(self) -> str:
-        """Name of the group that the decomposition generates on this child's grids."""
-        return self.decomposition.describe(self.grids).name
+        """Name of the group that the decomposition generates on this child's grids.
+
+        Where the layers differ it is that of each, on its own grids: ``D4 | C4``. The child as a whole is equivariant
+        to what they have in common.
+        """
+        if not self.layers:
+            return self.decomposition.describe(self.grids).name
+        layers = zip(self.layers, self.layer_shapes, strict=True)
+        return " | ".join(layer.describe(shape).name for layer, shape in layers)
 
     @property
     def side(self) -> int:
@@ -89,26 +158,39 @@ class DenseSpec(ChildSpec):
 
     @property
     def population_key(self) -> "DenseSpec":
-        """What children of one population have in common: all but the decomposition and the seed."""
-        return replace(self, decomposition=Decomposition(), seed=0)
+        """What children of one population have in common: all but the decompositions and the seed."""
+        return replace(self.with_decomposition(Decomposition()), seed=0)
 
     def with_decomposition(self, decomposition: Decomposition) -> "DenseSpec":
-        """Return the same child with other factors."""
-        return replace(self, decomposition=decomposition)
+        """Return the same child with other factors, the same in all layers."""
+        return replace(self, decomposition=decomposition, layers=())
+
+    def with_layers(self, layers: Sequence[Decomposition]) -> "DenseSpec":
+        """Return the same child with other factors, one decomposition for each hidden layer."""
+        return replace(self, decomposition=Decomposition(), layers=tuple(layers))
 
     def to_json(self) -> JsonDict:
-        """Return a dictionary of JSON values."""
-        return super().to_json() | {"grids": list(self.grids), "decomposition": self.decomposition.to_json()}
+        """Return a dictionary of JSON values: `decomposition` is a list of factors, or holds a list for each layer."""
+        plain = super().to_json()
+        del plain["layers"]
+        own = {"layers": [layer.to_json() for layer in self.layers]} if self.layers else self.decomposition.to_json()
+        return plain | {"grids": list(self.grids), "decomposition": own}
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec."""
-        return super().parse(value) | {
-            "grids": tuple(value["grids"]),
-            "decomposition": Decomposition.from_json(value["decomposition"]),
-        }
+        own, fields = value["decomposition"], super().parse(value) | {"grids": tuple(value["grids"])}
+        if isinstance(own, dict):
+            layers = tuple(Decomposition.from_json(layer) for layer in own["layers"])
+            return fields | {"decomposition": Decomposition(), "layers": layers}
+        return fields | {"decomposition": Decomposition.from_json(own)}
 
 
 @functools.lru_cache(maxsize=65536)
 def _class_key(decomposition: Decomposition, grids: tuple[int, ...]) -> str:
     return class_key(decomposition, grids)
+
+
+@functools.lru_cache(maxsize=65536)
+def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[int, ...]) -> str:
+    return layerwise_class_key(layers, grids)

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
@@ -18,6 +20,19 @@ STAGES = 2
 LAST_POOL = 4
 # Which convolutions are followed by a pooling, by how many poolings there are.
 _POOLINGS = ((), (7,), (5, 7), (3, 5, 7), (3, 5, 6, 7), (3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7))
+# What only mixed children have, and what the others have instead.
+_OF_MIXED: dict[str, Any] = {
+    "skip": False,
+    "weighting": "softmax",
+    "keep_norm": True,
+    "alpha_learning_rate": 1e-3,
+    "alpha_data": "same",
+    "prior": False,
+    "temperature": 1.0,
+    "penalty": 0.0,
+}
+_LEAST = 1e-6
+AlphaData = Literal["same", "halves"]
 # Images from this side up are photographs: they get the wider dense layer.
 _LARGE = 64
 _DENSE = (64, 128)
@@ -54,6 +69,15 @@ class EquiNASSpec(ChildSpec):
         skip: whether mixed convolutions that keep the number of channels have one more branch, the identity.
         weighting: of mixed layers, ``softmax`` or ``sum``; see `aen.nn.mixture.Mixture`.
         keep_norm: of mixed layers; see `aen.nn.mixture.Mixture`.
+        alpha_learning_rate: of a mixed child's alpha, with Adam; 0: alpha stays as it is.
+        alpha_data: ``same``: alpha is trained on other batches of the same images as the weights, as published;
+            ``halves``: on the half of the training images on which the weights are not.
+        prior: whether alpha starts at 0 for the largest group and at -2 for the others, instead of 0 for all.
+        temperature: of the softmax of alpha; see `aen.nn.mixture.Mixture`.
+        penalty: on the square of the weights of every branch but the largest group's, for ``weighting="sum"``: a
+            residual pathway prior.
+        drawn_as: the group of which all initial weights are drawn, before the layers are relaxed to their own; left
+            out: each layer's own.
         published: as published, and so not exactly equivariant: pooling by 3x3 with stride 2 and padding 1 on all
             sides, batch norm per channel, and, after a pooling by 4x4, a dense layer that reads every channel.
         poolings: which convolutions, counted from 1, are followed by a pooling. Left out: as many as leave a side of 4
@@ -62,6 +86,7 @@ class EquiNASSpec(ChildSpec):
     """
 
     kind: ClassVar[str] = "equinas"
+    heritable: ClassVar[bool] = True
     class_fields: ClassVar[tuple[str, ...]] = ("groups", "head_group", "mixed")
     side_is: ClassVar[str] = "side is"
 
@@ -77,6 +102,12 @@ class EquiNASSpec(ChildSpec):
     skip: bool = False
     weighting: Weighting = "softmax"
     keep_norm: bool = True
+    alpha_learning_rate: float = 1e-3
+    alpha_data: AlphaData = "same"
+    prior: bool = False
+    temperature: float = 1.0
+    penalty: float = 0.0
+    drawn_as: str = ""
     published: bool = False
     poolings: tuple[int, ...] | None = None
 
@@ -84,16 +115,7 @@ class EquiNASSpec(ChildSpec):
         super().__post_init__()
         if self.dense is None:
             object.__setattr__(self, "dense", _DENSE[self.side >= _LARGE])
-        for name in ("side", "channels", "width", "kernel_size", "dense"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise SpecError(f"{name} is {value!r}; it must be a whole number from 1 up.")
-        if self.kernel_size % 2 == 0:
-            raise SpecError(f"kernel_size is {self.kernel_size}; padding keeps the side of odd kernels only: use one.")
-        for name in ("skip", "keep_norm", "published"):
-            object.__setattr__(self, name, bool(getattr(self, name)))
-        if self.weighting not in get_args(Weighting):
-            raise SpecError(f"unknown weighting {self.weighting!r}{did_you_mean(self.weighting, get_args(Weighting))}.")
+        self._check_values()
         base = PlanarGroup.of(self.base)
         if not base.is_exact:
             raise SpecError(f"base is {base}, which does not act exactly on pixels; use D4 or one of its subgroups.")
@@ -104,6 +126,26 @@ class EquiNASSpec(ChildSpec):
             self._check_groups(base)
         self._check_poolings()
 
+    def _check_values(self) -> None:
+        """Check each value by itself, and bring equal ones into one form."""
+        for name in ("side", "channels", "width", "kernel_size", "dense"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise SpecError(f"{name} is {value!r}; it must be a whole number from 1 up.")
+        if self.kernel_size % 2 == 0:
+            raise SpecError(f"kernel_size is {self.kernel_size}; padding keeps the side of odd kernels only: use one.")
+        for name in ("skip", "keep_norm", "published", "prior"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
+        for name, known in (("weighting", get_args(Weighting)), ("alpha_data", get_args(AlphaData))):
+            value = getattr(self, name)
+            if value not in known:
+                raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), known)}.")
+        for name, least in (("alpha_learning_rate", 0), ("temperature", _LEAST), ("penalty", 0)):
+            value = getattr(self, name)
+            if not least <= value < math.inf:
+                raise SpecError(f"{name} is {value}; it must be a finite number from {least:g} up.")
+            object.__setattr__(self, name, float(value))
+
     def _check_mixed(self, base: PlanarGroup) -> None:
         found = [self._subgroup(f"mixed[{place}]", name, base, "base") for place, name in enumerate(self.mixed)]
         if len(set(found)) < len(found):
@@ -113,6 +155,12 @@ class EquiNASSpec(ChildSpec):
                 f"groups is {list(self.groups)} and head_group {self.head_group!r}, but the child is mixed over "
                 f"{list(self.mixed)} in every layer; leave groups and head_group out, or mixed."
             )
+        if self.drawn_as:
+            raise SpecError(
+                f"drawn_as is {self.drawn_as!r}, but a mixed child draws each branch's weights; leave it out."
+            )
+        if self.penalty and self.weighting != "sum":
+            raise SpecError(f"penalty is {self.penalty}, which is for weighting='sum'; set it to 0, or weighting.")
         # The largest first, also among equals, so that every spelling gives one key.
         ordered = [group.name for group in reversed(base.subgroups()) if group in found]
         object.__setattr__(self, "mixed", tuple(ordered))
@@ -121,11 +169,12 @@ class EquiNASSpec(ChildSpec):
 
     def _check_groups(self, base: PlanarGroup) -> None:
         object.__setattr__(self, "mixed", ())
-        if self.skip or self.weighting != "softmax" or not self.keep_norm:
-            raise SpecError(
-                f"skip is {self.skip}, weighting {self.weighting!r} and keep_norm {self.keep_norm}, which only mixed "
-                "layers have; name groups in mixed, or leave the three out."
-            )
+        for name, default in _OF_MIXED.items():
+            if getattr(self, name) != default:
+                raise SpecError(
+                    f"{name} is {getattr(self, name)!r}, which only mixed layers have; name groups in mixed, or leave "
+                    f"{name} out."
+                )
         if isinstance(self.groups, str):
             raise SpecError(
                 f"groups is {self.groups!r}; give a tuple of {LAYERS} names, such as ({self.groups!r},) * {LAYERS}."
@@ -139,6 +188,14 @@ class EquiNASSpec(ChildSpec):
                 self._subgroup(f"groups[{place}]", name, found[-1], f"groups[{place - 1}]" if place else "base")
             )
         object.__setattr__(self, "groups", tuple(group.name for group in found[1:]))
+        if self.drawn_as:
+            drawn = PlanarGroup.of(self.drawn_as)
+            if not found[1] <= drawn <= base:
+                raise SpecError(
+                    f"drawn_as is {drawn}; weights are relaxed from a larger group: name {base} or one of its "
+                    f"subgroups that holds {found[1]}, the group of the first convolution."
+                )
+            object.__setattr__(self, "drawn_as", drawn.name)
         if self.published and self.head_group not in ("", "C1"):
             raise SpecError(
                 f"head_group is {self.head_group!r}, but the published dense layer is not tied; leave it out, or "
@@ -246,10 +303,29 @@ class EquiNASSpec(ChildSpec):
             groups=tuple(groups),
             head_group=head_group,
             mixed=(),
-            skip=False,
-            weighting="softmax",
-            keep_norm=True,
+            **_OF_MIXED,
         )
+
+    @property
+    def layer_groups(self) -> tuple[str, ...]:
+        """The groups of all layers that have one: the convolutions and, unless published, the dense layer."""
+        return (*self.groups, *(() if self.published or self.mixed else (self.head_group,)))
+
+    def with_layer_groups(self, groups: Sequence[str]) -> "EquiNASSpec":
+        """Return the same child with other groups, in the form of `layer_groups`, not mixed.
+
+        Raises:
+            SpecError: groups that grow along the network, or another number of them.
+        """
+        wanted = LAYERS + (not self.published)
+        if len(groups) != wanted:
+            raise SpecError(f"groups is {list(groups)}; name one for each of the {wanted} layers that have one.")
+        return self.with_groups(tuple(groups[:LAYERS]), "".join(groups[LAYERS:]))
+
+    def continues(self, parent: ChildSpec) -> bool:
+        """Say whether a child of this spec computes what its parent does: relaxed, it does; discretised, not."""
+        same = ("mixed", "temperature")
+        return isinstance(parent, EquiNASSpec) and all(getattr(self, n) == getattr(parent, n) for n in same)
 
     def relaxed(self, layer: int, group: str) -> "EquiNASSpec":
         """Return the same child with one layer relaxed.
@@ -265,7 +341,7 @@ class EquiNASSpec(ChildSpec):
         """
         if self.mixed:
             raise SpecError(f"a child that is {self.group} cannot be relaxed; discretise it first.")
-        whole = (*self.groups, *(() if self.published else (self.head_group,)))
+        whole = self.layer_groups
         if layer not in range(len(whole)):
             raise SpecError(f"layer is {layer}; the layers with a group are 0 to {len(whole) - 1}.")
         own, wanted = PlanarGroup.of(whole[layer]), PlanarGroup.of(group)
@@ -294,6 +370,26 @@ class EquiNASSpec(ChildSpec):
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec."""
         return super().parse(value) | {name: tuple(value[name]) for name in ("groups", "mixed", "poolings")}
+
+
+def discretised_groups(alphas: Sequence[Sequence[float]], names: Sequence[str], base: str) -> tuple[str, ...]:
+    """Return the strongest group of each layer of a mixed child, so that along the network groups only shrink.
+
+    Where a layer's strongest group is no subgroup of the choice before it, the strongest of those that are is taken.
+    The larger of equally strong groups wins. A skip does not count.
+
+    Args:
+        alphas: of each layer, one number per group, and perhaps a skip's.
+        names: of the groups, the largest first.
+        base: the largest group that the first layer may have.
+    """
+    before, chosen = PlanarGroup.of(base), []
+    for alpha in alphas:
+        free = [place for place, name in enumerate(names) if PlanarGroup.of(name) <= before]
+        strongest = names[max(free, key=alpha.__getitem__)]  # the first of equals, so the largest
+        chosen.append(strongest)
+        before = PlanarGroup.of(strongest)
+    return tuple(chosen)
 
 
 def _halved(side: int) -> int:

@@ -3,31 +3,46 @@
 import copy
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self, TypeVar, cast
+from dataclasses import fields, replace
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
-from aen._typing import Float
-from aen.children.child import Child
-from aen.children.equinas import LAST_POOL, LAYERS, EquiNASSpec
+from aen._typing import Float, JsonDict
+from aen.children.child import Architecture, Child
+from aen.children.copying import deep_copied, hand_over
+from aen.children.equinas import LAST_POOL, LAYERS, EquiNASSpec, discretised_groups
+from aen.children.equinas_layers import DenseNorm, backbone
+from aen.children.spec import ChildSpec
 from aen.errors import SpecError
 from aen.groups.planar import PlanarElement, PlanarGroup
 from aen.nn.fields import FieldType
-from aen.nn.group_conv import GroupConv2d, LiftingConv2d
+from aen.nn.group_conv import GroupConv2d
 from aen.nn.group_head import InvariantLinear
 from aen.nn.group_norm import GroupBatchNorm2d
-from aen.nn.group_pool import Pointwise, SpatialPool2d
 from aen.nn.heads import dense_layer
-from aen.nn.mixed import MixedConv2d, MixedInvariantLinear, common_group
-from aen.nn.module import EquivarianceWarning, EquivariantModule
-from aen.nn.morphism import relax_network, restoring
+from aen.nn.mixed import MixedConv2d, MixedInvariantLinear
+from aen.nn.module import EquivarianceWarning, TiedModule
+from aen.nn.morphism import distance_to, relax_network, restoring
 from aen.nn.sequential import EquivariantSequential
-from aen.nn.tying import OrbitTable
 
 Convolution = GroupConv2d | MixedConv2d
-Copied = TypeVar("Copied", bound=nn.Module)
+# Initial alpha of all groups but the largest, with the option "prior".
+_PRIOR = -2.0
+# In which fields a child that inherits weights may differ from its parent, beside its groups.
+_FREE = (
+    "data",
+    "training",
+    "seed",
+    "parent",
+    "alpha_learning_rate",
+    "alpha_data",
+    "prior",
+    "temperature",
+    "penalty",
+    "drawn_as",
+)
 # So many values of feature maps are held for one image after another when children are measured: 64 MiB a map.
 _VALUES = 2**24
 
@@ -50,14 +65,21 @@ class EquiNASChild(Child):
         super().__init__()
         self.spec = spec
         source = torch.Generator().manual_seed(spec.seed)
-        self.layers = EquivariantSequential(*_layers(spec, source))
+        drawn = replace(spec, groups=(spec.drawn_as,) * LAYERS, head_group="") if spec.drawn_as else spec
+        self.layers = EquivariantSequential(*backbone(drawn, source))
         inputs = self.layers.out_type.channels * (spec.sides[-1] // LAST_POOL) ** 2
         width = spec.dense or 0  # never None in a spec that is made
         first = [nn.Flatten(), dense_layer(inputs, width, source)] if spec.published else []
-        self.head = nn.Sequential(*first, _DenseNorm(width), nn.ELU(), dense_layer(width, spec.classes, source))
+        self.head = nn.Sequential(*first, DenseNorm(width), nn.ELU(), dense_layer(width, spec.classes, source))
         largest = max(s**2 * c for s, c in zip(spec.sides[:-1], spec.layer_channels, strict=True))
         # What fits into memory goes by the size of the images, which only the spec knows.
         self.evaluation_batch = min(max(_VALUES // largest, 1), 256)
+        if spec.drawn_as:
+            self._relax_to(spec)
+        if spec.prior:
+            with torch.no_grad():
+                for alpha in self.alphas():
+                    alpha[1:] = _PRIOR
         _expect_warnings(self)
 
     def prepare(self, images: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n channels side side"]:
@@ -125,12 +147,8 @@ class EquiNASChild(Child):
         if not alphas:
             reason = "with weighting='sum' it has no alpha" if mixed else "its layers are not mixed"
             raise SpecError(f"a child that is {self.spec.name} cannot be discretised: {reason}.")
-        before, chosen = PlanarGroup.of(self.spec.base), []
-        for alpha in alphas:
-            free = [p for p, name in enumerate(self.spec.mixed) if PlanarGroup.of(name) <= before]
-            chosen.append(max(free, key=alpha.tolist().__getitem__))  # the first of equals, so the largest
-            before = PlanarGroup.of(self.spec.mixed[chosen[-1]])
-        groups = [self.spec.mixed[place] for place in chosen]
+        groups = discretised_groups([alpha.tolist() for alpha in alphas], self.spec.mixed, self.spec.base)
+        chosen = [self.spec.mixed.index(name) for name in groups]
         head_group = "".join(groups[LAYERS:])  # as published, the dense layer is not mixed
         child = EquiNASChild(self.spec.with_groups(tuple(groups[:LAYERS]), head_group)).to(alphas[0])
         branches = iter(chosen)
@@ -169,17 +187,111 @@ class EquiNASChild(Child):
         """
         spec = self.spec.relaxed(layer, group)
         child = copy.deepcopy(self)
-        wanted = [PlanarGroup.of(name) for name in (*spec.groups, spec.head_group)]
         with restoring(optimiser):
             if optimiser is not None:
-                _hand_over(optimiser, self, child)
-            # From behind, so that along the network groups only shrink at every moment.
-            for number, place in reversed(list(enumerate(child.places))):
-                if child.layers[place].group != wanted[number]:
-                    child.layers = relax_network(child.layers, place, wanted[number], optimiser)
-        child.spec = spec
-        _expect_warnings(child)
+                hand_over(optimiser, self, child)
+            child._relax_to(spec, optimiser)  # noqa: SLF001 - one of us
         return child
+
+    def heir(self, spec: ChildSpec, optimiser: torch.optim.Optimizer | None = None) -> "EquiNASChild":
+        """Return the child of another spec with this one's weights: the same, relaxed, or discretised.
+
+        This child is used up. A child that is the same or relaxed computes the same in evaluation mode. Of the
+        optimiser's state nothing is left for one that is discretised.
+
+        Args:
+            spec: like this child's but for data, training, seed and parent, and smaller groups, or for a mixed child
+                those that `discretise` chooses, or another temperature.
+            optimiser: holds this child's weights; goes on with the heir's.
+
+        Raises:
+            SpecError: the spec differs otherwise, or a layer would have to be tied by a larger group.
+        """
+        if not isinstance(spec, EquiNASSpec):
+            raise SpecError(f"a {spec.kind} child cannot go on from the weights of a {self.spec.kind} child.")
+        child, mine = self, self.spec
+        if mine.mixed and not spec.mixed:
+            child = self.discretise()
+            if optimiser is not None:
+                optimiser.state.clear()
+                optimiser = None
+        ours = replace(child.spec, groups=spec.groups, head_group=spec.head_group)
+        free = {name: getattr(spec, name) for name in _FREE}
+        differing = [f.name for f in fields(spec) if getattr(replace(ours, **free), f.name) != getattr(spec, f.name)]
+        if differing:
+            name = differing[0]
+            raise SpecError(
+                f"{name} is {getattr(spec, name)!r}, but the parent's is {getattr(ours, name)!r}; a child that "
+                "inherits weights may only differ in its groups, data and training."
+            )
+        if not spec.mixed:
+            child._relax_to(spec, optimiser)  # noqa: SLF001 - one of us
+        child.spec = spec
+        for layer in child.mixed_layers():
+            layer.mixture.temperature = spec.temperature
+        return child.eval()
+
+    def _relax_to(self, spec: EquiNASSpec, optimiser: torch.optim.Optimizer | None = None) -> None:
+        """Relax layers in place, from behind, so that along the network groups only shrink at every moment."""
+        wanted = [PlanarGroup.of(name) for name in spec.layer_groups]
+        for number, place in reversed(list(enumerate(self.places))):
+            own = self.layers[place].group
+            if not wanted[number] <= own:
+                raise SpecError(
+                    f"layer {number} would have the group {wanted[number]}, but its weights are tied by {own}; a layer "
+                    f"is relaxed to a subgroup: {', '.join(known.name for known in own.subgroups())}."
+                )
+            if own != wanted[number]:
+                self.layers = relax_network(self.layers, place, wanted[number], optimiser)
+        self.spec = spec
+        _expect_warnings(self)
+
+    def architecture(self) -> Architecture | None:
+        """Return the alphas of a mixed child and how they are trained; None without them."""
+        alphas = tuple(self.alphas())
+        halves = self.spec.alpha_data == "halves"
+        return Architecture(alphas, self.spec.alpha_learning_rate, halves) if alphas else None
+
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """Return the penalty on the branches of the smaller groups, where the spec has one."""
+        if not self.spec.penalty:
+            return None
+        factors: dict[PlanarGroup | str, float] = dict.fromkeys(self.spec.mixed[1:], self.spec.penalty)
+        return torch.stack([layer.penalty(factors) for layer in self.mixed_layers()]).sum()
+
+    @torch.no_grad()
+    def record(self) -> JsonDict:
+        """Return how far each layer is from being tied by `base`, and a mixed child's alphas and their shares."""
+        found: JsonDict = {"distance_to_base": self.distances()}
+        alphas = self.alphas()
+        if alphas:
+            found |= {
+                "temperature": self.spec.temperature,
+                "alphas": [alpha.tolist() for alpha in alphas],
+                "shares": [layer.mixture.strengths().tolist() for layer in self.mixed_layers()],
+            }
+        return found
+
+    @torch.no_grad()
+    def distances(self) -> list[float]:
+        """Return the distance of each layer's weights to those tied by `base`, relative to their size.
+
+        It is ``|F - P F| / |F|`` with F the full weights and P the projection, of the convolutions and, unless
+        published, the dense layer.
+        """
+        base = PlanarGroup.of(self.spec.base)
+        found = []
+        for place in self.places:
+            layer = self.layers[place]
+            if isinstance(layer, TiedModule):
+                found.append(distance_to(layer, base))
+                continue
+            full = cast("MixedConv2d | MixedInvariantLinear", layer).expanded_weight().reshape(-1)
+            table = cast("MixedConv2d | MixedInvariantLinear", layer).base_table(base)
+            nearest = table.expand(table.sums(full) / table.sizes())
+            norm = torch.linalg.vector_norm(full).clamp_min(torch.finfo(full.dtype).tiny)
+            found.append(float(torch.linalg.vector_norm(full - nearest) / norm))
+        return found
 
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
         """Return the relative error of the last maps' equivariance for every element of the last convolution's group.
@@ -217,12 +329,12 @@ class EquiNASChild(Child):
 
     def export(self) -> nn.Sequential:
         """Return plain modules of torch that compute the same in evaluation mode: no group is needed to use them."""
-        plain = [part.export() if isinstance(part, _DenseNorm) else part for part in self.head]
+        plain = [part.export() if isinstance(part, DenseNorm) else part for part in self.head]
         return copy.deepcopy(nn.Sequential(self.layers.export(), *plain)).train(self.training)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Return a copy with its own weights and statistics; it shares what never changes, see `_copied`."""
-        return _copied(self, memo)
+        """Return a copy with its own weights and statistics; it shares what never changes."""
+        return deep_copied(self, memo)
 
 
 def _expect_warnings(child: EquiNASChild) -> None:
@@ -233,94 +345,3 @@ def _expect_warnings(child: EquiNASChild) -> None:
             warnings.simplefilter("ignore", EquivarianceWarning)
             # A pooling says it once for each side of maps.
             child.layers.evaluate_output_shape((1, spec.channels, spec.side, spec.side))
-
-
-class _DenseNorm(nn.BatchNorm1d):
-    """Batch norm that takes a batch of a single image in training mode, too, by its running statistics."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Return the normalised rows."""
-        if self.training and len(input) == 1:  # alone it has no variance
-            return batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
-        return super().forward(input)
-
-    def export(self) -> nn.BatchNorm1d:
-        """Return torch's own."""
-        plain = nn.BatchNorm1d(self.num_features, eps=self.eps).to(self.weight)
-        plain.load_state_dict(self.state_dict())
-        return plain
-
-
-class _ChannelNorm(Pointwise):
-    """Batch norm per channel, as published: equivariant only as long as the channels of a field are normed alike."""
-
-    def __init__(self, in_type: FieldType, function: nn.Module | None = None) -> None:
-        super().__init__(in_type, nn.BatchNorm2d(in_type.channels) if function is None else function)
-
-
-def _layers(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModule]:
-    """Return the layers of a child in a row."""
-    base = PlanarGroup.of(spec.base)
-    shared = common_group([PlanarGroup.of(name) for name in spec.mixed]) if spec.mixed else base
-    options: dict[str, Any] = {"weighting": spec.weighting, "keep_norm": spec.keep_norm, "generator": source}
-    here = FieldType(shared, base, spec.channels, "trivial")
-    layers: list[EquivariantModule] = []
-    for number, fields in enumerate(spec.layer_fields):
-        maps = FieldType(shared if spec.mixed else PlanarGroup.of(spec.groups[number]), base, fields)
-        window: dict[str, Any] = {"padding": "same", "bias": False}  # batch norm would take a bias away again
-        if spec.mixed:
-            skip = spec.skip and number > 0 and here.channels == maps.channels
-            layers.append(MixedConv2d(here, maps, spec.mixed, spec.kernel_size, skip=skip, **window, **options))
-            norm = GroupBatchNorm2d(maps, over=base)  # so that the largest group's branch stays equivariant
-        else:
-            kind = GroupConv2d if number else LiftingConv2d
-            layers.append(kind(here, maps, spec.kernel_size, generator=source, **window))
-            norm = GroupBatchNorm2d(maps)
-        layers += [_ChannelNorm(maps) if spec.published else norm, Pointwise(maps, nn.ReLU())]
-        if spec.pooled(number + 1):
-            fits = spec.sides[number] % 2 == 0 and not spec.published
-            cells = {"kernel_size": 2} if fits else {"kernel_size": 3, "stride": 2, "padding": 1}
-            layers.append(SpatialPool2d(maps, kind="mean", **cells))
-        here = maps
-    width = spec.dense or 0
-    if spec.published:
-        layers.append(SpatialPool2d(here, LAST_POOL, kind="mean"))
-    elif spec.mixed:
-        layers.append(MixedInvariantLinear(here, width, spec.mixed, **options))
-    else:
-        layers.append(InvariantLinear(here.regroup(spec.head_group), width, generator=source))
-    return layers
-
-
-def _copied(module: Copied, memo: dict[int, Any]) -> Copied:
-    """Return a copy of a module that shares field types, spec and index tables, which are larger than the weights.
-
-    A search makes one for every offspring; copying all of it would take longer than the relaxation.
-    """
-    if id(module) not in memo:
-        memo[id(module)] = twin = type(module).__new__(type(module))
-        inside = vars(twin)
-        inside.update(
-            {name: value.copy() if isinstance(value, dict) else value for name, value in vars(module).items()}
-        )
-        for kind in ("_parameters",) if isinstance(module, OrbitTable) else ("_parameters", "_buffers"):
-            inside[kind] = {name: copy.deepcopy(value, memo) for name, value in inside[kind].items()}
-        inside["_modules"] = {
-            name: None if part is None else _copied(part, memo) for name, part in inside["_modules"].items()
-        }
-    found: Copied = memo[id(module)]
-    return found
-
-
-def _hand_over(optimiser: torch.optim.Optimizer, old: nn.Module, new: nn.Module) -> None:
-    """Let an optimiser go on with a copy of a network: it holds the copy's parameters then, with the same state."""
-    copies = {id(before): after for before, after in zip(old.parameters(), new.parameters(), strict=True)}
-    held = {id(parameter) for group in optimiser.param_groups for parameter in group["params"]}
-    if not copies.keys() <= held:
-        raise SpecError("optimiser does not hold the child's parameters; make it from the child's parameters().")
-    for group in optimiser.param_groups:
-        group["params"] = [copies.get(id(parameter), parameter) for parameter in group["params"]]
-    for parameter in old.parameters():
-        state = optimiser.state.pop(parameter, None)
-        if state is not None:
-            optimiser.state[copies[id(parameter)]] = state

@@ -32,12 +32,12 @@ class DenseChild(Child):
             SymmetrizedLinear(
                 in_grid,
                 out_grid,
-                spec.decomposition,
+                decomposition,
                 bias=own_bias,
                 initialisation=spec.initialisation,
                 generator=source,
             )
-            for in_grid, out_grid in zip(spec.grids[:-1], spec.grids[1:], strict=True)
+            for decomposition, (in_grid, out_grid) in zip(spec.layer_decompositions, spec.layer_shapes, strict=True)
         )
         # From the order in which a layer leaves its cells to the one in which the next (at last: the head) takes them.
         tied = self.tied_layers
@@ -53,7 +53,7 @@ class DenseChild(Child):
         self.head: FreeHead | InvariantHead = (
             FreeHead(last, spec.classes, generator=source)
             if spec.head == "free"
-            else InvariantHead(last, spec.classes, spec.decomposition, generator=source)
+            else InvariantHead(last, spec.classes, spec.layer_decompositions[-1], generator=source)
         )
 
     @property
@@ -89,7 +89,7 @@ class DenseChild(Child):
         return h
 
     def features(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch out"]:
-        """Return the last hidden grid, ``[batch, side**2]``; equivariant to the decomposition."""
+        """Return the last hidden grid, ``[batch, side**2]``; equivariant to what all layers have in common."""
         return self._hidden(self.prepare(x)).t()
 
     def forward_prepared(self, rows: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
@@ -98,14 +98,22 @@ class DenseChild(Child):
         return logits
 
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
-        """Return the relative error of the features' equivariance for every generator and for random words."""
-        first = self.layers[0]
-        return equivariance_errors(
+        """Return the relative error of the features' equivariance for every generator and for random words.
+
+        Where the layers have decompositions of their own, the features are equivariant to what these have in common;
+        then each layer is checked by itself, too: ``layer 2: hflip``.
+        """
+        spec, layers = self.spec, self.tied_layers
+        errors = equivariance_errors(
             self.features,
-            self.spec.decomposition.generators,
-            in_side=self.spec.grids[0],
-            out_side=self.spec.grids[-1],
+            spec.shared_generators,
+            in_side=spec.grids[0],
+            out_side=spec.grids[-1],
             words=words,
             seed=seed,
-            like=next(first.parameters()),
+            like=layers[0].weight,
         )
+        if not spec.layers:
+            return errors
+        alone = [layer.check_equivariance(words=words, seed=seed) for layer in layers]
+        return {**errors, **{f"layer {i}: {word}": e for i, found in enumerate(alone, 1) for word, e in found.items()}}

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
@@ -20,6 +21,8 @@ Optimiser = Literal["adam", "sgd"]
 
 # Part of every key: raise it when the same spec would train differently than before.
 KEY_VERSION = "child-4"
+KEY_DIGITS = 24
+_KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")  # it names a file, so nothing else will do
 _KINDS: dict[type, str] = {int: "a whole number", float: "finite"}
 
 
@@ -28,7 +31,7 @@ class TrainingSpec:
     """How a child is trained.
 
     Attributes:
-        epochs: passes over the training images.
+        epochs: passes over the training images; any part of one, such as 0.2, save for the dense child.
         batch_size: images per step; the last batch of an epoch may be smaller.
         learning_rate: of the optimiser.
         precision: of the hidden layers' products; ``bfloat16`` is faster on CUDA and rounds to three digits.
@@ -37,7 +40,7 @@ class TrainingSpec:
         momentum: of ``sgd``, from 0 up to but not 1.
     """
 
-    epochs: int = 30
+    epochs: float = 30
     batch_size: int = 64
     learning_rate: float = 1e-2
     precision: Precision = "float32"
@@ -49,12 +52,14 @@ class TrainingSpec:
             value = getattr(self, name)
             if value not in known:
                 raise SpecError(f"unknown training.{name} {value!r}{did_you_mean(str(value), known)}.")
-        for name, kind in (("epochs", int), ("batch_size", int), ("learning_rate", float)):
+        for name, kind in (("epochs", float), ("batch_size", int), ("learning_rate", float)):
             value = getattr(self, name)
             # Written so that NaN fails too; 1 and 1.0 must give one key.
             if not 0 < value < math.inf or kind(value) != value:
                 raise SpecError(f"training.{name} is {value}; it must be above 0, and {_KINDS[kind]}.")
             object.__setattr__(self, name, kind(value))
+        if self.epochs == int(self.epochs):
+            object.__setattr__(self, "epochs", int(self.epochs))
         if not 0 <= self.momentum < 1:
             raise SpecError(f"training.momentum is {self.momentum}; it must be 0 or more, and below 1.")
         if self.momentum and self.optimiser != "sgd":
@@ -77,9 +82,14 @@ class ChildSpec(ABC):
         classes: number of outputs.
         training: optimiser and budget.
         seed: of the initial weights and the order of the batches.
+        parent: the key of the evaluation from whose weights the training goes on, with the optimiser's state and the
+            place in the order of the batches, or None: from nothing. How the weights are carried over follows from the
+            two specs; see the kind's `heritable`.
     """
 
     kind: ClassVar[str]
+    # Whether children of this kind can go on from another's weights.
+    heritable: ClassVar[bool] = False
     # The fields that `class_key` stands for in the key: states of one class are one training.
     class_fields: ClassVar[tuple[str, ...]] = ()
     # How a message begins that says for images of which side the child is made.
@@ -89,8 +99,15 @@ class ChildSpec(ABC):
     classes: int = 10
     training: TrainingSpec = field(default_factory=TrainingSpec)
     seed: int = 0
+    parent: str | None = None
 
     def __post_init__(self) -> None:
+        if self.parent is not None and not self.heritable:
+            raise SpecError(f"parent is {self.parent!r}, but a {self.kind} child is always trained from nothing.")
+        if self.parent is not None and not (isinstance(self.parent, str) and _KEY.fullmatch(self.parent)):
+            raise SpecError(
+                f"parent is {self.parent!r}; give the key of an evaluation, {KEY_DIGITS} hexadecimal digits."
+            )
         for name in ("classes", "seed"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):  # 10 and 10.0 must not give two keys
@@ -135,11 +152,16 @@ class ChildSpec(ABC):
         del device
         return None
 
+    def continues(self, parent: "ChildSpec") -> bool:
+        """Say whether a child of this spec computes what its parent does until it is trained."""
+        del parent
+        return self.heritable
+
     @property
     def key(self) -> str:
         """A name for this training, 24 hexadecimal digits: a hash of every field, with the class for the choice."""
         content = self.to_json() | dict.fromkeys(self.class_fields, self.class_key) | {"version": KEY_VERSION}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
 
     def with_seed(self, seed: int) -> Self:
         """Return the same child with another seed."""
@@ -148,6 +170,8 @@ class ChildSpec(ABC):
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values. Subclasses replace those of their fields that are none."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.parent is None:  # left out, so that keys are those of before there were parents
+            del plain["parent"]
         return plain | {"kind": self.kind, "data": self.data.to_json(), "training": asdict(self.training)}
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from aen.data.benchmarks import BENCHMARKS, VARIANTS
 from aen.data.dataset import Dataset, Split, load_dataset, load_test_split
-from aen.data.find import pinned
+from aen.data.pins import pinned
 from aen.data.pool import Pool
 from aen.data.sources import SOURCES, Source, find_source
 from aen.data.spec import DataSpec

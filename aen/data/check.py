@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from aen.data.files import digest, read_file
+from aen.data.files import checksum_kind, digest, read_file
 from aen.data.find import Found, require
 from aen.data.mirrors import CONTENT_MD5, RECIPES
 from aen.data.sources import SOURCES, find_source, how_to_get
@@ -79,14 +79,14 @@ def _words(sizes: tuple[int, ...]) -> str:
 
 def _checksums(name: str, found: Found) -> tuple[tuple[Path, str], ...]:
     recipe = RECIPES.get(name)
-    published = {Path(file.target).name: file.md5 for file in recipe.files} if recipe else {}
+    published = {Path(file.target).name: file.checksum for file in recipe.files} if recipe else {}
     return tuple((path, _checksum(name, path, published.get(path.name))) for path in found.paths)
 
 
 def _checksum(name: str, path: Path, published: str | None) -> str:
     """Return what is known about the file's checksum."""
     content = CONTENT_MD5.get(name, {}).get(path.name.removesuffix(".gz"))
-    if published is not None and (own := digest(path, "md5")) == published:
+    if published is not None and (own := digest(path, checksum_kind(published))) == published:
         return "as published"
     if content is not None:
         own = hashlib.md5(read_file(path), usedforsecurity=False).hexdigest()
@@ -96,6 +96,6 @@ def _checksum(name: str, path: Path, published: str | None) -> str:
     if published is None:
         return "no checksum known"
     raise DataError(
-        f"{path}: checksum mismatch, its md5 is {own}, not {published}; it is not the published file. "
-        f"Remove it, then run: aen data fetch {name}"
+        f"{path}: checksum mismatch, its {checksum_kind(published)} is {own}, not {published}; "
+        f"it is not the published file. Remove it, then run: aen data fetch {name}"
     )

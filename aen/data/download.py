@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from aen.data.files import MAX_BYTES, make_folder
+from aen.data.files import MAX_BYTES, checksum_kind, make_folder
 from aen.errors import DataError
 
 # Told the file's name, the bytes there are, and the bytes there will be (None: the server does not say).
@@ -63,7 +63,7 @@ def check_mirror(url: str) -> str:
 
 
 def download(
-    urls: Sequence[str], target: Path, md5: str, *, patience: Patience, progress: Progress, put_by_hand: str
+    urls: Sequence[str], target: Path, checksum: str, *, patience: Patience, progress: Progress, put_by_hand: str
 ) -> None:
     """Fetch one file.
 
@@ -72,7 +72,7 @@ def download(
     Args:
         urls: where the file is, the best first.
         target: the name it gets.
-        md5: of the whole file.
+        checksum: of the whole file, an md5 or a sha256.
         patience: how long to wait.
         progress: is told how far it is.
         put_by_hand: the sentence that says what to do without a network.
@@ -88,11 +88,11 @@ def download(
         progress(target.name, done, total)
 
     with _locked(part) as file:
-        if file.tell() and _md5(file) == md5:  # stopped between its last byte and its name
+        if file.tell() and _digest(file, checksum) == checksum:  # stopped between its last byte and its name
             part.replace(target)
             return
         for url in urls:
-            if _from_mirror(url, file, md5, patience=patience, progress=tell, failures=failures):
+            if _from_mirror(url, file, checksum, patience=patience, progress=tell, failures=failures):
                 part.replace(target)
                 return
         if file.tell() == 0:
@@ -123,7 +123,7 @@ def _locked(part: Path) -> Iterator[FileIO]:
 def _from_mirror(
     url: str,
     file: FileIO,
-    md5: str,
+    checksum: str,
     *,
     patience: Patience,
     progress: Callable[[int, int | None], None],
@@ -142,11 +142,11 @@ def _from_mirror(
         except _MirrorError as error:
             failures.append(f"{url}: {error}")
             return False
-        found = _md5(file)
-        if found == md5:
+        found = _digest(file, checksum)
+        if found == checksum:
             return True
         _empty(file)
-        failures.append(f"{url}: checksum mismatch, the file's md5 is {found}, not {md5}")
+        failures.append(f"{url}: checksum mismatch, the file's {checksum_kind(checksum)} is {found}, not {checksum}")
         if not resumed:  # a resumed file may have begun with other bytes; a fresh one is simply not the right one
             return False
     return False
@@ -243,6 +243,7 @@ def _empty(file: FileIO) -> None:
     file.truncate()
 
 
-def _md5(file: FileIO) -> str:
+def _digest(file: FileIO, checksum: str) -> str:
+    """Return the file's checksum of the same kind as the one given."""
     with Path(str(file.name)).open("rb") as content:
-        return hashlib.file_digest(content, "md5").hexdigest()
+        return hashlib.file_digest(content, checksum_kind(checksum)).hexdigest()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from aen.data.archives import read_members
 from aen.data.download import Patience, Progress, check_mirror, download
-from aen.data.files import digest, inside, make_folder, read_file, whole_file
+from aen.data.files import checksum_kind, digest, inside, make_folder, read_file, whole_file
 from aen.data.find import data_folders, is_npz
 from aen.data.mirrors import CONTENT_MD5, RECIPES, Download
-from aen.data.sources import find_source, how_to_get
+from aen.data.sources import SOURCES, find_source, how_to_get
 from aen.errors import DataError
 
 
@@ -72,7 +72,7 @@ def fetched_name(name: str) -> str:
     if name == "digits":
         raise DataError("data set 'digits' comes with scikit-learn; there is nothing to fetch.")
     if name not in RECIPES:
-        files = ", ".join(source.layouts[0].files)
+        files = ", ".join(SOURCES[name].layouts[0].files)
         raise DataError(f"data set {name!r} cannot be fetched. {how_to_get(name)} Put its files here: {files}")
     return name
 
@@ -90,7 +90,7 @@ def _fetch_file(
             f"then run: aen data {'fetch' if members else 'check'} {name}"
         )
         urls = [mirror + file.name for mirror in mirrors]
-        download(urls, target, file.md5, patience=patience, progress=progress, put_by_hand=by_hand)
+        download(urls, target, file.checksum, patience=patience, progress=progress, put_by_hand=by_hand)
     if not members:
         return [target]
     contents = read_members(target, [member for member, _ in file.unpack])
@@ -106,7 +106,7 @@ def _is_right(name: str, path: Path, file: Download) -> bool:
     """Return whether the file is there, as published or packed anew."""
     if not path.is_file():
         return False
-    if digest(path, "md5") == file.md5:
+    if digest(path, checksum_kind(file.checksum)) == file.checksum:
         return True
     known = CONTENT_MD5.get(name, {}).get(path.name.removesuffix(".gz"))
     try:

@@ -65,6 +65,11 @@ def digest(path: Path, kind: str) -> str:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
+def checksum_kind(checksum: str) -> str:
+    """Return which kind a hexadecimal checksum is of, by its length: ``md5`` or ``sha256``."""
+    return {32: "md5", 64: "sha256"}[len(checksum)]
+
+
 def is_file(path: Path) -> bool:
     """Return whether there is a file of this name.
 
@@ -73,6 +78,18 @@ def is_file(path: Path) -> bool:
     """
     try:
         return path.is_file()
+    except OSError as error:
+        raise DataError(f"{path} cannot be looked at: {error.strerror}; make its folder readable.") from error
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder of this name.
+
+    Raises:
+        DataError: as for `is_file`.
+    """
+    try:
+        return path.is_dir()
     except OSError as error:
         raise DataError(f"{path} cannot be looked at: {error.strerror}; make its folder readable.") from error
 

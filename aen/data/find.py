@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aen.data.files import digest, inside, is_file
+from aen.data.files import digest, inside, is_file, is_folder
 from aen.data.pool import Part
 from aen.errors import DataError
 
@@ -20,14 +20,17 @@ class Layout:
     """One way in which the files of a data set lie in a data folder.
 
     Attributes:
-        files: paths below the data folder, in the order in which `read` takes them. Each may also end in ``.gz``.
+        files: paths below the data folder, in the order in which `read` takes them. One that ends in a slash is a
+            folder.
         read: returns the training and the test part.
         what: what is special about this form, for `aen data list`.
+        packed: each of the files may also end in ``.gz``.
     """
 
     files: tuple[str, ...]
     read: Callable[[Sequence[Path]], list[Part]]
     what: str = ""
+    packed: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def locate(layouts: Sequence[Layout]) -> Found | None:
     """
     for folder in data_folders():
         for layout in layouts:
-            paths = [_file(folder, name) for name in layout.files]
+            paths = _files(folder, layout)
             if all(path is not None for path in paths):
                 return Found(folder, layout, tuple(path for path in paths if path is not None))
     return None
@@ -89,10 +92,11 @@ def missing(name: str, layouts: Sequence[Layout], how_to_get: str) -> DataError:
     folder = data_folders()[0]
     first = layouts[0]
     where = Path(first.files[0]).parent
-    files = ", ".join(Path(file).name for file in first.files)
+    files = ", ".join(file.removeprefix(f"{where}/") for file in first.files)
+    packed = " (packed by gzip or not)" if first.packed else ""
     return DataError(
         f"data set {name!r} was not found in {described_folders()}.{_incomplete(layouts)} "
-        f"{how_to_get} Or put {files} into {folder / where} (packed by gzip or not)."
+        f"{how_to_get} Or put {files} into {folder / where}{packed}."
     )
 
 
@@ -107,7 +111,7 @@ def _incomplete(layouts: Sequence[Layout]) -> str:
     """Say which files are missing beside others that are there."""
     for folder in data_folders():
         for layout in layouts:
-            there = [_file(folder, name) for name in layout.files]
+            there = _files(folder, layout)
             absent = [name for name, path in zip(layout.files, there, strict=True) if path is None]
             if len(absent) < len(layout.files):
                 present = next(path for path in there if path is not None)
@@ -115,8 +119,29 @@ def _incomplete(layouts: Sequence[Layout]) -> str:
     return ""
 
 
-def _file(folder: Path, name: str) -> Path | None:
-    for spelling in (name, f"{name}.gz"):
+def _files(folder: Path, layout: Layout) -> list[Path | None]:
+    return [
+        _folder(folder, name) if name.endswith("/") else _file(folder, name, packed=layout.packed)
+        for name in layout.files
+    ]
+
+
+def _folder(folder: Path, name: str) -> Path | None:
+    if not is_folder(folder / name):
+        return None
+    path = inside(folder, name)
+    try:
+        with os.scandir(path) as entries:
+            links = [entry.name for entry in entries if entry.is_symlink()]
+    except OSError as error:
+        raise DataError(f"{path} cannot be looked into: {error.strerror}; make it readable.") from error
+    for link in links:
+        inside(folder, f"{name}{link}")
+    return path
+
+
+def _file(folder: Path, name: str, *, packed: bool) -> Path | None:
+    for spelling in (name, f"{name}.gz") if packed else (name,):
         # A file that is not there needs no check; a broken link is as good as nothing.
         if is_file(folder / spelling):
             return inside(folder, spelling)
@@ -128,10 +153,8 @@ def is_npz(name: str) -> bool:
     return _NPZ.fullmatch(name) is not None
 
 
-def pinned(name: str) -> str:
+def pinned_npz(name: str) -> str:
     """Return the name of an npz file with the beginning of its sha256 behind it; any other name as it is.
-
-    A pinned name enters keys, so that results of other content under the same path are not taken for this one's.
 
     Raises:
         DataError: no such file.

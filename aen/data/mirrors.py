@@ -11,13 +11,13 @@ class Download:
     Attributes:
         name: of the file, below a mirror's address.
         target: where it goes, below the data folder.
-        md5: its published checksum.
+        checksum: the published one, an md5 or a sha256.
         unpack: for an archive, which of its members go where; the archive itself is not kept.
     """
 
     name: str
     target: str
-    md5: str
+    checksum: str
     unpack: tuple[tuple[str, str], ...] = ()
 
 
@@ -113,6 +113,16 @@ RECIPES: Mapping[str, Recipe] = {
         (
             Download("train_32x32.mat", "train_32x32.mat", "e26dedcc434d2e4c54c9b2d4a06d8373"),
             Download("test_32x32.mat", "test_32x32.mat", "eb5a983be6a315427106f1b164d9cef3"),
+        ),
+    ),
+    "galaxy10": Recipe(
+        ("https://zenodo.org/records/10845026/files/", "https://www.astro.utoronto.ca/~hleung/shared/Galaxy10/"),
+        (
+            Download(
+                "Galaxy10_DECals.h5",
+                "Galaxy10_DECals.h5",
+                "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571",
+            ),
         ),
     ),
     "rotmnist": Recipe(

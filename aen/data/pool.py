@@ -63,36 +63,56 @@ def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) ->
     """
     for part in parts:
         _check(part, (channels, side, side), classes)
-    images = torch.from_numpy(np.concatenate([part.images for part in parts]))
-    labels = torch.from_numpy(np.concatenate([part.labels for part in parts]).astype(np.int64))
-    return Pool(images, labels, official_train=len(parts[0].labels) if len(parts) > 1 else None)
+    # One part is taken as it is: its images may be mapped from a file, and concatenation would read them all.
+    images = np.ascontiguousarray(parts[0].images) if len(parts) == 1 else np.concatenate([p.images for p in parts])
+    labels = np.concatenate([part.labels for part in parts]).astype(np.int64)
+    return Pool(
+        torch.from_numpy(images),
+        torch.from_numpy(labels),
+        official_train=len(parts[0].labels) if len(parts) > 1 else None,
+    )
 
 
 def _check(part: Part, shape: tuple[int, int, int], classes: int) -> None:
-    n = len(part.images)
-    if n != len(part.labels):
-        raise DataError(
-            f"{part.images_file} has {n} images, but {part.labels_file} has {len(part.labels)} labels; "
-            "they do not belong together. Get both again from one place."
-        )
-    if n == 0:
-        raise DataError(f"{part.images_file} has no images; get a whole copy of the file.")
+    check_labels(part.labels, len(part.images), classes, images_file=part.images_file, labels_file=part.labels_file)
     if part.images.shape[1:] != shape:
         found, expected = ("x".join(map(str, s)) for s in (part.images.shape[1:], shape))
         raise DataError(
             f"{part.images_file} has images of {found} (channels x rows x columns) where {expected} is expected; "
             "it is another data set's file. Put the right one there."
         )
-    low, high = int(part.labels.min()), int(part.labels.max())
-    if low < 0 or high >= classes:
-        wrong = low if low < 0 else high
-        raise DataError(
-            f"{part.labels_file} has the label {wrong}, outside the {classes} classes 0 to {classes - 1}; "
-            "it is damaged or another data set's file. Put the right one there."
-        )
     if part.images.dtype.kind == "f" and not np.isfinite(part.images).all():
         bad = int(np.argmin(np.isfinite(part.images).all(axis=(1, 2, 3))))
         raise DataError(
             f"{part.images_file}: image {bad} has a pixel that is NaN or infinite; "
             "repair the image or leave it out, then write the file again."
+        )
+
+
+def check_labels(labels: npt.NDArray[Any], images: int, classes: int, *, images_file: Path, labels_file: Path) -> None:
+    """Check labels against the number of images and of classes.
+
+    Args:
+        labels: shape ``[n]``, whole numbers.
+        images: how many images there are.
+        classes: labels must be below.
+        images_file: where the images are, for messages.
+        labels_file: where the labels were read.
+
+    Raises:
+        DataError: there are no images, or not as many as labels, or a label is out of range.
+    """
+    if images != len(labels):
+        raise DataError(
+            f"{images_file} has {images} images, but {labels_file} has {len(labels)} labels; "
+            "they do not belong together. Get both again from one place."
+        )
+    if images == 0:
+        raise DataError(f"{images_file} has no images; get a whole copy of the file.")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        wrong = low if low < 0 else high
+        raise DataError(
+            f"{labels_file} has the label {wrong}, outside the {classes} classes 0 to {classes - 1}; "
+            "it is damaged or another data set's file. Put the right one there."
         )

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from aen.data import galaxy10, isic
 from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
 from aen.data.find import Found, Layout, check_pin, find_npz, is_npz, locate, require
 from aen.data.formats import (
@@ -57,7 +58,7 @@ def _digits() -> Pool:
 
 
 def _file_source(
-    name: str, layouts: tuple[Layout, ...], *, side: int, classes: int, images: tuple[int, int], channels: int = 1
+    name: str, layouts: tuple[Layout, ...], *, side: int, classes: int, images: tuple[int, ...], channels: int = 1
 ) -> Source:
     def load() -> Pool:
         found = require(name, layouts, how_to_get(name))
@@ -70,13 +71,20 @@ def how_to_get(name: str) -> str:
     """Return the sentence that says how to get a data set."""
     if name == "asl":
         return "Get it from https://www.kaggle.com/datasets/datamunge/sign-language-mnist (needs an account)."
+    if name == "isic":
+        return f"Get it from {isic.ADDRESS}."
     return f"Get it with: aen data fetch {name}."
 
 
 def _folders(
-    folders: Sequence[str], files: Sequence[str], read: Callable[[Sequence[Path]], list[Part]]
+    folders: Sequence[str],
+    files: Sequence[str],
+    read: Callable[[Sequence[Path]], list[Part]],
+    *,
+    packed: bool = True,
 ) -> list[Layout]:
-    return [Layout(tuple(f"{folder}/{file}".removeprefix("./") for file in files), read) for folder in folders]
+    paths = [tuple(f"{folder}/{file}".removeprefix("./") for file in files) for folder in folders]
+    return [Layout(names, read, packed=packed) for names in paths]
 
 
 def _idx_files(train: str, test: str) -> list[str]:
@@ -121,6 +129,25 @@ def _rotated() -> Source:
     return _file_source("rotmnist", tuple(layouts), side=28, classes=10, images=(12_000, 50_000))
 
 
+def _galaxy10(name: str, side: int) -> Source:
+    read = functools.partial(galaxy10.read_galaxy10, name=name, side=side)
+    layouts = _folders([".", "Galaxy10", "galaxy10"], [galaxy10.FILE], read, packed=False)
+    classes = galaxy10.CLASSES
+    return _file_source("galaxy10", tuple(layouts), side=side, classes=classes, images=(17_736,), channels=3)
+
+
+def _isic(name: str, side: int, *, skip_missing: bool = False, pin: str | None = None) -> Source:
+    read = functools.partial(isic.read_isic, name=name, side=side, skip_missing=skip_missing, pin=pin)
+    layouts = _folders([".", "ISIC_2019", "isic"], isic.FILES, read, packed=False)
+    classes = len(isic.CLASSES)
+    return _file_source("isic", tuple(layouts), side=side, classes=classes, images=(25_331,), channels=3)
+
+
+def _from(basis: str, source: Source) -> Source:
+    """Return a source that is found where another data set is."""
+    return replace(source, layouts=(), made_from=basis)
+
+
 REBUILT_IMAGES = (12_000, 50_000)
 
 
@@ -151,6 +178,10 @@ SOURCES: dict[str, Source] = {
     "emnist-mnist": _emnist("mnist", 10, (60_000, 10_000)),
     "cifar10": _cifar10(),
     "svhn": _svhn(),
+    "galaxy10": _galaxy10("galaxy10", 256),
+    "galaxy10-64": _from("galaxy10", _galaxy10("galaxy10-64", 64)),
+    "isic": _isic("isic", 256),
+    "isic-64": _from("isic", _isic("isic-64", 64)),
     "asl": _sign_language(),
     "rotmnist": _rotated(),
     "rotmnist-rebuilt": Source(
@@ -158,13 +189,15 @@ SOURCES: dict[str, Source] = {
     ),
 }
 
+SKIPPING_NAMES = tuple(f"{name}{isic.SKIP_MISSING}" for name in ("isic", "isic-64"))
+
 
 def find_source(name: str) -> Source:
     """Return the source of a data set.
 
     Args:
-        name: one of `SOURCES`, a benchmark such as ``gmnist-multi-3``, or the path of an npz file. Only the last is
-            looked into: its labels and the shape of its images.
+        name: one of `SOURCES` or of `SKIPPING_NAMES`, a benchmark such as ``gmnist-multi-3``, or the path of an npz
+            file. Only the last is looked into: its labels and the shape of its images.
 
     Raises:
         DataError: no data set of this name, or an npz file that cannot be used.
@@ -172,8 +205,12 @@ def find_source(name: str) -> Source:
     if is_npz(name):
         return _npz_source(name)
     name = resolve(name)[0]
+    skipped = isic.skipping(name)
+    if skipped and f"{skipped[0]}{isic.SKIP_MISSING}" in SKIPPING_NAMES:
+        basis, pin = skipped
+        return _from("isic", _isic(basis, SOURCES[basis].side, skip_missing=True, pin=pin))
     if name not in SOURCES:
-        names = [*SOURCES, *ALIASES, *(BENCHMARK_NAMES if name.startswith("g") else BENCHMARKS)]
+        names = [*SOURCES, *ALIASES, *SKIPPING_NAMES, *(BENCHMARK_NAMES if name.startswith("g") else BENCHMARKS)]
         raise DataError(f"unknown data set {name!r}{did_you_mean(name, names)}.")
     return SOURCES[name]
 

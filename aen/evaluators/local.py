@@ -39,7 +39,8 @@ class LocalEvaluator:
         population: children that a worker trains side by side (see `aen.training.train_population`); those that go
             together are cut into populations in the order in which they come. Where so many would not fit into half of
             the device's memory, it is halved until they do. A result depends on it in its last bits.
-        weights_folder: where weights go when they are kept.
+        weights_folder: where weights go when they are kept, and where those of parents are found.
+        debug: check of every child that goes on from a parent's weights that it begins as the same function.
 
     Attributes:
         trained: how many children it has trained, not counting those it looked up.
@@ -58,6 +59,7 @@ class LocalEvaluator:
         workers: int = 1,
         population: int = 1,
         weights_folder: Path | None = None,
+        debug: bool = False,
     ) -> None:
         check_device(device)
         if workers < 1 or population < 1:
@@ -69,6 +71,7 @@ class LocalEvaluator:
         self.workers = workers
         self.population = population
         self.weights_folder = weights_folder
+        self.debug = debug
         self.trained = 0
         self.capacity = population if workers == 1 else 2 * workers * population
         self._pool = WorkerPool(workers)
@@ -164,6 +167,8 @@ class LocalEvaluator:
                 "device": self.device,
                 "threads": self.threads,
                 "weights_folder": self.weights_folder if keep_weights else None,
+                "parents_folder": self.weights_folder,
+                "debug": self.debug,
             }
             if here:
                 evaluations = train(population, self._dataset(population[0].data), **options)

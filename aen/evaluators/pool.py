@@ -27,14 +27,21 @@ class WorkerError(AenError):
 
 
 def train(
-    specs: Sequence[ChildSpec], dataset: Dataset, *, size: int, device: str, threads: int, weights_folder: Path | None
+    specs: Sequence[ChildSpec],
+    dataset: Dataset,
+    *,
+    size: int,
+    device: str,
+    threads: int,
+    weights_folder: Path | None,
+    parents_folder: Path | None = None,
+    debug: bool = False,
 ) -> list[Evaluation]:
     """Train what belongs together: one child alone, or a population filled up to `size`."""
+    where: dict[str, Any] = {"device": device, "threads": threads, "weights_folder": weights_folder}
     if size > 1:
-        return train_population(
-            specs, dataset, size=size, device=device, threads=threads, weights_folder=weights_folder
-        )
-    return [train_child(spec, dataset, device=device, threads=threads, weights_folder=weights_folder) for spec in specs]
+        return train_population(specs, dataset, size=size, **where)
+    return [train_child(spec, dataset, parents_folder=parents_folder, debug=debug, **where) for spec in specs]
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,19 +1,21 @@
 """Groups on square grids: generators, factors, alphabets, decompositions, orbits and canonical classes."""
 
 from aen.groups.alphabet import ALPHABETS, Alphabet
-from aen.groups.class_cache import load_classes
+from aen.groups.class_cache import load_classes, load_layerwise_classes
 from aen.groups.classes import (
     ClassTable,
     NetworkClass,
     check_enumerable,
     class_key,
     enumerate_classes,
+    layerwise_class_key,
     mask_to_bits,
 )
 from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
 from aen.groups.generators import GENERATOR_NAMES, Generator
+from aen.groups.layerwise_classes import LayerwiseClassTable, enumerate_layerwise_classes
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits, pair_permutation
 from aen.groups.planar import PLANAR_GROUPS, PlanarElement, PlanarGroup
 
@@ -26,6 +28,7 @@ __all__ = [
     "Decomposition",
     "Factor",
     "Generator",
+    "LayerwiseClassTable",
     "NetworkClass",
     "Orbits",
     "PlanarElement",
@@ -34,9 +37,12 @@ __all__ = [
     "class_key",
     "enumerate_classes",
     "enumerate_elements",
+    "enumerate_layerwise_classes",
     "grid_orbits",
     "layer_orbits",
+    "layerwise_class_key",
     "load_classes",
+    "load_layerwise_classes",
     "mask_to_bits",
     "pair_permutation",
 ]

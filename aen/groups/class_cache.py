@@ -11,10 +11,12 @@ import numpy as np
 
 from aen._typing import JsonDict
 from aen.groups.alphabet import Alphabet
-from aen.groups.classes import ClassTable, NetworkClass, check_enumerable, enumerate_classes
+from aen.groups.classes import ClassTable, NetworkClass, check_enumerable, enumerate_classes, layer_sides
+from aen.groups.layerwise_classes import LayerwiseClassTable, count_layerwise_classes, enumerate_layerwise_classes
 
 # Part of every key: raise it when the same alphabet and grids would give another table.
 _VERSION = "classes-1"
+_LAYERWISE_VERSION = "layerwise-classes-1"
 
 
 def cache_folder() -> Path:
@@ -35,19 +37,53 @@ def load_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
         GroupError: as `enumerate_classes`.
     """
     check_enumerable(alphabet, sides)
-    content = [_VERSION, [factor.to_json() for factor in alphabet.factors], list(sides)]
-    name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    try:
-        path = cache_folder() / "classes" / f"{name}.json"
-    except RuntimeError:  # this user has no home folder
+    path = _path(_VERSION, alphabet, sides)
+    if path is None:
         return enumerate_classes(alphabet, sides)
     table = _read(path, alphabet, tuple(sides))
     if table is None:
         table = enumerate_classes(alphabet, sides)
-        _write(path, table)
+        classes = [vars(network_class) | {"orbits": list(network_class.orbits)} for network_class in table.classes]
+        _write(path, {"classes": classes, "class_of_state": table.class_of_state.tolist()})
     else:
         table.remember_keys()
     return table
+
+
+def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> LayerwiseClassTable:
+    """Return the classes of each layer and of all choices among them, what is dear of them from the cache.
+
+    Args:
+        alphabet: the factors on offer in every layer.
+        sides: the child's grids, input first.
+
+    Raises:
+        GroupError: as `enumerate_classes`, or there are too many choices.
+    """
+    check_enumerable(alphabet, sides)
+    shapes = layer_sides(sides)
+    tables = {shape: load_classes(alphabet, shape) for shape in dict.fromkeys(shapes)}
+    layers = tuple(tables[shape] for shape in shapes)
+    count = count_layerwise_classes(layers)
+    path = _path(_LAYERWISE_VERSION, alphabet, sides)
+    if path is None:
+        return enumerate_layerwise_classes(layers)
+    keys = _read_keys(path, count)
+    if keys is not None:
+        return LayerwiseClassTable(layers, keys)
+    table = enumerate_layerwise_classes(layers)
+    _write(path, {"keys": list(table.keys)})
+    return table
+
+
+def _path(version: str, alphabet: Alphabet, sides: Sequence[int]) -> Path | None:
+    """Return the file of what depends on these alone; None if there is no place for it."""
+    content = [version, [factor.to_json() for factor in alphabet.factors], list(sides)]
+    name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+    try:
+        return cache_folder() / "classes" / f"{name}.json"
+    except RuntimeError:  # this user has no home folder
+        return None
 
 
 def _read(path: Path, alphabet: Alphabet, sides: tuple[int, ...]) -> ClassTable | None:
@@ -64,20 +100,26 @@ def _read(path: Path, alphabet: Alphabet, sides: tuple[int, ...]) -> ClassTable 
     return ClassTable(alphabet, sides, classes, class_of_state) if fits else None
 
 
-def _write(path: Path, table: ClassTable) -> None:
-    classes = [vars(network_class) | {"orbits": list(network_class.orbits)} for network_class in table.classes]
-    states = table.class_of_state.tolist()
-    content = {"digest": _digest(path.stem, classes, states), "classes": classes, "class_of_state": states}
+def _read_keys(path: Path, count: int) -> tuple[str, ...] | None:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        good = stored["digest"] == _digest(path.stem, stored["keys"]) and len(stored["keys"]) == count
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return tuple(stored["keys"]) if good else None
+
+
+def _write(path: Path, content: JsonDict) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content), encoding="utf-8")
+        part.write_text(json.dumps({"digest": _digest(path.stem, *content.values())} | content), encoding="utf-8")
         part.replace(path)
     except OSError:
         with suppress(OSError):
             part.unlink()
 
 
-def _digest(*content: JsonDict | list[JsonDict] | list[int] | str) -> str:
+def _digest(*content: object) -> str:
     """Return a checksum of a table and of what it is a table of: a wrong class key would spoil every result's key."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

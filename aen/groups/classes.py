@@ -5,7 +5,6 @@ factors that keep its orbits. Two states with the same orbits have the same clos
 sets, one factor at a time, meets every class after (classes x factors) joins instead of one per state.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,7 @@ import numpy as np
 from aen._typing import IntArray
 from aen.errors import GroupError
 from aen.groups.alphabet import Alphabet
+from aen.groups.class_digest import ClassDigest
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
 from aen.groups.orbits import Orbits, layer_orbits, pair_permutation
@@ -52,14 +52,27 @@ def class_key(decomposition: Decomposition, sides: Sequence[int]) -> str:
     known = _KEYS.get((decomposition.generators, tuple(sides)))
     if known is not None:
         return known
-    return _key(sides, [layer_orbits(decomposition.generators, i, o) for i, o in layer_sides(sides)])
+    return layerwise_class_key([decomposition] * len(layer_sides(sides)), sides)
+
+
+def layerwise_class_key(decompositions: Sequence[Decomposition], sides: Sequence[int]) -> str:
+    """Return the name of the network class of a child whose layers have a decomposition each.
+
+    Where a single decomposition makes the same orbits in every layer, it is that one's `class_key`.
+
+    Args:
+        decompositions: one for each layer, input first.
+        sides: the child's grids, input first.
+    """
+    layers = zip(decompositions, layer_sides(sides), strict=True)
+    return _key(sides, [layer_orbits(d.generators, i, o) for d, (i, o) in layers])
 
 
 def _key(sides: Sequence[int], layers: Sequence[Orbits]) -> str:
-    digest = hashlib.sha256(",".join(map(str, sides)).encode())
+    digest = ClassDigest(sides)
     for orbits in layers:
-        digest.update(orbits.labels.astype("<i4", copy=False).tobytes())
-    return digest.hexdigest()[:16]
+        digest = digest.with_layer(orbits)
+    return digest.key
 
 
 @dataclass(frozen=True)

@@ -52,12 +52,14 @@ class _WeightedSum(torch.autograd.Function):
         gathered = ctx.chain.sums(full)
         products = torch.stack([torch.dot(own, g) for own, g in zip(values, gathered, strict=True)])
         # Single operations on every branch would cost more than the arithmetic: one call for all branches each.
+        d_strengths = torch.zeros_like(strengths)
+        d_strengths[: len(values)] = products * scales
+        if not any(ctx.needs_input_grad[3:]):  # a step of alpha alone
+            return (None, None, d_strengths, *([None] * len(values)))
         d_values = torch._foreach_mul(gathered, coefficients.unbind())  # noqa: SLF001
         if lengths is not None:
             along = -coefficients * products / lengths.square().clamp_min(torch.finfo(full.dtype).tiny)
             torch._foreach_add_(d_values, torch._foreach_mul(values, along.unbind()))  # noqa: SLF001
-        d_strengths = torch.zeros_like(strengths)
-        d_strengths[: len(values)] = products * scales
         return (None, None, d_strengths, *d_values)
 
 
@@ -75,6 +77,7 @@ class Mixture(nn.Module):
         skip: whether there is one more alpha, for what passes the layer unchanged.
         weighting: ``softmax`` or ``sum``.
         keep_norm: whether the norms are kept.
+        temperature: p is the softmax of alpha divided by it: below 1 the strongest stand out more.
 
     Attributes:
         values: the branches' parameters.
@@ -95,8 +98,12 @@ class Mixture(nn.Module):
         skip: bool = False,
         weighting: Weighting = "softmax",
         keep_norm: bool = True,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__()
+        if not 0 < temperature < math.inf:
+            raise SpecError(f"temperature is {temperature}; it must be a number above 0.")
+        self.temperature = temperature
         if not names or len(set(names)) < len(names):
             raise SpecError(f"groups is {list(names)}; name one branch or more, each once.")
         if weighting not in ("softmax", "sum"):
@@ -112,7 +119,7 @@ class Mixture(nn.Module):
         """Return p, one number per branch, and the skip's last."""
         if self.alpha is None:
             return self.norms.new_ones(len(self.names) + self.skip)
-        return torch.softmax(self.alpha, dim=0)
+        return torch.softmax(self.alpha / self.temperature, dim=0)
 
     def branch(self, place: int) -> Float[Tensor, " values"]:
         """Return a branch's values as they count, without p: with their norm kept."""

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from aen.errors import StoreError
 
-VERSION = "2"
+VERSION = "3"
 _METADATA = sa.MetaData()
 INFO = sa.Table(
     "aen_store",
@@ -32,12 +32,13 @@ EVALUATIONS = sa.Table(
     sa.Column("validation_loss", sa.Double, nullable=False),
     sa.Column("validation_accuracy", sa.Double, nullable=False),
     sa.Column("parameters", sa.BigInteger, nullable=False),
-    sa.Column("epochs", sa.Integer, nullable=False),
+    sa.Column("epochs", sa.Double, nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("device", sa.String(128), nullable=False),
     sa.Column("threads", sa.Integer, nullable=False),
     sa.Column("population", sa.Integer, nullable=False),
     sa.Column("weights", sa.String(256)),
+    sa.Column("record", sa.JSON(none_as_null=True)),
     sa.Column("spec", sa.Text, nullable=False),
     sa.Column("finished_at", sa.Double, nullable=False),
 )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aen._typing import JsonDict
+
 Status = Literal["ok", "diverged"]
 
 
@@ -15,17 +17,19 @@ class Evaluation:
         class_key: the canonical class of its decomposition.
         seed: the spec's seed.
         status: ``ok``, or ``diverged``: the loss was not finite; losses and accuracies are 0.
-        train_loss: mean cross-entropy on the training images after the last epoch.
+        train_loss: mean cross-entropy on the training images after the last epoch; after a slice of an epoch on as many
+            of them as it had.
         train_accuracy: in [0, 1].
         validation_loss: mean cross-entropy on the validation images after the last epoch.
         validation_accuracy: in [0, 1]; of the last epoch, never the best one.
         parameters: number of free parameters.
-        epochs: epochs trained.
+        epochs: epochs trained, perhaps a part of one; those of a child's parents are not counted.
         seconds: time taken.
         device: ``cpu`` or the name of the CUDA device.
         threads: number of CPU threads used.
         population: how many children were trained side by side, 1 for a child alone; its last bits depend on it.
         weights: name of the safetensors file beside the store, or None if they were not kept.
+        record: what else the kind of child notes, such as the strengths of its branches; values of JSON.
         looked_up: whether this answer came from a store instead of a training; says nothing about the outcome.
     """
 
@@ -38,12 +42,13 @@ class Evaluation:
     validation_loss: float
     validation_accuracy: float
     parameters: int
-    epochs: int
+    epochs: float
     seconds: float
     device: str
     threads: int
     population: int = 1
     weights: str | None = None
+    record: JsonDict | None = field(default=None, hash=False)
     looked_up: bool = field(default=False, compare=False)
 
 

@@ -28,9 +28,12 @@ from aen.results.evaluation import Evaluation
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("key", "class_key", "status", "device"), (str,)),
-    **dict.fromkeys(("seed", "parameters", "epochs", "threads", "population"), (int,)),
-    **dict.fromkeys(("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds"), (float,)),
+    **dict.fromkeys(("seed", "parameters", "threads", "population"), (int,)),
+    **dict.fromkeys(
+        ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds", "epochs"), (float,)
+    ),
     "weights": (str, type(None)),
+    "record": (dict, type(None)),
 }
 _EVALUATION_COLUMNS = [f.name for f in fields(Evaluation) if f.name in EVALUATIONS.c]
 

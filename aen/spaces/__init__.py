@@ -3,5 +3,15 @@
 from aen.spaces.base import Space, SpaceClass
 from aen.spaces.decompositions import DecompositionSpace
 from aen.spaces.gcnn import GCNNSpace, Place
+from aen.spaces.layerwise_decompositions import LayerwiseDecompositionSpace
+from aen.spaces.layerwise_groups import LayerwiseGroupSpace
 
-__all__ = ["DecompositionSpace", "GCNNSpace", "Place", "Space", "SpaceClass"]
+__all__ = [
+    "DecompositionSpace",
+    "GCNNSpace",
+    "LayerwiseDecompositionSpace",
+    "LayerwiseGroupSpace",
+    "Place",
+    "Space",
+    "SpaceClass",
+]

@@ -26,7 +26,8 @@ class SpaceClass:
 class Space(ABC):
     """The states of a search, the child of each, and the classes that they fall into.
 
-    A state is a choice for each of several places: choice 0 everywhere is the baseline's.
+    A state is a choice for each of several places. Choice 0 everywhere is where a walk starts: the baseline, unless a
+    space says otherwise.
 
     Attributes:
         baseline_name: what to call the baseline in a sentence.

@@ -5,6 +5,7 @@ from functools import cached_property
 
 from aen._typing import JsonDict
 from aen.children.dense import DenseSpec
+from aen.groups.alphabet import Alphabet
 from aen.groups.classes import ClassTable, NetworkClass, mask_to_bits
 from aen.groups.decomposition import Decomposition
 from aen.spaces.base import Space, SpaceClass
@@ -12,6 +13,12 @@ from aen.spaces.base import Space, SpaceClass
 _AGREEING = (
     "a shift by a part of the side, such as vshift(1/4), has one order on every grid; alphabet=quarter has those"
 )
+
+
+def mismatch_remarks(alphabet: Alphabet, sides: Sequence[int]) -> tuple[str, ...]:
+    """Say of each factor whose order differs between grids what that does, and what to do about it."""
+    mismatches = alphabet.order_mismatches(sides)
+    return tuple(f"{m}: the joint action ties more than either grid asks for; {_AGREEING}" for m in mismatches)
 
 
 class DecompositionSpace(Space):
@@ -71,8 +78,7 @@ class DecompositionSpace(Space):
 
     def remarks(self) -> tuple[str, ...]:
         """Name the factors whose order differs between grids."""
-        mismatches = self.table.alphabet.order_mismatches(self.child.grids)
-        return tuple(f"{m}: the joint action ties more than either grid asks for; {_AGREEING}" for m in mismatches)
+        return mismatch_remarks(self.table.alphabet, self.child.grids)
 
     @cached_property
     def _table_classes(self) -> dict[str, NetworkClass]:

@@ -1,6 +1,7 @@
 """Training any child by automatic differentiation."""
 
 import math
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -8,57 +9,94 @@ from torch.nn.functional import cross_entropy
 
 from aen._typing import Float, Int
 from aen.children.child import Child
-from aen.children.spec import ChildSpec, TrainingSpec
-from aen.training.recalibration import recalibrate
+from aen.children.spec import ChildSpec
+from aen.training.architecture import ArchitectureSteps, weights_alone
+from aen.training.batches import BatchStream
+from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
+from aen.training.measuring import shown
+from aen.training.recalibration import MOST_IMAGES, recalibrate
+from aen.training.weights import Progress
 
 
-def fit(child: Child, spec: ChildSpec, images: Float[Tensor, "n *image"], labels: Int[Tensor, " n"]) -> bool:
+@dataclass(frozen=True)
+class Fitted:
+    """What a training came to.
+
+    Attributes:
+        finite: whether the loss stayed finite.
+        progress: what is needed to go on.
+    """
+
+    finite: bool
+    progress: Progress = field(default_factory=Progress)
+
+
+def fit(
+    child: Child,
+    spec: ChildSpec,
+    images: Float[Tensor, "n *image"],
+    labels: Int[Tensor, " n"],
+    progress: Progress | None = None,
+) -> Fitted:
     """Train a child in place, on the device where it and its images are, and leave it in evaluation mode.
 
     The batches are those of every other training loop here: drawn anew for each epoch from the spec's seed, the last
     one smaller if need be. Running statistics of batch norms are taken anew at the end. Dropout draws from the spec's
     seed too; the global random state neither matters nor changes.
 
-    Returns:
-        Whether the loss stayed finite.
+    Where the child has parameters that choose among branches, a step of theirs follows each step of the weights; see
+    `aen.training.architecture`.
+
+    Args:
+        child: the child.
+        spec: how it is trained.
+        images: the training images.
+        labels: their labels.
+        progress: of the training that this one goes on with; None: it is the first.
     """
     training, device = spec.training, images.device
+    progress = progress or Progress()
     augmenter = spec.augmenter(str(device))
-    optimiser = _optimiser(child, training)
-    shuffle = torch.Generator().manual_seed(spec.seed)
+    optimiser = weight_optimiser(child, training)
+    architecture = child.architecture()
+    trains = architecture is not None and architecture.learning_rate > 0
+    steps = ArchitectureSteps(architecture, child, spec, len(labels), device) if architecture and trains else None
+    optimisers = (optimiser, *([] if steps is None else [steps.optimiser]))
+    restore_state(child, progress.optimiser, *optimisers)
+    places = torch.arange(len(labels), device=device) if steps is None else steps.weight_places
+    stream = BatchStream(places, training.batch_size, spec.seed)
+    count = stream.count(training.epochs)
     half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bfloat16")
     child.train()
     try:
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            _seed(device, spec.seed)
+        with weights_alone(architecture), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            _seed(device, (spec.seed + progress.batches) % 2**63)
             rows = child.prepare(images) if augmenter is None else images
-            for number in range(training.epochs):
+            done = progress.batches
+            for number, batches in stream.epochs(progress.batches, count):
                 if augmenter is not None:
                     rows = child.prepare(augmenter.epoch(images, number))
-                order = torch.randperm(len(labels), generator=shuffle).to(device)
                 total = torch.zeros((), device=device)
-                for batch in torch.split(order, training.batch_size):
+                for batch in batches:
                     with torch.enable_grad(), half:
                         logits = child.forward_prepared(rows.index_select(0, batch))
                         loss = cross_entropy(logits.float(), labels.index_select(0, batch))
+                        penalty = child.penalty()
+                        whole = loss if penalty is None else loss + penalty
                     optimiser.zero_grad(set_to_none=True)
-                    loss.backward()  # type: ignore[no-untyped-call]
+                    whole.backward()  # type: ignore[no-untyped-call]
                     optimiser.step()
                     total += loss.detach()
+                    if steps is not None:
+                        steps.step(rows, labels, done, half)
+                    done += 1
                 # One look per epoch: on CUDA each would wait for the device.
                 if not math.isfinite(float(total)):
-                    return False
-            recalibrate(child, rows, training.batch_size)
+                    return Fitted(finite=False)
+            recalibrate(child, rows, training.batch_size, min(MOST_IMAGES, shown(spec, len(labels))))
     finally:
         child.eval()
-    return True
-
-
-def _optimiser(child: Child, training: TrainingSpec) -> torch.optim.Optimizer:
-    # fused: one kernel for all parameters.
-    if training.optimiser == "sgd":
-        return torch.optim.SGD(child.parameters(), training.learning_rate, momentum=training.momentum, fused=True)
-    return torch.optim.Adam(child.parameters(), training.learning_rate, fused=True)
+    return Fitted(finite=True, progress=Progress(done, state_by_name(child, *optimisers)))
 
 
 def _seed(device: torch.device, seed: int) -> None:

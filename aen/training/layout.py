@@ -19,7 +19,7 @@ LINE = 16  # numbers in a cache line
 def full_shapes(spec: DenseSpec) -> list[tuple[int, ...]]:
     """Return the shapes of a child's full matrices: weight and bias of each layer, then of the head."""
     shapes: list[tuple[int, ...]] = []
-    for i, o in zip(spec.grids[:-1], spec.grids[1:], strict=True):
+    for i, o in spec.layer_shapes:
         shapes += [(i**2, o**2), (o**2,)]
     return [*shapes, (spec.classes, spec.grids[-1] ** 2), (spec.classes,)]
 
@@ -37,10 +37,10 @@ class Layout:
 
     def __init__(self, spec: DenseSpec) -> None:
         self.spec = spec
-        generators = spec.decomposition.generators
         self._parts: list[tuple[str, int, float]] = []  # name, parameters, range of the initial values
         labels: list[IntArray] = []
-        for number, (i, o) in enumerate(zip(spec.grids[:-1], spec.grids[1:], strict=True)):
+        for number, (i, o) in enumerate(spec.layer_shapes):
+            generators = spec.layer_decompositions[number].generators
             weight, bias = layer_orbits(generators, i, o), grid_orbits(generators, o)
             bound = initial_bound(spec.initialisation, in_grid=i, weight_orbits=weight.count)
             labels.append(self._add(f"layers.{number}.weight", weight, bound))
@@ -48,7 +48,7 @@ class Layout:
                 labels.append(self._add(f"scalar_bias.{number}", Orbits(np.zeros_like(bias.labels), 1), 0.0))
             else:
                 labels.append(self._add(f"layers.{number}.bias", bias, bound))
-        self._cells = grid_orbits(generators, spec.grids[-1])
+        self._cells = grid_orbits(spec.layer_decompositions[-1].generators, spec.grids[-1])
         inputs = self._cells.labels if spec.head == "invariant" else np.arange(spec.grids[-1] ** 2, dtype=np.int32)
         count = int(inputs.max()) + 1
         head = (np.arange(spec.classes, dtype=np.int32)[:, None] * count + inputs).reshape(-1)

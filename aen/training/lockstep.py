@@ -73,7 +73,7 @@ class Population:
         images, labels = split.images.flatten(1), split.labels
         sources = [torch.Generator().manual_seed(spec.seed) for spec in self.specs]
         finite = torch.ones(len(self.specs), dtype=torch.bool)
-        for _ in range(training.epochs):
+        for _ in range(int(training.epochs)):
             order = torch.stack([torch.randperm(len(labels), generator=source) for source in sources])
             total = torch.zeros(len(self.specs), device=images.device)
             for batch in torch.split(order.to(images.device), training.batch_size, dim=1):

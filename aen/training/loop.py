@@ -13,19 +13,27 @@ from aen.children.mlp import DenseChild
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
-from aen.training.autograd import fit
+from aen.training.autograd import Fitted, fit
 from aen.training.device import exact_convolutions
 from aen.training.engine import Engine
-from aen.training.measuring import check_fit, evaluation_of, measure_prepared
+from aen.training.inheritance import inherit
+from aen.training.measuring import check_fit, evaluation_of, measure_prepared, shown
 from aen.training.population import train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
 
 def train_child(
-    spec: ChildSpec, dataset: Dataset, *, device: str = "cpu", threads: int = 1, weights_folder: Path | None = None
+    spec: ChildSpec,
+    dataset: Dataset,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    weights_folder: Path | None = None,
+    parents_folder: Path | None = None,
+    debug: bool = False,
 ) -> Evaluation:
-    """Train a child from nothing and measure it on the validation images.
+    """Train a child, from nothing or from its parent's weights, and measure it on the validation images.
 
     The same spec, device kind and thread count give the same result, bit for bit on a CPU.
 
@@ -35,9 +43,12 @@ def train_child(
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: number of CPU threads; one is fastest for small children.
         weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
+        parents_folder: where the weights of the spec's parent are.
+        debug: check that the child computes what its parent does before it is trained.
 
     Raises:
-        SpecError: the child does not fit the data set.
+        SpecError: the child does not fit the data set, or its parent, or has a parent and there is no folder.
+        StoreError: the parent's weights are missing or damaged.
     """
     # A population multiplies full matrices, and only these are worth other precisions.
     if isinstance(spec, DenseSpec) and spec.training.precision != "float32":
@@ -45,31 +56,40 @@ def train_child(
     check_fit(spec, dataset)
     started = time.perf_counter()
     with cpu_threads(threads), exact_convolutions(), torch.no_grad():
-        child = build_child(spec).to(device)
         data = dataset.to(device)
+        if spec.parent is None:
+            child, progress = build_child(spec).to(device), None
+        else:
+            child, progress = inherit(spec, parents_folder, data.train.images if debug else None, device)
         # What the first layer does to an image without parameters is done once for all images.
         rows, validation_rows = child.prepare(data.train.images), child.prepare(data.validation.images)
-        finite = (
-            _fit(child, spec, rows, data.train.labels)
+        fitted = (
+            Fitted(_fit(child, spec, rows, data.train.labels))
             if isinstance(child, DenseChild)
-            else fit(child, spec, data.train.images, data.train.labels)
+            else fit(child, spec, data.train.images, data.train.labels, progress)
         )
         child.eval()
-        train = measure_prepared(child, rows, data.train.labels)
+        most = shown(spec, len(rows))
+        train = measure_prepared(child, rows[:most], data.train.labels[:most])
         validation = measure_prepared(child, validation_rows, data.validation.labels)
-        good = finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
-        name = save_weights(child, weights_folder / f"{spec.key}.safetensors") if weights_folder and good else None
+        good = fitted.finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
+        name = None
+        if weights_folder is not None and good:
+            kept = fitted.progress if spec.heritable else None
+            name = save_weights(child, weights_folder / f"{spec.key}.safetensors", kept)
+        record = child.record() if good else None
     return evaluation_of(
         spec,
         train=train,
         validation=validation,
-        finite=finite,
+        finite=fitted.finite,
         parameters=child.parameter_count(),
         seconds=time.perf_counter() - started,
         device=device,
         threads=threads,
         population=1,
         weights=name,
+        record=record,
     )
 
 
@@ -77,7 +97,7 @@ def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor) -> bo
     """Train a dense child in place by written-out gradients; return whether the loss stayed finite."""
     engine = Engine(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
-    for _ in range(spec.training.epochs):
+    for _ in range(int(spec.training.epochs)):
         order = torch.randperm(len(labels), generator=shuffle).to(rows.device)
         total = torch.zeros((), device=rows.device)
         for batch in torch.split(order, spec.training.batch_size):

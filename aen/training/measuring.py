@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import cross_entropy
 
+from aen._typing import JsonDict
 from aen.children.child import Child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, Split
@@ -15,6 +16,7 @@ from aen.training.device import exact_convolutions
 from aen.training.threads import cpu_threads
 
 EVALUATION_BATCH = 4096
+FEWEST_SHOWN = 256
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def evaluation_of(
     threads: int,
     population: int,
     weights: str | None,
+    record: JsonDict | None = None,
 ) -> Evaluation:
     """Put the outcome of a training together; if a loss was not finite, it diverged, and all figures are 0."""
     finite = finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
@@ -73,13 +76,23 @@ def evaluation_of(
         validation_loss=validation.loss if finite else 0.0,
         validation_accuracy=validation.accuracy if finite else 0.0,
         parameters=parameters,
-        epochs=spec.training.epochs,
+        epochs=float(spec.training.epochs),
         seconds=seconds,
         device=device if device == "cpu" else torch.cuda.get_device_name(device),
         threads=threads,
         population=population,
         weights=weights,
+        record=record,
     )
+
+
+def shown(spec: ChildSpec, images: int) -> int:
+    """Return on how many of the training images a child is measured after its training.
+
+    On all of them; but after a slice of an epoch on as many as it was trained on, or a search would spend its time on
+    looking.
+    """
+    return min(images, max(math.ceil(spec.training.epochs * images), FEWEST_SHOWN))
 
 
 @torch.no_grad()

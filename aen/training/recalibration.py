@@ -23,15 +23,16 @@ def norms(child: nn.Module) -> Iterator[Norm]:
 
 
 @torch.no_grad()
-def recalibrate(child: Child, rows: Float[Tensor, "n *features"], batch_size: int) -> None:
+def recalibrate(child: Child, rows: Float[Tensor, "n *features"], batch_size: int, most: int = MOST_IMAGES) -> None:
     """Set the running statistics to their mean over batches of the training images, at the child's present weights.
 
     Nothing is drawn and no weight changes; the child is left in evaluation mode.
 
     Args:
         child: a trained child; one without batch norm stays as it is.
-        rows: prepared training images; the first `MOST_IMAGES` are enough for means.
+        rows: prepared training images.
         batch_size: the one of training, which the weights are used to.
+        most: so many of the first of them are enough for means.
     """
     found = list(norms(child))
     child.eval()
@@ -41,8 +42,8 @@ def recalibrate(child: Child, rows: Float[Tensor, "n *features"], batch_size: in
     for norm in found:
         norm.train()
     # Batches of equal size, so that their mean is that of all: a rest is left out, if there is more than the rest.
-    size = min(batch_size, len(rows), MOST_IMAGES)
-    count = min(len(rows), MOST_IMAGES) // size
+    size = min(batch_size, len(rows), most)
+    count = min(len(rows), most) // size
     for number in range(count):
         for norm in found:
             norm.momentum = 1 / (number + 1)  # the mean over all batches so far

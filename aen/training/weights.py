@@ -1,23 +1,60 @@
-"""Trained weights as safetensors files, which can hold numbers and nothing else."""
+"""Trained weights, and what a training needs to go on, as safetensors files, which hold numbers and nothing else."""
 
+import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from torch import Tensor
 
 from aen.children.child import Child
 from aen.children.kinds import build_child
 from aen.children.spec import ChildSpec
-from aen.errors import StoreError
+from aen.errors import AenError, StoreError
+
+# What stands before the names of the optimiser's numbers; no module's name has a slash.
+_OPTIMISER = "optimiser/"
 
 
-def save_weights(child: Child, path: Path) -> str:
-    """Write a child's weights; the file appears under its name only when it is whole. Returns the file's name."""
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        batches: how many batches of the training images were taken since the very beginning.
+        optimiser: what the optimisers keep of each parameter, by the parameter's name.
+    """
+
+    batches: int = 0
+    optimiser: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+
+
+def save_weights(child: Child, path: Path, progress: Progress | None = None) -> str:
+    """Write a child's weights; the file appears under its name only when it is whole. Returns the file's name.
+
+    Args:
+        child: the trained child.
+        path: the file.
+        progress: what is needed to go on training; None: nobody will.
+    """
     from safetensors.torch import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
-    state = {name: value.detach().cpu().contiguous() for name, value in child.state_dict().items()}
-    save_file(state, part, metadata={"key": child.spec.key})
-    part.replace(path)
+    state = dict(child.state_dict())
+    metadata = {"key": child.spec.key}
+    if progress is not None:
+        metadata |= {"spec": json.dumps(child.spec.to_json(), sort_keys=True), "batches": str(progress.batches)}
+        for parameter, kept in progress.optimiser.items():
+            state |= {f"{_OPTIMISER}{parameter}/{name}": value for name, value in kept.items()}
+    plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    try:
+        save_file(plain, part, metadata=metadata)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path.name
 
 
@@ -27,19 +64,62 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
     Raises:
         StoreError: the file is missing, damaged, or belongs to another spec.
     """
-    from safetensors import SafetensorError, safe_open
+    with _reading(path):
+        metadata, state = _read(path)
+        # Children of other groups may have the same shapes; only the key tells whose weights these are.
+        if metadata.get("key") != spec.key:
+            raise StoreError(f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}.")
+        child = build_child(spec)
+        child.load_state_dict({name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
+    return child.eval()
 
-    child = build_child(spec)
+
+def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
+    """Return a trained child, in evaluation mode on the CPU, and what is needed to go on training it.
+
+    Args:
+        key: of its evaluation.
+        folder: where weights are kept.
+
+    Raises:
+        StoreError: the file is missing or damaged, or was not kept for going on.
+    """
+    path = folder / f"{key}.safetensors"
+    with _reading(path):
+        metadata, state = _read(path)
+        if "spec" not in metadata:
+            raise StoreError(f"weights {path} were not kept for going on with: they lack the spec. Train again.")
+        spec = ChildSpec.from_json(json.loads(metadata["spec"]))
+        if not spec.key == metadata.get("key") == key:
+            raise StoreError(f"weights {path} belong to another child: key {spec.key}, not {key}.")
+        child = build_child(spec)
+        child.load_state_dict({name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
+        kept: dict[str, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            if name.startswith(_OPTIMISER):
+                parameter, _, what = name.removeprefix(_OPTIMISER).rpartition("/")
+                kept.setdefault(parameter, {})[what] = value
+        batches = int(metadata["batches"])
+    return child.eval(), Progress(batches, kept)
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what may go wrong with a file of weights into a StoreError that names it."""
+    from safetensors import SafetensorError
+
     try:
-        with safe_open(path, framework="pt") as file:
-            # Children of other groups may have the same shapes; only the key tells whose weights these are.
-            key = (file.metadata() or {}).get("key")
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if key != spec.key:
-            raise StoreError(f"weights {path} belong to another child: key {key}, not {spec.key}.")
-        child.load_state_dict(state)
+        yield
     except FileNotFoundError as error:
         raise StoreError(f"weights {path} are missing; train the child again.") from error
-    except (SafetensorError, RuntimeError, OSError) as error:
+    except StoreError:
+        raise
+    except (SafetensorError, RuntimeError, OSError, AenError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"weights {path} are damaged or belong to another child: {error}") from error
-    return child.eval()

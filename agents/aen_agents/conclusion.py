@@ -1,13 +1,13 @@
 """From the classes that exploring met to the verdict: select on fresh seeds, compare, look at the test images once."""
 
 import json
-import shutil
 from collections.abc import Sequence
-from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.children import GCNNSpec
+from aen.children import ChildSpec, GCNNSpec
+from aen.results import Evaluation
 from aen.results.search_result import ClassResult, TestedClass, compare, rank
+from aen.training import load_child, save_weights
 from aen_agents.events import StageStarted
 from aen_agents.explorer import Task
 from aen_agents.run_folder import RunFolder, write_atomically
@@ -46,7 +46,8 @@ def conclude(task: Task, found: Sequence[str]) -> JsonDict:
     tested = measure_on_test(winner, task.folder.weights, threads=threads)
     same = winner is baseline
     tested_baseline = tested if same else measure_on_test(baseline, task.folder.weights, threads=threads)
-    _keep_best(winner, task.folder)
+    best = max(winner.evaluations, key=lambda e: e.validation_accuracy)
+    keep_best(winner.spec.with_seed(best.seed), best, task.folder)
     return summary | {
         "winner": tested.to_json() | {"spec": winner.spec.to_json()},
         "baseline": tested_baseline.to_json(),
@@ -77,13 +78,10 @@ def _difference(ours: TestedClass, theirs: TestedClass) -> JsonDict:
     return validation | compare(ours.test_accuracies, theirs.test_accuracies, "test")
 
 
-def _keep_best(winner: ClassResult, folder: RunFolder) -> None:
-    """Copy the winner's child with the best validation accuracy to ``best/``."""
-    best = max(winner.evaluations, key=lambda e: e.validation_accuracy)
-    if best.weights is None:
+def keep_best(spec: ChildSpec, evaluation: Evaluation, folder: RunFolder) -> None:
+    """Write a trained child to ``best/``: its weights, without what an optimiser would need to go on, and its spec."""
+    if evaluation.weights is None:
         return
-    spec = winner.spec.with_seed(best.seed)
-    part: Path = folder.best / "weights.safetensors.part"
-    shutil.copyfile(folder.weights / best.weights, part)
-    part.replace(folder.best / "weights.safetensors")
+    child = load_child(spec, folder.weights / evaluation.weights)
+    save_weights(child, folder.best / "weights.safetensors")
     write_atomically(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

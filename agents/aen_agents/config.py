@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import pydantic
 import yaml
@@ -40,6 +40,7 @@ class DenseConfig(_Section):
     head: Literal["free", "invariant"] = Field("free", description="what stands after the last hidden grid")
     bias: Literal["orbit", "scalar_after_relu"] = Field("orbit", description="the layers' bias")
     initialisation: Literal["fan_in", "published"] = Field("fan_in", description="range of the initial weights")
+    layerwise: bool = Field(False, description="whether each layer chooses factors of its own")
 
 
 class GCNNConfig(_Section):
@@ -60,7 +61,21 @@ class GCNNConfig(_Section):
     backend: Literal["native", "escnn"] = Field("native", description="escnn has finer turns, too")
 
 
-CHILDREN: Mapping[str, type[BaseModel]] = {"dense": DenseConfig, "gcnn": GCNNConfig}
+class EquiNASConfig(_Section):
+    """The backbone of EquiNAS, with a group for each layer; see `aen.children.EquiNASSpec`."""
+
+    kind: Literal["equinas"] = Field("equinas", description="what the child is made of")
+    base: str = Field("D4", description="the largest group: D4 or one of its subgroups")
+    width: int = Field(16, gt=0, le=1000, description="fields of the largest group in the first four convolutions")
+    kernel_size: int = Field(5, gt=0, le=15, description="of the convolutions, odd")
+    dense: int | None = Field(None, gt=0, description="width of the dense layer; null: 64, and 128 from 64 pixels up")
+    poolings: tuple[int, ...] | None = Field(
+        None, description="convolutions, from 1, that are followed by a pooling; null: down to a side of 4"
+    )
+    published: bool = Field(False, description="pooling, norm and head as published: not exactly equivariant")
+
+
+CHILDREN: Mapping[str, type[BaseModel]] = {"dense": DenseConfig, "gcnn": GCNNConfig, "equinas": EquiNASConfig}
 
 
 def _child_kind(value: object) -> str | None:
@@ -69,7 +84,10 @@ def _child_kind(value: object) -> str | None:
 
 
 ChildConfig = Annotated[
-    Annotated[DenseConfig, Tag("dense")] | Annotated[GCNNConfig, Tag("gcnn")], Discriminator(_child_kind)
+    Annotated[DenseConfig, Tag("dense")]
+    | Annotated[GCNNConfig, Tag("gcnn")]
+    | Annotated[EquiNASConfig, Tag("equinas")],
+    Discriminator(_child_kind),
 ]
 
 
@@ -94,7 +112,7 @@ class SpaceConfig(_Section):
 class TrainingConfig(_Section):
     """How a child is trained; see `aen.children.TrainingSpec`."""
 
-    epochs: int = Field(30, gt=0)
+    epochs: float = Field(30, gt=0, allow_inf_nan=False, description="whole for dense children")
     batch_size: int = Field(64, gt=0)
     learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is for CUDA")
@@ -103,7 +121,11 @@ class TrainingConfig(_Section):
 
 
 class EnvironmentConfig(_Section):
-    """The environment: `aen/GroupDecomposition-v0` for dense children, `aen/GCNNDesign-v0` for G-CNNs."""
+    """The environment.
+
+    It is `aen/GroupDecomposition-v0` for dense children, `aen/LayerwiseGroup-v0` where their layers choose by
+    themselves, `aen/GCNNDesign-v0` for G-CNNs.
+    """
 
     reward: Literal["paper", "delta", "improvement"] = Field("delta", description="see the environment")
     reference: Literal["untied", "rot90"] = Field(
@@ -162,7 +184,68 @@ class ExhaustiveConfig(_Section):
     seeds: int = Field(1, gt=0, le=1000, description="seeds on which each class is trained; 2 or more give intervals")
 
 
-AGENTS: Mapping[str, type[BaseModel]] = {"dqn": DQNConfig, "exhaustive": ExhaustiveConfig}
+Baseline = Literal[
+    "static_c1",
+    "static_c4",
+    "static_d4",
+    "c4_from_d4",
+    "c1_from_d4",
+    "c1_from_c4",
+    "rpp",
+    "random_architecture",
+    "random_steps",
+]
+Subgroups = Literal["all", "published"] | tuple[str, ...]
+
+
+class _LayerwiseConfig(_Section):
+    """What the agents have in common that choose a group for each layer."""
+
+    subgroups: Subgroups = Field(
+        "published", description="groups that layers may have: published, all, or a list with the largest among them"
+    )
+    seeds: int = Field(1, gt=0, le=100, description="seeds on which each method is run; 2 or more give intervals")
+    baselines: tuple[Baseline, ...] = Field(
+        get_args(Baseline), description="methods that are run beside the agent; static_c1, no symmetry, always is"
+    )
+
+
+class EquiNASEConfig(_LayerwiseConfig):
+    """EquiNAS_E, evolution over groups per layer; see docs/agents/equinas_e.md."""
+
+    name: Literal["equinas_e"] = Field("equinas_e", description="the algorithm")
+    generations: int = Field(50, gt=0, description="each trains an equal part of training.epochs")
+    population: int = Field(5, gt=0, description="networks that go on from one generation to the next")
+    selection: Literal["accuracy", "pareto"] = Field(
+        "accuracy", description="pareto: first the front of validation error and parameters"
+    )
+    unique: bool = Field(True, description="whether only the best network of each architecture goes on")
+
+
+class EquiNASDConfig(_LayerwiseConfig):
+    """EquiNAS_D, differentiable search over groups per layer; see docs/agents/equinas_d.md."""
+
+    name: Literal["equinas_d"] = Field("equinas_d", description="the algorithm")
+    alpha_learning_rate: float = Field(1e-3, ge=0, allow_inf_nan=False, description="of Adam")
+    alpha_data: Literal["same", "halves"] = Field(
+        "same", description="same: other batches of the same images; halves: the weights never see alpha's images"
+    )
+    prior: bool = Field(False, description="alpha starts at 0 for the largest group and at -2 for the others")
+    skip: bool = Field(False, description="whether the identity is one more branch")
+    temperature: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], Annotated[float, Field(ge=1e-3, le=1e3)]] = Field(
+        (1.0, 1.0), description="of the softmax, in the first and in the last epoch"
+    )
+    networks: tuple[Literal["discrete", "warm"], ...] = Field(
+        ("discrete", "warm"), description="the strongest groups, trained again from nothing or from the mixed weights"
+    )
+
+
+AGENTS: Mapping[str, type[BaseModel]] = {
+    "dqn": DQNConfig,
+    "exhaustive": ExhaustiveConfig,
+    "equinas_e": EquiNASEConfig,
+    "equinas_d": EquiNASDConfig,
+}
 
 
 def _agent_name(value: object) -> str | None:
@@ -171,7 +254,11 @@ def _agent_name(value: object) -> str | None:
 
 
 AgentConfig = Annotated[
-    Annotated[DQNConfig, Tag("dqn")] | Annotated[ExhaustiveConfig, Tag("exhaustive")], Discriminator(_agent_name)
+    Annotated[DQNConfig, Tag("dqn")]
+    | Annotated[ExhaustiveConfig, Tag("exhaustive")]
+    | Annotated[EquiNASEConfig, Tag("equinas_e")]
+    | Annotated[EquiNASDConfig, Tag("equinas_d")],
+    Discriminator(_agent_name),
 ]
 
 
@@ -195,7 +282,7 @@ class EvaluatorConfig(_Section):
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="use cpu, cuda or cuda:1")
     threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
     workers: int | None = Field(
-        None, gt=0, description="processes that train; null: every core if the agent knows its children ahead, else 1"
+        None, gt=0, description="processes that train; null: 1 for an agent that walks (dqn), every core for the others"
     )
     population: int | None = Field(
         None,
@@ -226,21 +313,33 @@ class SearchConfig(_Section):
     agent: AgentConfig = DQNConfig()
     selection: SelectionConfig = SelectionConfig()
     evaluator: EvaluatorConfig = EvaluatorConfig()
+    debug: bool = Field(False, description="check of every child with inherited weights that it begins as its parent")
 
     @pydantic.model_validator(mode="after")
     def _fits_the_child(self) -> "SearchConfig":
-        """Refuse what the other kind of child alone heeds: it would be without effect."""
-        dense, fields = isinstance(self.child, DenseConfig), type(self).model_fields
-        for name in ("space",) if dense else ("alphabet", "generators"):
-            if getattr(self, name) != fields[name].default:
-                other = "gcnn" if dense else "dense"
-                raise ValueError(f"{name} is for child.kind={other}, but child.kind is {self.child.kind}; leave it out")
-        if dense and self.environment.reference != "untied":
+        """Refuse what another kind of child or agent alone heeds: it would be without effect."""
+        kind = self.child.kind
+        for name, theirs in {"space": "gcnn", "alphabet": "dense", "generators": "dense"}.items():
+            if kind != theirs and self._given(name):
+                raise ValueError(f"{name} is for child.kind={theirs}, but child.kind is {kind}; leave it out")
+        if kind != "gcnn" and self.environment.reference != "untied":
             raise ValueError(
                 f"environment.reference is {self.environment.reference!r}, which is for child.kind=gcnn, but "
-                "child.kind is dense; leave it out"
+                f"child.kind is {kind}; leave it out"
             )
+        if isinstance(self.agent, _LayerwiseConfig):
+            if kind != "equinas":
+                raise ValueError(f"agent {self.agent.name} is for child.kind=equinas, but child.kind is {kind}")
+            for name in ("environment", "budget", "selection"):
+                if self._given(name):
+                    raise ValueError(
+                        f"{name} is for agents that walk, but the agent is {self.agent.name}; leave it out"
+                    )
         return self
+
+    def _given(self, name: str) -> bool:
+        """Say whether a section says something."""
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
 
     def to_yaml(self) -> str:
         """Return every value, defaults too, as YAML that `load_config` reads."""

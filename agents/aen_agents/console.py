@@ -9,6 +9,9 @@ from aen_agents.run_folder import RunFolder
 
 def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> None:
     """Print winner, baseline, the difference and where the report is."""
+    if "methods" in summary:
+        _print_methods(console, summary, folder)
+        return
     table = Table(title=f"{summary['name']}, seed {summary['seed']}", title_justify="left")
     for heading in ("", "factors", "group", "validation", "test (95 % interval)", "parameters"):
         table.add_column(heading)
@@ -35,6 +38,31 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
         f"{summary['children_trained']} children trained in {summary['seconds']['total']:.0f} s"
     )
     lines.append(f"report: {folder.report_file}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_methods(console: Console, summary: JsonDict, folder: RunFolder) -> None:
+    """Print what each method came to."""
+    table = Table(title=f"{summary['name']}, {len(summary['methods'][0]['seeds'])} seeds", title_justify="left")
+    for heading in ("method", "groups of the best seed", "validation", "test (95 % interval)", "parameters"):
+        table.add_column(heading)
+    for row in summary["selection"]:
+        low, high = row["test_accuracy_interval"]
+        table.add_row(
+            row["title"],
+            row["group"],
+            f"{row['validation_accuracy_mean']:.1%}",
+            f"{row['test_accuracy_mean']:.1%} ({low:.1%} to {high:.1%})",
+            f"{row['parameters']:,}",
+        )
+    console.print(table)
+    lines = [
+        f"the best on validation: {summary['winner']['title']}",
+        _comparison(summary),
+        f"{summary['children_trained']} slices trained in {summary['seconds']['total']:.0f} s",
+        f"report: {folder.report_file}",
+    ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

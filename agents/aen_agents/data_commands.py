@@ -36,7 +36,7 @@ def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 def _list(_options: argparse.Namespace) -> int:
     from aen.data.benchmarks import ALIASES, BENCHMARKS, VARIANTS
     from aen.data.find import described_folders
-    from aen.data.sources import SOURCES
+    from aen.data.sources import SKIPPING_NAMES, SOURCES
     from aen.errors import DataError
 
     rows = [("name", "images", "classes", "size", "found in")]
@@ -55,6 +55,7 @@ def _list(_options: argparse.Namespace) -> int:
     sys.stdout.write("\n")
     for alias, name in ALIASES.items():
         sys.stdout.write(f"{alias} is {name}.\n")
+    sys.stdout.write(f"{' and '.join(SKIPPING_NAMES)} go on without the images whose files are missing.\n")
     for name, basis in BENCHMARKS.items():
         sys.stdout.write(f"{name}-VARIANT is {basis} with the moves of a variant.\n")
     sys.stdout.write(f"Variants: {', '.join(VARIANTS)}.\n")

@@ -13,6 +13,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
 
 from aen._typing import JsonDict
+from aen_agents.conclusion import conclude
 from aen_agents.config import DQNConfig
 from aen_agents.environments import make_environment
 from aen_agents.events import StageStarted
@@ -188,6 +189,10 @@ class DQNExplorer:
         """Return the accuracy of each class met, in the order of the first visits; none that diverged."""
         visits = self.visits
         return {key: a for key, a in visits.accuracy_of_class.items() if key not in visits.diverged}
+
+    def conclude(self) -> JsonDict:
+        """Select on fresh seeds, compare, and look at the test images once."""
+        return conclude(self.task, self.found())
 
     def figures(self) -> JsonDict:
         """Return the counts of visits."""

@@ -6,7 +6,7 @@ import gymnasium as gym
 
 import aen_envs  # noqa: F401 - registers the environments
 from aen.errors import SpecError
-from aen.spaces import DecompositionSpace, GCNNSpace
+from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace
 from aen_agents.explorer import Task
 
 
@@ -20,6 +20,8 @@ def make_environment(task: Task) -> gym.Env[Any, Any]:
     own: dict[str, Any]
     if isinstance(space, DecompositionSpace):
         name, own = "aen/GroupDecomposition-v0", {"child": space.child, "alphabet": space.table.alphabet}
+    elif isinstance(space, LayerwiseDecompositionSpace):
+        name, own = "aen/LayerwiseGroup-v0", {"child": space.child, "alphabet": space.table.alphabet}
     elif isinstance(space, GCNNSpace):
         name, own = "aen/GCNNDesign-v0", {"space": space, "reference": settings.reference}
     else:

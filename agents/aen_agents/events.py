@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from aen._typing import JsonDict
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -16,12 +18,14 @@ class StageStarted:
     """A stage begins.
 
     Attributes:
-        name: ``explore``, ``select`` or ``compare``.
-        total: how many children it will come to at most.
+        name: ``explore``, ``select``, ``compare`` or ``test``.
+        total: how much it will come to at most.
+        unit: of what.
     """
 
     name: str
     total: int
+    unit: str = "children"
 
 
 @dataclass(frozen=True)
@@ -87,5 +91,43 @@ class Retrained:
     accuracy: float
 
 
-Event = Notice | StageStarted | Visited | Trained | Retrained
+@dataclass(frozen=True)
+class SliceTrained:
+    """A child of a layer-wise method was trained for one more slice: a generation's part of an epoch, or an epoch.
+
+    Attributes:
+        method: its name, such as ``equinas_e`` or ``static_c4``.
+        seed: of the method's run; the initial weights, the batches and all choices follow from it.
+        slice: number of the slice from 1; the generation of an evolutionary search.
+        epochs: trained so far along the chain of parents, this slice counted.
+        key: of the evaluation.
+        parent: key of the evaluation from whose weights it went on, or None.
+        factors: the groups, for display.
+        groups: of the layers in their order; a mixed child has none.
+        class_key: the canonical class.
+        accuracy: validation accuracy.
+        train_loss: mean cross-entropy on the training images.
+        parameters: number of free parameters.
+        selected: whether it went on: always, but in an evolutionary search only the next population does.
+        record: what the child notes: `distance_to_base` of each layer and, of a mixed child, `temperature`, `alphas`
+            and `shares`, a list for each layer; None if it diverged.
+    """
+
+    method: str
+    seed: int
+    slice: int
+    epochs: float
+    key: str
+    parent: str | None
+    factors: str
+    groups: tuple[str, ...]
+    class_key: str
+    accuracy: float
+    train_loss: float
+    parameters: int
+    selected: bool
+    record: JsonDict | None
+
+
+Event = Notice | StageStarted | Visited | Trained | SliceTrained | Retrained
 Listener = Callable[[Event], None]

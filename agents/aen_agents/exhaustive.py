@@ -10,6 +10,7 @@ from aen.evaluators import stream
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, compare, rank
 from aen.spaces import Space, SpaceClass
+from aen_agents.conclusion import conclude
 from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
 from aen_agents.explorer import Task
@@ -76,6 +77,10 @@ class ExhaustiveExplorer:
             if len(known) == len(self.seeds):
                 found[network_class.key] = fmean(known)
         return found
+
+    def conclude(self) -> JsonDict:
+        """Select on fresh seeds, compare, and look at the test images once."""
+        return conclude(self.task, self.found())
 
     def figures(self) -> JsonDict:
         """Return counts, and the whole space once it is known."""

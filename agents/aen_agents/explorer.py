@@ -8,7 +8,7 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.evaluators import Evaluator
 from aen.spaces import Space
-from aen_agents.config import ExhaustiveConfig, SearchConfig
+from aen_agents.config import EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener
 from aen_agents.run_folder import RunFolder
 
@@ -19,6 +19,7 @@ class Task:
 
     Attributes:
         config: the search.
+        child: the baseline's child.
         space: the children to choose among.
         planted: the child with the group by which the images were moved, if they were and it is known.
         evaluator: trains children or looks them up.
@@ -28,6 +29,7 @@ class Task:
     """
 
     config: SearchConfig
+    child: ChildSpec
     space: Space
     planted: ChildSpec | None
     evaluator: Evaluator
@@ -64,6 +66,13 @@ class Explorer(Protocol):
         """
         ...
 
+    def conclude(self) -> JsonDict:
+        """Return what the summary says of the winner and the baseline, once exploring is over.
+
+        Always ``winner``, ``baseline``, ``winner_minus_baseline`` and ``selection``.
+        """
+        ...
+
 
 def make_explorer(task: Task) -> Explorer:
     """Return the agent that the config names."""
@@ -71,6 +80,10 @@ def make_explorer(task: Task) -> Explorer:
         from aen_agents.exhaustive import ExhaustiveExplorer
 
         return ExhaustiveExplorer(task, task.config.agent)
+    if isinstance(task.config.agent, EquiNASEConfig | EquiNASDConfig):
+        from aen_agents.layerwise import LayerwiseExplorer
+
+        return LayerwiseExplorer(task, task.config.agent)
     from aen_agents.dqn import DQNExplorer  # imports Stable-Baselines3, which takes seconds
 
     return DQNExplorer(task, task.config.agent)

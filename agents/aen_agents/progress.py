@@ -15,12 +15,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from aen_agents.events import Event, Notice, Retrained, StageStarted, Trained, Visited
+from aen_agents.events import Event, Notice, Retrained, SliceTrained, StageStarted, Trained, Visited
 
 _TITLES = {
     "explore": "exploring",
     "select": "selecting on fresh seeds",
     "compare": "comparing with the data's own group",
+    "test": "meeting the test images",
 }
 LOG_EVERY = 10
 
@@ -88,10 +89,13 @@ class ConsoleProgress:
             self._done, self._total = 0, event.total
             title = _TITLES.get(event.name, event.name)
             self._task = self._progress.add_task(title, total=event.total, note="")
-            self._log(f"{title}: {event.total} children")
+            self._log(f"{title}: {event.total} {event.unit}")
         elif isinstance(event, Visited):
             note = f"best {event.best:.1%}  epsilon {event.epsilon:.2f}  {event.factors}: {event.accuracy:.1%}"
             self._advance(event.visits, note, changed=event.first)
+        elif isinstance(event, SliceTrained):
+            note = f"{event.method}, seed {event.seed}, slice {event.slice}: {event.accuracy:.1%}  {event.factors}"
+            self._advance(self._done + 1, note, changed=True)
         elif isinstance(event, Trained | Retrained):
             self._advance(self._done + 1, f"{event.factors}: {event.accuracy:.1%}", changed=True)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.config import SearchConfig, load_config
-from aen_agents.events import Trained, Visited
+from aen_agents.events import SliceTrained, Trained, Visited
 
 _MEND = "Move it away and run the search again with this --out: nothing is trained again."
 _STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
-_LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained)]
+_LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained, SliceTrained)]
 _SUMMARY_KEYS = {
     "interrupted": _STARTED,
     "complete": _STARTED | {"winner", "baseline", "winner_minus_baseline", "selection", "states_visited"},

@@ -17,8 +17,7 @@ from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.training import available_cores, check_device, check_threads, cpu_threads
-from aen_agents.conclusion import conclude
-from aen_agents.config import ExhaustiveConfig, SearchConfig
+from aen_agents.config import DQNConfig, ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener, Notice
 from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.factors import factors_of
@@ -84,6 +83,7 @@ class Search:
                 self._notice(remark)
             task = Task(
                 config=self.config,
+                child=self.child,
                 space=self.space,
                 planted=self._planted(),
                 evaluator=evaluator,
@@ -97,7 +97,7 @@ class Search:
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 summary |= factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
-                summary |= conclude(task, explorer.found())
+                summary |= explorer.conclude()
                 summary["status"] = "complete"
             finally:
                 summary |= explorer.figures() | {"children_trained": evaluator.trained}
@@ -115,14 +115,15 @@ class Search:
             workers=self._workers(),
             population=self._population(),
             weights_folder=folder.weights,
+            debug=self.config.debug,
         )
 
     def _workers(self) -> int:
-        """Return how many processes train: a walk step by step has work for one, a known list for every core."""
+        """Return how many processes train: a walk step by step has work for one, the others for every core."""
         settings = self.config.evaluator
         if settings.workers is not None:
             return settings.workers
-        if isinstance(self.config.agent, ExhaustiveConfig) and settings.device == "cpu":
+        if not isinstance(self.config.agent, DQNConfig) and settings.device == "cpu":
             return max(available_cores() // settings.threads, 1)
         return 1
 

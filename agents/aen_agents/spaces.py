@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from aen.children import ChildSpec, DenseSpec, GCNNSpec, TrainingSpec
+from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec, Source, find_source, pinned
 from aen.errors import DataError, GroupError
-from aen.groups import Alphabet, Generator, check_enumerable, load_classes
-from aen.spaces import DecompositionSpace, GCNNSpace, Space
-from aen_agents.config import DenseConfig, SearchConfig
+from aen.groups import Alphabet, Generator, check_enumerable, load_classes, load_layerwise_classes
+from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, LayerwiseGroupSpace, Space
+from aen_agents.config import DenseConfig, EquiNASConfig, GCNNConfig, SearchConfig
 
 
 def child_of(config: SearchConfig) -> ChildSpec:
@@ -16,6 +16,8 @@ def child_of(config: SearchConfig) -> ChildSpec:
     Raises:
         AenError: there is no such data set, or no such child for it.
     """
+    if isinstance(config.child, EquiNASConfig):
+        return equinas_child_of(config)
     return dense_child_of(config) if isinstance(config.child, DenseConfig) else gcnn_space_of(config).child
 
 
@@ -41,10 +43,28 @@ def dense_child_of(config: SearchConfig) -> DenseSpec:
     )
 
 
+def equinas_child_of(config: SearchConfig) -> EquiNASSpec:
+    """Return the child of a config whose layers have a group each: no symmetry anywhere."""
+    settings = config.child
+    if not isinstance(settings, EquiNASConfig):
+        raise GroupError(f"child.kind is {settings.kind!r}; a group for each layer is for child.kind=equinas.")
+    data, source = _data_of(config)
+    child = EquiNASSpec(
+        data=data,
+        classes=source.classes,
+        side=source.side,
+        channels=source.channels,
+        **settings.model_dump(exclude={"kind"}),
+        training=TrainingSpec(**config.training.model_dump()),
+        seed=config.seed,
+    )
+    return child.with_layer_groups(("C1",) * len(child.layer_groups))
+
+
 def gcnn_space_of(config: SearchConfig) -> GCNNSpace:
     """Return the space of a config whose children are G-CNNs."""
     settings = config.child
-    if isinstance(settings, DenseConfig):
+    if not isinstance(settings, GCNNConfig):
         raise GroupError(f"child.kind is {settings.kind!r}; the G-CNN design space is for child.kind=gcnn.")
     data, source = _data_of(config)
     child = GCNNSpec(
@@ -79,6 +99,8 @@ def check_space(config: SearchConfig) -> None:
             check_enumerable(alphabet_of(config), grids)
         except GroupError as error:
             raise GroupError(f"alphabet on the grids {list(grids)}: {error}") from error
+    elif isinstance(config.child, EquiNASConfig):
+        space_of(config)
     else:
         gcnn_space_of(config)
         if config.child.backend == "escnn":
@@ -89,10 +111,14 @@ def check_space(config: SearchConfig) -> None:
 
 def space_of(config: SearchConfig) -> Space:
     """Return the space of a config; on large grids its classes take seconds, the first time."""
+    if isinstance(config.child, EquiNASConfig):
+        return LayerwiseGroupSpace(equinas_child_of(config))
     if not isinstance(config.child, DenseConfig):
         return gcnn_space_of(config)
-    child = dense_child_of(config)
-    return DecompositionSpace(child, load_classes(alphabet_of(config), child.grids))
+    child, alphabet = dense_child_of(config), alphabet_of(config)
+    if config.child.layerwise:
+        return LayerwiseDecompositionSpace(child, load_layerwise_classes(alphabet, child.grids))
+    return DecompositionSpace(child, load_classes(alphabet, child.grids))
 
 
 def _data_of(config: SearchConfig) -> tuple[DataSpec, Source]:

@@ -12,13 +12,17 @@ import gymnasium
 if TYPE_CHECKING:
     from aen_envs.gcnn_design import GCNNDesignEnv as GCNNDesignEnv
     from aen_envs.group_decomposition import GroupDecompositionEnv as GroupDecompositionEnv
+    from aen_envs.layerwise_group import LayerwiseGroupEnv as LayerwiseGroupEnv
+    from aen_envs.layerwise_relaxation import LayerwiseRelaxationEnv as LayerwiseRelaxationEnv
 
-__all__ = ["ENVIRONMENT_IDS", "GCNNDesignEnv", "GroupDecompositionEnv"]
+__all__ = ["ENVIRONMENT_IDS", "GCNNDesignEnv", "GroupDecompositionEnv", "LayerwiseGroupEnv", "LayerwiseRelaxationEnv"]
 
 # Strings, not classes: torch is imported when an environment is made, not when it is registered.
 _ENTRY_POINTS = {
     "aen/GroupDecomposition-v0": "aen_envs.group_decomposition:GroupDecompositionEnv",
     "aen/GCNNDesign-v0": "aen_envs.gcnn_design:GCNNDesignEnv",
+    "aen/LayerwiseGroup-v0": "aen_envs.layerwise_group:LayerwiseGroupEnv",
+    "aen/LayerwiseRelaxation-v0": "aen_envs.layerwise_relaxation:LayerwiseRelaxationEnv",
 }
 ENVIRONMENT_IDS = tuple(_ENTRY_POINTS)
 
@@ -36,4 +40,12 @@ def __getattr__(name: str) -> object:
         from aen_envs.gcnn_design import GCNNDesignEnv
 
         return GCNNDesignEnv
+    if name == "LayerwiseGroupEnv":
+        from aen_envs.layerwise_group import LayerwiseGroupEnv
+
+        return LayerwiseGroupEnv
+    if name == "LayerwiseRelaxationEnv":
+        from aen_envs.layerwise_relaxation import LayerwiseRelaxationEnv
+
+        return LayerwiseRelaxationEnv
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from aen.groups import Decomposition
 from aen.pictures import orbit_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+# Colours of what is chosen and of what is not.
+CHOSEN, FREE = "#2a9d8f", "#e5e7eb"
 
 
 @dataclass(frozen=True)
@@ -47,32 +56,62 @@ def draw_text(scene: Scene) -> str:
 
 def draw_picture(scene: Scene) -> npt.NDArray[np.uint8]:
     """Return the scene as an RGB picture, ``[360, 960, 3]``."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.6, 3.6), dpi=100, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
+    figure = new_figure()
     drawn = scene.decomposition is not None
     axes = figure.subplots(1, 3 if drawn else 2, width_ratios=[1.1, 1, 1.5] if drawn else [1, 1.6])
     chosen, curve = axes[0], axes[-1]
 
     places = np.arange(len(scene.names))
-    colours = ["#2a9d8f" if bit else "#e5e7eb" for bit in scene.bits]
+    colours = [CHOSEN if bit else FREE for bit in scene.bits]
     chosen.barh(places, 1, color=colours, height=0.8)
     title = "chosen factors" if drawn else f"chosen, group {scene.group}"
     chosen.set(title=title, xticks=[], xlim=(0, 1), yticks=places, yticklabels=scene.names)
     chosen.invert_yaxis()
-    chosen.tick_params(left=False, labelsize=8)
+    chosen.tick_params(left=False, labelsize=min(8, 150 / len(places)))
 
     if scene.decomposition is not None:
         axes[1].imshow(orbit_picture(scene.decomposition, scene.side))
         axes[1].set(title=f"orbits of {scene.group}", xticks=[], yticks=[])
 
-    curve.axhline(scene.baseline, color="#6b7280", linestyle="--", linewidth=1, label=scene.reference)
-    curve.plot(scene.accuracies, color="#2a9d8f", marker="o", markersize=3, label="visited")
-    curve.set(title=f"validation accuracy {scene.accuracies[-1]:.1%}", xlabel="step")
-    curve.legend(loc="lower right", fontsize=8)
-    for place in (chosen, curve):
-        place.spines[["top", "right"]].set_visible(False)
+    draw_curve(curve, scene.accuracies, scene.baseline, scene.reference)
+    chosen.spines[["top", "right"]].set_visible(False)
+    return pixels(figure)
+
+
+def new_figure() -> "Figure":
+    """Return a figure of the size of all pictures, apart from those that the user draws with pyplot."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 3.6), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def draw_curve(
+    axes: "Axes", accuracies: Sequence[float], baseline: float, reference: str, *, step: str = "step"
+) -> None:
+    """Draw the accuracies of an episode and, dashed, that by which they are measured.
+
+    Args:
+        axes: where.
+        accuracies: of every child so far.
+        baseline: of the child by which the others are measured.
+        reference: what to call it.
+        step: what lies between one child and the next.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    axes.axhline(baseline, color="#6b7280", linestyle="--", linewidth=1, label=reference)
+    axes.plot(accuracies, color=CHOSEN, marker="o", markersize=3, label="visited")
+    axes.set(title=f"validation accuracy {accuracies[-1]:.1%}", xlabel=step)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="lower right", fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def pixels(figure: "Figure") -> npt.NDArray[np.uint8]:
+    """Return a figure as an RGB picture, ``[360, 960, 3]``."""
+    canvas = cast("FigureCanvasAgg", figure.canvas)
     canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from aen.children import ChildSpec
 from aen.errors import SpecError, did_you_mean
-from aen.evaluators import Evaluator, LocalEvaluator, evaluate
+from aen.evaluators import Evaluator, evaluate
 from aen.results import Evaluation
+from aen_envs.child_env import ChildEnv
 from aen_envs.rendering import Scene, draw_picture, draw_text
 from aen_envs.rewards import REWARDS, RewardKind
 
@@ -21,7 +22,7 @@ _TOGGLED = 2
 Choices = npt.NDArray[np.integer[Any]]
 
 
-class SpaceEnv(gym.Env[Choices, np.int64]):
+class SpaceEnv(ChildEnv[Choices]):
     """A walk through the states of a space, one change of one place at a time.
 
     A place of two choices has one action, which toggles it; a place of more has two, which go on to the next and back
@@ -39,8 +40,6 @@ class SpaceEnv(gym.Env[Choices, np.int64]):
         SpecError: an unknown reward or render mode, or a horizon below 1.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
-
     def __init__(
         self,
         sizes: Sequence[int],
@@ -51,20 +50,11 @@ class SpaceEnv(gym.Env[Choices, np.int64]):
         horizon: int,
         render_mode: str | None,
     ) -> None:
-        super().__init__()
+        super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
         if reward not in REWARDS:
             raise SpecError(f"unknown reward {reward!r}{did_you_mean(str(reward), REWARDS)}.")
-        if horizon < 1:
-            raise SpecError(f"horizon is {horizon}; an episode needs at least 1 step.")
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            modes = self.metadata["render_modes"]
-            raise SpecError(f"unknown render_mode {render_mode!r}{did_you_mean(render_mode, modes)}.")
-        self._owns_evaluator = evaluator is None
-        self.evaluator: Evaluator = evaluator or LocalEvaluator()
         self.reward = reward
         self.stop_action = stop_action
-        self.horizon = horizon
-        self.render_mode = render_mode
         self.sizes = tuple(sizes)
         # What each action does: the place that it changes, and by how much.
         self.changes = tuple(
@@ -73,9 +63,6 @@ class SpaceEnv(gym.Env[Choices, np.int64]):
         self.observation_space = self._observation_space()
         self.action_space = gym.spaces.Discrete(len(self.changes) + stop_action)
         self._state: Choices = self._array([0] * len(self.sizes))
-        self._accuracies: list[float] = []
-        self._baseline = 0.0
-        self._met: set[str] = set()
 
     @abstractmethod
     def spec_of(self, state: Sequence[int]) -> ChildSpec:
@@ -130,14 +117,11 @@ class SpaceEnv(gym.Env[Choices, np.int64]):
 
     def step(self, action: np.int64 | int) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
         """Change a place, or stop."""
-        if not self._accuracies:
-            raise SpecError("step was called before reset; call reset first.")
-        if action not in self.action_space:
-            raise SpecError(f"action is {action!r}; choose 0 to {int(self.action_space.n) - 1}.")  # type: ignore[attr-defined]
-        stopped = int(action) == len(self.changes)
+        number = self._check_action(action)
+        stopped = number == len(self.changes)
         state = self._state.copy()
         if not stopped:
-            place, step = self.changes[int(action)]
+            place, step = self.changes[number]
             state[place] = (int(state[place]) + step) % self.sizes[place]
         # The state changes only when its child is there: an evaluator that fails leaves everything as it was.
         spec = self.spec_of(state.tolist())
@@ -149,16 +133,13 @@ class SpaceEnv(gym.Env[Choices, np.int64]):
         truncated = not stopped and len(self._accuracies) > self.horizon
         return self._state.copy(), reward, stopped, truncated, self._info(spec, evaluation)
 
-    def render(self) -> Any:  # noqa: ANN401 - gymnasium: RenderFrame, which is Any
-        """Return the scene as text or as an RGB picture, by the render mode."""
-        if self.render_mode is None or not self._accuracies:
-            return None
-        return draw_text(self.scene()) if self.render_mode == "ansi" else draw_picture(self.scene())
+    def text(self) -> str:
+        """Return the scene as text."""
+        return draw_text(self.scene())
 
-    def close(self) -> None:
-        """Close the evaluator, unless it was handed in: others may use it."""
-        if self._owns_evaluator:
-            self.evaluator.close()
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """Return the scene as an RGB picture."""
+        return draw_picture(self.scene())
 
     def _number(self) -> int:
         """Return the state as one number, its first place counting least: bits as a bit mask."""
@@ -168,17 +149,4 @@ class SpaceEnv(gym.Env[Choices, np.int64]):
         return number
 
     def _info(self, spec: ChildSpec, evaluation: Evaluation) -> dict[str, Any]:
-        met = evaluation.class_key in self._met
-        self._met.add(evaluation.class_key)
-        return {
-            "accuracy": evaluation.validation_accuracy,
-            "baseline_accuracy": self._baseline,
-            "status": evaluation.status,
-            "state": self._number(),
-            "factors": spec.name,
-            "class_key": evaluation.class_key,
-            "group": spec.group,
-            "parameters": evaluation.parameters,
-            "looked_up": met,
-            "seconds": evaluation.seconds,
-        }
+        return self._describe(spec, evaluation, state=self._number(), met_as=evaluation.class_key)

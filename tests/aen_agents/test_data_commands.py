@@ -40,10 +40,10 @@ def test_list_shows_every_name_and_where_it_is(folder: Path, capsys: pytest.Capt
     assert main(["data", "list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = {line.split()[0]: line for line in lines if line}
-    assert rows["digits"].endswith("8x8      scikit-learn")
-    assert rows["mnist"].endswith(f"28x28    {folder}/MNIST/raw")
+    assert rows["digits"].endswith("8x8        scikit-learn")
+    assert rows["mnist"].endswith(f"28x28      {folder}/MNIST/raw")
     assert rows["rotmnist-rebuilt"].endswith(f"made from mnist: {folder}/MNIST/raw")
-    assert rows["svhn"].endswith("32x32x3  not found")
+    assert rows["svhn"].endswith("32x32x3    not found")
     assert "60,000 + 10,000" in rows["fashion_mnist"]
     assert lines[-1].startswith(f"Looked for in {folder}, data (no such folder)")
 
@@ -55,6 +55,31 @@ def test_list_goes_on_after_a_data_set_that_cannot_be_used(folder: Path, capsys:
     out = capsys.readouterr().out
     assert "unusable: " in out
     assert "svhn" in out
+
+
+def test_large_images_are_listed_without_being_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # What is listed is not opened: these files hold nothing.
+    fake_data.write(folder / "Galaxy10_DECals.h5", b"")
+    fake_data.write(folder / "isic/ISIC_2019_Training_GroundTruth.csv", b"")
+    (folder / "isic/ISIC_2019_Training_Input").mkdir()
+    assert main(["data", "list"]) == 0
+    rows = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert f"galaxy10 17,736 10 256x256x3 {folder}" in rows
+    assert f"galaxy10-64 17,736 10 64x64x3 made from galaxy10: {folder}" in rows
+    assert f"isic 25,331 8 256x256x3 {folder}/isic" in rows
+    assert f"isic-64 25,331 8 64x64x3 made from isic: {folder}/isic" in rows
+    assert "isic:skip-missing and isic-64:skip-missing go on without the images whose files are missing." in rows
+
+
+def test_check_says_what_is_missing_or_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = fake_data.write_isic(folder)
+    (folder / "ISIC_2019_Training_Input" / f"{written.names[0]}.jpg").unlink()
+    assert main(["data", "check", "isic-64"]) == 2
+    assert "lacks 1 of the 16 images" in capsys.readouterr().err
+    assert main(["data", "check", "isic-64:skip-missing"]) == 0
+    out = capsys.readouterr().out
+    assert "all: 15 images; per class: 1 2 2 2 2 2 2 2\n" in out
+    assert out.endswith("note: 15 images, where 25,331 were published\nisic-64:skip-missing is ok\n")
 
 
 def test_check_says_ok_or_what_is_wrong(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,6 +188,21 @@ def test_a_files_content_is_part_of_the_key(folder: Path) -> None:
     assert child_of(config("mine.npz")).key != before.key
     with pytest.raises(DataError, match="has changed: its sha256 does not begin with"):
         load_test_split(replace(before.data, split_seed=1))
+
+
+def test_which_images_are_there_is_part_of_the_key(folder: Path) -> None:
+    written = fake_data.write_isic(folder)
+    jpg = folder / "ISIC_2019_Training_Input" / f"{written.names[3]}.jpg"
+    sizes = {"train": 8, "validation": 4, "test": 3}
+    gcnn = SearchConfig.model_validate(
+        {"name": "skin", "child": {"kind": "gcnn"}, "data": {"name": "isic-64:skip-missing", **sizes}}
+    )
+    before = child_of(gcnn)
+    assert child_of(gcnn).key == before.key
+    jpg.unlink()
+    assert child_of(gcnn).key != before.key
+    with pytest.raises(DataError, match="has changed: other images are there than when isic-64:skip-missing@"):
+        load_dataset(before.data)
 
 
 def test_a_benchmark_is_used_by_name_and_its_moves_are_seen(folder: Path) -> None:

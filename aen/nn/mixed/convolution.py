@@ -41,6 +41,7 @@ class MixedConv2d(FilterBankConv2d):
         skip: one more branch, which lets the input through; channels and sides must stay the same.
         weighting: see `aen.nn.mixture.Mixture`.
         keep_norm: see `aen.nn.mixture.Mixture`.
+        temperature: see `aen.nn.mixture.Mixture`.
         generator: source of the initial values; None takes torch's global one.
 
     Attributes:
@@ -65,6 +66,7 @@ class MixedConv2d(FilterBankConv2d):
         skip: bool = False,
         weighting: Weighting = "softmax",
         keep_norm: bool = True,
+        temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(kernel_size, stride=stride, padding=padding, dilation=dilation)
@@ -91,6 +93,7 @@ class MixedConv2d(FilterBankConv2d):
             skip=skip,
             weighting=weighting,
             keep_norm=keep_norm,
+            temperature=temperature,
         )
         self.bias_tables = nn.ModuleList(OrbitTable.of_members(o.field_channels().T) for o in outs) if bias else None
         drawn = [fan_in_values((o.fields,), fan_in, generator) for o in outs] if bias else []
@@ -117,6 +120,10 @@ class MixedConv2d(FilterBankConv2d):
         p = self.mixture.strengths()
         parts = [p[i] * table(own) for i, (table, own) in enumerate(zip(self.bias_tables, self.biases, strict=True))]
         return torch.stack(parts).sum(dim=0)
+
+    def base_table(self, group: PlanarGroup) -> OrbitTable:
+        """Return how the values of filters tied by a group are expanded to the whole filter bank."""
+        return filter_table(self.in_type.regroup(group), self.out_type.regroup(group), self.window.kernel_size)
 
     @torch.no_grad()
     def discretise(self) -> GroupConv2d | Pointwise:

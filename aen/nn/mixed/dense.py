@@ -23,6 +23,7 @@ class MixedSymmetrizedLinear(nn.Module):
         decompositions: one per branch.
         weighting: see `aen.nn.mixture.Mixture`.
         keep_norm: see `aen.nn.mixture.Mixture`.
+        temperature: see `aen.nn.mixture.Mixture`.
         generator: source of the initial values; None takes torch's global one.
 
     Attributes:
@@ -38,6 +39,7 @@ class MixedSymmetrizedLinear(nn.Module):
         *,
         weighting: Weighting = "softmax",
         keep_norm: bool = True,
+        temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -49,6 +51,7 @@ class MixedSymmetrizedLinear(nn.Module):
             [branch.orbit_values("weight").detach().clone() for branch in branches],
             weighting=weighting,
             keep_norm=keep_norm,
+            temperature=temperature,
         )
         self.bias = nn.Parameter(torch.zeros(out_grid**2))
 

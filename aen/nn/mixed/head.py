@@ -11,6 +11,7 @@ from aen.nn.fields import FieldType
 from aen.nn.group_head import InvariantLinear, SpatialMeanLinear
 from aen.nn.mixed.groups import check_groups, common_group
 from aen.nn.mixture import Mixture, Weighting
+from aen.nn.tying import OrbitTable
 
 
 class MixedInvariantLinear(SpatialMeanLinear):
@@ -22,6 +23,7 @@ class MixedInvariantLinear(SpatialMeanLinear):
         groups: subgroups of the channels' base.
         weighting: see `aen.nn.mixture.Mixture`.
         keep_norm: see `aen.nn.mixture.Mixture`.
+        temperature: see `aen.nn.mixture.Mixture`.
         generator: source of the initial values; None takes torch's global one.
     """
 
@@ -33,6 +35,7 @@ class MixedInvariantLinear(SpatialMeanLinear):
         *,
         weighting: Weighting = "softmax",
         keep_norm: bool = True,
+        temperature: float = 1.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -46,6 +49,7 @@ class MixedInvariantLinear(SpatialMeanLinear):
             [branch.weight.detach().reshape(-1) for branch in branches],
             weighting=weighting,
             keep_norm=keep_norm,
+            temperature=temperature,
         )
         self.bias = nn.Parameter(branches[0].bias.detach())
 
@@ -58,6 +62,10 @@ class MixedInvariantLinear(SpatialMeanLinear):
         """Return the whole matrix."""
         full: Tensor = self.mixture(self.mixture.strengths())
         return full.view(self.out_features, self.in_type.channels)
+
+    def base_table(self, group: PlanarGroup) -> OrbitTable:
+        """Return how the values of a matrix tied by a group are expanded to the whole matrix."""
+        return InvariantLinear(self.in_type.regroup(group), self.out_features, draw=False).weight_table
 
     @torch.no_grad()
     def discretise(self) -> InvariantLinear:

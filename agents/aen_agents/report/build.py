@@ -162,11 +162,11 @@ def _pictures(
 
     if "winner" in summary:
         winner = ChildSpec.from_json(summary["winner"]["spec"])
-        if isinstance(winner, DenseSpec) and winner.decomposition.factors:
+        if isinstance(winner, DenseSpec) and (winner.decomposition.factors or winner.layers):
             add(
                 "What the winner ties together",
                 "Cells of one colour are one orbit: the group moves them onto each other; they share weights.",
-                figures.orbit_pictures(winner.decomposition, winner.grids),
+                figures.orbit_pictures(winner),
             )
         rows = [
             (

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
+from aen.children import DenseSpec
 from aen.data import Split
 from aen.groups import Decomposition
 from aen.pictures import orbit_picture
@@ -133,18 +134,22 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]])
         return as_svg(figure)
 
 
-def orbit_pictures(decomposition: Decomposition, sides: Sequence[int]) -> str:
-    """Draw which cells are tied, on every different grid of a child and on an untied one beside it."""
-    different = list(dict.fromkeys(sides))
+def orbit_pictures(spec: DenseSpec) -> str:
+    """Draw which cells are tied, on every different grid of a child or of each of its layers, beside an untied grid."""
+    if spec.layers:
+        layers = enumerate(zip(spec.layers, spec.layer_shapes, strict=True), start=1)
+        panels = [
+            (f"layer {n}, {side}x{side}", layer, side) for n, (layer, shape) in layers for side in dict.fromkeys(shape)
+        ]
+    else:
+        panels = [(f"tied {side}x{side}", spec.decomposition, side) for side in dict.fromkeys(spec.grids)]
+    panels = [(f"untied {spec.side}x{spec.side}", Decomposition(), spec.side), *panels]
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(1.6 * (len(different) + 1), 1.9), layout="constrained")
-        axes = figure.subplots(1, len(different) + 1, squeeze=False)[0]
-        axes[0].imshow(orbit_picture(Decomposition(), different[0]))
-        axes[0].set_title(f"untied {different[0]}x{different[0]}", fontsize=9)
-        for place, side in zip(axes[1:], different, strict=True):
+        figure = Figure(figsize=(1.6 * len(panels), 1.9), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for place, (title, decomposition, side) in zip(axes, panels, strict=True):
             place.imshow(orbit_picture(decomposition, side))
-            place.set_title(f"tied {side}x{side}", fontsize=9)
-        for place in axes:
+            place.set_title(title, fontsize=9)
             place.set(xticks=[], yticks=[])
         return as_svg(figure)
 

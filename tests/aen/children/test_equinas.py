@@ -188,7 +188,7 @@ def test_the_published_child_is_not_equivariant_where_its_windows_leave_a_rest()
 
 def test_the_published_layers():
     child = build_child(EquiNASSpec(width=1, published=True))
-    assert [type(part).__name__ for part in child.head] == ["Flatten", "Linear", "_DenseNorm", "ELU", "Linear"]
+    assert [type(part).__name__ for part in child.head] == ["Flatten", "Linear", "DenseNorm", "ELU", "Linear"]
     pools = [layer for layer in child.layers if isinstance(layer, SpatialPool2d)]
     windows = [(pool.window.kernel_size, pool.window.stride, pool.window.padding, pool.kind) for pool in pools]
     assert windows == [(3, 2, 1, "mean")] * 3 + [(4, 4, 0, "mean")]
@@ -575,7 +575,15 @@ OTHERS = {
     "keep_norm": False,
     "published": True,
     "poolings": (3,),
+    "parent": "0123456789abcdef01234567",
+    "alpha_learning_rate": 0.0,
+    "alpha_data": "halves",
+    "prior": True,
+    "temperature": 0.5,
+    "penalty": 1e-6,
+    "drawn_as": "D4",
 }
+OF_MIXED = {"mixed", "skip", "weighting", "keep_norm", "alpha_learning_rate", "alpha_data", "prior", "temperature"}
 
 
 def test_every_field_has_another_value():
@@ -584,7 +592,8 @@ def test_every_field_has_another_value():
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_key_depends_on_every_field(name):
-    start = {"mixed": ("C1", "D4")} if name in {"mixed", "skip", "weighting", "keep_norm"} else {}
+    start = {"mixed": ("C1", "D4")} if name in OF_MIXED | {"penalty"} else {}
+    start |= {"weighting": "sum"} if name == "penalty" else {}
     spec, other = (EquiNASSpec(**(SMALL | start | changes)) for changes in ({}, {name: OTHERS[name]}))
     assert getattr(other, name) != getattr(spec, name)
     assert other.key != spec.key

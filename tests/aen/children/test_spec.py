@@ -50,7 +50,8 @@ def names_of(kind):
 
 
 def test_every_field_has_another_value_here():
-    assert names_of(DenseSpec) == {*OTHER, "data", "training"}
+    # For layers see test_layerwise_dense.py; a parent is refused.
+    assert names_of(DenseSpec) == {*OTHER, "layers", "parent", "data", "training"}
     assert names_of(DataSpec) == set(OTHER_DATA)
     assert names_of(TrainingSpec) == {*OTHER_TRAINING, *SGD}
 

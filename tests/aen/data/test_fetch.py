@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import aen.data.fetch
-from aen.data import find_source
+from aen.data import find_source, galaxy10
+from aen.data.check import check_data
 from aen.data.fetch import fetch
 from aen.data.mirrors import RECIPES, Download, Recipe
 from aen.errors import DataError
@@ -271,11 +272,38 @@ def test_archives_are_unpacked_and_not_kept(server, data_folder, tmp_path, monke
     assert server.requests == []
 
 
+@pytest.mark.parametrize("name", ["galaxy10", "galaxy10-64"])
+def test_a_checksum_may_be_a_sha256(server, data_folder, tmp_path, monkeypatch, name):
+    written = fake_data.write_galaxy10(tmp_path / "origin", n=3)
+    content = (tmp_path / "origin" / galaxy10.FILE).read_bytes()
+    server.files = {f"/{galaxy10.FILE}": content}
+    known = Download(galaxy10.FILE, galaxy10.FILE, hashlib.sha256(content).hexdigest())
+    monkeypatch.setitem(RECIPES, "galaxy10", Recipe((server.url,), (known,)))
+    server.plan[f"/{galaxy10.FILE}"] = ["wrong", "good"]
+    with pytest.raises(DataError, match=r"checksum mismatch, the file's sha256 is [0-9a-f]{64}, not"):
+        quick(name)
+    quick(name)
+    assert names(data_folder) == [galaxy10.FILE]
+    assert check_data(name).files == ((data_folder / galaxy10.FILE, "as published"),)
+    np.testing.assert_array_equal(find_source("galaxy10").load().images.numpy(), written.images)
+    server.requests.clear()
+    quick(name)
+    assert server.requests == []
+    (data_folder / galaxy10.FILE).write_bytes(content + b"more")
+    with pytest.raises(
+        DataError, match=r"checksum mismatch, its sha256 is [0-9a-f]{64}, not .*aen data fetch galaxy10"
+    ):
+        check_data(name)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("digits", "comes with scikit-learn; there is nothing to fetch"),
         ("asl", "cannot be fetched. Get it from https://www.kaggle.com"),
+        ("isic", "cannot be fetched. Get it from https://challenge.isic-archive.com/.* here: ISIC_2019_Training_Gr"),
+        ("isic-64", "data set 'isic' cannot be fetched"),
+        ("isic-64:skip-missing", "data set 'isic' cannot be fetched"),
         ("mine.npz", "is a file of your own"),
         ("mnits", "unknown data set 'mnits'.*did you mean 'mnist'"),
         ("../mnist", "unknown data set"),
@@ -298,7 +326,7 @@ def test_every_recipe_is_of_a_source_and_puts_its_files_where_they_are_looked_fo
     for name, recipe in RECIPES.items():
         looked_for = {file for layout in find_source(name).layouts for file in layout.files}
         for file in recipe.files:
-            assert re.fullmatch("[0-9a-f]{32}", file.md5)
+            assert re.fullmatch("[0-9a-f]{32}|[0-9a-f]{64}", file.checksum)
             for target in [place for _, place in file.unpack] or [file.target]:
                 assert target.removesuffix(".gz") in looked_for
         assert all(re.fullmatch("https?://.*/", mirror) for mirror in recipe.mirrors)

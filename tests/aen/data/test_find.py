@@ -39,6 +39,15 @@ def test_without_aen_data_the_first_folder_is_here(data_folder, monkeypatch, val
         ("svhn", "Or put train_32x32.mat, test_32x32.mat into .*data_sets"),
         ("asl", "Get it from https://www.kaggle.com/.*Or put sign_mnist_train.csv"),
         ("rotmnist-rebuilt", "data set 'mnist' was not found"),
+        (
+            "galaxy10-64",
+            "data set 'galaxy10' .* aen data fetch galaxy10. Or put Galaxy10_DECals.h5 into .*data_sets[.]$",
+        ),
+        (
+            "isic",
+            "Get it from https://challenge.isic-archive.com/.*Truth.csv, ISIC_2019_Training_Input/ into .*sets[.]$",
+        ),
+        ("isic-64:skip-missing", "data set 'isic' was not found"),
         ("gfashion_mnist-rot90", "data set 'fashion_mnist' was not found"),
     ],
 )

@@ -1,0 +1,75 @@
+"""The layers of EquiNAS's backbone in a row, and the batch norms that only it has."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import batch_norm
+
+from aen.children.equinas import LAST_POOL, EquiNASSpec
+from aen.groups.planar import PlanarGroup
+from aen.nn.fields import FieldType
+from aen.nn.group_conv import GroupConv2d, LiftingConv2d
+from aen.nn.group_head import InvariantLinear
+from aen.nn.group_norm import GroupBatchNorm2d
+from aen.nn.group_pool import Pointwise, SpatialPool2d
+from aen.nn.mixed import MixedConv2d, MixedInvariantLinear, common_group
+from aen.nn.module import EquivariantModule
+
+
+class DenseNorm(nn.BatchNorm1d):
+    """Batch norm that takes a batch of a single image in training mode, too, by its running statistics."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
+        """Return the normalised rows."""
+        if self.training and len(input) == 1:  # alone it has no variance
+            return batch_norm(input, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(input)
+
+    def export(self) -> nn.BatchNorm1d:
+        """Return torch's own."""
+        plain = nn.BatchNorm1d(self.num_features, eps=self.eps).to(self.weight)
+        plain.load_state_dict(self.state_dict())
+        return plain
+
+
+class ChannelNorm(Pointwise):
+    """Batch norm per channel, as published: equivariant only as long as the channels of a field are normed alike."""
+
+    def __init__(self, in_type: FieldType, function: nn.Module | None = None) -> None:
+        super().__init__(in_type, nn.BatchNorm2d(in_type.channels) if function is None else function)
+
+
+def backbone(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModule]:
+    """Return the layers of a child in a row."""
+    base = PlanarGroup.of(spec.base)
+    shared = common_group([PlanarGroup.of(name) for name in spec.mixed]) if spec.mixed else base
+    options: dict[str, Any] = {"weighting": spec.weighting, "keep_norm": spec.keep_norm, "generator": source}
+    options["temperature"] = spec.temperature
+    here = FieldType(shared, base, spec.channels, "trivial")
+    layers: list[EquivariantModule] = []
+    for number, count in enumerate(spec.layer_fields):
+        maps = FieldType(shared if spec.mixed else PlanarGroup.of(spec.groups[number]), base, count)
+        window: dict[str, Any] = {"padding": "same", "bias": False}  # batch norm would take a bias away again
+        if spec.mixed:
+            skip = spec.skip and number > 0 and here.channels == maps.channels
+            layers.append(MixedConv2d(here, maps, spec.mixed, spec.kernel_size, skip=skip, **window, **options))
+            norm = GroupBatchNorm2d(maps, over=base)  # so that the largest group's branch stays equivariant
+        else:
+            kind = GroupConv2d if number else LiftingConv2d
+            layers.append(kind(here, maps, spec.kernel_size, generator=source, **window))
+            norm = GroupBatchNorm2d(maps)
+        layers += [ChannelNorm(maps) if spec.published else norm, Pointwise(maps, nn.ReLU())]
+        if spec.pooled(number + 1):
+            fits = spec.sides[number] % 2 == 0 and not spec.published
+            cells = {"kernel_size": 2} if fits else {"kernel_size": 3, "stride": 2, "padding": 1}
+            layers.append(SpatialPool2d(maps, kind="mean", **cells))
+        here = maps
+    width = spec.dense or 0
+    if spec.published:
+        layers.append(SpatialPool2d(here, LAST_POOL, kind="mean"))
+    elif spec.mixed:
+        layers.append(MixedInvariantLinear(here, width, spec.mixed, **options))
+    else:
+        layers.append(InvariantLinear(here.regroup(spec.head_group), width, generator=source))
+    return layers

@@ -1,0 +1,33 @@
+"""ClassDigest: how the name of a network class is made of its grids and the orbits of its layers."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from aen.groups.orbits import Orbits
+
+
+class ClassDigest:
+    """What names a class: a hash of the child's grids, then of the orbits of one layer after the other.
+
+    Children that begin alike share what they begin with: see `with_layer`.
+
+    Args:
+        sides: the child's grids, input first.
+    """
+
+    def __init__(self, sides: Sequence[int]) -> None:
+        self._hash = hashlib.sha256(",".join(map(str, sides)).encode())
+
+    def with_layer(self, orbits: Orbits) -> "ClassDigest":
+        """Return the digest of the same child with one layer more; this one stays as it is."""
+        longer = ClassDigest(())
+        longer._hash = self._hash.copy()
+        longer._hash.update(np.ascontiguousarray(orbits.labels, dtype="<i4").data)
+        return longer
+
+    @property
+    def key(self) -> str:
+        """The name of a class with these layers: 16 hexadecimal digits."""
+        return self._hash.hexdigest()[:16]

@@ -1,0 +1,157 @@
+"""LayerwiseGroupSpace: children of the EquiNAS backbone, one for each choice of a group for each of their layers."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from aen.children.equinas import LAYERS, EquiNASSpec
+from aen.errors import SpecError
+from aen.groups.planar import PlanarGroup
+from aen.spaces.base import Space, SpaceClass
+from aen.spaces.gcnn import group_of_moves
+
+
+class LayerwiseGroupSpace(Space):
+    """Every way to give each layer of one child a group, so that groups only shrink along the network.
+
+    A state has the number of a group for each layer: the eight convolutions and, unless published, the dense layer.
+    Number 0 is the child's base, with which a walk starts, and the last one is C1. So the baseline, C1 everywhere, is
+    not choice 0 here but the last choice everywhere. Not every row of numbers is a state: groups would grow.
+
+    All ten subgroups of D4 give 1,210 states on nine layers, the six C1, C2, C4, D1, D2 and D4 give 550. Each is a
+    class of its own.
+
+    Args:
+        child: all else about the children; its own groups and parent are not used.
+        groups: on offer, subgroups of the child's base, with the base and C1; None: all of them.
+
+    Attributes:
+        child: that of choice 0 everywhere.
+        groups: by name, the largest first.
+
+    Raises:
+        SpecError: no groups, one that is no subgroup of the base or named twice, no base or no C1 among them.
+        GroupError: an unknown group.
+    """
+
+    def __init__(self, child: EquiNASSpec, groups: Sequence[str] | None = None) -> None:
+        self.layers = LAYERS + (not child.published)
+        self.groups = _checked(PlanarGroup.of(child.base), groups)
+        self.child = replace(child.with_layer_groups((child.base,) * self.layers), parent=None)
+
+    def with_seed(self, seed: int) -> "LayerwiseGroupSpace":
+        """Return the same space whose children have another seed."""
+        return LayerwiseGroupSpace(self.child.with_seed(seed), self.groups)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of groups, for each layer."""
+        return (len(self.groups),) * self.layers
+
+    @cached_property
+    def _below(self) -> tuple[tuple[int, ...], ...]:
+        """The subgroups of each group on offer, itself among them."""
+        groups = [PlanarGroup.of(name) for name in self.groups]
+        return tuple(tuple(number for number, other in enumerate(groups) if other <= group) for group in groups)
+
+    @cached_property
+    def _steps(self) -> tuple[tuple[int, ...], ...]:
+        """The maximal proper subgroups of each group, among those on offer."""
+        proper = [set(below) - {number} for number, below in enumerate(self._below)]
+        return tuple(tuple(sorted(own - set().union(*(proper[other] for other in own)))) for own in proper)
+
+    @cached_property
+    def _chains(self) -> tuple[tuple[int, ...], ...]:
+        chains: list[tuple[int, ...]] = [(number,) for number in range(len(self.groups))]
+        for _ in range(self.layers - 1):
+            chains = [(*chain, number) for chain in chains for number in self._below[chain[-1]]]
+        return tuple(chains)
+
+    @cached_property
+    def classes(self) -> tuple[SpaceClass, ...]:
+        """One for each state, the base everywhere first and the baseline last."""
+        return tuple(SpaceClass(self.spec_of(state).class_key, state, 1) for state in self._chains)
+
+    @property
+    def states(self) -> int:
+        """Number of states; rows of numbers whose groups grow are none."""
+        return len(self._chains)
+
+    @property
+    def baseline(self) -> SpaceClass:
+        """The child with C1 everywhere."""
+        return self.classes[-1]
+
+    @property
+    def form(self) -> str:
+        """What a state is, for messages."""
+        return (
+            f"{self.layers} numbers from 0 ({self.groups[0]}) to {len(self.groups) - 1} ({self.groups[-1]}), whose "
+            f"groups only shrink along the network: {', '.join(self.groups)}"
+        )
+
+    def has(self, state: Sequence[int]) -> bool:
+        """Say whether numbers are a state."""
+        fits = np.shape(state) == (self.layers,) and all(number in range(len(self.groups)) for number in state)
+        return fits and all(int(behind) in self._below[int(before)] for before, behind in pairwise(state))
+
+    def names_of(self, state: Sequence[int]) -> tuple[str, ...]:
+        """Return the names of a state's groups."""
+        return tuple(self.groups[number] for number in state)
+
+    def spec_of(self, state: Sequence[int]) -> EquiNASSpec:
+        """Return the child with these groups, which has no parent.
+
+        Raises:
+            SpecError: not a state.
+        """
+        if not self.has(state):
+            raise SpecError(f"state is {list(state)}; give {self.form}.")
+        return self.child.with_layer_groups(self.names_of(state))
+
+    def spec_of_moves(self, moves: Sequence[str]) -> EquiNASSpec | None:
+        """Return the child with the group that moves generate in every layer; None unless all are planar.
+
+        The group need not be on offer.
+
+        Raises:
+            SpecError: the group is no subgroup of the child's base.
+        """
+        group = group_of_moves(moves)
+        return None if group is None else self.child.with_layer_groups((group.name,) * self.layers)
+
+    def relaxations(self, state: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Return by which steps a state can be relaxed: (layer, number of its new group).
+
+        A step takes one layer from its group to one of the maximal subgroups on offer. It must hold the group of the
+        layer behind.
+        """
+        behind = (*state[1:], len(self.groups) - 1)
+        return tuple(
+            (layer, number)
+            for layer, own in enumerate(state)
+            for number in self._steps[own]
+            if behind[layer] in self._below[number]
+        )
+
+
+def _checked(base: PlanarGroup, groups: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of the groups on offer, the largest first."""
+    known = [group.name for group in reversed(base.subgroups())]
+    if groups is None:
+        return tuple(known)
+    if isinstance(groups, str) or not groups:
+        raise SpecError(f"groups is {groups!r}; give a list of subgroups of {base}, such as {[base.name, 'C1']}.")
+    named = [PlanarGroup.of(name).name for name in groups]
+    if len(set(named)) < len(named):
+        raise SpecError(f"groups is {named}; name each group once.")
+    for name in named:
+        if name not in known:
+            raise SpecError(f"groups is {named}, but {name} is no subgroup of {base}; those are {', '.join(known)}.")
+    for name, role in ((base.name, "with which every layer starts"), ("C1", "which the baseline has everywhere")):
+        if name not in named:
+            raise SpecError(f"groups is {named}, without {name}, {role}; add it.")
+    return tuple(name for name in known if name in named)

@@ -1,0 +1,100 @@
+"""Steps of the parameters that choose among branches: the other half of differentiable search.
+
+Algorithm 2 of EquiNAS (arXiv 2210.05484): each step of the weights on a batch of the training images is followed by one
+of alpha on another batch. While one of the two is stepped the other takes no gradient, so that alpha's gradient is that
+of its own batch alone.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from aen.children.child import Architecture, Child
+from aen.children.spec import ChildSpec
+from aen.errors import SpecError
+from aen.training.batches import BatchStream
+
+# Added to the spec's seed for the order of alpha's batches, so that they are others than those of the weights.
+_OTHER = 0x5EED
+
+
+class ArchitectureSteps:
+    """The steps of what chooses among a child's branches.
+
+    Args:
+        architecture: what is trained, and how.
+        child: whose it is.
+        spec: of the child.
+        count: number of training images.
+        device: where they are.
+
+    Attributes:
+        optimiser: Adam.
+        weight_places: the training images on which the weights are trained: all, or one half of them.
+    """
+
+    def __init__(
+        self, architecture: Architecture, child: Child, spec: ChildSpec, count: int, device: torch.device
+    ) -> None:
+        if architecture.halves and count < len(("weights", "alpha")):
+            raise SpecError(f"training images are {count}; two halves need at least 2.")
+        self.child = child
+        self.parameters = architecture.parameters
+        self.optimiser = torch.optim.Adam(self.parameters, lr=architecture.learning_rate)
+        self.weight_places = places = torch.arange(count, device=device)
+        seed = (spec.seed + _OTHER) % 2**63
+        if architecture.halves:
+            mixed = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).to(device)
+            self.weight_places, places = mixed[: count // 2], mixed[count // 2 :]
+        self._stream = BatchStream(places, spec.training.batch_size, seed)
+        self._batches: Iterator[Tensor] | None = None
+
+    def step(self, rows: Tensor, labels: Tensor, number: int, half: AbstractContextManager[object]) -> None:
+        """Make one step on the batch of a number, counted from the very beginning; numbers follow each other."""
+        if self._batches is None:
+            self._batches = self._endless(number)
+        batch = next(self._batches)
+        with self._alone(), torch.enable_grad(), half:
+            logits = self.child.forward_prepared(rows.index_select(0, batch))
+            loss = cross_entropy(logits.float(), labels.index_select(0, batch))
+            gradients = torch.autograd.grad(loss, self.parameters)
+        for parameter, gradient in zip(self.parameters, gradients, strict=True):
+            parameter.grad = gradient
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def _endless(self, start: int) -> Iterator[Tensor]:
+        for _, batches in self._stream.epochs(start, 2**62):
+            yield from batches
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let gradients be taken of what chooses and of nothing else; the weights' come back afterwards."""
+        weights: list[nn.Parameter] = [own for own in self.child.parameters() if own.requires_grad]
+        for own in weights:
+            own.requires_grad_(False)
+        for own in self.parameters:
+            own.requires_grad_()
+        try:
+            yield
+        finally:
+            for own in weights:
+                own.requires_grad_()
+            for own in self.parameters:
+                own.requires_grad_(False)
+
+
+@contextmanager
+def weights_alone(architecture: Architecture | None) -> Iterator[None]:
+    """Let what chooses among branches take no gradient inside the block."""
+    parameters = () if architecture is None else architecture.parameters
+    for own in parameters:
+        own.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for own in parameters:
+            own.requires_grad_()

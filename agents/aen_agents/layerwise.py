@@ -1,0 +1,236 @@
+"""The agents that choose a group for each layer, EquiNAS_E and EquiNAS_D, beside their baselines.
+
+A method is a way of training, from the first weights to a network; so methods are compared, not architectures: each is
+run anew on each seed, chooses by validation alone, and its final network meets the test images once.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from aen._typing import JsonDict
+from aen.children import EquiNASSpec
+from aen.data import load_test_split
+from aen.errors import SpecError
+from aen.results.search_result import compare
+from aen.stats import estimate_accuracy
+from aen.training import load_child, measure_test
+from aen_agents.conclusion import keep_best
+from aen_agents.config import EquiNASDConfig, EquiNASEConfig
+from aen_agents.events import SliceTrained, StageStarted
+from aen_agents.explorer import Task
+from aen_agents.methods.base import Member, Method
+from aen_agents.methods.lanes import Lane, Lanes
+from aen_agents.methods.registry import NO_SYMMETRY, methods_of
+from aen_agents.run_folder import write_atomically
+from aen_agents.selection import exploring_seeds
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What a method came to on each seed.
+
+    Attributes:
+        method: the method.
+        finals: its final network on each seed; None: all diverged.
+        test: test accuracy of each, or nothing before the test images were met.
+    """
+
+    method: Method
+    finals: tuple[Member | None, ...]
+    test: tuple[float, ...] = ()
+
+    @property
+    def validation(self) -> list[float]:
+        """Validation accuracy on each seed; 0 where all diverged."""
+        return [0.0 if member is None else member.accuracy for member in self.finals]
+
+    @property
+    def parameters(self) -> list[int]:
+        """Number of parameters on each seed."""
+        return [0 if member is None else member.evaluation.parameters for member in self.finals]
+
+    @property
+    def best(self) -> Member | None:
+        """The final network with the highest validation accuracy."""
+        return max((m for m in self.finals if m is not None), key=lambda m: m.accuracy, default=None)
+
+    def to_json(self) -> JsonDict:
+        """Return the method's row: one network for each seed, means with their intervals."""
+        best, validation = self.best, estimate_accuracy(self.validation)
+        row: JsonDict = {
+            "method": self.method.name,
+            "title": self.method.title,
+            "decomposition": self.method.title if best is None else f"{self.method.title}: {best.spec.name}",
+            "group": "" if best is None else best.spec.group,
+            "class_key": self.method.name,
+            "parameters": 0 if best is None else best.evaluation.parameters,
+            "seeds": [],
+            "keys": [None if member is None else member.key for member in self.finals],
+            "layer_groups": [None if m is None or m.spec.mixed else list(m.spec.layer_groups) for m in self.finals],
+            "parameters_of_seeds": self.parameters,
+            "epochs": [0.0 if member is None else member.epochs for member in self.finals],
+            "validation_accuracy_mean": validation.mean,
+            "validation_accuracy_interval": list(validation.interval),
+            "validation_accuracies": self.validation,
+        }
+        if self.test:
+            test = estimate_accuracy(self.test)
+            row |= {
+                "test_accuracy_mean": test.mean,
+                "test_accuracy_interval": list(test.interval),
+                "test_accuracies": list(self.test),
+            }
+        return row
+
+
+class LayerwiseExplorer:
+    """EquiNAS_E or EquiNAS_D, and the baselines, at work on a task; see `aen_agents.explorer.Explorer`."""
+
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, task: Task, agent: EquiNASEConfig | EquiNASDConfig) -> None:
+        child = task.child
+        if not isinstance(child, EquiNASSpec):
+            raise SpecError(f"agent {agent.name} is for child.kind=equinas, not for {child.kind}.")
+        self.task = task
+        self.seeds = exploring_seeds(task.config)
+        self.methods = methods_of(agent, child)
+        self.lanes = Lanes(
+            self.methods,
+            self.seeds,
+            evaluator=task.evaluator,
+            weights=task.folder.weights,
+            states=task.folder.path / "agent" / "lanes",
+        )
+        self.trained = 0
+        self.complete = False
+        self._seen: dict[str, float] = {}
+
+    def explore(self) -> None:
+        """Run every method on every seed."""
+        history = self._history()
+        self.task.listener(StageStarted("explore", self.lanes.total, "slices"))
+        self.trained = len(history)
+        self._seen = {line["class_key"]: line["accuracy"] for line in history}
+        # What is done already was done by an earlier run in this folder.
+        for lane in self.lanes.lanes:
+            done = [line for line in history if _of(line, lane)]
+            for number in range(1, lane.slice + 1):
+                self.task.listener(_event(next(line for line in done if line["slice"] == number)))
+        self.lanes.run(self._took)
+        for lane in self.lanes.lanes:
+            if lane.ended is not None:
+                self.task.notice(f"{lane.method.title}, seed {lane.seed}: {lane.ended}")
+        order = {name: place for place, name in enumerate(self.methods)}
+        lines = sorted(
+            self.task.folder.history(),
+            key=lambda line: (order[line["method"]], self.seeds.index(line["seed"]), line["slice"]),
+        )
+        self._write(lines)
+        self.complete = True
+
+    def found(self) -> list[str]:
+        """Return the keys of the classes met, best first."""
+        return sorted(self._seen, key=lambda key: -self._seen[key])
+
+    def accuracies(self) -> dict[str, float]:
+        """Return nothing: children that were trained for slices of different lengths cannot be compared."""
+        return {}
+
+    def figures(self) -> JsonDict:
+        """Return counts, and each method's final networks so far."""
+        return {
+            "steps": self.trained,
+            "states_visited": len(self._seen),
+            "classes_visited": len(self._seen),
+            "stopped_because": "every method is done" if self.complete else None,
+        }
+
+    def conclude(self) -> JsonDict:
+        """Rank the methods by validation, and let each one's final networks meet the test images once."""
+        task = self.task
+        results = [self._result(method) for method in self.methods.values()]
+        task.listener(StageStarted("test", len(results) * len(self.seeds), "networks"))
+        results = [MethodResult(r.method, r.finals, tuple(self._test(r))) for r in results]
+        winner = max(results, key=lambda r: (sum(r.validation), -sum(r.parameters)))
+        baseline = next(r for r in results if r.method.name == NO_SYMMETRY)
+        best = winner.best
+        if best is None:
+            raise SpecError("every method diverged on every seed; use a lower training.learning_rate.")
+        keep_best(best.spec, best.evaluation, task.folder)
+        rows = []
+        for result in results:
+            row = result.to_json() | {"seeds": self.seeds}
+            if len(self.seeds) > 1:
+                row["minus_no_symmetry"] = _difference(result, baseline)
+            rows.append(row)
+        rows_by_name = {row["method"]: row for row in rows}
+        return {
+            "methods": rows,
+            "winner": rows_by_name[winner.method.name] | {"spec": best.spec.to_json()},
+            "baseline": rows_by_name[baseline.method.name],
+            "winner_minus_baseline": _difference(winner, baseline),
+            "selection": sorted(rows, key=lambda row: -row["validation_accuracy_mean"]),
+        }
+
+    def _result(self, method: Method) -> MethodResult:
+        return MethodResult(method, tuple(self.lanes.lane(method.name, seed).final for seed in self.seeds))
+
+    def _test(self, result: MethodResult) -> list[float]:
+        accuracies = []
+        for member in result.finals:
+            if member is None or member.evaluation.weights is None:
+                accuracies.append(0.0)
+                continue
+            child = load_child(member.spec, self.task.folder.weights / member.evaluation.weights)
+            split = load_test_split(member.spec.data)
+            threads = self.task.config.evaluator.threads
+            accuracies.append(measure_test(child, split, threads=threads).test_accuracy)
+        return accuracies
+
+    def _took(self, lane: Lane, events: Sequence[SliceTrained]) -> None:
+        del lane
+        self.trained += len(events)
+        for event in events:
+            self._seen[event.class_key] = max(event.accuracy, self._seen.get(event.class_key, 0.0))
+        with self._file.open("a", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(asdict(event))}\n" for event in events)
+        self.task.listener(events[0])
+
+    @property
+    def _file(self) -> Path:
+        return self.task.folder.history_file
+
+    def _history(self) -> list[JsonDict]:
+        """Return the lines of the slices that every lane knows of; others, written just before a stop, are dropped."""
+        known = [
+            line
+            for line in self.task.folder.history()
+            if any(
+                _of(line, lane) and line["slice"] <= lane.slice + (lane.ended is not None) for lane in self.lanes.lanes
+            )
+        ]
+        self._write(known)
+        return known
+
+    def _write(self, lines: Sequence[JsonDict]) -> None:
+        write_atomically(self._file, "".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def _of(line: JsonDict, lane: Lane) -> bool:
+    return bool((line["method"], line["seed"]) == (lane.method.name, lane.seed))
+
+
+def _event(line: JsonDict) -> SliceTrained:
+    return SliceTrained(**line | {"groups": tuple(line["groups"])})
+
+
+def _difference(ours: MethodResult, theirs: MethodResult) -> JsonDict:
+    """Return the paired differences on validation and test; a difference of accuracies lies from -1 to 1."""
+    found = compare(ours.validation, theirs.validation, "validation") | compare(ours.test, theirs.test, "test")
+    for what in ("validation", "test"):
+        low, high = found[f"{what}_accuracy_interval"]
+        found[f"{what}_accuracy_interval"] = [max(low, -1.0), min(high, 1.0)]
+    return found

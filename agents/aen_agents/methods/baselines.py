@@ -1,0 +1,150 @@
+"""What a search over groups per layer is measured by: networks whose groups are given, or drawn at random."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aen.children import EquiNASSpec
+from aen_agents.methods.base import Member, Method
+from aen_agents.methods.equinas_d import epochs_of
+from aen_agents.methods.equinas_e import largest
+from aen_agents.methods.moves import neighbours, random_architecture
+
+# The published strength of the residual pathway prior.
+RPP_PENALTY = 1e-6
+
+
+@dataclass(frozen=True)
+class _Trained(Method):
+    """A network that is trained epoch by epoch, as it is."""
+
+    @property
+    def slices(self) -> int:
+        """One for each epoch."""
+        return epochs_of(self.child)
+
+
+@dataclass(frozen=True)
+class Static(_Trained):
+    """One group in all layers, at equal channels times order.
+
+    Attributes:
+        group: of all layers.
+        drawn_as: the group whose initial weights are relaxed to it at the start; left out: the group itself.
+    """
+
+    group: str = "C1"
+    drawn_as: str = ""
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        if self.drawn_as:
+            return f"{self.group.lower()}_from_{self.drawn_as.lower()}"
+        return f"static_{self.group.lower()}"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return f"{self.group}, drawn as {self.drawn_as}" if self.drawn_as else f"{self.group} everywhere"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the network."""
+        del before
+        groups = (self.group,) * len(self.child.layer_groups)
+        spec = replace(self.child.with_layer_groups(groups), drawn_as=self.drawn_as, seed=seed)
+        return [self.slice_of(spec, parent=None)]
+
+
+@dataclass(frozen=True)
+class ResidualPathwayPrior(_Trained):
+    """The sum of a branch of the largest group and a free one, whose weights are held small."""
+
+    penalty: float = RPP_PENALTY
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        return "rpp"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return "residual pathway prior"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the network."""
+        del before
+        spec = replace(
+            self.child,
+            groups=(),
+            head_group="",
+            mixed=(self.child.base, "C1"),
+            weighting="sum",
+            keep_norm=False,
+            penalty=self.penalty,
+            seed=seed,
+        )
+        return [self.slice_of(spec, parent=None)]
+
+
+@dataclass(frozen=True)
+class RandomArchitecture(_Trained):
+    """Groups drawn at random for each seed, trained from nothing."""
+
+    subgroups: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        return "random_architecture"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return "random architecture"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the network of this seed's draw."""
+        del before
+        source = random.Random(f"{self.name} {seed}")  # noqa: S311 - not a secret
+        groups = random_architecture(len(self.child.layer_groups), self.subgroups, source)
+        return [self.slice_of(self.child.with_layer_groups(groups).with_seed(seed), parent=None)]
+
+
+@dataclass(frozen=True)
+class RandomSteps(Method):
+    """One network that makes a random move of EquiNAS_E before each slice; nothing is selected."""
+
+    subgroups: tuple[str, ...] = ()
+    generations: int = 50
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        return "random_steps"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return "random search steps"
+
+    @property
+    def slices(self) -> int:
+        """One for each generation."""
+        return self.generations
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the network with the largest group everywhere."""
+        del before
+        return [self.slice_of(largest(self.child).with_seed(seed), parent=None)]
+
+    def offspring(self, members: Sequence[Member], seed: int, slice_number: int) -> list[EquiNASSpec]:
+        """Return the network after a random move."""
+        source = random.Random(f"{self.name} {seed} {slice_number}")  # noqa: S311 - not a secret
+        return [
+            self.slice_of(
+                m.spec.with_layer_groups(source.choice(neighbours(m.spec.layer_groups, self.subgroups))), parent=m.key
+            )
+            for m in members
+        ]

@@ -1,0 +1,121 @@
+"""EquiNAS_D: differentiable search over groups per layer (Algorithm 2 of arXiv 2210.05484)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from aen.children import EquiNASSpec
+from aen.children.equinas import discretised_groups
+from aen_agents.methods.base import Member, Method
+
+AlphaData = Literal["same", "halves"]
+
+
+@dataclass(frozen=True)
+class EquiNASD(Method):
+    """A network whose layers mix groups; weights and the strengths of the groups are trained in turns.
+
+    Attributes:
+        subgroups: over which layers are mixed.
+        alpha_learning_rate: of alpha, with Adam.
+        alpha_data: see `aen.children.EquiNASSpec`.
+        prior: see `aen.children.EquiNASSpec`.
+        skip: see `aen.children.EquiNASSpec`.
+        temperature: of the softmax in the first epoch and in the last; between them it changes by an equal factor.
+    """
+
+    subgroups: tuple[str, ...]
+    alpha_learning_rate: float = 1e-3
+    alpha_data: AlphaData = "same"
+    prior: bool = False
+    skip: bool = False
+    temperature: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        return "equinas_d"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return "EquiNAS_D, mixed"
+
+    @property
+    def slices(self) -> int:
+        """One for each epoch."""
+        return epochs_of(self.child)
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the mixed network."""
+        del before
+        mixed = replace(
+            self.child,
+            groups=(),
+            head_group="",
+            mixed=self.subgroups,
+            alpha_learning_rate=self.alpha_learning_rate,
+            alpha_data=self.alpha_data,
+            prior=self.prior,
+            skip=self.skip,
+            temperature=self.temperature_of(1),
+            seed=seed,
+        )
+        return [self.slice_of(mixed, parent=None)]
+
+    def offspring(self, members: Sequence[Member], seed: int, slice_number: int) -> list[EquiNASSpec]:
+        """Return the same network, at the temperature of the next epoch."""
+        del seed
+        now = self.temperature_of(slice_number)
+        return [self.slice_of(replace(m.spec, temperature=now), parent=m.key) for m in members]
+
+    def temperature_of(self, slice_number: int) -> float:
+        """Return the temperature of an epoch, from 1."""
+        first, last = self.temperature
+        return first * math.pow(last / first, (slice_number - 1) / max(self.slices - 1, 1))
+
+
+@dataclass(frozen=True)
+class Discretised(Method):
+    """The network of the strongest group in each layer of a mixed one, trained again, for as long.
+
+    Attributes:
+        warm: whether it goes on from the mixed network's weights; else it starts from nothing.
+    """
+
+    warm: bool = False
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        return "equinas_d_warm" if self.warm else "equinas_d_discrete"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return "EquiNAS_D, discrete, " + ("warm start" if self.warm else "from nothing")
+
+    @property
+    def after(self) -> str:
+        """The mixed network."""
+        return "equinas_d"
+
+    @property
+    def slices(self) -> int:
+        """One for each epoch."""
+        return epochs_of(self.child)
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the discretised network."""
+        if before is None or before.evaluation.record is None:
+            return []
+        alphas: Any = before.evaluation.record["alphas"]
+        groups = discretised_groups(alphas, before.spec.mixed, before.spec.base)
+        discrete = before.spec.with_layer_groups(groups).with_seed(seed)
+        return [self.slice_of(discrete, parent=before.key if self.warm else None)]
+
+
+def epochs_of(child: EquiNASSpec) -> int:
+    """Return in how many slices of at most an epoch a child is trained."""
+    return max(math.ceil(child.training.epochs), 1)

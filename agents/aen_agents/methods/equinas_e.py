@@ -1,0 +1,87 @@
+"""EquiNAS_E: evolution over groups per layer (Algorithm 1 of arXiv 2210.05484)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from aen.children import EquiNASSpec
+from aen_agents.methods.base import Member, Method
+from aen_agents.methods.moves import neighbours
+
+Selection = Literal["accuracy", "pareto"]
+
+
+@dataclass(frozen=True)
+class EquiNASE(Method):
+    """Networks that begin with the largest group everywhere, and are relaxed while they are trained.
+
+    Attributes:
+        subgroups: to which layers are relaxed.
+        generations: slices; each trains an equal part of the child's epochs.
+        population: how many go on from one generation to the next.
+        selection: ``accuracy``: the best by validation accuracy; ``pareto``: first those on the Pareto front of
+            validation error and parameters.
+        unique: whether only one network of each architecture goes on, the best.
+    """
+
+    subgroups: tuple[str, ...]
+    generations: int = 50
+    population: int = 5
+    selection: Selection = "accuracy"
+    unique: bool = True
+
+    @property
+    def name(self) -> str:
+        """As in a config."""
+        return "equinas_e"
+
+    @property
+    def title(self) -> str:
+        """For tables and pictures."""
+        return "EquiNAS_E" + (", Pareto" if self.selection == "pareto" else "")
+
+    @property
+    def slices(self) -> int:
+        """One for each generation."""
+        return self.generations
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the network with the largest group everywhere."""
+        del before
+        return [self.slice_of(largest(self.child).with_seed(seed), parent=None)]
+
+    def offspring(self, members: Sequence[Member], seed: int, slice_number: int) -> list[EquiNASSpec]:
+        """Return every member's offspring: itself, and itself with one layer relaxed."""
+        del seed, slice_number
+        return [
+            self.slice_of(member.spec.with_layer_groups(groups), parent=member.key)
+            for member in members
+            for groups in neighbours(member.spec.layer_groups, self.subgroups)
+        ]
+
+    def select(self, candidates: Sequence[Member]) -> list[Member]:
+        """Return the next population, the best first."""
+        alive = sorted((m for m in candidates if m.alive), key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key))
+        if self.unique:
+            seen: dict[tuple[str, ...], Member] = {}
+            for member in alive:
+                seen.setdefault(member.spec.layer_groups, member)
+            alive = list(seen.values())
+        if self.selection == "pareto":
+            front = pareto_front(alive)
+            alive = [*front, *(member for member in alive if member not in front)]
+        return alive[: self.population]
+
+
+def largest(child: EquiNASSpec) -> EquiNASSpec:
+    """Return the same child with the largest group in every layer."""
+    return child.with_layer_groups((child.base,) * len(child.layer_groups))
+
+
+def pareto_front(members: Sequence[Member]) -> list[Member]:
+    """Return the members that no other one betters in validation error and parameters, the most accurate first."""
+    front: list[Member] = []
+    for member in sorted(members, key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key)):
+        if all(member.evaluation.parameters < better.evaluation.parameters for better in front):
+            front.append(member)
+    return front

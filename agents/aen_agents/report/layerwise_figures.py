@@ -1,0 +1,323 @@
+"""The pictures of layer-wise methods, each as SVG text, from the entries of their history."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import groupby
+from textwrap import fill
+from typing import Any, Literal
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from aen._typing import JsonDict
+from aen.children.equinas import LAYERS
+from aen_agents.report.figures import ACCENT, GREY, INK, RC, WARM, as_svg
+from aen_agents.report.layerwise_history import (
+    ancestors,
+    distances_of,
+    diverged,
+    front,
+    last_selected,
+    of_method,
+    shares_of,
+)
+
+# From the smallest group to the largest, the larger the darker: rotations are green, mirrorings along the axes blue,
+# those along the diagonals orange.
+GROUP_COLOURS = {
+    "C1": "#e5e7eb",
+    "C2": "#7dd3c0",
+    "D1": "#93c5fd",
+    "D1v": "#c4b5fd",
+    "D1d": "#fdba74",
+    "D1a": "#f9a8d4",
+    "C4": ACCENT,
+    "D2": "#4f5fd0",
+    "D2d": "#b9430f",
+    "D4": INK,
+}
+_OTHERS = {"skip": "#facc15", "mixed": "#ffffff"}
+_DARK = {"C4", "D2", "D2d", "D4"}  # with white letters
+_LINES = (ACCENT, WARM, "#4f5fd0", "#be185d", INK, "#0ea5e9", "#84a80f", "#8b5cf6", "#92400e", GREY)
+_STYLES = ("-", "--", ":")
+_WIDTH = 7.0  # of the wide pictures, in inches
+_PANELS = 3  # beside each other
+_LETTER = 0.075  # width in inches of a letter in a run of slices
+_WIDE = 10  # a range over more than this factor is drawn on a log scale
+_BELOW: Any = {"loc": "outside lower center", "frameon": False}  # where legends stand
+_MANY = 1000  # more dots than this become an image, since as shapes they would swell the page
+
+
+def groups_over_generations(history: Iterable[JsonDict], key: str) -> str:
+    """Draw the group of each layer in each slice of the line that leads to a network.
+
+    Args:
+        history: entries of one method.
+        key: of the network's evaluation; it is in the history.
+    """
+    line = ancestors(history, key)
+    layers = max(max(len(entry["groups"]), len(distances_of(entry))) for entry in line)
+    slices = [entry["slice"] for entry in line]
+    inch = (_WIDTH - 0.8) / (slices[-1] - slices[0] + 1)
+    met: set[str] = set()
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(_WIDTH, 1.2 + 0.28 * layers), layout="constrained")
+        axes: Any = figure.subplots()
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        for layer in range(layers):
+            names = [entry["groups"][layer] if layer < len(entry["groups"]) else "mixed" for entry in line]
+            for name, run in groupby(zip(names, slices, strict=True), key=lambda cell: cell[0]):
+                cells = [place for _, place in run]
+                left, width = cells[0] - 0.5, cells[-1] - cells[0] + 1
+                axes.barh(layer, width, left=left, height=0.92, color=_colour(name), edgecolor=GREY, linewidth=0.3)
+                if width * inch >= _LETTER * (len(name) + 1):
+                    ink = "white" if name in _DARK else INK
+                    place = left + width / 2
+                    axes.text(place, layer, name, ha="center", va="center", fontsize=7, color=ink)
+                met.add(name)
+        axes.set(yticks=range(layers), yticklabels=_layer_names(layers), xlabel="slice", ylabel="layer")
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlim(slices[0] - 0.5, slices[-1] + 0.5)
+        axes.set_ylim(layers - 0.5, -0.5)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, min_n_ticks=1))
+        _group_legend(figure, met)
+        return _titled(figure, "Group of each layer in each slice of training")
+
+
+def shares_over_epochs(history: Iterable[JsonDict], method: str, seed: int, names: Sequence[str]) -> str:
+    """Draw the share of each branch of a mixed method over epochs, a panel for each layer.
+
+    Args:
+        history: any entries; those of the method and the seed that have shares are drawn, at least one.
+        method: name of the method.
+        seed: of its run.
+        names: of the branches in their order; a layer with one more has the skip last.
+    """
+    found = {
+        entry["epochs"]: shares_of(entry)
+        for entry in of_method(history, method)
+        if entry["seed"] == seed and shares_of(entry)
+    }
+    edges = [0.0, *sorted(found)]
+    layers = len(found[edges[-1]])
+    labels = [*names, "skip"]
+    met: set[str] = set()
+    with mpl.rc_context(RC):
+        figure, panels = _panels(layers, "share")
+        for layer, (axes, name) in enumerate(zip(panels, _layer_names(layers), strict=True)):
+            branches = len(found[edges[-1]][layer])
+            for count in range(branches, 0, -1):  # each covers what is not its own of the one before
+                tops = [sum(found[epochs][layer][:count]) for epochs in edges[1:]]
+                axes.stairs(tops, edges, fill=True, color=_colour(labels[count - 1]))
+            met.update(labels[:branches])
+            axes.set_title(name if name == "dense" else f"layer {name}", fontsize=9)
+            axes.set_xlim(0, edges[-1])
+            axes.set_ylim(0, 1)
+            axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+        _group_legend(figure, met)
+        return _titled(figure, f"Share of each branch over epochs, {method}, seed {seed}")
+
+
+def pareto_front(history: Iterable[JsonDict], method: str) -> str:
+    """Draw validation error against parameters of all candidates of an evolutionary search, and their Pareto front.
+
+    Args:
+        history: any entries; those of the method that did not diverge are drawn, at least one.
+        method: name of the method.
+    """
+    entries = [entry for entry in of_method(history, method) if not diverged(entry)]
+    points = list(dict.fromkeys(_size_and_error(entry) for entry in entries))
+    best = front(points)
+    survivors = list(dict.fromkeys(_size_and_error(entry) for entry in last_selected(entries)))
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(4.8, 3.8), layout="constrained", dpi=200)
+        axes: Any = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.plot(
+            *zip(*points, strict=True), ".", color=GREY, markersize=4, rasterized=len(points) > _MANY, label="candidate"
+        )
+        axes.step(*zip(*best, strict=True), where="post", color=WARM, linewidth=1.5, label="Pareto front")
+        axes.plot(*zip(*best, strict=True), ".", color=WARM, markersize=5)
+        if survivors:
+            ring = {"markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.2}
+            label = "selected in the last generation"
+            axes.plot(*zip(*survivors, strict=True), "o", color=ACCENT, label=label, **ring)
+        _scale(axes, "x", [size for size, _ in points], mpl.ticker.FuncFormatter(lambda x, _: f"{x / 1000:g}k"))
+        _scale(axes, "y", [error for _, error in points], mpl.ticker.FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
+        axes.set(xlabel="free parameters", ylabel="validation error")
+        figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=3, columnspacing=1.2)
+        return _titled(figure, f"Validation error against parameters, {method}")
+
+
+def distance_over_training(history: Iterable[JsonDict], final_keys: Mapping[str, str]) -> str:
+    """Draw how far each layer is from being tied by the largest group, over epochs, a panel for each method.
+
+    Args:
+        history: entries of all methods.
+        final_keys: for each title the key of the network whose line is drawn.
+    """
+    entries = list(history)
+    lines = {title: ancestors(entries, key) for title, key in final_keys.items()}
+    layers = max((len(distances_of(entry)) for line in lines.values() for entry in line), default=0)
+    shades = mpl.colormaps["viridis"]
+    handles = {}
+    with mpl.rc_context(RC):
+        figure, panels = _panels(len(lines), "distance", height=1.9)
+        for axes, (title, line) in zip(panels, lines.items(), strict=True):
+            measured = [entry for entry in line if distances_of(entry)]
+            count = max((len(distances_of(entry)) for entry in measured), default=0)
+            for layer, name in enumerate(_layer_names(count)):
+                here = [entry for entry in measured if layer < len(distances_of(entry))]
+                (handles[name],) = axes.plot(
+                    [entry["epochs"] for entry in here],
+                    [distances_of(entry)[layer] for entry in here],
+                    color=shades(0.92 * layer / max(layers - 1, 1)),
+                    linewidth=1.3,
+                    marker=_marker(here),
+                )
+            axes.set_title(fill(title, 34), fontsize=8.5)
+        panels[0].set_ylim(bottom=0)
+        panels[0].set_xlim(left=0)
+        figure.legend(handles.values(), handles.keys(), title="layer", ncols=9, fontsize=8, title_fontsize=8, **_BELOW)
+        return _titled(figure, "Distance of each layer to the largest group over epochs")
+
+
+def accuracy_by_method(methods: Sequence[JsonDict]) -> str:
+    """Draw each method's mean accuracy and 95 % interval on validation images and, where it is known, on test images.
+
+    Args:
+        methods: rows of the summary, at least one; a row of one seed has no interval.
+    """
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(_WIDTH, 1.1 + 0.5 * len(methods)), layout="constrained")
+        axes: Any = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        for place, row in enumerate(methods):
+            for part, shift, fill_colour in (("validation", -0.17, "white"), ("test", 0.17, ACCENT)):
+                mean = row.get(f"{part}_accuracy_mean")
+                if mean is None:
+                    continue
+                low, high = _interval(row, part)
+                axes.plot([low, high], [place + shift] * 2, color=ACCENT, linewidth=1.5, zorder=1)
+                axes.plot(
+                    [mean], [place + shift], "o", color=ACCENT, markerfacecolor=fill_colour, markersize=5.5, zorder=2
+                )
+                axes.text(high, place + shift, f"  {mean:.1%}", va="center", fontsize=7.5)
+        names = [fill(row["title"], 36) for row in methods]
+        axes.set(yticks=range(len(methods)), yticklabels=names, xlabel="accuracy")
+        axes.set_ylim(len(methods) - 0.5, -0.5)
+        axes.margins(x=0.1)
+        axes.tick_params(axis="y", labelsize=8, length=0)
+        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+        shown = [("validation", "white"), ("test", ACCENT)]
+        handles = [
+            mpl.lines.Line2D([], [], marker="o", color=ACCENT, markerfacecolor=colour, label=label)
+            for label, colour in shown
+            if any(row.get(f"{label}_accuracy_mean") is not None for row in methods)
+        ]
+        figure.legend(handles=handles, ncols=2, fontsize=8, **_BELOW)
+        return _titled(figure, "Mean accuracy and 95 % interval of each method")
+
+
+def accuracy_over_training(history: Iterable[JsonDict], final_keys: Mapping[str, str]) -> str:
+    """Draw validation accuracy over epochs, along one line of ancestors for each method.
+
+    Args:
+        history: entries of all methods.
+        final_keys: for each title the key of the network whose line is drawn.
+    """
+    entries = list(history)
+    errors = []
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(_WIDTH, 3.6 + 0.17 * -(-len(final_keys) // 2)), layout="constrained")
+        axes: Any = figure.subplots()
+        axes.spines[["top", "right"]].set_visible(False)
+        for place, (title, key) in enumerate(final_keys.items()):
+            line = ancestors(entries, key)
+            found = [1 - entry["accuracy"] for entry in line]
+            axes.plot(
+                [entry["epochs"] for entry in line],
+                found,
+                label=title,
+                color=_LINES[place % len(_LINES)],
+                linestyle=_STYLES[place % len(_STYLES)],
+                linewidth=1.5,
+                marker=_marker(line),
+            )
+            errors += found
+        _scale(axes, "y", errors, mpl.ticker.FuncFormatter(lambda error, _: f"{100 * (1 - error):.4g}%"))
+        axes.invert_yaxis()  # what is drawn are errors, so that a log scale spreads high accuracies
+        axes.set(xlabel="epochs trained", ylabel="validation accuracy")
+        axes.set_xlim(left=0)
+        figure.legend(ncols=2, fontsize=8, handlelength=3, **_BELOW)
+        return _titled(figure, "Validation accuracy over epochs")
+
+
+def _titled(figure: Figure, title: str) -> str:
+    """Return a figure as SVG text with a title that screen readers say."""
+    head, rest = as_svg(figure).split(">", 1)
+    return f'{head} role="img"><title>{escape(title)}</title>{rest}'
+
+
+def _panels(count: int, label: str, height: float = 1.6) -> tuple[Figure, list[Any]]:
+    """Return panels over epochs with common axes; the last of each column has numbers below."""
+    columns = min(_PANELS, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(_WIDTH, 0.9 + height * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
+    for axes in panels[count:]:
+        axes.set_visible(False)
+    for place, axes in enumerate(panels[:count]):
+        axes.spines[["top", "right"]].set_visible(False)
+        lowest = place + columns >= count
+        axes.tick_params(labelsize=8, labelbottom=lowest)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
+        axes.set_xlabel("epochs trained" if lowest else "", fontsize=9)
+        axes.set_ylabel("" if place % columns else label, fontsize=9)
+    return figure, panels[:count]
+
+
+def _layer_names(count: int) -> list[str]:
+    """Return names of layers: numbers, and what follows the last convolution is the dense layer."""
+    return [str(number) if number <= LAYERS else "dense" for number in range(1, count + 1)]
+
+
+def _colour(name: str) -> str:
+    return (GROUP_COLOURS | _OTHERS).get(name, GREY)
+
+
+def _group_legend(figure: Figure, names: Iterable[str]) -> None:
+    """Say below which colour is which, the smallest group first and what is no subgroup of D4 last."""
+    order = [*GROUP_COLOURS, *_OTHERS]
+    listed = sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+    handles = [Patch(facecolor=_colour(name), edgecolor=GREY, linewidth=0.5, label=name) for name in listed]
+    figure.legend(handles=handles, ncols=12, fontsize=8, handlelength=1.2, columnspacing=1.2, **_BELOW)
+
+
+def _scale(axes: Any, which: Literal["x", "y"], values: Sequence[float], formatter: Any) -> None:  # noqa: ANN401
+    """Write an axis with a formatter, and make it logarithmic if the values call for it."""
+    wide = bool(values) and min(values) > 0 and max(values) >= _WIDE * min(values)
+    axes.set(**{f"{which}scale": "log" if wide else "linear"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    if wide:
+        axis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axis.set_major_formatter(formatter)
+
+
+def _size_and_error(entry: JsonDict) -> tuple[float, float]:
+    return entry["parameters"], 1 - entry["accuracy"]
+
+
+def _interval(row: JsonDict, part: str) -> tuple[float, float]:
+    """Return the interval of a mean, or the mean twice where there is none."""
+    mean = row[f"{part}_accuracy_mean"]
+    interval: Sequence[Any] = row.get(f"{part}_accuracy_interval") or [None]
+    single = len(row["seeds"]) == 1 or None in interval
+    return (mean, mean) if single else (interval[0], interval[1])
+
+
+def _marker(line: Sequence[JsonDict]) -> str | None:
+    """Return a marker for a line that has no length."""
+    return "o" if len(line) == 1 else None
