@@ -79,7 +79,7 @@ def said(found: Estimate, form: str = ".1f") -> str:
 def main() -> None:
     """Let each agent explore on every seed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=6, help="seeds of agent and children")
+    parser.add_argument("--seeds", type=int, default=4, help="seeds of agent and children")
     parser.add_argument("--store", type=Path, help="keep the children here")
     options = parser.parse_args()
     best: dict[str, list[list[float]]] = {"DQN": [], "random walk": [], "random states": []}

@@ -217,7 +217,8 @@ class EquiNASChild(Child):
                 optimiser = None
         ours = replace(child.spec, groups=spec.groups, head_group=spec.head_group)
         free = {name: getattr(spec, name) for name in _FREE}
-        differing = [f.name for f in fields(spec) if getattr(replace(ours, **free), f.name) != getattr(spec, f.name)]
+        wanted = replace(ours, **free)
+        differing = [f.name for f in fields(spec) if getattr(wanted, f.name) != getattr(spec, f.name)]
         if differing:
             name = differing[0]
             raise SpecError(

@@ -71,7 +71,7 @@ def _array(path: Path, file: "h5py.File", name: str) -> "h5py.Dataset":
 
     held = list(file)
     if name not in held:
-        raise damaged(path, f"it has no {name!r}; it holds {', '.join(held) or 'nothing'}")
+        raise damaged(path, f"it has no {name!r}; it holds {', '.join(map(repr, held[:10])) or 'nothing'}")
     # HDF5 can say that an array lies in another file, anywhere.
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise damaged(path, f"{name!r} is a link, which aen does not follow")
@@ -105,6 +105,8 @@ def _shrunk(images: Bytes, side: int) -> Bytes:
     if factor == 1:
         return images
     # Whole numbers, rounded to the nearest, so that every machine gives the same bytes.
-    squares = images.reshape(-1, side, factor, side, factor, 3).sum(axis=(2, 4), dtype=np.uint32)
-    means: Bytes = ((squares + factor**2 // 2) // factor**2).astype(np.uint8)
-    return means
+    sums = np.full((len(images), side, side, 3), factor**2 // 2, np.uint32)
+    for row in range(factor):
+        for column in range(factor):
+            sums += images[:, row::factor, column::factor]
+    return (sums // factor**2).astype(np.uint8)

@@ -129,7 +129,7 @@ class PlanarGroup:
         flips = [e.turn for e in found if e.flip]
         return cls(sum(not e.flip for e in found), bool(flips), min(flips, default=Fraction(0)))
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """Its name; see the class."""
         letter = next((letter for letter, offset in _OFFSETS.items() if offset == self.offset), f"({self.offset})")
@@ -190,7 +190,10 @@ class PlanarGroup:
 
     def __le__(self, other: "PlanarGroup") -> bool:
         """Say whether this is a subgroup of `other`."""
-        return all(element in other for element in self.elements)
+        # Rotations are the multiples of a part of a turn, and mirrorings differ by them.
+        if other.rotations % self.rotations or (self.mirrored and not other.mirrored):
+            return False
+        return not self.mirrored or ((self.offset - other.offset) * other.rotations).denominator == 1
 
     def __lt__(self, other: "PlanarGroup") -> bool:
         """Say whether this is a proper subgroup of `other`."""

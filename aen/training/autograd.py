@@ -12,8 +12,8 @@ from aen.children.child import Child
 from aen.children.spec import ChildSpec
 from aen.training.architecture import ArchitectureSteps, weights_alone
 from aen.training.batches import BatchStream
-from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
 from aen.training.measuring import shown
+from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
 from aen.training.recalibration import MOST_IMAGES, recalibrate
 from aen.training.weights import Progress
 

@@ -67,7 +67,7 @@ class Lane:
         parents = [*self.members, *([] if self.before is None else [self.before])]
         so_far = {member.key: member.epochs for member in parents}
         candidates = [
-            Member(spec, evaluation, so_far.get(spec.parent or "", 0.0) + spec.training.epochs)
+            Member(spec, evaluation, round(so_far.get(spec.parent or "", 0.0) + spec.training.epochs, 9))
             for spec, evaluation in zip(specs, evaluations, strict=True)
         ]
         selected = self.method.select(candidates)

@@ -11,14 +11,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from aen._typing import JsonDict
-from aen.children import ChildSpec, DenseSpec
+from aen.children import ChildSpec, DenseSpec, EquiNASSpec
 from aen.data import load_dataset
 from aen.results import Evaluation
 from aen.results.store import ResultStore
 from aen.spaces import Space
+from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
+from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.report import figures
 from aen_agents.report.factors import effect_rows, share_picture
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
+from aen_agents.report.layerwise import layerwise_pictures
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import exploring_seeds
 from aen_agents.spaces import child_of, space_of
@@ -74,7 +77,10 @@ def build_report(folder: RunFolder) -> None:
         leading=_leading(summary, child),
         factors=_factors(summary),
         roles=roles,
-        pictures=_pictures(
+        seeds=len(seeds),
+        pictures=_layerwise_pictures(config, child, summary, history)
+        if isinstance(config.agent, EquiNASEConfig | EquiNASDConfig)
+        else _pictures(
             child,
             summary,
             history,
@@ -205,12 +211,29 @@ def _pictures(
             else "Within a size, the numbers of fields are chosen such that all groups have about as many parameters.",
             figures.accuracy_against_parameters(classes, label),
         )
-    add(
+    add(*_images(child))
+    return pictures
+
+
+def _layerwise_pictures(
+    config: SearchConfig, child: ChildSpec, summary: JsonDict, history: list[JsonDict]
+) -> list[_Picture]:
+    """Return the pictures of a search that gives each layer a group of its own."""
+    agent = config.agent
+    published = PUBLISHED_MIXED if isinstance(agent, EquiNASDConfig) else PUBLISHED_RELAXED
+    names: tuple[str, ...] = ()
+    if isinstance(child, EquiNASSpec) and isinstance(agent, EquiNASEConfig | EquiNASDConfig):
+        names = subgroups_of(child.base, agent.subgroups, published=published)
+    found = layerwise_pictures(history, summary.get("methods", []), names)
+    return [_Picture(title, text, Markup(svg)) for title, text, svg in [*found, _images(child)]]  # noqa: S704
+
+
+def _images(child: ChildSpec) -> tuple[str, str, str]:
+    return (
         "Some of the images it saw",
         "Training images after the moves that the config asks for.",
         figures.some_images(load_dataset(child.data).train),
     )
-    return pictures
 
 
 def _lattice(

@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from aen.data import find_source
+from aen.data import find_source, isic
 from aen.data.archives import read_members
 from aen.data.formats import read_amat, read_cifar10, read_cifar10_archive, read_idx, read_sign_language, read_svhn
+from aen.data.galaxy10 import read_galaxy10
 from aen.data.npz import look_into_npz, read_npz
 from aen.errors import DataError
 
@@ -293,6 +294,10 @@ def good_files(folder):
     fake_data.write_asl(folder)
     fake_data.write_rotmnist(folder)
     fake_data.write_npz(folder / "mine.npz", images=GREY, labels=np.arange(4))
+    packed = {"chunks": (2, 64, 64, 1), "compression": "gzip"}
+    galaxies = np.zeros((3, 256, 256, 3), np.uint8)
+    fake_data.write_h5(folder / "galaxies.h5", images=(galaxies, packed), ans=np.arange(3))
+    lesion = fake_data.write_isic(folder).names[0]
     raw = folder / "MNIST/raw"
     return {
         "idx.gz": (raw / "train-images-idx3-ubyte.gz", lambda p: read_idx(p, 3)),
@@ -305,7 +310,13 @@ def good_files(folder):
             lambda p: read_amat([p]),
         ),
         "npz": (folder / "mine.npz", lambda p: (look_into_npz(p), read_npz(p))),
+        "h5": (folder / "galaxies.h5", lambda p: read_galaxy10([p], name="fake", side=64)),
+        "isic csv": (folder / isic.FILES[0], isic._read_table),
+        "jpg": (folder / isic.FILES[1] / f"{lesion}.jpg", lambda p: isic._decoded(p, "isic", 16)),
     }
+
+
+KINDS = ["idx.gz", "cifar10", "tar.gz", "mat", "csv", "amat", "npz", "h5", "isic csv", "jpg"]
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +324,7 @@ def files(tmp_path_factory):
     return good_files(tmp_path_factory.mktemp("good"))
 
 
-@pytest.mark.parametrize("kind", ["idx.gz", "cifar10", "tar.gz", "mat", "csv", "amat", "npz"])
+@pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_anywhere_is_read_or_refused_and_nothing_else(kind, files, tmp_path, data):

@@ -125,8 +125,8 @@ HUGE = (SMALL, {"chunks": (1, 256, 256, 3), "maxshape": (None, 256, 256, 3)})
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (arrays(images=SMALL, ra=ANS, dec=ANS), "it has no 'ans'; it holds dec, images, ra; remove it and get"),
-        (arrays(pictures=SMALL, ans=ANS), "it has no 'images'; it holds ans, pictures"),
+        (arrays(images=SMALL, ra=ANS, dec=ANS), "it has no 'ans'; it holds 'dec', 'images', 'ra'; remove it and get"),
+        (arrays(pictures=SMALL, ans=ANS), "it has no 'images'; it holds 'ans', 'pictures'"),
         (arrays(), "it has no 'images'; it holds nothing"),
         (arrays(images=SMALL, ans=ANS[:3]), "has 4 images, but .* has 3 labels; they do not belong together"),
         (arrays(images=SMALL[:0], ans=ANS[:0]), "has no images"),
