@@ -4,14 +4,14 @@ from aen.spaces.base import Space, SpaceClass
 from aen.spaces.decompositions import DecompositionSpace
 from aen.spaces.gcnn import GCNNSpace, Place
 from aen.spaces.layerwise_decompositions import LayerwiseDecompositionSpace
-from aen.spaces.layerwise_groups import LayerwiseGroupSpace
+from aen.spaces.relaxations import RelaxationSpace
 
 __all__ = [
     "DecompositionSpace",
     "GCNNSpace",
     "LayerwiseDecompositionSpace",
-    "LayerwiseGroupSpace",
     "Place",
+    "RelaxationSpace",
     "Space",
     "SpaceClass",
 ]

@@ -92,7 +92,7 @@ ChildConfig = Annotated[
 
 
 class SpaceConfig(_Section):
-    """What is on offer, for child.kind=gcnn; see `aen.spaces.GCNNSpace`."""
+    """What is on offer, for child.kind=gcnn; see `aen.spaces.GCNNSpace`. For child.kind=equinas: groups, as a list."""
 
     groups: Literal["bits"] | tuple[str, ...] = Field(
         "bits", description="bits: rot90, vflip and hflip, each on or off; or a list of groups, C1 among them"
@@ -124,7 +124,7 @@ class EnvironmentConfig(_Section):
     """The environment.
 
     It is `aen/GroupDecomposition-v0` for dense children, `aen/LayerwiseGroup-v0` where their layers choose by
-    themselves, `aen/GCNNDesign-v0` for G-CNNs.
+    themselves, `aen/GCNNDesign-v0` for G-CNNs, `aen/LayerwiseRelaxation-v0` for the backbone of EquiNAS.
     """
 
     reward: Literal["paper", "delta", "improvement"] = Field("delta", description="see the environment")
@@ -133,6 +133,17 @@ class EnvironmentConfig(_Section):
     )
     horizon: int = Field(6, gt=0, description="changes per episode")
     stop_action: bool = Field(False, description="whether the agent may end an episode")
+    inherit: bool = Field(
+        True, description="for child.kind=equinas: whether children go on from their parents' weights"
+    )
+    slices: int = Field(
+        10,
+        gt=0,
+        description="for child.kind=equinas: trainings per episode after the first; they share training.epochs",
+    )
+    parameter_price: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="for child.kind=equinas: of growing by the start's parameters"
+    )
 
 
 class BudgetConfig(_Section):
@@ -319,9 +330,22 @@ class SearchConfig(_Section):
     def _fits_the_child(self) -> "SearchConfig":
         """Refuse what another kind of child or agent alone heeds: it would be without effect."""
         kind = self.child.kind
-        for name, theirs in {"space": "gcnn", "alphabet": "dense", "generators": "dense"}.items():
-            if kind != theirs and self._given(name):
-                raise ValueError(f"{name} is for child.kind={theirs}, but child.kind is {kind}; leave it out")
+        for name, whose in {"space": ("gcnn", "equinas"), "alphabet": ("dense",), "generators": ("dense",)}.items():
+            if kind not in whose and self._given(name):
+                raise ValueError(
+                    f"{name} is for child.kind={' or '.join(whose)}, but child.kind is {kind}; leave it out"
+                )
+        if kind == "equinas" and self._given("space") and self.space != SpaceConfig(groups=self.space.groups):
+            raise ValueError("of space only groups is for child.kind=equinas; leave the rest out")
+        environment, fields = self.environment, EnvironmentConfig.model_fields
+        relaxes = kind == "equinas"
+        for name in ("reward", "stop_action") if relaxes else ("inherit", "slices", "parameter_price"):
+            if getattr(environment, name) != fields[name].default:
+                why = "is for other kinds of child" if relaxes else "is for child.kind=equinas"
+                raise ValueError(
+                    f"environment.{name} is {getattr(environment, name)!r}, which {why}, but child.kind is {kind}; "
+                    "leave it out"
+                )
         if kind != "gcnn" and self.environment.reference != "untied":
             raise ValueError(
                 f"environment.reference is {self.environment.reference!r}, which is for child.kind=gcnn, but "

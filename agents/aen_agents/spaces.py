@@ -6,7 +6,7 @@ from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSp
 from aen.data import DataSpec, Source, find_source, pinned
 from aen.errors import DataError, GroupError
 from aen.groups import Alphabet, Generator, check_enumerable, load_classes, load_layerwise_classes
-from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, LayerwiseGroupSpace, Space
+from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace, Space
 from aen_agents.config import DenseConfig, EquiNASConfig, GCNNConfig, SearchConfig
 
 
@@ -112,7 +112,8 @@ def check_space(config: SearchConfig) -> None:
 def space_of(config: SearchConfig) -> Space:
     """Return the space of a config; on large grids its classes take seconds, the first time."""
     if isinstance(config.child, EquiNASConfig):
-        return LayerwiseGroupSpace(equinas_child_of(config))
+        groups = config.space.groups
+        return RelaxationSpace(equinas_child_of(config), None if groups == "bits" else groups)
     if not isinstance(config.child, DenseConfig):
         return gcnn_space_of(config)
     child, alphabet = dense_child_of(config), alphabet_of(config)

@@ -15,7 +15,7 @@ from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate
 from aen.results import Evaluation
-from aen.spaces import LayerwiseGroupSpace
+from aen.spaces import RelaxationSpace
 from aen.training.batches import BatchStream
 from aen_envs.child_env import ChildEnv
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
@@ -137,7 +137,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
                 "evaluator has no weights_folder, where children find their parents' weights; give it one, or set "
                 "inherit to False."
             )
-        self.space = LayerwiseGroupSpace((child or quick_child()).with_seed(child_seed), groups)
+        self.space = RelaxationSpace((child or quick_child()).with_seed(child_seed), groups)
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
         self.slices = slices
         self.parameter_price = parameter_price

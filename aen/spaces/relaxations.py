@@ -1,4 +1,4 @@
-"""LayerwiseGroupSpace: children of the EquiNAS backbone, one for each choice of a group for each of their layers."""
+"""RelaxationSpace: children of the EquiNAS backbone, one for each choice of a group for each of their layers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +14,7 @@ from aen.spaces.base import Space, SpaceClass
 from aen.spaces.gcnn import group_of_moves
 
 
-class LayerwiseGroupSpace(Space):
+class RelaxationSpace(Space):
     """Every way to give each layer of one child a group, so that groups only shrink along the network.
 
     A state has the number of a group for each layer: the eight convolutions and, unless published, the dense layer.
@@ -42,9 +42,9 @@ class LayerwiseGroupSpace(Space):
         self.groups = _checked(PlanarGroup.of(child.base), groups)
         self.child = replace(child.with_layer_groups((child.base,) * self.layers), parent=None)
 
-    def with_seed(self, seed: int) -> "LayerwiseGroupSpace":
+    def with_seed(self, seed: int) -> "RelaxationSpace":
         """Return the same space whose children have another seed."""
-        return LayerwiseGroupSpace(self.child.with_seed(seed), self.groups)
+        return RelaxationSpace(self.child.with_seed(seed), self.groups)
 
     @property
     def sizes(self) -> tuple[int, ...]:

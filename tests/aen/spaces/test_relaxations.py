@@ -9,7 +9,7 @@ from aen.children import EquiNASSpec, TrainingSpec
 from aen.children.equinas import LAYERS
 from aen.data import DataSpec
 from aen.errors import GroupError, SpecError
-from aen.spaces import LayerwiseGroupSpace
+from aen.spaces import RelaxationSpace
 
 CHILD = EquiNASSpec(data=DataSpec(), training=TrainingSpec(epochs=7), side=8, width=1, seed=3)
 SIX = ("C1", "C2", "C4", "D1", "D2", "D4")
@@ -41,12 +41,12 @@ def brute_states(groups, layers):
 
 @pytest.fixture(scope="module")
 def space():
-    return LayerwiseGroupSpace(CHILD)
+    return RelaxationSpace(CHILD)
 
 
 @pytest.mark.parametrize(("groups", "states"), [(None, 1210), (SIX, 550), (("C1", "D4"), 10), (("D4", "C4", "C1"), 55)])
 def test_the_number_of_states(groups, states):
-    space = LayerwiseGroupSpace(CHILD, groups)
+    space = RelaxationSpace(CHILD, groups)
     # Paths of nine layers in the order by inclusion, as a power of its matrix.
     below = np.array([[MEMBERS[b] <= MEMBERS[a] for b in space.groups] for a in space.groups], dtype=int)
     assert space.states == states == np.linalg.matrix_power(below, LAYERS).sum()
@@ -59,7 +59,7 @@ def test_the_number_of_states(groups, states):
 @pytest.mark.parametrize("published", [False, True])
 def test_the_states_are_the_rows_whose_groups_shrink(groups, published):
     child = EquiNASSpec(side=28, published=published)
-    space = LayerwiseGroupSpace(child, groups)
+    space = RelaxationSpace(child, groups)
     expected = list(brute_states(space.groups, 8 if published else 9))
     assert sorted(c.representative for c in space.classes) == expected
     assert space.states == len(expected)
@@ -86,8 +86,8 @@ def test_what_is_no_row_is_no_state(space, row):
 
 def test_groups_stand_from_the_largest_to_the_smallest(space):
     assert space.groups == TEN
-    assert LayerwiseGroupSpace(CHILD, SIX).groups == ("D4", "C4", "D2", "C2", "D1", "C1")
-    assert LayerwiseGroupSpace(EquiNASSpec(base="D2")).groups == ("D2", "C2", "D1v", "D1", "C1")
+    assert RelaxationSpace(CHILD, SIX).groups == ("D4", "C4", "D2", "C2", "D1", "C1")
+    assert RelaxationSpace(EquiNASSpec(base="D2")).groups == ("D2", "C2", "D1v", "D1", "C1")
 
 
 def test_the_start_is_the_base_and_the_baseline_has_no_symmetry(space):
@@ -112,7 +112,7 @@ def test_the_start_is_the_base_and_the_baseline_has_no_symmetry(space):
     ids=["groups", "mixed", "parent"],
 )
 def test_the_childs_own_groups_and_parent_are_not_used(space, child):
-    other = LayerwiseGroupSpace(child)
+    other = RelaxationSpace(child)
     assert other.child == space.child
     assert other.classes == space.classes
 
@@ -128,7 +128,7 @@ def test_another_seed(space):
     other = space.with_seed(8)
     assert other.child == CHILD.with_seed(8)
     assert (other.groups, other.classes) == (space.groups, space.classes)
-    assert LayerwiseGroupSpace(CHILD, SIX).with_seed(8).groups == LayerwiseGroupSpace(CHILD, SIX).groups
+    assert RelaxationSpace(CHILD, SIX).with_seed(8).groups == RelaxationSpace(CHILD, SIX).groups
 
 
 @pytest.mark.parametrize(
@@ -144,18 +144,18 @@ def test_another_seed(space):
 )
 def test_the_child_of_moves_has_their_group_in_every_layer(moves, group):
     for groups in (None, ("D4", "C1")):
-        spec = LayerwiseGroupSpace(CHILD, groups).spec_of_moves(moves)
+        spec = RelaxationSpace(CHILD, groups).spec_of_moves(moves)
         assert spec == (None if group is None else CHILD.with_layer_groups((group,) * 9))
 
 
 def test_moves_beyond_the_base_have_no_child():
     with pytest.raises(SpecError, match="D4, which is no subgroup of base, C4"):
-        LayerwiseGroupSpace(EquiNASSpec(base="C4")).spec_of_moves(("rot90", "hflip"))
+        RelaxationSpace(EquiNASSpec(base="C4")).spec_of_moves(("rot90", "hflip"))
 
 
 @pytest.mark.parametrize("groups", [None, SIX, ("D4", "D2", "D1a", "C1"), ("D4", "C1")])
 def test_a_relaxation_goes_one_step_down_and_keeps_the_order(groups):
-    space = LayerwiseGroupSpace(CHILD, groups)
+    space = RelaxationSpace(CHILD, groups)
     names = space.groups
 
     def between(small, large):
@@ -176,7 +176,7 @@ def test_a_relaxation_goes_one_step_down_and_keeps_the_order(groups):
 
 
 def test_every_state_can_be_reached_by_relaxations():
-    space = LayerwiseGroupSpace(CHILD, SIX)
+    space = RelaxationSpace(CHILD, SIX)
     found, new = set(), {(0,) * 9}
     while new:
         found |= new
@@ -199,4 +199,4 @@ def test_every_state_can_be_reached_by_relaxations():
 )
 def test_wrong_groups_are_named(groups, error, message):
     with pytest.raises(error, match=message):
-        LayerwiseGroupSpace(CHILD, groups)
+        RelaxationSpace(CHILD, groups)
