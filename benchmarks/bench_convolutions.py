@@ -60,7 +60,7 @@ def backbone(fields: int, groups: tuple[str, ...]) -> EquivariantSequential:
             layers.append(MixedConv2d(here, maps, groups, 5, padding="same", bias=False))
         else:
             layers.append((GroupConv2d if number else LiftingConv2d)(here, maps, 5, padding="same", bias=False))
-        layers += [GroupBatchNorm2d(maps, over=D4), Pointwise(maps, nn.ReLU())]
+        layers += [GroupBatchNorm2d(maps), Pointwise(maps, nn.ReLU())]
         if number in (2, 4, 6):
             window = {"kernel_size": 2} if side % 2 == 0 else {"kernel_size": 3, "stride": 2, "padding": 1}
             layers.append(SpatialPool2d(maps, **window, kind="mean"))

@@ -76,7 +76,7 @@ class Child(nn.Module, ABC):
             SpecError: weights cannot be carried from this child to that one.
         """
         del optimiser
-        raise SpecError(f"a {spec.kind} child is always trained from nothing.")
+        raise SpecError(f"a {spec.kind} child cannot go on from the weights of a {self.spec.kind} child.")
 
     def record(self) -> JsonDict | None:
         """Return what should be known of the trained child beside its accuracy, or None."""

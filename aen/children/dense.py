@@ -67,6 +67,8 @@ class DenseSpec(ChildSpec):
                 f"training.optimiser is {self.training.optimiser!r}, which the dense child does not know; use 'adam', "
                 "with training.momentum=0."
             )
+        if not isinstance(self.training.epochs, int):
+            raise SpecError(f"training.epochs is {self.training.epochs}; the dense child is trained for whole epochs.")
         object.__setattr__(self, "layers", tuple(self.layers))
         if self.layers:
             self._check_layers()

@@ -161,7 +161,8 @@ class EquiNASChild(Child):
             elif isinstance(ours, GroupBatchNorm2d):
                 norm = cast("GroupBatchNorm2d", theirs)
                 for name, table in ours.tables().items():
-                    getattr(norm, name).copy_(norm.field_table.first(table.expand(getattr(ours, name))))
+                    full = table.expand(getattr(ours, name))
+                    getattr(norm, name).copy_(norm.field_table.sums(full) / norm.field_table.sizes())
                 norm.num_batches_tracked.copy_(ours.num_batches_tracked)
             else:
                 theirs.load_state_dict(ours.state_dict())

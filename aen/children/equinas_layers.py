@@ -54,12 +54,12 @@ def backbone(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModu
         if spec.mixed:
             skip = spec.skip and number > 0 and here.channels == maps.channels
             layers.append(MixedConv2d(here, maps, spec.mixed, spec.kernel_size, skip=skip, **window, **options))
-            norm = GroupBatchNorm2d(maps, over=base)  # so that the largest group's branch stays equivariant
         else:
             kind = GroupConv2d if number else LiftingConv2d
             layers.append(kind(here, maps, spec.kernel_size, generator=source, **window))
-            norm = GroupBatchNorm2d(maps)
-        layers += [ChannelNorm(maps) if spec.published else norm, Pointwise(maps, nn.ReLU())]
+        # In a mixed child over the fields of what its groups share: over the largest group's it would learn far worse.
+        norm = ChannelNorm(maps) if spec.published else GroupBatchNorm2d(maps)
+        layers += [norm, Pointwise(maps, nn.ReLU())]
         if spec.pooled(number + 1):
             fits = spec.sides[number] % 2 == 0 and not spec.published
             cells = {"kernel_size": 2} if fits else {"kernel_size": 3, "stride": 2, "padding": 1}

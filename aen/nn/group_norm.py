@@ -19,9 +19,6 @@ class GroupBatchNorm2d(TiedModule):
 
     Args:
         in_type: the channels.
-        over: the group whose fields are normed, between the channels' group and their base: in a mixed network, whose
-            layers are equivariant to little for sure, the largest group keeps what equivariance the filters have. None:
-            the channels' group.
         eps: added to the variance.
         momentum: share of a batch in the running statistics.
 
@@ -38,22 +35,17 @@ class GroupBatchNorm2d(TiedModule):
     gathered: Tensor | None
     scattered: Tensor | None
 
-    def __init__(
-        self, in_type: FieldType, *, over: PlanarGroup | str | None = None, eps: float = 1e-5, momentum: float = 0.1
-    ) -> None:
+    def __init__(self, in_type: FieldType, *, eps: float = 1e-5, momentum: float = 0.1) -> None:
         super().__init__()
         self.in_type = self.out_type = in_type
-        self.over = in_type.group if over is None else PlanarGroup.of(over)
-        self.over.check_subgroup(in_type.group)
-        normed = in_type.regroup(self.over)
         self.eps, self.momentum = eps, momentum
-        fields = normed.fields
+        fields = in_type.fields
         self.weight = nn.Parameter(torch.ones(fields))
         self.bias = nn.Parameter(torch.zeros(fields))
         self.register_buffer("running_mean", torch.zeros(fields))
         self.register_buffer("running_var", torch.ones(fields))
         self.register_buffer("num_batches_tracked", torch.zeros((), dtype=torch.int64))
-        members = torch.from_numpy(normed.field_channels())
+        members = torch.from_numpy(in_type.field_channels())
         self.field_table = OrbitTable.of_members(members.t().numpy().copy())
         # Where a field's channels do not lie side by side, they are brought together and back.
         order = members.reshape(-1)
@@ -100,8 +92,6 @@ class GroupBatchNorm2d(TiedModule):
 
     def regrouped(self, group: PlanarGroup) -> Self:
         """Return a batch norm like this one for the fields of another group."""
-        # What is normed over more than the channels' group stays so for its subgroups.
-        over = self.over if self.over != self.in_type.group and group <= self.over else group
-        norm = type(self)(self.in_type.regroup(group), over=over, eps=self.eps, momentum=self.momentum)
+        norm = type(self)(self.in_type.regroup(group), eps=self.eps, momentum=self.momentum)
         norm.num_batches_tracked.copy_(self.num_batches_tracked)
         return norm.to(self.weight).train(self.training)

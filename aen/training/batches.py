@@ -18,7 +18,7 @@ class BatchStream:
     def __init__(self, places: Tensor, batch_size: int, seed: int) -> None:
         self.places, self.batch_size = places, batch_size
         self.per_epoch = -(-len(places) // batch_size)
-        self._source = torch.Generator().manual_seed(seed)
+        self._seed = seed
 
     def count(self, epochs: float) -> int:
         """Return how many batches come nearest to so many epochs; at least one."""
@@ -31,10 +31,10 @@ class BatchStream:
             start: number of the first batch since the very beginning.
             count: how many.
         """
-        end = start + count
+        end, source = start + count, torch.Generator().manual_seed(self._seed)
         for epoch in range(-(-end // self.per_epoch)):
             # The order of an epoch follows from the seed and the number of orders drawn before.
-            order = torch.randperm(len(self.places), generator=self._source)
+            order = torch.randperm(len(self.places), generator=source)
             first = max(start - epoch * self.per_epoch, 0)
             last = min(end - epoch * self.per_epoch, self.per_epoch)
             if first < last:

@@ -40,12 +40,12 @@ def state_by_name(child: nn.Module, *optimisers: torch.optim.Optimizer) -> dict[
 def restore_state(
     child: nn.Module, kept: Mapping[str, Mapping[str, Tensor]], *optimisers: torch.optim.Optimizer
 ) -> None:
-    """Give optimisers back what `state_by_name` returned, for the parameters that they hold."""
+    """Give optimisers copies of what `state_by_name` returned, for the parameters that they hold."""
     for name, parameter in child.named_parameters():
         for optimiser in _holding(parameter, optimisers) if name in kept else ():
             optimiser.state[parameter] = {
                 # Adam counts its steps in float32, whatever its parameters are.
-                key: value.to(parameter.device) if key == "step" else value.to(parameter)
+                key: value.to(parameter.device, copy=True) if key == "step" else value.to(parameter, copy=True)
                 for key, value in kept[name].items()
             }
 

@@ -337,6 +337,12 @@ class SearchConfig(_Section):
                 )
         if kind == "equinas" and self._given("space") and self.space != SpaceConfig(groups=self.space.groups):
             raise ValueError("of space only groups is for child.kind=equinas; leave the rest out")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _environment_fits(self) -> "SearchConfig":
+        """Refuse settings of other kinds' environments."""
+        kind = self.child.kind
         environment, fields = self.environment, EnvironmentConfig.model_fields
         relaxes = kind == "equinas"
         for name in ("reward", "stop_action") if relaxes else ("inherit", "slices", "parameter_price"):
@@ -351,6 +357,12 @@ class SearchConfig(_Section):
                 f"environment.reference is {self.environment.reference!r}, which is for child.kind=gcnn, but "
                 f"child.kind is {kind}; leave it out"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _agent_fits(self) -> "SearchConfig":
+        """Refuse an agent for another kind of child, and sections that it does not heed."""
+        kind = self.child.kind
         if isinstance(self.agent, _LayerwiseConfig):
             if kind != "equinas":
                 raise ValueError(f"agent {self.agent.name} is for child.kind=equinas, but child.kind is {kind}")

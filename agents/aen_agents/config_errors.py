@@ -1,5 +1,6 @@
 """What is wrong with a configuration, in words: the key, its value and what would do."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,8 +54,8 @@ def _place(
     parts: list[str] = []
     keys: Sequence[str] = ()
     field: Any = None
-    for part in loc:
-        several = alternatives.get(parts[0]) if len(parts) == 1 else None
+    for place, part in enumerate(loc):
+        several = alternatives.get(parts[0]) if place == 1 else None
         if several is not None and part in several.models:  # which of them: pydantic's word, no key
             section = several.models[str(part)]
             continue
@@ -101,5 +102,12 @@ def _say(
             said = f"{name} is {value!r}; {field.description}"
         case _:
             hint = f" ({field.description})" if field is not None and field.description else ""
-            said = f"{name} is {value!r}: {problem['msg'].removeprefix('Value error, ')}{hint}"
+            said = f"{name} is {value!r}{_near(problem)}: {problem['msg'].removeprefix('Value error, ')}{hint}"
     return said
+
+
+def _near(problem: Any) -> str:  # noqa: ANN401 - pydantic's error
+    """Return which of the words that would do is near the one given, or nothing."""
+    words = re.findall("'([^']*)'", problem["ctx"]["expected"]) if problem["type"] == "literal_error" else []
+    said = did_you_mean(str(problem["input"]), words)
+    return said if "did you mean" in said else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from aen._typing import JsonDict
 from aen.children import EquiNASSpec
 from aen.data import load_test_split
-from aen.errors import SpecError
+from aen.errors import RunFolderError, SpecError
 from aen.results.search_result import compare
 from aen.stats import estimate_accuracy
 from aen.training import load_child, measure_test
@@ -116,9 +116,14 @@ class LayerwiseExplorer:
         self._seen = {line["class_key"]: line["accuracy"] for line in history}
         # What is done already was done by an earlier run in this folder.
         for lane in self.lanes.lanes:
-            done = [line for line in history if _of(line, lane)]
+            best = {line["slice"]: line for line in reversed(history) if _of(line, lane)}
             for number in range(1, lane.slice + 1):
-                self.task.listener(_event(next(line for line in done if line["slice"] == number)))
+                if number not in best:
+                    raise RunFolderError(
+                        f"{self._file} is damaged: it lacks slice {number} of {lane.method.name}, seed {lane.seed}. "
+                        f"Remove {lane.file}: {lane.method.name} starts anew."
+                    )
+                self.task.listener(_event(best[number]))
         self.lanes.run(self._took)
         for lane in self.lanes.lanes:
             if lane.ended is not None:

@@ -4,18 +4,21 @@ import pytest
 import torch
 import yaml
 
-from aen.children import build_child
-from aen.errors import AenError, ConfigError
+from aen.children import EquiNASSpec, build_child
+from aen.errors import AenError, ConfigError, SpecError
 from aen_agents.config import (
     AGENTS,
     PROJECT_CONFIGS,
     DenseConfig,
     DQNConfig,
+    EquiNASDConfig,
+    EquiNASEConfig,
     ExhaustiveConfig,
     GCNNConfig,
     SearchConfig,
     load_config,
 )
+from aen_agents.methods.registry import BASELINES, methods_of
 from aen_agents.spaces import alphabet_of, child_of, gcnn_space_of, space_of
 
 
@@ -106,7 +109,110 @@ def test_the_papers_configs_move_images_as_published(name: str, moves: str) -> N
 
 @pytest.mark.parametrize("file", sorted((PROJECT_CONFIGS / "agents").glob("*.yaml")), ids=lambda file: file.stem)
 def test_every_agent_of_the_project_is_valid(file: Path, config_file: Path) -> None:
-    assert load_config(config_file, [f"agent={file.stem}"]).agent.name in AGENTS
+    overrides = ["child.kind=equinas"] if file.stem.startswith("equinas") else []
+    assert load_config(config_file, [f"agent={file.stem}", *overrides]).agent.name in AGENTS
+
+
+EQUINAS = ["child.kind=equinas", "agent=equinas_e"]
+EQUINAS_CONFIGS = sorted((PROJECT_CONFIGS / "equinas").glob("*_[de].yaml"))
+
+
+@pytest.mark.parametrize("file", EQUINAS_CONFIGS, ids=lambda file: file.stem)
+def test_every_equinas_config_has_its_methods(file: Path) -> None:
+    config = load_config(file)
+    evolves = file.stem.endswith("_e")
+    assert isinstance(config.agent, EquiNASEConfig if evolves else EquiNASDConfig)
+    child = child_of(config)
+    assert isinstance(child, EquiNASSpec)
+    methods = methods_of(config.agent, child)
+    assert next(iter(methods)) == config.agent.name
+    assert set(BASELINES) <= set(methods)
+
+
+@pytest.mark.parametrize("agent", ["equinas_e", "equinas_d"])
+def test_an_equinas_config_reads_back(config_file: Path, tmp_path: Path, agent: str) -> None:
+    overrides = [*EQUINAS, f"agent={agent}", "agent.subgroups=[D4, C4]", "agent.baselines=[]", "child.poolings=[]"]
+    config = load_config(config_file, overrides)
+    resolved = tmp_path / "resolved.yaml"
+    resolved.write_text(config.to_yaml())
+    assert load_config(resolved) == config
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["agent=equinas_e"], "agent equinas_e is for child.kind=equinas, but child.kind is dense"),
+        (["agent=equinas_d", "child.kind=gcnn"], "agent equinas_d is for child.kind=equinas, but child.kind is gcnn"),
+        (["agent=equinas"], r"unknown agent 'equinas' \(did you mean 'equinas_[de]'\?\)"),
+        (
+            [*EQUINAS, "agent.baselines=[static_c5]"],
+            r"agent.baselines is 'static_c5' \(did you mean 'static_c[14]'\?\)",
+        ),
+        ([*EQUINAS, "agent.baselines=[rp]"], r"agent.baselines is 'rp' \(did you mean 'rpp'\?\): .*'static_c1', "),
+        ([*EQUINAS, "agent.baselines=[zz]"], r"agent.baselines is 'zz': Input should be 'static_c1', "),
+        ([*EQUINAS, "agent.baselines=rpp"], r"agent.baselines is 'rpp'; give a list in brackets, such as \[rpp\]"),
+        ([*EQUINAS, "agent.subgroups=D4"], "agent.subgroups is 'D4': .*'all' or 'published'"),
+        ([*EQUINAS, "agent.generations=0"], "agent.generations is 0: .*greater than 0"),
+        ([*EQUINAS, "agent.population=0"], "agent.population is 0: .*greater than 0"),
+        ([*EQUINAS, "agent.seeds=0"], "agent.seeds is 0: .*greater than 0"),
+        ([*EQUINAS, "agent.generation=3"], r"unknown key 'agent.generation' \(did you mean 'generations'\?\)"),
+        ([*EQUINAS, "agent.temperature=[1, 1]"], "unknown key 'agent.temperature'"),
+        ([*EQUINAS, "agent=equinas_d", "agent.temperature=[0, 1]"], "agent.temperature.*: .*greater than or equal"),
+        ([*EQUINAS, "agent=equinas_d", "agent.temperature=1"], "agent.temperature is 1; give a list in brackets"),
+        ([*EQUINAS, "agent=equinas_d", "agent.networks=[cold]"], "agent.networks is 'cold'"),
+        ([*EQUINAS, "budget.children=3"], "budget is for agents that walk, but the agent is equinas_e; leave it out"),
+        ([*EQUINAS, "selection.seeds=3"], "selection is for agents that walk, but the agent is equinas_e"),
+        ([*EQUINAS, "environment.horizon=3"], "environment is for agents that walk, but the agent is equinas_e"),
+        ([*EQUINAS, "alphabet=published"], "alphabet is for child.kind=dense, but child.kind is equinas"),
+        ([*EQUINAS, "training.epochs=0"], "training.epochs is 0: .*greater than 0"),
+        ([*EQUINAS, "child.width=0"], "child.width is 0: .*greater than 0"),
+        (
+            ["child.kind=dense", "child.width=2"],
+            r"mine.yaml: unknown key 'child.width' \(choose from: bias, head, hidden",
+        ),
+        (["child={kind: dense, dense: 3}"], r"mine.yaml: unknown key 'child.dense' \(choose from: bias, head"),
+    ],
+)
+def test_settings_of_layerwise_agents_that_do_not_fit_are_named(
+    config_file: Path, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(config_file, overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.epochs=0.5"], "training.epochs is 0.5; the dense child is trained for whole epochs"),
+        ([*EQUINAS, "child.base=C8"], "base is C8, which does not act exactly on pixels"),
+        ([*EQUINAS, "child.base=X"], "unknown planar group 'X'"),
+        ([*EQUINAS, "child.kernel_size=4"], "kernel_size is 4; padding keeps the side of odd kernels only"),
+        ([*EQUINAS, "child.poolings=[9]"], r"poolings is \[9\]; name convolutions from 1 to 8, each once"),
+        ([*EQUINAS, "child.poolings=[3, 3]"], r"poolings is \[3, 3\]; name convolutions from 1 to 8, each once"),
+        (
+            [*EQUINAS, "child.poolings=[3, 5]", "child.published=true"],
+            "after which maps of 8x8 are 2x2; that is too small for the published last pooling, 4x4",
+        ),
+    ],
+)
+def test_children_that_cannot_be_are_explained(config_file: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(AenError, match=message):
+        child_of(load_config(config_file, overrides))
+
+
+def test_maps_may_be_pooled_down_to_one_cell(config_file: Path) -> None:
+    child = child_of(load_config(config_file, [*EQUINAS, "child.poolings=[1, 2, 3, 4, 5, 6, 7, 8]", "child.width=1"]))
+    assert isinstance(child, EquiNASSpec)
+    assert child.sides[-1] == 1
+    assert build_child(child)(torch.rand(2, 1, 8, 8)).shape == (2, 10)
+    with pytest.raises(SpecError, match=r"maps of 3x3 are 3x3; that is too small for the published last pooling"):
+        EquiNASSpec(side=3, published=True)
+
+
+def test_epochs_may_be_a_part_of_one_but_for_dense_children(config_file: Path) -> None:
+    assert child_of(load_config(config_file, [*EQUINAS, "training.epochs=0.5"])).training.epochs == 0.5
+    assert child_of(load_config(config_file, [*GCNN, "training.epochs=0.5"])).training.epochs == 0.5
+    assert child_of(load_config(config_file, ["training.epochs=2.0"])).training.epochs == 2
 
 
 def test_the_default_agent_is_the_one_in_the_file(config_file: Path) -> None:
@@ -198,7 +304,7 @@ def test_the_resolved_config_reads_back(config_file: Path, tmp_path: Path, agent
         (["agent.discoun=0.5"], r"unknown key 'agent.discoun' \(did you mean 'discount'\?\)"),
         (["agent={name: exhaust}"], r"agent.name is 'exhaust', an unknown agent \(did you mean 'exhaustive'\?\)"),
         (["agent={name: [dqn]}"], r"agent.name is \['dqn'\], an unknown agent"),
-        (["agent=5"], "agent is 5; it is the name of an agent .dqn, exhaustive. or a section"),
+        (["agent=5"], "agent is 5; it is the name of an agent .dqn, exhaustive, equinas_e, equinas_d. or a"),
         (["agent=[1]"], r"agent is \[1\]; it is the name of an agent"),
         (["agent.layers=[0]"], "agent.layers.*: .*greater than 0"),
         (["agent.epsilon=[[0.5, 1]]"], "schedule must begin at 0"),
@@ -217,10 +323,13 @@ def test_the_resolved_config_reads_back(config_file: Path, tmp_path: Path, agent
         (["child.kind=gcnn", "child.dropout=1"], "child.dropout is 1: .*less than 1"),
         (["child.kind=gcnn", "alphabet=published"], "alphabet is for child.kind=dense, but child.kind is gcnn"),
         (["child.kind=gcnn", "generators={s: [[0]]}"], "generators is for child.kind=dense"),
-        (["child.kind=gcnn", "space.groups=bit"], "space.groups is 'bit': .*bits: rot90, vflip and hflip"),
+        (
+            ["child.kind=gcnn", "space.groups=bit"],
+            r"space.groups is 'bit' \(did you mean 'bits'\?\): .*bits: rot90, vflip and hflip",
+        ),
         (["child.kind=gcnn", "space.group=[C1]"], r"unknown key 'space.group' \(did you mean 'groups'\?\)"),
         (["child.kind=gcnn", "space.kernel_sizes=3"], "space.kernel_sizes is 3; give a list in brackets"),
-        (["space.groups=[C1]"], "space is for child.kind=gcnn, but child.kind is dense; leave it out"),
+        (["space.groups=[C1]"], "space is for child.kind=gcnn or equinas, but child.kind is dense; leave it out"),
         (["environment.reference=rot90"], "environment.reference is 'rot90', which is for child.kind=gcnn"),
         (["nonsense"], "not of the form key=value"),
         (["name=../escape"], "name is '../escape'"),

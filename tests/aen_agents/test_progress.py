@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from aen_agents.events import Notice, Retrained, StageStarted, Trained, Visited
+from aen_agents.events import Notice, Retrained, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.progress import ConsoleProgress
 
 
@@ -22,6 +22,33 @@ def test_an_exhaustive_search_is_shown() -> None:
         "  10/12  none: 50.0%",
         "  12/12  none: 50.0%",
     ]
+
+
+def trained_slice(number: int, seed: int = 3) -> SliceTrained:
+    return SliceTrained(
+        *("equinas_e", seed, number, number / 2, f"key {number}", None, "D4 x4, C4 x4", ("D4",) * 4 + ("C4",) * 4),
+        *("class", 0.9, 0.3, 1000, True, None),
+    )
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
+def test_slices_of_layerwise_methods_are_shown(terminal: bool) -> None:
+    out = io.StringIO()
+    with ConsoleProgress(Console(file=out, force_terminal=terminal, width=200)) as progress:
+        progress(StageStarted("explore", 12, "slices"))
+        for number in range(1, 13):
+            progress(trained_slice(number))
+        progress(StageStarted("test", 4, "networks"))
+    text = out.getvalue()
+    assert "12/12" in text
+    assert "equinas_e, seed 3, slice 12: 90.0%  D4 x4, C4 x4" in text
+    if not terminal:
+        assert text.splitlines() == [
+            "exploring: 12 slices",
+            "  10/12  equinas_e, seed 3, slice 10: 90.0%  D4 x4, C4 x4",
+            "  12/12  equinas_e, seed 3, slice 12: 90.0%  D4 x4, C4 x4",
+            "meeting the test images: 4 networks",
+        ]
 
 
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])

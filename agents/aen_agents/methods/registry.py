@@ -1,6 +1,6 @@
 """From a config to its methods."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from aen.children import EquiNASSpec
 from aen.errors import ConfigError, SpecError
@@ -71,4 +71,20 @@ def methods_of(agent: EquiNASEConfig | EquiNASDConfig, child: EquiNASSpec) -> di
         found += [_BASELINES[name](child, groups, slices) for name in names]
     except SpecError as error:
         raise ConfigError(f"agent: {error}") from error
+    _check_starts(found, child)
     return {method.name: method for method in found}
+
+
+def _check_starts(methods: Sequence[Method], child: EquiNASSpec) -> None:
+    """Check that every method has a first child, which some baselines have not where the base is small."""
+    wrong: dict[str, SpecError] = {}
+    for method in methods:
+        try:
+            method.start(child.seed, None)
+        except SpecError as error:
+            wrong[method.name] = error
+    if wrong:
+        raise ConfigError(
+            f"agent.baselines: with child.base={child.base} there can be no {', '.join(wrong)}; leave them out. The "
+            f"first says: {next(iter(wrong.values()))}"
+        )

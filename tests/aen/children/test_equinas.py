@@ -117,15 +117,11 @@ def test_the_head_alone_may_have_a_smaller_group():
     assert [name for name, error in errors.items() if error < 1e-12] == ["r180"]
 
 
-def test_a_mixed_child_is_invariant_to_what_its_groups_share_and_may_become_so_to_more():
+def test_a_mixed_child_is_invariant_to_what_its_groups_share():
     child = used(build_child(spec_of(mixed=("D2", "D4", "D1"), skip=True))).double()
     errors = child.check_invariance(images(child), "D4")
     assert [name for name, error in errors.items() if error < 1e-12] == ["hflip"]
     assert child.check_equivariance().keys() == {"hflip"}
-    with torch.no_grad():
-        for alpha in child.alphas():
-            alpha[0] = 100  # D4, the largest
-    assert max(child.check_invariance(images(child), "D4").values()) < 1e-12
 
 
 def test_forward_agrees_with_plain_layers():
@@ -432,6 +428,118 @@ def test_a_published_mixed_child_is_discretised_to_a_published_one():
     cases.assert_near(plain(x), child(x), 1e-5)
 
 
+# How far layers are from the largest group
+
+
+def projected(full, element_of, side):
+    """The mean of full weights ``[out, in, k, k]`` over the group of the square, moved by hand by each element."""
+    out_type, in_type = element_of
+    total = torch.zeros_like(full)
+    for element in D4.elements:
+        moved = cases.moved(full, element) if side > 1 else full
+        there = torch.empty_like(full)
+        rows, columns = (torch.from_numpy(kind.permutation(element)) for kind in (out_type, in_type))
+        there[rows[:, None], columns] = moved
+        total += there
+    return total / len(D4.elements)
+
+
+def distances_by_hand(child):
+    found = []
+    for place in child.places:
+        layer = child.layers[place]
+        full = layer.expanded_weight().detach().double()
+        full = full if full.dim() == 4 else full[..., None, None]
+        nearest = projected(full, (layer.out_type, layer.in_type), full.shape[-1])
+        found.append(float((full - nearest).norm() / full.norm()))
+    return found
+
+
+@every_mode
+def test_distances_agree_with_a_mean_by_hand(mode):
+    child = cases.randomise(build_child(EquiNASSpec(**(SMALL | MODES[mode] | {"channels": 2}))))
+    record = child.record()
+    assert json.loads(json.dumps(record)) == record
+    assert len(record["distance_to_base"]) == (8 if child.spec.published else 9)
+    for found, expected in zip(record["distance_to_base"], distances_by_hand(child), strict=True):
+        assert found == pytest.approx(expected, abs=1e-5)
+    assert ("alphas" in record) == (mode in {"mixed", "published, mixed"})
+    if not child.spec.mixed:
+        far = [group != "D4" for group in child.spec.layer_groups]
+        assert [distance > 0.1 for distance in record["distance_to_base"]] == far
+
+
+def test_the_mean_by_hand_is_a_projection():
+    child = build_child(spec_of()).double()
+    for place in child.places:
+        layer = child.layers[place]
+        full = layer.expanded_weight().detach()
+        full = full if full.dim() == 4 else full[..., None, None]
+        types, side = (layer.out_type, layer.in_type), full.shape[-1]
+        cases.assert_near(projected(full, types, side), full, 1e-12)
+        once = projected(cases.images(*full.shape), types, side)
+        cases.assert_near(projected(once, types, side), once, 1e-12)
+        assert cases.relative(once, cases.images(*full.shape)) > 0.5
+
+
+def test_distance_to_a_base_that_is_smaller():
+    child = build_child(spec_of(base="C4", groups=("C4",) * 4 + ("C1",) * 4))
+    assert [distance > 0.1 for distance in child.distances()] == [False] * 4 + [True] * 5
+
+
+# Drawn as a larger group
+
+
+@pytest.mark.parametrize("groups", [("C1",) * 8, SHRINKING, ("D2",) * 4 + ("C2",) * 4], ids=str)
+def test_a_child_drawn_as_the_largest_group_is_that_group_s_child(groups):
+    child, whole = build_child(spec_of(*groups, drawn_as="D4", seed=3)), build_child(spec_of(seed=3))
+    assert tuple(layer.group.name for layer in map(child.convolution, range(8))) == groups
+    assert child.parameter_count() == build_child(spec_of(*groups)).parameter_count() > whole.parameter_count()
+    for one, other in zip(child.places, whole.places, strict=True):
+        assert torch.equal(child.layers[one].expanded_weight(), whole.layers[other].expanded_weight())
+    assert max(child.record()["distance_to_base"]) < 1e-6
+    assert max(build_child(spec_of(*groups)).record()["distance_to_base"]) > 0.1
+    child, whole = (used(one.double()) for one in (child, whole))
+    x = images(child)
+    # The statistics are as random for both; only those of the larger group are alike along a field.
+    for element in D4.elements[1:]:
+        cases.assert_near(whole(cases.moved(x, element)), whole(x), 1e-12)
+
+
+def test_a_child_drawn_as_the_largest_group_is_invariant_before_it_is_trained():
+    child, whole = (build_child(spec).double().eval() for spec in (spec_of(*("C1",) * 8, drawn_as="D4"), spec_of()))
+    for one in (child, whole):  # statistics with which signals do not die out, the same for all fields of a layer
+        for norm in (m for m in one.modules() if isinstance(m, GroupBatchNorm2d)):
+            norm.running_var.fill_(0.01)
+        one.head[0].running_var.fill_(0.01)
+    x = images(child)
+    cases.assert_near(child(x), whole(x), 1e-12)
+    assert cases.relative(child(x[:1]), child(x[1:])) > 1e-3
+    assert max(child.check_invariance(x, "D4").values()) < 1e-12
+    assert max(child.distances()) < 1e-12
+    trained = fit(child, child.spec, images(child, 8), torch.arange(8))
+    assert trained.finite
+    assert min(child.distances()) > 1e-3
+
+
+def test_drawn_as_goes_through_the_spec():
+    spec = spec_of(*SHRINKING, drawn_as="D4")
+    assert spec.drawn_as == "D4"
+    assert spec_of(*("D1v",) * 8, drawn_as="D1(1/2)").drawn_as == "D1v"
+    assert build_child(spec_of(*("C2",) * 8, drawn_as="C4")).distances()[0] > 0.1
+    loaded = build_child(spec)
+    loaded.load_state_dict(build_child(spec).state_dict())
+    assert max(loaded.distances()) < 1e-6
+
+
+def test_a_prior_is_for_the_largest_group():
+    child = build_child(spec_of(mixed=("C1", "C4", "D4"), prior=True))
+    share = 1 / (1 + 2 * math.exp(-2))
+    for layer in child.mixed_layers():
+        assert layer.mixture.strengths().tolist()[0] == pytest.approx(share, abs=1e-6)
+    assert child.spec.key != spec_of(mixed=("C1", "C4", "D4")).key
+
+
 # Training and what else every child does
 
 
@@ -657,8 +765,20 @@ def test_names():
         ({"mixed": ("C1", "C1")}, r"mixed is \['C1', 'C1'\]; name each group once"),
         ({"mixed": ("C1", "D4"), "groups": ("C1",) * 8}, r"groups is .*, but the child is mixed over"),
         ({"mixed": ("C1", "D4"), "head_group": "C1"}, r"leave groups and head_group out, or mixed"),
-        ({"skip": True}, r"skip is True, .* which only mixed layers have; name groups in mixed"),
-        ({"keep_norm": False}, r"keep_norm False, which only mixed layers have"),
+        ({"skip": True}, r"skip is True, which only mixed layers have; name groups in mixed, or leave skip out"),
+        ({"keep_norm": False}, r"keep_norm is False, which only mixed layers have"),
+        ({"prior": True}, r"prior is True, which only mixed layers have"),
+        ({"temperature": 0.5}, r"temperature is 0.5, which only mixed layers have"),
+        ({"alpha_data": "halve"}, r"unknown alpha_data 'halve' \(did you mean 'halves'\?\)"),
+        *(({"mixed": ("C1", "D4"), name: value}, rf"{name} is {value}; it must be a finite number from .* up")
+          for name in ("alpha_learning_rate", "temperature", "penalty") for value in (-1.0, math.nan, math.inf)),
+        ({"mixed": ("C1", "D4"), "temperature": 0}, r"temperature is 0; it must be a finite number from 1e-06 up"),
+        ({"mixed": ("C1", "D4"), "penalty": 1.0}, r"penalty is 1.0, which is for weighting='sum'; set it to 0"),
+        ({"mixed": ("C1", "D4"), "drawn_as": "D4"}, r"drawn_as is 'D4', but a mixed child draws each branch's weights"),
+        ({"drawn_as": "C4"}, r"drawn_as is C4; weights are relaxed from a larger group: name D4 or one of its"),
+        ({"base": "C4", "drawn_as": "D4"}, r"drawn_as is D4; .* name C4 or one of its subgroups that holds C4, the"),
+        *(({"parent": value}, r"parent is .*; give the key of an evaluation, 24 hexadecimal digits")
+          for value in ("../x", "/etc/passwd", "", "0" * 23, "0" * 25, "0" * 24 + "\n", "0" * 21 + "/..", "A" * 24, 7)),
         ({"weighting": "softmix"}, r"unknown weighting 'softmix' \(did you mean 'softmax'\?\)"),
         ({"published": True, "head_group": "D4"}, r"head_group is 'D4', but the published dense layer is not tied"),
         ({"published": True, "side": 3}, r"maps of 3x3 are 3x3; that is too small for the published last pooling, 4x4"),

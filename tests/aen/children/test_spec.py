@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.children import ChildSpec, DenseSpec, TrainingSpec
+from aen.children import ChildSpec, DenseSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, GroupError, SpecError
 from aen.groups import Decomposition, Generator, class_key
@@ -164,6 +164,46 @@ def test_zero_momentum_is_one_number():
 def test_dense_child_knows_adam_only():
     with pytest.raises(SpecError, match=r"training\.optimiser is 'sgd', which the dense child .*; use 'adam'"):
         replace(BASE, training=TrainingSpec(**SGD))
+
+
+# Written down before there were parents and parts of epochs.
+KEYS = [
+    (DenseSpec(), "a6504e89af8ccbf158c08d9d"),
+    (GCNNSpec(), "7e17a9576b771242deeb95e0"),
+    (
+        GCNNSpec(side=8, width=6, group="D2", padding="same", norm="batch", head="invariant", seed=3),
+        "2fc95c7e8b44833f9b4a32d6",
+    ),
+    (GCNNSpec(training=TrainingSpec(epochs=5, **SGD)), "e218f9c8a112fa4d19086969"),
+]
+
+
+@pytest.mark.parametrize(("spec", "key"), KEYS)
+def test_specs_without_a_parent_have_the_keys_they_always_had(spec, key):
+    assert spec.parent is None
+    assert spec.key == key
+    assert "parent" not in spec.to_json()
+
+
+@pytest.mark.parametrize("kind", [DenseSpec, GCNNSpec])
+@pytest.mark.parametrize("parent", ["0123456789abcdef01234567", "../x", 7])
+def test_a_parent_is_refused_where_nothing_is_inherited(kind, parent):
+    with pytest.raises(SpecError, match=rf"parent is .*, but a {kind.kind} child is always trained from nothing"):
+        kind(parent=parent)
+    with pytest.raises(SpecError, match="always trained from nothing"):
+        ChildSpec.from_json(kind().to_json() | {"parent": parent})
+
+
+def test_whole_epochs_are_one_number_and_parts_are_kept():
+    assert [repr(TrainingSpec(epochs=epochs).epochs) for epochs in (3, 3.0, 0.2, 1.5)] == ["3", "3", "0.2", "1.5"]
+    whole, same, part = (GCNNSpec(training=TrainingSpec(epochs=epochs)) for epochs in (3, 3.0, 2.9))
+    assert whole.key == same.key != part.key
+    again = ChildSpec.from_json(json.loads(json.dumps(part.to_json())))
+    assert (again, again.key) == (part, part.key)
+    with pytest.raises(SpecError, match=r"training.epochs is inf; it must be above 0, and finite"):
+        TrainingSpec(epochs=math.inf)
+    with pytest.raises(SpecError, match=r"training.epochs is 0.2; the dense child is trained for whole epochs"):
+        DenseSpec(training=TrainingSpec(epochs=0.2))
 
 
 def test_json_names_the_kind_and_an_unknown_one_is_refused():

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from aen.children import DenseSpec, TrainingSpec
+from aen.children import DenseSpec, EquiNASSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
-from aen.errors import DataError, SpecError
+from aen.errors import DataError, SpecError, StoreError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local, pool
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
@@ -308,3 +308,53 @@ def test_a_population_without_memory_is_a_child_alone(monkeypatch):
     (found,) = evaluate(LocalEvaluator(population=8), [SPEC])
     (alone,) = evaluate(LocalEvaluator(), [SPEC])
     assert replace(found, seconds=0) == replace(alone, seconds=0)
+
+
+# Children that go on from the weights of others
+
+PART = TrainingSpec(epochs=0.5, batch_size=10)
+FIRST = EquiNASSpec(data=SPEC.data, side=8, width=1, kernel_size=3, dense=8, training=PART)
+MIXED = replace(FIRST, mixed=("C1", "D4"))
+
+
+@pytest.mark.parametrize("first", [FIRST, MIXED], ids=["static", "mixed"])
+def test_slices_through_the_evaluator_are_one_training(open_store, tmp_path, first):
+    evaluator = LocalEvaluator(open_store(), weights_folder=tmp_path / "weights", debug=True)
+    (one,) = evaluate(evaluator, [first], keep_weights=True)
+    (two,) = evaluate(evaluator, [replace(first, parent=one.key)], keep_weights=True)
+    (whole,) = evaluate(evaluator, [replace(first, training=replace(PART, epochs=1))])
+    assert (one.epochs, two.epochs, whole.epochs) == (0.5, 0.5, 1)
+    for name in ("train_loss", "validation_loss", "validation_accuracy", "record", "parameters"):
+        assert getattr(two, name) == getattr(whole, name), name
+    assert two.validation_loss != one.validation_loss
+    assert two.key != one.key
+    assert ("shares" in two.record) == (first is MIXED)
+    # And it is looked up like any other, with its record.
+    with open_store(create=False) as store:
+        assert [store.get(e.key) for e in (one, two, whole)] == [one, two, whole]
+        assert dict(store.evaluations())[two].parent == one.key
+
+
+def test_children_of_a_parent_that_was_not_kept_are_an_error_and_leave_no_lease(open_store, tmp_path):
+    evaluator = LocalEvaluator(open_store(), weights_folder=tmp_path / "weights")
+    (one,) = evaluate(evaluator, [FIRST])
+    spec = replace(FIRST, parent=one.key)
+    with pytest.raises(StoreError, match=rf"{one.key}\.safetensors are missing; train the child again"):
+        evaluator.submit([spec])
+    assert open_store().claim(spec.key).mine
+    with pytest.raises(SpecError, match="inheriting needs the key of a parent and a folder of weights"):
+        LocalEvaluator().submit([spec])
+
+
+def test_several_children_of_one_parent_in_workers_are_as_in_this_process(tmp_path, monkeypatch):
+    monkeypatch.setattr("aen.training.device.available_cores", lambda: 2)
+    alone = LocalEvaluator(weights_folder=tmp_path / "weights", debug=True)
+    (parent,) = evaluate(alone, [FIRST], keep_weights=True)
+    relaxed = [FIRST.relaxed(layer, group) for layer, group in ((7, "C4"), (7, "D2"), (8, "C1"))]
+    specs = [replace(spec, parent=parent.key) for spec in relaxed]
+    expected = evaluate(alone, specs)
+    several = LocalEvaluator(weights_folder=tmp_path / "weights", workers=2, debug=True)
+    found = evaluate(several, specs)
+    several.close()
+    assert [replace(e, seconds=0) for e in found] == [replace(e, seconds=0) for e in expected]
+    assert len({e.validation_loss for e in found}) == 3

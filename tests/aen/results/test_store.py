@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import socket
@@ -15,6 +16,12 @@ from aen.results.store import Claim
 FRACTION = st.floats(0, 1)
 LOSS = st.floats(-1e300, 1e300)
 COUNT = st.integers(0, 2**31 - 1)
+TEXT = st.characters(exclude_categories=["Cs"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | LOSS | st.text(TEXT, max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(TEXT, max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
 FIELDS = st.fixed_dictionaries(
     {
         "status": st.sampled_from(["ok", "diverged"]),
@@ -23,11 +30,12 @@ FIELDS = st.fixed_dictionaries(
         "validation_loss": LOSS,
         "validation_accuracy": FRACTION,
         "parameters": st.integers(0, 2**63 - 1),
-        "epochs": COUNT,
+        "epochs": st.one_of(COUNT, st.floats(1e-300, 1e300)),
         "seconds": st.floats(0, 1e9),
         "device": st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=100),
         "threads": COUNT,
         "weights": st.none() | st.just("0123.safetensors"),
+        "record": st.none() | st.dictionaries(st.text(TEXT, max_size=5), JSON, max_size=3),
     }
 )
 
@@ -53,6 +61,28 @@ def test_any_evaluation_survives_the_store_unchanged(store, spec, invent, seed, 
     store.commit(evaluation, spec)
     assert store.get(spec.key) == evaluation
     assert list(store.evaluations()) == [(evaluation, spec)]
+
+
+@pytest.mark.parametrize("record", [None, {}, {"alphas": [[0.1 + 0.2, -2.0], []], "temperature": 5e-324, "ok": True}])
+def test_a_record_survives_the_store(open_store, spec, invent, record, sql):
+    open_store().commit(invent(spec, record=record, epochs=0.2), spec)
+    with open_store(create=False) as again:
+        stored = again.get(spec.key)
+    assert stored.record == record
+    assert type(stored.record) is type(record)
+    assert stored.epochs == 0.2
+    assert stored == invent(spec, record=record, epochs=0.2)
+    assert hash(stored) == hash(invent(spec, record=record, epochs=0.2))
+    ((text,),) = sql("SELECT record FROM evaluations")
+    assert text is None if record is None else json.loads(text) == record
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", '"text"'])
+def test_a_record_that_is_none_is_damaged(store, spec, invent, sql, text):
+    store.commit(invent(spec, record={"a": 1}), spec)
+    sql("UPDATE evaluations SET record = ?", text)
+    with pytest.raises(StoreError, match=f"'record' of row '{spec.key}' is damaged"):
+        store.get(spec.key)
 
 
 def test_an_unknown_key_has_no_evaluation(store, spec, invent):

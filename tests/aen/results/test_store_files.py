@@ -64,10 +64,18 @@ def test_the_database_of_somebody_else_is_refused_and_left_as_it_was(path, sql):
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
-def test_a_store_of_another_version_is_refused(path, open_store, sql):
+@pytest.mark.parametrize("version", ["2", "0", "4"])
+def test_a_store_of_another_version_is_refused(path, open_store, sql, version):
     open_store().close()
-    sql("UPDATE aen_store SET value = '0' WHERE name = 'version'")
-    refuse(path, "has version 0, this aen reads 2")
+    sql("UPDATE aen_store SET value = ? WHERE name = 'version'", version)
+    refuse(path, f"has version {version}, this aen reads 3")
+
+
+def test_an_older_store_whose_table_lacks_columns_is_refused_by_its_version(path, open_store, sql):
+    open_store().close()
+    sql("ALTER TABLE evaluations DROP COLUMN record")
+    sql("UPDATE aen_store SET value = '2' WHERE name = 'version'")
+    refuse(path, "has version 2, this aen reads 3")
 
 
 def test_a_folder_is_no_store(tmp_path):
