@@ -1,4 +1,6 @@
-"""Write docs/results.md from finished exhaustive runs:  .venv/bin/python docs/make_results.py RUN [RUN ...].
+"""Write docs/results.md from finished runs:  .venv/bin/python docs/make_results.py RUN [RUN ...].
+
+Runs of the agents exhaustive, equinas_e and equinas_d, on two seeds or more.
 
 Figures come from the runs; sections of other runs stay. What stands between a table's two note marks in
 docs/results.md is written by hand and kept.
@@ -8,22 +10,24 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import yaml
 
 from aen._typing import JsonDict
 from aen.errors import AenError
-from aen_agents.config import PROJECT_CONFIGS, SearchConfig, load_config
+from aen_agents.config import PROJECT_CONFIGS, ExhaustiveConfig, SearchConfig, load_config
 from aen_agents.run_folder import RunFolder
 
 PAGE = Path(__file__).parent / "results.md"
 TOP = 10
 _PIPE = "\\|"  # in a Markdown table
-HEAD = """# Whole spaces
+HEAD = """# Results
 
-Every class of an alphabet, trained on the same seeds and ranked by mean validation accuracy; see
+**Whole spaces.** Every class of an alphabet, trained on the same seeds and ranked by mean validation accuracy; see
 [agents/exhaustive.md](agents/exhaustive.md). Intervals are Student's t, 95 %, over the seeds; differences are paired by
 seed. They cover another draw of the seeds, not of the images.
 
@@ -31,6 +35,11 @@ The best of many classes was picked on the very seeds that measure it, so its me
 many comparisons at 95 % a few exclude zero by chance. Read a lead in the first table as a candidate; the line on fresh
 seeds, which took no part in the choice, says what is left of it. Test images were read once, for the winner on fresh
 seeds and the untied network.
+
+**A group for each layer** (names that begin with `equinas`): methods, each run anew on each seed and ranked by mean
+validation accuracy; see [agents/equinas_e.md](agents/equinas_e.md) and [agents/equinas_d.md](agents/equinas_d.md). Each
+final network met the test images once, and nothing was chosen by that. A method that picks among many candidates by
+validation flatters itself there: compare methods by test.
 
 Tables and figures: `.venv/bin/python docs/make_results.py RUN ...`
 """
@@ -56,9 +65,11 @@ def main(arguments: Sequence[str], page: Path = PAGE) -> None:
 def section(folder: RunFolder, notes: dict[str, str]) -> str:
     """Return the part of the page on one run."""
     config, summary = folder.config(), folder.summary() or {}
+    if summary.get("status") == "complete" and len(summary.get("methods", [{"seeds": []}])[0]["seeds"]) > 1:
+        return _methods_section(config, summary, notes.get(config.name, "\n"))
     space = summary.get("space")
     if summary.get("status") != "complete" or space is None or len(space["seeds"]) == 1:
-        sys.exit(f"make_results: {folder.path} is no finished exhaustive run with agent.seeds=2 or more.")
+        sys.exit(f"make_results: {folder.path} is no finished run on agent.seeds=2 or more.")
     note = notes.get(config.name, "\n")
     lines = [
         f"## {config.name}\n",
@@ -75,9 +86,11 @@ def section(folder: RunFolder, notes: dict[str, str]) -> str:
 
 def command_of(config: SearchConfig) -> str:
     """Return the command with the fewest overrides that gives this very config."""
-    folders = [PROJECT_CONFIGS, PROJECT_CONFIGS / "paper", PROJECT_CONFIGS / "gcnn"]
+    folders = [PROJECT_CONFIGS, *(PROJECT_CONFIGS / name for name in ("paper", "gcnn", "equinas"))]
     files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
-    overrides = {file: ["agent=exhaustive", *_overrides(file, config)] for file in files}
+    first = ["agent=exhaustive"] if isinstance(config.agent, ExhaustiveConfig) else []
+    files = [file for file in files if first or load_config(file).agent.name == config.agent.name]
+    overrides = {file: [*first, *_overrides(file, config, first)] for file in files}
     file = min(files, key=lambda f: len(overrides[f]))
     if load_config(file, overrides[file]) != config:
         raise AenError(f"no config of configs/ with overrides gives that of the run {config.name!r}.")
@@ -85,8 +98,8 @@ def command_of(config: SearchConfig) -> str:
     return ".venv/bin/aen search " + shlex.join(words)
 
 
-def _overrides(file: Path, config: SearchConfig) -> list[str]:
-    ours, theirs = config.model_dump(mode="json"), load_config(file, ["agent=exhaustive"]).model_dump(mode="json")
+def _overrides(file: Path, config: SearchConfig, first: Sequence[str]) -> list[str]:
+    ours, theirs = config.model_dump(mode="json"), load_config(file, first).model_dump(mode="json")
     return [f"{key}={_flow(value)}" for key, value in _differences(ours, theirs)]
 
 
@@ -106,13 +119,52 @@ def _flow(value: object) -> str:
 
 def _circumstances(summary: JsonDict) -> str:
     made, seconds = summary["provenance"], summary["seconds"]
-    seeds = ", ".join(map(str, summary["space"]["seeds"]))
-    fresh = ", ".join(map(str, summary["selection_seeds"]))
+    space = summary.get("space")
+    seeds = ", ".join(map(str, (space or summary["methods"][0])["seeds"]))
+    fresh = f"; fresh seeds {', '.join(map(str, summary['selection_seeds']))}" if space else ""
+    what = "children" if space else "slices"
     return (
         f"{made['processor']}, {made['cores']} cores; {made['threads']} thread(s) on {made['device']}; "
-        f"torch {made['torch']}, Python {made['python']}. {summary['children_trained']:,} children trained in "
-        f"{seconds['total']:.0f} s. Seeds {seeds}; fresh seeds {fresh}."
+        f"torch {made['torch']}, Python {made['python']}. {summary['children_trained']:,} {what} trained in "
+        f"{seconds['total']:.0f} s. Seeds {seeds}{fresh}."
     )
+
+
+def _methods_section(config: SearchConfig, summary: JsonDict, note: str) -> str:
+    rows = summary["selection"]
+    lines = [
+        f"## {config.name}\n",
+        f"    {command_of(config)}\n",
+        f"{_circumstances(summary)}\n",
+        "| method | parameters | validation | test | test, minus no symmetry, points |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        (low, high), (least, most) = row["validation_accuracy_interval"], row["test_accuracy_interval"]
+        less = "" if row["method"] == summary["baseline"]["method"] else points(row["minus_no_symmetry"], "test")
+        lines.append(
+            f"| {row['title']} | {round(fmean(row['parameters_of_seeds'])):,} | "
+            f"{row['validation_accuracy_mean']:.1%} ({low:.1%} to {high:.1%}) | "
+            f"{row['test_accuracy_mean']:.1%} ({least:.1%} to {most:.1%}) | {less} |"
+        )
+    found = [
+        f"seed {seed}: {_runs(groups)}"
+        for seed, groups in zip(rows[0]["seeds"], _searched(rows), strict=True)
+        if groups
+    ]
+    lines += ["", f"Parameters are means over the seeds. Groups that the search came to: {'; '.join(found)}."]
+    return "\n".join([*lines, "", f"<!-- note {config.name} -->\n{note}<!-- end of note -->\n"])
+
+
+def _searched(rows: Sequence[JsonDict]) -> list[list[str] | None]:
+    """Return the groups of the layers of the search's network on each seed; of a mixed one's discrete network."""
+    by_name = {row["method"]: row["layer_groups"] for row in rows}
+    found: list[list[str] | None] = by_name.get("equinas_e") or by_name.get("equinas_d_discrete") or []
+    return found or [None] * len(rows[0]["seeds"])
+
+
+def _runs(groups: Sequence[str]) -> str:
+    return ", ".join(f"{group} x{len(list(same))}" for group, same in groupby(groups))
 
 
 def _table(summary: JsonDict, space: JsonDict) -> str:

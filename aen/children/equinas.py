@@ -231,6 +231,12 @@ class EquiNASSpec(ChildSpec):
         if len(set(given)) < len(given) or not set(given) <= set(range(1, LAYERS + 1)):
             raise SpecError(f"poolings is {given}; name convolutions from 1 to {LAYERS}, each once.")
         object.__setattr__(self, "poolings", tuple(sorted(given)))
+        gone = [number for number in self.poolings or () if self.sides[number - 1] == 1]
+        if gone:
+            raise SpecError(
+                f"poolings is {given}, but the maps of {self.side}x{self.side} images are a single cell before the "
+                f"pooling behind convolution {gone[0]}; leave it out, or use larger images."
+            )
         if self.published and self.sides[-1] < LAST_POOL:
             raise SpecError(
                 f"poolings is {given}, after which maps of {self.side}x{self.side} are {self.sides[-1]}x"

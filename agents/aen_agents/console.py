@@ -44,7 +44,8 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
 
 def _print_methods(console: Console, summary: JsonDict, folder: RunFolder) -> None:
     """Print what each method came to."""
-    table = Table(title=f"{summary['name']}, {len(summary['methods'][0]['seeds'])} seeds", title_justify="left")
+    seeds = len(summary["methods"][0]["seeds"])
+    table = Table(title=f"{summary['name']}, {seeds} seed{'s' * (seeds > 1)}", title_justify="left")
     for heading in ("method", "groups of the best seed", "validation", "test (95 % interval)", "parameters"):
         table.add_column(heading)
     for row in summary["selection"]:

@@ -10,17 +10,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.children import ChildSpec
+from aen.children import ChildSpec, EquiNASSpec
 from aen.data import load_dataset
 from aen.errors import GroupError, SpecError
 from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.training import available_cores, check_device, check_threads, cpu_threads
-from aen_agents.config import DQNConfig, ExhaustiveConfig, SearchConfig
+from aen_agents.config import DQNConfig, EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener, Notice
 from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.factors import factors_of
+from aen_agents.methods.registry import methods_of
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
 from aen_agents.spaces import check_space, child_of, space_of
@@ -52,6 +53,8 @@ class Search:
         self.config = config
         self.child = child_of(config)
         check_space(config)
+        if isinstance(config.agent, EquiNASEConfig | EquiNASDConfig) and isinstance(self.child, EquiNASSpec):
+            methods_of(config.agent, self.child)
         load_dataset(self.child.data)
         check_device(config.evaluator.device)
         check_threads(config.evaluator.threads, self._workers())

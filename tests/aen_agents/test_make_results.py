@@ -71,7 +71,7 @@ def test_the_nearest_config_is_named(script: ModuleType) -> None:
 def test_other_runs_are_refused(
     script: ModuleType, finished: tuple[RunFolder, JsonDict], exhausted: tuple[RunFolder, JsonDict], tmp_path: Path
 ) -> None:
-    with pytest.raises(SystemExit, match="is no finished exhaustive run"):
+    with pytest.raises(SystemExit, match="is no finished run"):
         script.main([str(finished[0].path)], tmp_path / "results.md")
     with pytest.raises(SystemExit, match="is not a run folder"):
         script.main([str(tmp_path / "nowhere")], tmp_path / "results.md")
@@ -80,6 +80,6 @@ def test_other_runs_are_refused(
     unfinished = tmp_path / "unfinished"
     shutil.copytree(exhausted[0].path, unfinished)
     (unfinished / "summary.json").unlink()
-    with pytest.raises(SystemExit, match="is no finished exhaustive run"):
+    with pytest.raises(SystemExit, match="is no finished run"):
         script.main([str(unfinished)], tmp_path / "results.md")
     assert not (tmp_path / "results.md").exists()

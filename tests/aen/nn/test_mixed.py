@@ -3,6 +3,7 @@
 import copy
 import math
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import planar_cases as cases
@@ -528,7 +529,7 @@ def test_groups_that_cannot_express_a_planted_filter_lose_their_share(seed):
     found = shares_over_time("C4", seed)
     wrong = [sum(shares[group] for group in ("D1", "D2", "D4")) for shares in found]
     assert wrong[0] == pytest.approx(0.5)
-    assert all(later < earlier for earlier, later in zip(wrong, wrong[1:], strict=False)), wrong
+    assert all(later < earlier for earlier, later in pairwise(wrong)), wrong
     assert wrong[-1] < 0.2
     assert min(found[-1][group] for group in ("C1", "C2", "C4")) > max(found[-1][g] for g in ("D1", "D2", "D4"))
 
@@ -539,7 +540,7 @@ def test_every_group_but_the_smallest_loses_its_share_where_the_filter_is_free(s
     for group in SIX[1:]:
         assert found[-1][group] < found[0][group] / 2, (group, found)
     assert found[-1]["C1"] > 0.75
-    assert all(later["C1"] > earlier["C1"] for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later["C1"] > earlier["C1"] for earlier, later in pairwise(found))
 
 
 # The symmetrised dense layer
