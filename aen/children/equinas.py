@@ -159,8 +159,11 @@ class EquiNASSpec(ChildSpec):
             raise SpecError(
                 f"drawn_as is {self.drawn_as!r}, but a mixed child draws each branch's weights; leave it out."
             )
-        if self.penalty and self.weighting != "sum":
-            raise SpecError(f"penalty is {self.penalty}, which is for weighting='sum'; set it to 0, or weighting.")
+        if self.penalty and (self.weighting != "sum" or self.keep_norm):
+            raise SpecError(
+                f"penalty is {self.penalty}, which is for weighting='sum' and keep_norm=False; set it to 0, or "
+                "those two."
+            )
         # The largest first, also among equals, so that every spelling gives one key.
         ordered = [group.name for group in reversed(base.subgroups()) if group in found]
         object.__setattr__(self, "mixed", tuple(ordered))

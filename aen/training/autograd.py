@@ -17,6 +17,9 @@ from aen.training.optimisers import restore_state, state_by_name, weight_optimis
 from aen.training.recalibration import MOST_IMAGES, recalibrate
 from aen.training.weights import Progress
 
+# Of a sum of epochs: five fifths are one.
+_DIGITS = 9
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -65,7 +68,8 @@ def fit(
     restore_state(child, progress.optimiser, *optimisers)
     places = torch.arange(len(labels), device=device) if steps is None else steps.weight_places
     stream = BatchStream(places, training.batch_size, spec.seed)
-    count = stream.count(training.epochs)
+    epochs = round(progress.epochs + training.epochs, _DIGITS)
+    count = stream.count(progress.epochs, epochs)
     half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bfloat16")
     child.train()
     try:
@@ -96,7 +100,7 @@ def fit(
             recalibrate(child, rows, training.batch_size, min(MOST_IMAGES, shown(spec, len(labels))))
     finally:
         child.eval()
-    return Fitted(finite=True, progress=Progress(done, state_by_name(child, *optimisers)))
+    return Fitted(finite=True, progress=Progress(done, state_by_name(child, *optimisers), epochs))
 
 
 def _seed(device: torch.device, seed: int) -> None:

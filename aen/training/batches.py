@@ -20,9 +20,9 @@ class BatchStream:
         self.per_epoch = -(-len(places) // batch_size)
         self._seed = seed
 
-    def count(self, epochs: float) -> int:
-        """Return how many batches come nearest to so many epochs; at least one."""
-        return max(round(epochs * self.per_epoch), 1)
+    def count(self, before: float, epochs: float) -> int:
+        """Return how many batches lead from so many epochs to so many, to the nearest; at least one."""
+        return max(round(epochs * self.per_epoch) - round(before * self.per_epoch), 1)
 
     def epochs(self, start: int, count: int) -> Iterator[tuple[int, list[Tensor]]]:
         """Return the batches from one on, cut into epochs: (number of the epoch, its batches).

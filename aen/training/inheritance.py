@@ -1,5 +1,6 @@
 """Going on from a parent's weights."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -44,7 +45,7 @@ def inherit(
     if theirs is not None and spec.continues(before):
         check_same(child(images[:_IMAGES]), theirs, f"{spec.name}, child of {before.name}")  # type: ignore[index]
     if before.training.optimiser != spec.training.optimiser:
-        return child, Progress(progress.batches)
+        return child, replace(progress, optimiser={})
     architecture = child.architecture()
     choosing = {id(parameter) for parameter in architecture.parameters} if architecture else set()
     kept = {
@@ -52,7 +53,7 @@ def inherit(
         for name, parameter in child.named_parameters()
         if id(parameter) in choosing and name in progress.optimiser
     }
-    return child, Progress(progress.batches, {**kept, **state_by_name(child, optimiser)})
+    return child, replace(progress, optimiser={**kept, **state_by_name(child, optimiser)})
 
 
 def check_same(ours: Tensor, theirs: Tensor, what: str) -> None:

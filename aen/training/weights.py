@@ -25,10 +25,13 @@ class Progress:
     Attributes:
         batches: how many batches of the training images were taken since the very beginning.
         optimiser: what the optimisers keep of each parameter, by the parameter's name.
+        epochs: what the specs asked for since the very beginning: batches are whole, so that slices are rounded, and
+            what one has too many the next has too few.
     """
 
     batches: int = 0
     optimiser: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
+    epochs: float = 0.0
 
 
 def save_weights(child: Child, path: Path, progress: Progress | None = None) -> str:
@@ -46,7 +49,11 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
     state = dict(child.state_dict())
     metadata = {"key": child.spec.key}
     if progress is not None:
-        metadata |= {"spec": json.dumps(child.spec.to_json(), sort_keys=True), "batches": str(progress.batches)}
+        metadata |= {
+            "spec": json.dumps(child.spec.to_json(), sort_keys=True),
+            "batches": str(progress.batches),
+            "epochs": repr(progress.epochs),
+        }
         for parameter, kept in progress.optimiser.items():
             state |= {f"{_OPTIMISER}{parameter}/{name}": value for name, value in kept.items()}
     plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
@@ -99,8 +106,8 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
             if name.startswith(_OPTIMISER):
                 parameter, _, what = name.removeprefix(_OPTIMISER).rpartition("/")
                 kept.setdefault(parameter, {})[what] = value
-        batches = int(metadata["batches"])
-    return child.eval(), Progress(batches, kept)
+        progress = Progress(int(metadata["batches"]), kept, float(metadata["epochs"]))
+    return child.eval(), progress
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -8,7 +8,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.data import DataSpec
@@ -16,7 +15,6 @@ from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate
 from aen.results import Evaluation
 from aen.spaces import RelaxationSpace
-from aen.training.batches import BatchStream
 from aen_envs.child_env import ChildEnv
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
 from aen_envs.scratch_folder import ScratchFolder
@@ -146,10 +144,6 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         self.stop_action = self.train_action + 1
         self.action_space = gym.spaces.Discrete(self.stop_action + 1)
         self.observation_space = gym.spaces.Box(0, 1, (sum(self.space.sizes) + 2,), np.float32)
-        # Slices are whole batches, so that both ways of training see equally many.
-        spec = self.space.child
-        stream = BatchStream(torch.arange(max(spec.data.train, 1)), spec.training.batch_size, spec.seed)
-        self._batches, self._batches_per_epoch = stream.count(spec.training.epochs), stream.per_epoch
         self._visit: _Visit | None = None
         self._start_parameters = 1
         self._used = 0
@@ -279,7 +273,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         return _Visit(state, spec, evaluation)
 
     def _epochs(self, slices: int) -> float:
-        return slices * self._batches / self._batches_per_epoch
+        return round(slices * self.space.child.training.epochs, 9)
 
     def _observation(self) -> Vector:
         visit = self._visited("step")

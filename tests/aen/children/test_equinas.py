@@ -700,7 +700,7 @@ def test_every_field_has_another_value():
 @pytest.mark.parametrize("name", OTHERS)
 def test_key_depends_on_every_field(name):
     start = {"mixed": ("C1", "D4")} if name in OF_MIXED | {"penalty"} else {}
-    start |= {"weighting": "sum"} if name == "penalty" else {}
+    start |= {"weighting": "sum", "keep_norm": False} if name == "penalty" else {}
     spec, other = (EquiNASSpec(**(SMALL | start | changes)) for changes in ({}, {name: OTHERS[name]}))
     assert getattr(other, name) != getattr(spec, name)
     assert other.key != spec.key
@@ -772,7 +772,7 @@ def test_names():
         *(({"mixed": ("C1", "D4"), name: value}, rf"{name} is {value}; it must be a finite number from .* up")
           for name in ("alpha_learning_rate", "temperature", "penalty") for value in (-1.0, math.nan, math.inf)),
         ({"mixed": ("C1", "D4"), "temperature": 0}, r"temperature is 0; it must be a finite number from 1e-06 up"),
-        ({"mixed": ("C1", "D4"), "penalty": 1.0}, r"penalty is 1.0, which is for weighting='sum'; set it to 0"),
+        ({"mixed": ("C1", "D4"), "penalty": 1.0}, r"penalty is 1.0, which is for weighting='sum' and keep"),
         ({"mixed": ("C1", "D4"), "drawn_as": "D4"}, r"drawn_as is 'D4', but a mixed child draws each branch's weights"),
         ({"drawn_as": "C4"}, r"drawn_as is C4; weights are relaxed from a larger group: name D4 or one of its"),
         ({"base": "C4", "drawn_as": "D4"}, r"drawn_as is D4; .* name C4 or one of its subgroups that holds C4, the"),

@@ -64,14 +64,14 @@ def test_every_epoch_has_every_place_once(n, batch_size, seed):
 def test_count_is_the_nearest(n, batch_size, epochs):
     stream = BatchStream(torch.arange(n), batch_size, 0)
     assert stream.per_epoch == len(range(0, n, batch_size))
-    count = stream.count(float(epochs))
+    count = stream.count(0.0, float(epochs))
     others = [abs(other - epochs * stream.per_epoch) for other in range(1, 6 * stream.per_epoch + 1)]
     assert float(abs(count - epochs * stream.per_epoch)) == pytest.approx(float(min(others)))
 
 
 @pytest.mark.parametrize(("epochs", "count"), [(1, 5), (0.2, 1), (0.4, 2), (0.01, 1), (0.5, 2), (2.5, 12), (3, 15)])
 def test_count_of_five_batches(epochs, count):
-    assert BatchStream(torch.arange(10), 2, 0).count(epochs) == count
+    assert BatchStream(torch.arange(10), 2, 0).count(0.0, epochs) == count
 
 
 def test_the_global_random_state_does_not_matter():
