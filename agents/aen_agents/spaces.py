@@ -1,6 +1,7 @@
 """From a config to what it searches: the baseline's child and the space of all children."""
 
 from dataclasses import replace
+from typing import Any
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec, Source, find_source, pinned
@@ -48,16 +49,7 @@ def equinas_child_of(config: SearchConfig) -> EquiNASSpec:
     settings = config.child
     if not isinstance(settings, EquiNASConfig):
         raise GroupError(f"child.kind is {settings.kind!r}; a group for each layer is for child.kind=equinas.")
-    data, source = _data_of(config)
-    child = EquiNASSpec(
-        data=data,
-        classes=source.classes,
-        side=source.side,
-        channels=source.channels,
-        **settings.model_dump(exclude={"kind"}),
-        training=TrainingSpec(**config.training.model_dump()),
-        seed=config.seed,
-    )
+    child = EquiNASSpec(**_fields_of(config))
     return child.with_layer_groups(("C1",) * len(child.layer_groups))
 
 
@@ -66,16 +58,7 @@ def gcnn_space_of(config: SearchConfig) -> GCNNSpace:
     settings = config.child
     if not isinstance(settings, GCNNConfig):
         raise GroupError(f"child.kind is {settings.kind!r}; the G-CNN design space is for child.kind=gcnn.")
-    data, source = _data_of(config)
-    child = GCNNSpec(
-        data=data,
-        classes=source.classes,
-        side=source.side,
-        channels=source.channels,
-        **settings.model_dump(exclude={"kind"}),
-        training=TrainingSpec(**config.training.model_dump()),
-        seed=config.seed,
-    )
+    child = GCNNSpec(**_fields_of(config))
     return GCNNSpace(child, **config.space.model_dump())
 
 
@@ -120,6 +103,20 @@ def space_of(config: SearchConfig) -> Space:
     if config.child.layerwise:
         return LayerwiseDecompositionSpace(child, load_layerwise_classes(alphabet, child.grids))
     return DecompositionSpace(child, load_classes(alphabet, child.grids))
+
+
+def _fields_of(config: SearchConfig) -> dict[str, Any]:
+    """Return the fields of a convolutional child."""
+    data, source = _data_of(config)
+    return {
+        "data": data,
+        "classes": source.classes,
+        "side": source.side,
+        "channels": source.channels,
+        **config.child.model_dump(exclude={"kind"}),
+        "training": TrainingSpec(**config.training.model_dump()),
+        "seed": config.seed,
+    }
 
 
 def _data_of(config: SearchConfig) -> tuple[DataSpec, Source]:
