@@ -11,6 +11,7 @@ import pytest
 from aen._typing import JsonDict
 from aen_agents.config import load_config
 from aen_agents.run_folder import RunFolder
+from aen_agents.search import Search
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "make_results.py"
 
@@ -83,3 +84,24 @@ def test_other_runs_are_refused(
     with pytest.raises(SystemExit, match="is no finished run"):
         script.main([str(unfinished)], tmp_path / "results.md")
     assert not (tmp_path / "results.md").exists()
+
+
+def test_methods_are_a_table_by_validation(script: ModuleType, tmp_path: Path) -> None:
+    overrides = ["data.train=64", "data.validation=64", "data.test=64", "child.width=1", "child.dense=8"]
+    overrides += ["training.epochs=1", "agent.generations=2", "agent.seeds=2", "agent.baselines=[static_d4]"]
+    config = load_config(Path("configs/equinas/digits_e.yaml"), [*overrides, "evaluator.workers=1"])
+    folder = RunFolder.create(config, tmp_path / "run")
+    summary = Search(config, lambda _: None).run(folder)
+    page = tmp_path / "results.md"
+    script.main([str(folder.path)], page)
+    text = page.read_text()
+    assert "## equinas_e_digits" in text
+    command = next(line for line in text.splitlines() if "aen search" in line)
+    _, _, file, *given = shlex.split(command)
+    assert load_config(Path(file), given) == config
+    places = [text.index(f"| {row['title']} |") for row in summary["selection"]]
+    assert places == sorted(places)
+    assert len(places) == 3
+    for row in summary["selection"]:
+        assert f"{row['test_accuracy_mean']:.1%}" in text
+    assert "Groups that the search came to: seed 0: " in text
