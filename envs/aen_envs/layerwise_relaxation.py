@@ -90,7 +90,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
       `weights_folder`; by default in this process, results kept in memory and weights in a temporary folder until
       `close`.
     - `inherit`: whether children go on from the weights of the state before. False: every state is trained from nothing
-      instead, for as many batches as the state would have seen with `inherit`; all else is the same.
+      instead, for as many epochs as the state would have seen with `inherit`; all else is the same.
     - `slices`: how many there are in an episode, after that of the start. Each legal action but stopping uses one.
     - `horizon`: steps until truncation, illegal ones counted.
     - `parameter_price`: what it costs to grow by as many parameters as the start has.

@@ -165,6 +165,7 @@ def task_of(
     space = DecompositionSpace(child, enumerate_classes(alphabet_of(config), child.grids))
     return Task(
         config=config,
+        child=child,
         space=space,
         planted=space.spec_of_moves([moves]),
         evaluator=evaluator,

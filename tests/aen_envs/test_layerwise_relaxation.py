@@ -276,14 +276,13 @@ def test_looked_up_is_forgotten_at_a_reset_with_a_seed(make_env):
     assert seen == [False, True, False, True]
 
 
-def test_slices_are_whole_batches_in_both_ways_of_training(trainings):
-    # 10 batches an epoch: a slice of 0.17 epochs is 2 of them.
+def test_without_inheriting_each_state_has_all_slices_so_far(trainings):
     child = replace(CHILD, training=replace(TRAINING, epochs=0.17))
     env = LayerwiseRelaxationEnv(child=child, evaluator=trainings(), inherit=False)
     env.reset()
     infos = [env.step(env.train_action)[4] for _ in range(4)]
-    assert [info["epochs"] for info in infos] == pytest.approx([0.4, 0.6, 0.8, 1.0])
-    assert [spec.training.epochs for spec in env.evaluator.specs] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    assert [info["epochs"] for info in infos] == pytest.approx([0.34, 0.51, 0.68, 0.85])
+    assert [spec.training.epochs for spec in env.evaluator.specs] == pytest.approx([0.17, 0.34, 0.51, 0.68, 0.85])
 
 
 @pytest.mark.parametrize("inherit", [False, True])
