@@ -75,7 +75,7 @@ class EquiNASChild(Child):
         # What fits into memory goes by the size of the images, which only the spec knows.
         self.evaluation_batch = min(max(_VALUES // largest, 1), 256)
         if spec.drawn_as:
-            self._relax_to(spec)
+            self.relax_in_place(spec)
         if spec.prior:
             with torch.no_grad():
                 for alpha in self.alphas():
@@ -191,7 +191,7 @@ class EquiNASChild(Child):
         with restoring(optimiser):
             if optimiser is not None:
                 hand_over(optimiser, self, child)
-            child._relax_to(spec, optimiser)  # noqa: SLF001 - one of us
+            child.relax_in_place(spec, optimiser)
         return child
 
     def heir(self, spec: ChildSpec, optimiser: torch.optim.Optimizer | None = None) -> "EquiNASChild":
@@ -227,13 +227,13 @@ class EquiNASChild(Child):
                 "inherits weights may only differ in its groups, data and training."
             )
         if not spec.mixed:
-            child._relax_to(spec, optimiser)  # noqa: SLF001 - one of us
+            child.relax_in_place(spec, optimiser)
         child.spec = spec
         for layer in child.mixed_layers():
             layer.mixture.temperature = spec.temperature
         return child.eval()
 
-    def _relax_to(self, spec: EquiNASSpec, optimiser: torch.optim.Optimizer | None = None) -> None:
+    def relax_in_place(self, spec: EquiNASSpec, optimiser: torch.optim.Optimizer | None = None) -> None:
         """Relax layers in place, from behind, so that along the network groups only shrink at every moment."""
         wanted = [PlanarGroup.of(name) for name in spec.layer_groups]
         for number, place in reversed(list(enumerate(self.places))):
