@@ -1,6 +1,6 @@
 """Evaluators: from specs to evaluations."""
 
-from aen.evaluators.base import Evaluator, evaluate, stream
+from aen.evaluators.base import Activity, Evaluator, evaluate, stream
 from aen.evaluators.local import LocalEvaluator
 
-__all__ = ["Evaluator", "LocalEvaluator", "evaluate", "stream"]
+__all__ = ["Activity", "Evaluator", "LocalEvaluator", "evaluate", "stream"]

@@ -2,11 +2,31 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, runtime_checkable
 
 from aen.children.spec import ChildSpec
 from aen.results.evaluation import Evaluation
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What an evaluator is at, for those who watch.
+
+    Attributes:
+        workers: how many are alive.
+        running: children that workers are training.
+        waiting: children that wait for a worker.
+        trained: children trained so far, not counting those looked up.
+        failed: of these, those that came to no result.
+    """
+
+    workers: int
+    running: int
+    waiting: int
+    trained: int
+    failed: int
 
 
 @runtime_checkable

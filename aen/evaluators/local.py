@@ -13,6 +13,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import AenError, SpecError
+from aen.evaluators.base import Activity
 from aen.evaluators.pool import WorkerPool, train
 from aen.results.evaluation import Evaluation
 from aen.training.device import check_device, check_threads, device_memory
@@ -116,6 +117,12 @@ class LocalEvaluator:
             if waiting:
                 time.sleep(POLL_SECONDS)
         return [futures[spec.key] for spec in specs]
+
+    def activity(self) -> Activity:
+        """Return what it is at; children that this process trains itself are not seen from outside."""
+        flying = len(self._flying)
+        running = min(flying, self.workers * self.population)
+        return Activity(self.workers, running, flying - running, self.trained, failed=0)
 
     def close(self) -> None:
         """End the workers, give back what they had not finished, and close the store."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from aen._typing import JsonDict
 
-Status = Literal["ok", "diverged"]
+Status = Literal["ok", "diverged", "failed"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Evaluation:
         key: the spec's key.
         class_key: the canonical class of its decomposition.
         seed: the spec's seed.
-        status: ``ok``, or ``diverged``: the loss was not finite; losses and accuracies are 0.
+        status: ``ok``, ``diverged``: the loss was not finite, or ``failed``: no worker could train it. Losses and
+            accuracies are 0 then.
         train_loss: mean cross-entropy on the training images after the last epoch; after a slice of an epoch on as many
             of them as it had.
         train_accuracy: in [0, 1].
@@ -29,7 +30,9 @@ class Evaluation:
         threads: number of CPU threads used.
         population: how many children were trained side by side, 1 for a child alone; its last bits depend on it.
         weights: name of the safetensors file beside the store, or None if they were not kept.
-        record: what else the kind of child notes, such as the strengths of its branches; values of JSON.
+        record: what else the kind of child notes, such as strengths of its branches; values of JSON. Of a failed one
+            `failure`: a dictionary of `kind` (``timeout``, ``out_of_memory``, ``died`` or ``error``), `tries` and
+            `traceback`.
         looked_up: whether this answer came from a store instead of a training; says nothing about the outcome.
     """
 

@@ -132,6 +132,16 @@ class EnvironmentConfig(_Section):
         "untied", description="by whose accuracy rewards are measured; rot90, the child of C4, is for child.kind=gcnn"
     )
     horizon: int = Field(6, gt=0, description="changes per episode")
+    n_envs: int | None = Field(
+        None,
+        gt=0,
+        le=10_000,
+        description="environments that walk side by side; null: 1, and with evaluator.kind=ray enough for every worker",
+    )
+    collect: Literal["lockstep", "asynchronous"] | None = Field(
+        None,
+        description="whether environments wait for each other; null: only with evaluator.kind=local",
+    )
     stop_action: bool = Field(False, description="whether the agent may end an episode")
     inherit: bool = Field(
         True, description="for child.kind=equinas: whether children go on from their parents' weights"
@@ -273,13 +283,6 @@ AgentConfig = Annotated[
 ]
 
 
-# The sections of which there are several kinds.
-ALTERNATIVES: Mapping[str, Alternatives] = {
-    "agent": Alternatives("name", "agent", AGENTS),
-    "child": Alternatives("kind", "kind of child", CHILDREN),
-}
-
-
 class SelectionConfig(_Section):
     """The stage after exploring: the best classes again, on fresh seeds."""
 
@@ -287,9 +290,10 @@ class SelectionConfig(_Section):
     seeds: int = Field(5, gt=1, description="seeds for each")
 
 
-class EvaluatorConfig(_Section):
-    """Who trains the children."""
+class LocalConfig(_Section):
+    """Children are trained on this machine; see `aen.evaluators.LocalEvaluator`."""
 
+    kind: Literal["local"] = Field("local", description="who trains the children")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="use cpu, cuda or cuda:1")
     threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
     workers: int | None = Field(
@@ -301,6 +305,68 @@ class EvaluatorConfig(_Section):
         description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
         "CUDA if the agent knows its children ahead, else 1",
     )
+
+
+class RayConfig(_Section):
+    """Children are trained by Ray actors, here or on a cluster; see `aen_agents.evaluators.ray.RayEvaluator`."""
+
+    kind: Literal["ray"] = Field("ray", description="who trains the children")
+    workers: int | None = Field(None, gt=0, description="actors that train; null: as many as the cluster has room for")
+    cpus_per_worker: float = Field(1.0, gt=0, allow_inf_nan=False, description="cores that Ray sets aside for each")
+    gpus_per_worker: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="GPUs, or a part of one; 0: children are trained on the CPU"
+    )
+    threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
+    population_per_worker: int | None = Field(
+        None,
+        gt=0,
+        description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
+        "GPUs if the agent knows its children ahead, else 1",
+    )
+    timeout: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="seconds that a child may take; null: as long as it likes"
+    )
+    retries: int = Field(2, ge=0, description="how often a child is tried again after its worker died")
+
+    @property
+    def device(self) -> str:
+        """Where a worker trains; Ray lets each see its own GPU alone."""
+        return "cuda" if self.gpus_per_worker else "cpu"
+
+    @property
+    def population(self) -> int | None:
+        """As `LocalConfig` calls it."""
+        return self.population_per_worker
+
+
+EVALUATORS: Mapping[str, type[BaseModel]] = {"local": LocalConfig, "ray": RayConfig}
+
+
+def _evaluator_kind(value: object) -> str | None:
+    """Say which evaluator a section is about: the one it names, local if it names none."""
+    return str(value.get("kind", "local")) if isinstance(value, dict) else getattr(value, "kind", None)
+
+
+EvaluatorConfig = Annotated[
+    Annotated[LocalConfig, Tag("local")] | Annotated[RayConfig, Tag("ray")], Discriminator(_evaluator_kind)
+]
+
+
+class ClusterConfig(_Section):
+    """The Ray cluster, for evaluator.kind=ray."""
+
+    address: str | None = Field(
+        None, min_length=1, description="host:port, ray://host:port or auto; null: the cluster around, else one here"
+    )
+    connect_timeout: float = Field(30.0, gt=0, allow_inf_nan=False, description="seconds to wait for it")
+
+
+# The sections of which there are several kinds.
+ALTERNATIVES: Mapping[str, Alternatives] = {
+    "agent": Alternatives("name", "agent", AGENTS),
+    "child": Alternatives("kind", "kind of child", CHILDREN),
+    "evaluator": Alternatives("kind", "evaluator", EVALUATORS),
+}
 
 
 class SearchConfig(_Section):
@@ -323,7 +389,11 @@ class SearchConfig(_Section):
     budget: BudgetConfig = BudgetConfig()
     agent: AgentConfig = DQNConfig()
     selection: SelectionConfig = SelectionConfig()
-    evaluator: EvaluatorConfig = EvaluatorConfig()
+    evaluator: EvaluatorConfig = LocalConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    store: str | None = Field(
+        None, min_length=1, description="file or SQLAlchemy URL of the results; null: results.sqlite in the run folder"
+    )
     debug: bool = Field(False, description="check of every child with inherited weights that it begins as its parent")
 
     @pydantic.model_validator(mode="after")
@@ -373,6 +443,19 @@ class SearchConfig(_Section):
                     )
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _evaluator_fits(self) -> "SearchConfig":
+        """Refuse what only another evaluator heeds."""
+        if self.evaluator.kind != "ray":
+            if self._given("cluster"):
+                raise ValueError("cluster is for evaluator.kind=ray, but evaluator.kind is local; leave it out")
+            if self.environment.collect == "asynchronous":
+                raise ValueError(
+                    "environment.collect is 'asynchronous', which is for evaluator.kind=ray, but evaluator.kind is "
+                    "local; leave it out"
+                )
+        return self
+
     def _given(self, name: str) -> bool:
         """Say whether a section says something."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
@@ -394,8 +477,10 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> SearchConfig:
         ConfigError: no such file, not YAML, an unknown key, or a value that does not fit.
     """
     content = _read_yaml(path)
-    for override in overrides:
+    _name_evaluator(content)
+    for override in sorted(overrides, key=lambda o: not o.startswith("evaluator=")):  # which one, before its settings
         _apply(content, override)
+        _name_evaluator(content)
     if isinstance(content.get("agent"), str):
         content["agent"] = _read_yaml(_find_agent(content["agent"], path.parent))
         for override in overrides:
@@ -405,6 +490,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> SearchConfig:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{path}: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
+
+
+def _name_evaluator(content: JsonDict) -> None:
+    """Let `evaluator: ray` stand for `evaluator: {kind: ray}`."""
+    if isinstance(content.get("evaluator"), str):
+        content["evaluator"] = {"kind": content["evaluator"]}
 
 
 def _read_yaml(path: Path) -> JsonDict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from aen._typing import JsonDict
 
@@ -129,5 +130,43 @@ class SliceTrained:
     record: JsonDict | None
 
 
-Event = Notice | StageStarted | Visited | Trained | SliceTrained | Retrained
+@dataclass(frozen=True)
+class ChildLogged:
+    """Something happened to a child on a worker; for logs. It may be told from another thread than the search's.
+
+    Attributes:
+        key: of the spec.
+        worker: name of the worker.
+        what: ``finished``, ``failed`` for good, or ``requeued`` after a fault.
+        status: of the evaluation, or what the fault was: ``timeout``, ``out_of_memory``, ``died``, ``error``.
+        seconds: of its training, as far as it came.
+        detail: the fault in words, or nothing.
+    """
+
+    key: str
+    worker: str
+    what: Literal["finished", "failed", "requeued"]
+    status: str
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class WorkerLogged:
+    """A worker came or went; for logs. It may be told from another thread than the search's.
+
+    Attributes:
+        worker: its name.
+        what: ``started`` or ``lost``.
+        node: name or address of the machine that it is on.
+        detail: why it was lost, or what it has: process number, device.
+    """
+
+    worker: str
+    what: Literal["started", "lost"]
+    node: str
+    detail: str = ""
+
+
+Event = Notice | StageStarted | Visited | Trained | SliceTrained | Retrained | ChildLogged | WorkerLogged
 Listener = Callable[[Event], None]

@@ -13,11 +13,11 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec, EquiNASSpec
 from aen.data import load_dataset
 from aen.errors import GroupError, SpecError
-from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen.spaces import Space
-from aen.training import available_cores, check_device, check_threads, cpu_threads
-from aen_agents.config import DQNConfig, EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig, SearchConfig
+from aen.training import cpu_threads
+from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
+from aen_agents.evaluators.choice import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
 from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.factors import factors_of
@@ -27,7 +27,6 @@ from aen_agents.selection import fresh_seeds
 from aen_agents.spaces import check_space, child_of, space_of
 
 SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
-CUDA_POPULATION = 64  # what `evaluator.population: null` means there
 
 
 def _processor() -> str:
@@ -56,8 +55,7 @@ class Search:
         if isinstance(config.agent, EquiNASEConfig | EquiNASDConfig) and isinstance(self.child, EquiNASSpec):
             methods_of(config.agent, self.child)
         load_dataset(self.child.data)
-        check_device(config.evaluator.device)
-        check_threads(config.evaluator.threads, self._workers())
+        check_evaluator(config)
         self.notices: list[str] = []
         self._listener = listener
 
@@ -77,9 +75,9 @@ class Search:
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
         with (
             folder.locked(),
-            ResultStore(folder.store_file) as store,
+            ResultStore(self.config.store or folder.store_file) as store,
             cpu_threads(self.config.evaluator.threads),
-            closing(self._evaluator(store, folder)) as evaluator,
+            closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
         ):
             evaluator.start()  # workers come up while the classes are found
             for remark in self.space.remarks():
@@ -110,34 +108,6 @@ class Search:
                 write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")
         return summary
 
-    def _evaluator(self, store: ResultStore, folder: RunFolder) -> LocalEvaluator:
-        return LocalEvaluator(
-            store,
-            device=self.config.evaluator.device,
-            threads=self.config.evaluator.threads,
-            workers=self._workers(),
-            population=self._population(),
-            weights_folder=folder.weights,
-            debug=self.config.debug,
-        )
-
-    def _workers(self) -> int:
-        """Return how many processes train: a walk step by step has work for one, the others for every core."""
-        settings = self.config.evaluator
-        if settings.workers is not None:
-            return settings.workers
-        if not isinstance(self.config.agent, DQNConfig) and settings.device == "cpu":
-            return max(available_cores() // settings.threads, 1)
-        return 1
-
-    def _population(self) -> int:
-        """Return how many children a worker trains side by side: on a CPU each by its own products is faster."""
-        settings = self.config.evaluator
-        if settings.population is not None:
-            return settings.population
-        known = isinstance(self.config.agent, ExhaustiveConfig)
-        return CUDA_POPULATION if known and settings.device != "cpu" else 1
-
     def _notice(self, text: str) -> None:
         self.notices.append(text)
         self._listener(Notice(text))
@@ -163,8 +133,8 @@ class Search:
                 "cores": os.cpu_count(),
                 "device": self.config.evaluator.device,
                 "threads": self.config.evaluator.threads,
-                "workers": self._workers(),
-                "population": self._population(),
+                "workers": workers_of(self.config),
+                "population": population_of(self.config),
             },
         }
 
