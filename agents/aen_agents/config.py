@@ -326,7 +326,7 @@ class RayConfig(_Section):
     timeout: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="seconds that a child may take; null: as long as it likes"
     )
-    retries: int = Field(2, ge=0, description="how often a child is tried again after its worker died")
+    retries: int = Field(3, ge=0, description="how often a child is tried again after its worker died")
 
     @property
     def device(self) -> str:

@@ -16,6 +16,7 @@ from aen._typing import JsonDict
 from aen.errors import SpecError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
+from aen_agents.evaluators.choice import workers_of
 from aen_agents.run_folder import RunFolder
 from aen_agents.search import Search
 
@@ -52,12 +53,12 @@ def test_only_a_list_known_beforehand_is_shared_out(
     tiny_config: SearchConfig, monkeypatch: pytest.MonkeyPatch, agent: str, threads: int, workers: int
 ) -> None:
     monkeypatch.setattr("aen.training.device.available_cores", lambda: 4)
-    monkeypatch.setattr("aen_agents.search.available_cores", lambda: 4)
+    monkeypatch.setattr("aen_agents.evaluators.choice.available_cores", lambda: 4)
     config = SearchConfig.model_validate(
         tiny_config.model_dump() | {"agent": {"name": agent}, "evaluator": {"threads": threads}}
     )
-    assert Search(config, lambda _: None)._workers() == workers
-    assert Search(with_workers(config, 2), lambda _: None)._workers() == 2
+    assert workers_of(config) == workers
+    assert workers_of(with_workers(config, 2)) == 2
 
 
 def test_more_workers_than_cores_are_refused_before_anything_is_made(tiny_config: SearchConfig) -> None:

@@ -5,12 +5,13 @@ from pathlib import Path
 from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen.training import available_cores, check_device, check_threads
-from aen_agents.config import DQNConfig, ExhaustiveConfig, LocalConfig, SearchConfig
+from aen_agents.config import DQNConfig, ExhaustiveConfig, LocalConfig, RayConfig, SearchConfig
+from aen_agents.evaluators.ray import RayEvaluator
 from aen_agents.events import Listener
 
 CUDA_POPULATION = 64  # what `population: null` means there
 
-SearchEvaluator = LocalEvaluator
+SearchEvaluator = LocalEvaluator | RayEvaluator
 
 
 def check_evaluator(config: SearchConfig) -> None:
@@ -32,9 +33,27 @@ def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, list
         store: where results are kept.
         weights: the folder of weights that are kept.
         listener: is told of workers that come and go, and of what happens to children on them.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or has no room.
     """
-    del listener
     settings = config.evaluator
+    if isinstance(settings, RayConfig):
+        return RayEvaluator(
+            store,
+            address=config.cluster.address,
+            connect_timeout=config.cluster.connect_timeout,
+            workers=settings.workers,
+            cpus_per_worker=settings.cpus_per_worker,
+            gpus_per_worker=settings.gpus_per_worker,
+            threads=settings.threads,
+            population=population_of(config),
+            timeout=settings.timeout,
+            retries=settings.retries,
+            weights_folder=weights,
+            debug=config.debug,
+            listener=listener,
+        )
     return LocalEvaluator(
         store,
         device=settings.device,
@@ -47,8 +66,13 @@ def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, list
 
 
 def workers_of(config: SearchConfig) -> int:
-    """Return how many processes train: a walk step by step has work for one, the others for every core."""
+    """Return how many processes of this machine train: a walk has work for one, the others for every core.
+
+    With Ray it is the number asked for, 0 meaning as many as the cluster has room for.
+    """
     settings = config.evaluator
+    if isinstance(settings, RayConfig):
+        return settings.workers or 0
     if settings.workers is not None:
         return settings.workers
     if not isinstance(config.agent, DQNConfig) and settings.device == "cpu":

@@ -1,0 +1,150 @@
+"""Connecting to a Ray cluster, or starting one on this machine, and what it has room for."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aen.errors import AenError
+
+_CLIENT_PORT = 10001
+_GCS_PORT = 6379
+
+
+class ClusterError(AenError):
+    """A cluster that cannot be reached, or that has no room for what is asked of it."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a cluster has.
+
+    Attributes:
+        nodes: cores and GPUs of each machine that is alive.
+    """
+
+    nodes: tuple[tuple[float, float], ...]
+
+    def workers(self, cpus: float, gpus: float) -> int:
+        """Return how many workers with so many cores and GPUs find room; none stretches over two machines."""
+        # A little more, since 0.1 fits ten times into 1.
+        return sum(
+            int(min(have_cpus / cpus, have_gpus / gpus if gpus else float("inf")) + 1e-9)
+            for have_cpus, have_gpus in self.nodes
+        )
+
+    def __str__(self) -> str:
+        cpus, gpus = (sum(node[i] for node in self.nodes) for i in (0, 1))
+        machines = f"{len(self.nodes)} machine{'s' * (len(self.nodes) != 1)}"
+        return f"{cpus:g} cores and {gpus:g} GPUs on {machines}"
+
+
+def connect(address: str | None, timeout: float) -> bool:
+    """Connect this process to a cluster; unless there is an address, in $RAY_ADDRESS either, start one here.
+
+    Args:
+        address: ``host:port``, ``ray://host:port``, ``auto`` or None.
+        timeout: seconds to wait for somebody who listens.
+
+    Returns:
+        Whether it was connected by this call, so that who called it should disconnect.
+
+    Raises:
+        ClusterError: nobody answers, or the cluster runs another version of Ray or Python.
+    """
+    import ray
+
+    if ray.is_initialized():
+        return False
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address is not None and address not in ("auto", "local"):
+        _knock(address, timeout)
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns about it at every start
+    options: dict[str, Any] = {} if address not in (None, "local") else {"include_dashboard": False}
+    try:
+        with _kept_signals():
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+    except Exception as error:
+        said = " ".join(str(error).split())
+        if "ersion mismatch" in said:
+            raise ClusterError(f"cluster.address is {address!r}: {said} Run the search with the cluster's.") from error
+        where = "a Ray cluster cannot be started here" if address is None else f"cluster.address is {address!r}"
+        raise ClusterError(f"{where}: {said[:500]}") from error
+    return True
+
+
+def disconnect() -> None:
+    """Leave the cluster; one that was started here ends."""
+    import ray
+
+    with _kept_signals():
+        ray.shutdown()
+
+
+def room() -> Room:
+    """Return what the cluster has, taken or not."""
+    import ray
+
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return Room(tuple((float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in alive))
+
+
+def check_room(workers: int | None, cpus: float, gpus: float) -> int:
+    """Return how many workers there shall be: those asked for, or as many as the cluster has room for.
+
+    Raises:
+        ClusterError: there is no room for them.
+    """
+    has = room()
+    fit = has.workers(cpus, gpus)
+    if fit == 0 or (workers or 1) > fit:
+        asked = f"evaluator.workers is {workers if workers is not None else 'null'}, each with {cpus:g} cores" + (
+            f" and {gpus:g} GPUs" if gpus else ""
+        )
+        raise ClusterError(
+            f"{asked}; the cluster has {has}, room for {fit}. Ask for fewer workers, or less for each "
+            "(evaluator.cpus_per_worker, evaluator.gpus_per_worker)."
+        )
+    return workers or fit
+
+
+def _knock(address: str, timeout: float) -> None:
+    """Check that somebody listens: Ray itself would try for minutes."""
+    client = address.startswith("ray://")
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        host, port = address.removeprefix("ray://"), str(_CLIENT_PORT if client else _GCS_PORT)
+    if not port.isdigit() or not host or int(port) > 65535:  # noqa: PLR2004 - the largest port
+        raise ClusterError(
+            f"cluster.address is {address!r}; give host:port, such as 10.0.0.1:{_GCS_PORT}, ray://host:port, or auto."
+        )
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
+    except OSError as error:
+        why = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        raise ClusterError(
+            f"cluster.address is {address!r}, but nobody can be reached there within {timeout:g} s ({why}). Start a "
+            f"cluster there (ray start --head --port={port}), or leave cluster.address out to start one here."
+        ) from error
+
+
+@contextmanager
+def _kept_signals() -> Iterator[None]:
+    """Keep this process's own way to end: Ray replaces what happens at SIGTERM."""
+    try:
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:  # not the main thread
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                try:
+                    signal.signal(number, handler)
+                except ValueError:  # not the main thread: it was not replaced either
+                    break

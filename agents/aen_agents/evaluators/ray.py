@@ -1,0 +1,340 @@
+"""RayEvaluator: trains children on the actors of a Ray cluster.
+
+Ray runs the actors; ours is what Ray does not know: what a child is, that none is trained twice, and what to do with
+one that takes too long, too much memory, or its worker down. docs/scale.md explains and measures.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aen.children.spec import ChildSpec
+from aen.errors import AenError, SpecError
+from aen.evaluators.base import Activity
+from aen.results.evaluation import Evaluation
+from aen_agents.evaluators.cluster import check_room, connect, disconnect
+from aen_agents.evaluators.dispatcher import Dispatcher, Settings
+from aen_agents.evaluators.units import cut_units
+from aen_agents.evaluators.worker import ChildTrainer, Trainer
+from aen_agents.events import Listener
+
+if TYPE_CHECKING:
+    from aen.results.store import ResultStore
+
+ELSEWHERE_SECONDS = 0.5
+
+
+@dataclass
+class _Flight:
+    """A spec on its way.
+
+    Attributes:
+        future: done when it lands.
+        keeps: whether its weights will be there.
+    """
+
+    future: "Future[Evaluation]"
+    keeps: bool
+
+
+class RayEvaluator:
+    """Evaluates on a Ray cluster: actors train specs as they come, this process alone writes the store.
+
+    Results come in the order in which they finish, and are the same as those of a `LocalEvaluator` with as many threads
+    (bit for bit on CPUs of one kind). Specs that are stored or in flight, here or in another process with the same
+    store, are not trained again. Small children go to a worker several at a time.
+
+    A child that takes longer than `timeout` fails; so does one of which `retries` + 1 workers died, one that memory is
+    too small for even with smaller populations and batches in parts, and one that raises an error. It is an evaluation
+    then like others, with status ``failed``, and the rest goes on.
+
+    Args:
+        store: where results are kept and looked up; None keeps them in memory.
+        address: of the cluster; see `aen_agents.evaluators.cluster.connect`.
+        connect_timeout: seconds to wait for it.
+        workers: actors; None: as many as there is room for.
+        cpus_per_worker: cores that Ray sets aside for each.
+        gpus_per_worker: GPUs, or a part of one; 0: children are trained on the CPU.
+        threads: CPU threads per worker.
+        population: children that a worker trains side by side.
+        timeout: seconds that a child may take; None: as long as it likes.
+        retries: how often a child is tried again after its worker died.
+        weights_folder: where weights go when they are kept, and where those of parents are found.
+        debug: check of every child that goes on from a parent's weights that it begins as the same function.
+        listener: is told of workers and children, from another thread.
+        trainer: what trains; by default children are trained for real.
+
+    Attributes:
+        trained: how many children were trained, failed ones too, not counting those looked up.
+
+    Raises:
+        ClusterError: the cluster cannot be reached, or has no room for the workers.
+        SpecError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        store: "ResultStore | None" = None,
+        *,
+        address: str | None = None,
+        connect_timeout: float = 30.0,
+        workers: int | None = None,
+        cpus_per_worker: float = 1.0,
+        gpus_per_worker: float = 0.0,
+        threads: int = 1,
+        population: int = 1,
+        timeout: float | None = None,
+        retries: int = 3,
+        weights_folder: Path | None = None,
+        debug: bool = False,
+        listener: Listener | None = None,
+        trainer: Trainer | None = None,
+    ) -> None:
+        _check(workers=workers, population=population, threads=threads, cpus_per_worker=cpus_per_worker)
+        if gpus_per_worker < 0 or retries < 0 or (timeout is not None and timeout <= 0):
+            raise SpecError(
+                f"gpus_per_worker is {gpus_per_worker}, retries {retries} and timeout {timeout}; none may be negative, "
+                "and a timeout is above 0."
+            )
+        self.store = store
+        self.population = population
+        self.weights_folder = weights_folder
+        self._known: dict[str, Evaluation] = {}
+        self._flying: dict[str, _Flight] = {}
+        self._elsewhere: dict[str, tuple[ChildSpec, bool]] = {}
+        self._lock = threading.RLock()
+        self._connected = connect(address, connect_timeout)
+        try:
+            self.workers = check_room(workers, cpus_per_worker, gpus_per_worker)
+            self._dispatcher = Dispatcher(
+                Settings(
+                    workers=self.workers,
+                    cpus=cpus_per_worker,
+                    gpus=gpus_per_worker,
+                    threads=threads,
+                    device="cuda" if gpus_per_worker else "cpu",
+                    timeout=timeout,
+                    retries=retries,
+                    weights_folder=None if weights_folder is None else weights_folder.resolve(),
+                    debug=debug,
+                ),
+                trainer or ChildTrainer(device="cuda" if gpus_per_worker else "cpu", threads=threads),
+                commit=self._commit,
+                landed=self._landed,
+                lost=self._lost,
+                listener=listener or (lambda _: None),
+            )
+        except BaseException:
+            self._leave()
+            raise
+        self._stop = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    @property
+    def trained(self) -> int:
+        """How many children were trained, failed ones too."""
+        return self._dispatcher.trained
+
+    @property
+    def capacity(self) -> int:
+        """How many specs keep every worker busy, with as many again waiting."""
+        return self.population * self._dispatcher.hands * 2
+
+    def start(self) -> None:
+        """Start the workers now, so that they are there when the first specs come."""
+        self._dispatcher.start()
+
+    def activity(self) -> Activity:
+        """Return what it is at."""
+        return self._dispatcher.activity()
+
+    def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> "list[Future[Evaluation]]":
+        """Evaluate the specs; see `aen.evaluators.Evaluator`. May be called from any thread; never waits for training.
+
+        Raises:
+            SpecError: weights shall be kept but there is no folder for them.
+            AenError: the evaluator has stopped: it was closed, or its cluster or store was lost.
+        """
+        if keep_weights and self.weights_folder is None:
+            raise SpecError("keep_weights needs an evaluator with a weights_folder.")
+        self._dispatcher.start()
+        keys = [spec.key for spec in specs]
+        with self._lock:
+            unique = dict(zip(keys, specs, strict=True))
+            futures = self._look_up(unique, keep_weights=keep_weights)
+            wanted = {key: spec for key, spec in unique.items() if key not in futures}
+            mine = self._claim(wanted)
+            for key in wanted:
+                futures[key] = Future()
+                futures[key].set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
+                self._flying[key] = _Flight(futures[key], keep_weights)
+            self._elsewhere |= {key: (spec, keep_weights) for key, spec in wanted.items() if key not in mine}
+            if len(mine) < len(wanted):
+                self._start_watch()
+            self._train([(key, spec) for key, spec in wanted.items() if key in mine], keep_weights=keep_weights)
+        return [futures[key] for key in keys]
+
+    def close(self) -> None:
+        """Stop the actors, whatever they are doing, give back what they had not finished, and close the store."""
+        self._stop.set()
+        self._dispatcher.close()
+        if self._watch is not None:
+            self._watch.join()
+        with self._lock:
+            unfinished = [key for key in self._flying if key not in self._elsewhere]
+        if self.store is not None:
+            with suppress(AenError):
+                self.store.release_many(unfinished)
+            self.store.close()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._connected:
+            self._connected = False
+            disconnect()
+
+    def _look_up(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
+        """Return what is known or on its way."""
+        futures: dict[str, Future[Evaluation]] = {}
+        for key, spec in specs.items():
+            flight = self._flying.get(key)
+            if flight is not None:
+                futures[key] = flight.future if flight.keeps or not keep_weights else self._again(flight, spec)
+        unknown = [key for key in specs if key not in futures and key not in self._known]
+        if unknown and self.store is not None:
+            self._known |= self.store.get_many(unknown)
+        for key in specs:
+            known = self._known.get(key)
+            if key not in futures and known is not None and (not keep_weights or self._has_weights(known)):
+                futures[key] = Future()
+                futures[key].set_result(replace(known, looked_up=True))
+        return futures
+
+    def _claim(self, specs: dict[str, ChildSpec]) -> set[str]:
+        """Return the keys that are ours to train; the others some other process is training."""
+        # A result without the weights that are wanted now is trained again; that needs no lease.
+        free = {key for key in specs if self.store is None or key in self._known}
+        asked = [key for key in specs if key not in free]
+        if self.store is None or not asked:
+            return free
+        return free | {key for key, claim in self.store.claim_many(asked).items() if claim.mine}
+
+    def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
+        try:
+            self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
+        except AenError:
+            for key, _ in specs:
+                self._flying.pop(key, None)
+            if self.store is not None:
+                self.store.release_many([key for key, _ in specs])
+            raise
+
+    def _again(self, flight: _Flight, spec: ChildSpec) -> "Future[Evaluation]":
+        """Train a spec once more when it has landed, this time with weights."""
+        outer: Future[Evaluation] = Future()
+        outer.set_running_or_notify_cancel()
+
+        def pass_on(inner: "Future[Evaluation]") -> None:
+            error = inner.exception()
+            if error is not None:
+                outer.set_exception(error)
+            else:
+                outer.set_result(inner.result())
+
+        def submit(landed: "Future[Evaluation]") -> None:
+            if landed.exception() is not None:
+                pass_on(landed)
+                return
+            try:
+                (inner,) = self.submit([spec], keep_weights=True)
+            except AenError as error:
+                outer.set_exception(error)
+            else:
+                inner.add_done_callback(pass_on)
+
+        flight.future.add_done_callback(submit)
+        return outer
+
+    def _commit(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
+        """Store results, before anyone hears of them."""
+        if self.store is not None:
+            self.store.commit_many(results)
+
+    def _landed(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
+        """Hand results out."""
+        done: list[tuple[Future[Evaluation], Evaluation]] = []
+        with self._lock:
+            for evaluation, _ in results:
+                known = self._known.get(evaluation.key)
+                outcome = evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
+                self._known[evaluation.key] = outcome
+                flight = self._flying.pop(evaluation.key, None)
+                if flight is not None:
+                    done.append((flight.future, outcome))
+        for future, outcome in done:
+            future.set_result(outcome)
+
+    def _lost(self, error: BaseException) -> None:
+        """Tell everybody who waits that nothing comes any more."""
+        self._stop.set()
+        with self._lock:
+            flights, self._flying = self._flying, {}
+            keys = [key for key in flights if key not in self._elsewhere]
+            self._elsewhere = {}
+        if self.store is not None:
+            with suppress(AenError):
+                self.store.release_many(keys)
+        for flight in flights.values():
+            flight.future.set_exception(error)
+
+    def _has_weights(self, evaluation: Evaluation) -> bool:
+        if evaluation.status != "ok":
+            return True
+        folder = self.weights_folder
+        return folder is not None and evaluation.weights is not None and (folder / evaluation.weights).is_file()
+
+    def _start_watch(self) -> None:
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._watch_elsewhere, name="aen-elsewhere", daemon=True)
+            self._watch.start()
+
+    def _watch_elsewhere(self) -> None:
+        """See what has become of specs that other processes train: done, or ours since they died."""
+        store = self.store
+        while store is not None and not self._stop.wait(ELSEWHERE_SECONDS):
+            with self._lock:
+                waiting = dict(self._elsewhere)
+            if not waiting:
+                continue
+            try:
+                claims = store.claim_many(list(waiting))
+            except AenError as error:
+                self._dispatcher.stop(error)
+                return
+            found = [
+                (claim.evaluation, waiting[key][0]) for key, claim in claims.items() if claim.evaluation is not None
+            ]
+            for key, claim in claims.items():
+                if claim.mine or claim.evaluation is not None:
+                    with self._lock:
+                        self._elsewhere.pop(key, None)
+                if claim.mine:
+                    spec, keep_weights = waiting[key]
+                    with self._lock, suppress(AenError):
+                        self._train([(key, spec)], keep_weights=keep_weights)
+            lacking = [(e, s) for e, s in found if waiting[e.key][1] and not self._has_weights(e)]
+            self._landed([pair for pair in found if pair not in lacking])
+            with self._lock, suppress(AenError):
+                for evaluation, spec in lacking:
+                    self._known[evaluation.key] = evaluation
+                    self._train([(evaluation.key, spec)], keep_weights=True)
+
+
+def _check(**values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and value <= 0:
+            raise SpecError(f"{name} is {value}; it must be above 0.")
