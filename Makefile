@@ -2,7 +2,7 @@
 # Variables to set on the command line:
 #   PYTHON       the Python that makes .venv (3.11 or newer; found by itself if unset)
 #   TORCH_INDEX  a package index for torch alone, for instance https://download.pytorch.org/whl/cpu (small, no GPU)
-#                or https://download.pytorch.org/whl/cu128 (CUDA 12.8). Unset: your usual index.
+#                or https://download.pytorch.org/whl/cu130 (CUDA 13.0). Unset: your usual index.
 #   CONFIG       the search that `make train-agent` runs      ARGS  more words for the command
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,7 +17,7 @@ CONFIG ?= configs/digits.yaml
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent test test-all lint format bench clean
+.PHONY: help setup setup-dev train-agent test test-all lint format bench bench-scale clean docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,7 +46,13 @@ format: setup-dev ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 
 bench: setup ## measure everything in benchmarks/ beside its yardstick
-	for b in benchmarks/bench_*.py; do $(BIN)/python $$b; done
+	for b in $(filter-out %/bench_scale.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
+
+bench-scale: setup ## measure search at scale: Ray, 64 simulated workers, 100,000 results (about 15 minutes)
+	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
+
+docker: ## build the image for CPUs
+	docker build -f docker/Dockerfile -t aen:0.1.0 .
 
 clean: ## remove .venv and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

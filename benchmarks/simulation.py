@@ -13,6 +13,7 @@ from typing import Any
 
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
+from aen.groups import Alphabet, Generator
 from aen_agents.evaluators.worker import Order
 
 
@@ -77,3 +78,18 @@ class Sleeper:
             "device": "sleep",
             "threads": 1,
         }
+
+
+def wide_space(factors: int = 20) -> tuple[DenseSpec, Alphabet]:
+    """Return a child and an alphabet in which each of the 2^factors states is a class of its own.
+
+    Factor i exchanges two cells of the images that no other factor touches, and none of the hidden grid.
+    """
+    side, hidden = 8, 2
+    generators = {}
+    for i in range(factors):
+        cells = list(range(side**2))
+        cells[2 * i], cells[2 * i + 1] = cells[2 * i + 1], cells[2 * i]
+        generators[f"pair{i}"] = Generator.from_permutations(f"pair{i}", [cells, list(range(hidden**2))])
+    child = DenseSpec(data=DataSpec("digits"), grids=(side, hidden), training=TrainingSpec(epochs=1))
+    return child, Alphabet.of(list(generators), generators)

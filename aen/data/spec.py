@@ -1,7 +1,7 @@
 """What a data set is made of: its name, how it is split and how its images were moved."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from aen._typing import JsonDict
@@ -57,7 +57,7 @@ class DataSpec:
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
-        return asdict(self) | {"moves": list(self.moves)}
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"moves": list(self.moves)}
 
     @classmethod
     def from_json(cls, value: JsonDict) -> "DataSpec":

@@ -31,13 +31,12 @@ class Activity:
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Trains children, or looks them up; an environment does not know which.
+    """Trains children, or looks them up; an environment does not know which."""
 
-    Attributes:
-        capacity: how many specs it works on at a time; who has many hands over this many and tops up.
-    """
-
-    capacity: int
+    @property
+    def capacity(self) -> int:
+        """How many specs it works on at a time; who has many hands over this many and tops up."""
+        ...
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
         """Start the evaluation of some specs.

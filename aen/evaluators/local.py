@@ -99,21 +99,16 @@ class LocalEvaluator:
         waiting = list({spec.key: spec for spec in specs}.values())
         while waiting:
             mine: list[ChildSpec] = []
-            elsewhere = []
             try:
-                for spec in waiting:
-                    found = self._look_up(spec, keep_weights=keep_weights)
-                    if found is not None:
-                        futures[spec.key] = found
-                        continue
-                    mine.append(spec)  # first, so that Ctrl-C in the middle of the claim leaves no lease behind
-                    if not self._claim(spec):
-                        elsewhere.append(mine.pop())
+                futures |= self._look_up(waiting, keep_weights=keep_weights)
+                mine = [spec for spec in waiting if spec.key not in futures]
+                # `mine` first, so that Ctrl-C in the middle of the claim leaves no lease behind
+                mine = self._claim(mine)
                 futures |= self._train(mine, keep_weights=keep_weights)
             except BaseException:
                 self._release(mine)
                 raise
-            waiting = elsewhere
+            waiting = [spec for spec in waiting if spec.key not in futures]
             if waiting:
                 time.sleep(POLL_SECONDS)
         return [futures[spec.key] for spec in specs]
@@ -128,38 +123,39 @@ class LocalEvaluator:
         """End the workers, give back what they had not finished, and close the store."""
         self._pool.close()
         if self.store is not None:
-            for key in list(self._flying):
-                self.store.release(key)
+            self.store.release_many(list(self._flying))
             self.store.close()
 
-    def _look_up(self, spec: ChildSpec, *, keep_weights: bool) -> "Future[Evaluation] | None":
-        """Return what is known or on its way."""
-        flying = self._flying.get(spec.key)  # one look: it may land at any moment
-        if flying is not None:
-            return flying
-        known = self._stored(spec.key)
-        if known is None or (keep_weights and not self._has_weights(known)):
-            return None
-        future: Future[Evaluation] = Future()
-        future.set_result(replace(known, looked_up=True))
-        return future
+    def _look_up(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
+        """Return by key what is known or on its way."""
+        flying = dict(self._flying)  # one look: they may land at any moment
+        found = {spec.key: flying[spec.key] for spec in specs if spec.key in flying}
+        for key, known in self._stored([spec.key for spec in specs if spec.key not in found]).items():
+            if not keep_weights or self._has_weights(known):
+                found[key] = Future()
+                found[key].set_result(replace(known, looked_up=True))
+        return found
 
-    def _stored(self, key: str) -> Evaluation | None:
-        known = self._known.get(key)
-        if known is None and self.store is not None:
-            known = self.store.get(key)
-            if known is not None:
-                self._known[key] = known
+    def _stored(self, keys: Sequence[str]) -> dict[str, Evaluation]:
+        """Return by key what is known; of what failed the store is asked every time, for it may be tried again."""
+        known = {key: self._known[key] for key in keys if key in self._known}
+        if self.store is not None and len(known) < len(keys):
+            fresh = self.store.get_many([key for key in keys if key not in known])
+            known |= fresh
+            self._known |= {key: evaluation for key, evaluation in fresh.items() if evaluation.status != "failed"}
         return known
 
-    def _claim(self, spec: ChildSpec) -> bool:
+    def _claim(self, specs: Sequence[ChildSpec]) -> list[ChildSpec]:
+        """Return those of the specs that are this evaluator's to train."""
+        if self.store is None:
+            return list(specs)
         # A result without the weights that are wanted now is trained again; that needs no lease.
-        return self.store is None or spec.key in self._known or self.store.claim(spec.key).mine
+        claims = self.store.claim_many([spec.key for spec in specs if spec.key not in self._known])
+        return [spec for spec in specs if spec.key not in claims or claims[spec.key].mine]
 
     def _release(self, specs: Sequence[ChildSpec]) -> None:
-        if self.store is not None:
-            for spec in specs:
-                self.store.release(spec.key)
+        if self.store is not None and specs:
+            self.store.release_many([spec.key for spec in specs])
 
     def _train(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
         """Cut specs into populations and train them, here or in the workers."""
@@ -209,10 +205,10 @@ class LocalEvaluator:
         futures: "dict[str, Future[Evaluation]]",
     ) -> None:
         """Commit results, then hand them out."""
+        if self.store is not None:
+            self.store.commit_many(list(zip(evaluations, population, strict=True)))
         outcomes = []
         for spec, evaluation in zip(population, evaluations, strict=True):
-            if self.store is not None:
-                self.store.commit(evaluation, spec)
             known = self._known.get(spec.key)
             outcome = evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
             self._known[spec.key] = outcome

@@ -36,9 +36,10 @@ def train(
     weights_folder: Path | None,
     parents_folder: Path | None = None,
     debug: bool = False,
+    parts: int = 1,
 ) -> list[Evaluation]:
     """Train what belongs together: one child alone, or a population filled up to `size`."""
-    where: dict[str, Any] = {"device": device, "threads": threads, "weights_folder": weights_folder}
+    where: dict[str, Any] = {"device": device, "threads": threads, "weights_folder": weights_folder, "parts": parts}
     if size > 1:
         return train_population(specs, dataset, size=size, **where)
     return [train_child(spec, dataset, parents_folder=parents_folder, debug=debug, **where) for spec in specs]

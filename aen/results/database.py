@@ -2,8 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from aen.errors import StoreError
+from aen.results.trouble import database_errors, missing_driver, reach, shown
 
 VERSION = "3"
 _METADATA = sa.MetaData()
@@ -50,22 +51,9 @@ LEASES = sa.Table(
     sa.Column("heartbeat", sa.Double, nullable=False),
 )
 BUSY_SECONDS = 30
+CONNECT_SECONDS = 10
 READ_ONLY = {"aen_read_only": True}
 _SQLITE_MAGIC = b"SQLite format 3\x00"
-
-
-@contextmanager
-def database_errors(where: str) -> Iterator[None]:
-    """Turn what the database says inside the block into a StoreError that names the store."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        raise StoreError(f"result store {shown(where)}: {error.orig}") from error
-
-
-def shown(where: str) -> str:
-    """Return a store's place as messages may show it: a URL without its password."""
-    return sa.make_url(where).render_as_string(hide_password=True) if "://" in where else where
 
 
 def open_database(where: str, *, create: bool) -> Engine:
@@ -78,40 +66,68 @@ def open_database(where: str, *, create: bool) -> Engine:
     Raises:
         StoreError: it cannot be opened, is damaged, is not a result store, or is of another version.
     """
-    try:
-        url = sa.make_url(where) if "://" in where else sa.URL.create("sqlite", database=where)
-    except sa.exc.ArgumentError as error:
-        raise StoreError(f"result store {where} is neither a path nor a database URL: {error}") from error
-    where = shown(where)
-    try:
-        engine = sa.create_engine(url)
-    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
-        raise StoreError(f"result store {where}: {error}") from error
-    is_sqlite = engine.dialect.name == "sqlite"
-    if is_sqlite:
-        if url.database in (None, "", ":memory:"):
-            raise StoreError(
-                f"result store {where} would end with this process; name a file, or use an evaluator without a store."
-            )
-        _inspect_sqlite_file(Path(url.database), create=create)
-        _prepare_sqlite(engine)
-    with database_errors(where), engine.begin() as connection:
-        # Inside one transaction, so that of several processes that make the same store one does and the rest wait.
-        tables = sa.inspect(connection).get_table_names()
-        if not tables:
-            if not create:
-                raise StoreError(f"result store {where} does not exist.")
-            _METADATA.create_all(connection)
-            connection.execute(INFO.insert().values(name="version", value=VERSION))
-        elif INFO.name not in tables:
-            raise StoreError(_foreign(where, tables))
-        version = connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
+    engine = _connect(where, create=create)
+    with database_errors(where):
+        try:
+            version = _version(engine, where, create=create)
+        except (sa.exc.ProgrammingError, sa.exc.IntegrityError):
+            # SQLite lets a second process wait that makes the same store; PostgreSQL tells it that the tables exist.
+            version = _version(engine, where, create=create)
     if version != VERSION:
-        raise StoreError(f"result store {where} has version {version}, this aen reads {VERSION}.")
-    if is_sqlite:
+        raise StoreError(f"result store {shown(where)} has version {version}, this aen reads {VERSION}.")
+    if engine.dialect.name == "sqlite":
         with database_errors(where):
             _use_write_ahead_log(engine)
     return engine
+
+
+def _connect(where: str, *, create: bool) -> Engine:
+    """Return the engine of a database that is there; of an SQLite file, one that is sound or yet to be made."""
+    try:
+        url = sa.make_url(where) if "://" in where else sa.URL.create("sqlite", database=where)
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise StoreError(
+            f"result store {shown(where)} is neither a path nor a database URL, such as "
+            "postgresql+psycopg://user:password@host:5432/database."
+        ) from error
+    try:
+        engine = sa.create_engine(_patient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
+    except ModuleNotFoundError as error:
+        raise missing_driver(where, error) from error
+    except sa.exc.ArgumentError as error:
+        raise StoreError(f"result store {shown(where)}: {error}") from error
+    if engine.dialect.name != "sqlite":
+        reach(engine, where)
+        return engine
+    if url.database in (None, "", ":memory:"):
+        raise StoreError(
+            f"result store {where} would end with this process; name a file, or use an evaluator without a store."
+        )
+    _inspect_sqlite_file(Path(url.database), create=create)
+    _prepare_sqlite(engine)
+    return engine
+
+
+def _version(engine: Engine, where: str, *, create: bool) -> str | None:
+    """Return the version of the store, which is made if there is none, in one transaction."""
+    with engine.begin() as connection:
+        tables = sa.inspect(connection).get_table_names()
+        if not tables:
+            if not create:
+                raise StoreError(f"result store {shown(where)} does not exist.")
+            _METADATA.create_all(connection)
+            connection.execute(INFO.insert().values(name="version", value=VERSION))
+        elif INFO.name not in tables:
+            raise StoreError(_foreign(shown(where), tables))
+        return connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
+
+
+def _patient(url: sa.URL) -> sa.URL:
+    """Give up on a PostgreSQL server that does not answer; by itself the driver would wait for minutes."""
+    drivers = ("postgresql+psycopg", "postgresql+psycopg2")
+    if url.drivername in ("postgresql", *drivers) and "connect_timeout" not in url.query:
+        return url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    return url
 
 
 def _foreign(where: str, tables: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ class ClassResult:
     Attributes:
         spec: its child (with any of the seeds).
         group: name of the group that its decomposition generates.
-        evaluations: one per seed, in the order of the seeds.
+        evaluations: one per seed, in the order of the seeds. One that diverged or failed counts with accuracy 0.
     """
 
     spec: ChildSpec
@@ -38,16 +38,28 @@ class ClassResult:
         """The canonical class."""
         return self.evaluations[0].class_key
 
+    @property
+    def parameters(self) -> int:
+        """Number of free parameters; a child that failed may not say."""
+        return max(evaluation.parameters for evaluation in self.evaluations)
+
+    @property
+    def failed_seeds(self) -> tuple[int, ...]:
+        """The seeds on which no worker could train it."""
+        return tuple(evaluation.seed for evaluation in self.evaluations if evaluation.status == "failed")
+
     def to_json(self) -> JsonDict:
         """Return the figures that choose; no test figure is among them."""
+        failed = {"failed_seeds": list(self.failed_seeds)} if self.failed_seeds else {}
         return {
             "decomposition": self.spec.name,
             "group": self.group,
             "class_key": self.class_key,
-            "parameters": self.evaluations[0].parameters,
+            "parameters": self.parameters,
             "validation_accuracy_mean": self.validation.mean,
             "validation_accuracy_interval": list(self.validation.interval),
             "validation_accuracies": list(self.validation_accuracies),
+            **failed,
         }
 
 
@@ -82,7 +94,7 @@ class TestedClass:
 
 def rank(results: Sequence[ClassResult]) -> list[ClassResult]:
     """Sort by mean validation accuracy, best first; at equal means the smaller network stands first."""
-    return sorted(results, key=lambda r: (-r.validation.mean, r.evaluations[0].parameters, r.class_key))
+    return sorted(results, key=lambda r: (-r.validation.mean, r.parameters, r.class_key))
 
 
 def compare(ours: Sequence[float], theirs: Sequence[float], what: str) -> JsonDict:

@@ -5,15 +5,13 @@ lease whose heartbeat has stopped belongs to a dead owner and is taken over; so 
 machine that no longer runs.
 """
 
-import json
 import os
-import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,19 +21,15 @@ from sqlalchemy.engine import Connection
 
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
-from aen.results.database import EVALUATIONS, LEASES, READ_ONLY, database_errors, open_database, shown
-from aen.results.evaluation import Evaluation
+from aen.results.database import EVALUATIONS, LEASES, READ_ONLY, open_database
+from aen.results.evaluation import Evaluation, Status
+from aen.results.inserting import insert_missing, present
+from aen.results.leases import drop_leases, machine, take_leases
+from aen.results.rows import EVALUATION_COLUMNS, evaluation_of, spec_of, values_of
+from aen.results.trouble import database_errors, shown
 
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("key", "class_key", "status", "device"), (str,)),
-    **dict.fromkeys(("seed", "parameters", "threads", "population"), (int,)),
-    **dict.fromkeys(
-        ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds", "epochs"), (float,)
-    ),
-    "weights": (str, type(None)),
-    "record": (dict, type(None)),
-}
-_EVALUATION_COLUMNS = [f.name for f in fields(Evaluation) if f.name in EVALUATIONS.c]
+# Rows read at a time.
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ class ResultStore:
     def _become_owner(self) -> None:
         """Take a name that no other owner has, without leases."""
         self._pid = os.getpid()
-        self.owner = f"{_machine()}:{self._pid}:{uuid.uuid4().hex[:8]}"
+        self.owner = f"{machine()}:{self._pid}:{uuid.uuid4().hex[:8]}"
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
 
@@ -94,94 +88,121 @@ class ResultStore:
 
     def get(self, key: str) -> Evaluation | None:
         """Return the stored evaluation of a spec, marked as looked up, or None."""
+        return self.get_many([key]).get(key)
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Evaluation]:
+        """Return the stored evaluations of some specs by key, marked as looked up; the others have no entry."""
         with self._errors(), self._read() as connection:
-            return self._select(connection, key)
+            found = self._select(connection, _different(keys))
+        return {key: found[key] for key in keys if key in found}
 
     def evaluations(self) -> Iterator[tuple[Evaluation, ChildSpec]]:
         """Return every stored evaluation with its spec, in the order of their keys."""
+        for row in self._rows(*EVALUATION_COLUMNS, EVALUATIONS.c.spec):
+            yield evaluation_of(row, self.where), spec_of(row.key, row.spec, self.where)
+
+    def specs(self, keys: Sequence[str]) -> dict[str, ChildSpec]:
+        """Return the specs of some stored evaluations by key; the others have no entry."""
         with self._errors(), self._read() as connection:
-            rows = connection.execute(sa.select(EVALUATIONS).order_by(EVALUATIONS.c.key)).mappings().all()
-        for row in rows:
-            yield self._evaluation(row), self._spec(row)
+            found = present(connection, _different(keys), EVALUATIONS.c.key, EVALUATIONS.c.spec)
+        return {key: spec_of(key, found[key].spec, self.where) for key in keys if key in found}
 
-    def _select(self, connection: Connection, key: str) -> Evaluation | None:
-        row = connection.execute(sa.select(EVALUATIONS).where(EVALUATIONS.c.key == key)).mappings().first()
-        return None if row is None else self._evaluation(row)
+    def outcomes(self) -> Iterator[Evaluation]:
+        """Return every stored evaluation in the order of their keys, without their specs, which take longer."""
+        return (evaluation_of(row, self.where) for row in self._rows(*EVALUATION_COLUMNS))
 
-    def _evaluation(self, row: sa.RowMapping) -> Evaluation:
-        values = {name: row[name] for name in _EVALUATION_COLUMNS}
-        wrong = [name for name, value in values.items() if not isinstance(value, _KINDS[name])]
-        weights = values["weights"]
-        if wrong or (weights is not None and Path(weights).name != weights):
-            raise self._damaged(row, wrong[0] if wrong else "weights")
-        return Evaluation(**values, looked_up=True)
+    def statuses(self) -> dict[str, int]:
+        """Return how many stored evaluations have each status; those that none has are left out."""
+        status = EVALUATIONS.c.status
+        with self._errors(), self._read() as connection:
+            rows = connection.execute(sa.select(status, sa.func.count()).group_by(status).order_by(status)).all()
+        return {str(name): int(count) for name, count in rows}
 
-    def _spec(self, row: sa.RowMapping) -> ChildSpec:
-        try:
-            return ChildSpec.from_json(json.loads(row["spec"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise self._damaged(row, "spec") from error
+    def count(self, status: Status | None = None) -> int:
+        """Return how many evaluations are stored, or of them how many have a status."""
+        statuses = self.statuses()
+        return sum(statuses.values()) if status is None else statuses.get(status, 0)
 
-    def _damaged(self, row: sa.RowMapping, column: str) -> StoreError:
-        return StoreError(f"result store {shown(self.where)}: {column!r} of row {row['key']!r} is damaged.")
+    def _rows(self, *columns: sa.Column[Any]) -> Iterator[sa.Row[Any]]:
+        """Return all rows in the order of keys; a part at a time, so that no transaction lasts while they are used."""
+        query, last = sa.select(*columns).order_by(EVALUATIONS.c.key).limit(_PAGE), ""
+        while True:
+            with self._errors(), self._read() as connection:
+                rows = connection.execute(query.where(EVALUATIONS.c.key > last)).all()
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].key
+
+    def _select(self, connection: Connection, keys: Sequence[str]) -> dict[str, Evaluation]:
+        found = present(connection, keys, *EVALUATION_COLUMNS)
+        return {key: evaluation_of(row, self.where) for key, row in found.items()}
 
     def claim(self, key: str) -> Claim:
         """Ask to train a spec: returns the stored result, or the lease, or neither if another owner is at it."""
-        now = time.time()
+        return self.claim_many([key])[key]
+
+    def claim_many(self, keys: Sequence[str]) -> dict[str, Claim]:
+        """Ask to train some specs, in one transaction; returns the answer of `claim` to each key, asked once."""
+        asked = _different(keys)
+        if not asked:
+            return {}
         with self._errors(), self._begin() as connection:
-            # The lease comes first: a result committed between a look and a lease would otherwise be trained again.
-            mine = self._take_lease(connection, key, now)
-            stored = self._select(connection, key)
-            if stored is not None and mine:
-                self._drop_lease(connection, key)
-        if stored is not None:
-            return Claim(stored, mine=False)
+            # The leases come first: a result committed between a look and a lease would otherwise be trained again.
+            mine = take_leases(connection, asked, self.owner, time.time(), self.lease_seconds)
+            stored = self._select(connection, asked)
+            drop_leases(connection, mine & stored.keys(), self.owner)
+        mine -= stored.keys()
         if mine:
             self._start_heart()
-        return Claim(None, mine=mine)
-
-    def _take_lease(self, connection: Connection, key: str, now: float) -> bool:
-        try:
-            with connection.begin_nested():
-                connection.execute(LEASES.insert().values(key=key, owner=self.owner, heartbeat=now))
-        except sa.exc.IntegrityError:
-            owner = connection.execute(sa.select(LEASES.c.owner).where(LEASES.c.key == key)).scalar()
-            dead = LEASES.c.heartbeat < now - self.lease_seconds
-            if owner is not None and _has_died(owner):
-                dead = LEASES.c.owner == owner
-            taken = connection.execute(
-                LEASES.update().where(LEASES.c.key == key, dead).values(owner=self.owner, heartbeat=now)
-            )
-            return taken.rowcount == 1
-        return True
-
-    def _drop_lease(self, connection: Connection, key: str) -> None:
-        connection.execute(LEASES.delete().where(LEASES.c.key == key, LEASES.c.owner == self.owner))
+        return {key: Claim(stored.get(key), key in mine) for key in keys}
 
     def release(self, key: str) -> None:
         """Give a lease back without a result, so that somebody else may train the spec."""
+        self.release_many([key])
+
+    def release_many(self, keys: Sequence[str]) -> None:
+        """Give leases back without results, in one transaction."""
         with self._errors(), self._begin() as connection:
-            self._drop_lease(connection, key)
+            drop_leases(connection, set(keys), self.owner)
 
     def commit(self, evaluation: Evaluation, spec: ChildSpec) -> None:
         """Store a result and end its lease, in one transaction. The first result stays; weights may be added.
 
+        One that `failed` is none: the first other one takes its place.
+
         Raises:
             StoreError: the database refused; nothing was stored.
         """
-        values: dict[str, Any] = {name: getattr(evaluation, name) for name in _EVALUATION_COLUMNS}
-        values |= {"spec": json.dumps(spec.to_json(), sort_keys=True), "finished_at": time.time()}
+        self.commit_many([(evaluation, spec)])
+
+    def commit_many(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
+        """Store results and end their leases, in one transaction; see `commit`.
+
+        Raises:
+            StoreError: the database refused some for what is in them, and stored the others; or it refused them all.
+        """
+        offered: dict[str, dict[str, Any]] = {}
+        for evaluation, spec in results:
+            values = values_of(evaluation, spec)
+            known = offered.setdefault(evaluation.key, values)
+            if known is not values:
+                known |= _changes(known["status"], values)
+        table, rows = EVALUATIONS, [offered[key] for key in sorted(offered)]
         with self._errors(), self._begin() as connection:
-            try:
-                with connection.begin_nested():
-                    connection.execute(EVALUATIONS.insert().values(values))
-            except sa.exc.IntegrityError as error:
-                if self._select(connection, evaluation.key) is None:
-                    raise StoreError(f"result store {shown(self.where)} refuses {evaluation}: {error.orig}") from error
-                if evaluation.weights is not None:
-                    this = EVALUATIONS.c.key == evaluation.key
-                    connection.execute(EVALUATIONS.update().where(this).values(weights=evaluation.weights))
-            self._drop_lease(connection, evaluation.key)
+            found, refused = insert_missing(connection, table, rows, table.c.key, table.c.status)
+            for key in sorted(found):
+                changes = _changes(found[key].status, offered[key])
+                if changes:
+                    connection.execute(table.update().where(table.c.key == key).values(changes))
+            drop_leases(connection, offered.keys() - refused.keys(), self.owner)
+        for key, why in refused.items():
+            raise StoreError(f"result store {shown(self.where)} refuses the result {key}: {why}")
+
+    def forget_failed(self) -> int:
+        """Delete what failed, so that it may be tried again; return how many there were."""
+        with self._errors(), self._begin() as connection:
+            return connection.execute(EVALUATIONS.delete().where(EVALUATIONS.c.status == "failed")).rowcount
 
     def close(self) -> None:
         """Stop the heartbeat and close the connections. Leases still held run out by themselves."""
@@ -223,25 +244,14 @@ class ResultStore:
         self.__init__(state["where"], create=False, lease_seconds=state["lease_seconds"])  # type: ignore[misc]
 
 
-def _machine() -> str:
-    """Name what a process number belongs to: the host and, in containers that share its name, the PID namespace."""
-    try:
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        namespace = ""
-    return f"{socket.gethostname()}/{namespace.strip('pid:[]')}"
+def _different(keys: Sequence[str]) -> list[str]:
+    return sorted(set(keys))
 
 
-def _has_died(owner: str) -> bool:
-    """Say whether an owner was a process of this machine and is gone; of other machines only the heartbeat tells."""
-    host, _, rest = owner.partition(":")
-    pid = rest.partition(":")[0]
-    if host != _machine() or not pid.isdigit() or os.name != "posix":
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+def _changes(known: str, new: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a new result of the same spec changes of one with a known status."""
+    if new["status"] == "failed":
+        return {}
+    if known == "failed":
+        return new
+    return {} if new["weights"] is None else {"weights": new["weights"]}

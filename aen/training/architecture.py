@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from aen.children.child import Architecture, Child
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError
-from aen.training.batches import BatchStream
+from aen.training.batches import BatchStream, cut
 
 # Added to the spec's seed for the order of alpha's batches, so that they are others than those of the weights.
 _OTHER = 0x5EED
@@ -30,6 +30,7 @@ class ArchitectureSteps:
         spec: of the child.
         count: number of training images.
         device: where they are.
+        parts: in how many parts a batch goes through the network.
 
     Attributes:
         optimiser: Adam.
@@ -37,13 +38,22 @@ class ArchitectureSteps:
     """
 
     def __init__(
-        self, architecture: Architecture, child: Child, spec: ChildSpec, count: int, device: torch.device
+        self,
+        architecture: Architecture,
+        child: Child,
+        spec: ChildSpec,
+        count: int,
+        device: torch.device,
+        *,
+        parts: int = 1,
     ) -> None:
         if architecture.halves and count < len(("weights", "alpha")):
             raise SpecError(f"training images are {count}; two halves need at least 2.")
         self.child = child
         self.parameters = architecture.parameters
+        self.parts = parts
         self.optimiser = torch.optim.Adam(self.parameters, lr=architecture.learning_rate)
+        self.optimiser.zero_grad(set_to_none=True)
         self.weight_places = places = torch.arange(count, device=device)
         seed = (spec.seed + _OTHER) % 2**63
         if architecture.halves:
@@ -58,11 +68,13 @@ class ArchitectureSteps:
             self._batches = self._endless(number)
         batch = next(self._batches)
         with self._alone(), torch.enable_grad(), half:
-            logits = self.child.forward_prepared(rows.index_select(0, batch))
-            loss = cross_entropy(logits.float(), labels.index_select(0, batch))
-            gradients = torch.autograd.grad(loss, self.parameters)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            for piece, share in cut(len(batch), self.parts):
+                some = batch[piece]
+                logits = self.child.forward_prepared(rows.index_select(0, some))
+                loss = cross_entropy(logits.float(), labels.index_select(0, some))
+                gradients = torch.autograd.grad(loss if share == 1 else loss * share, self.parameters)
+                for parameter, gradient in zip(self.parameters, gradients, strict=True):
+                    parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
 

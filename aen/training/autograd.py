@@ -11,7 +11,7 @@ from aen._typing import Float, Int
 from aen.children.child import Child
 from aen.children.spec import ChildSpec
 from aen.training.architecture import ArchitectureSteps, weights_alone
-from aen.training.batches import BatchStream
+from aen.training.batches import BatchStream, cut
 from aen.training.measuring import shown
 from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
 from aen.training.recalibration import MOST_IMAGES, recalibrate
@@ -40,6 +40,8 @@ def fit(
     images: Float[Tensor, "n *image"],
     labels: Int[Tensor, " n"],
     progress: Progress | None = None,
+    *,
+    parts: int = 1,
 ) -> Fitted:
     """Train a child in place, on the device where it and its images are, and leave it in evaluation mode.
 
@@ -56,6 +58,7 @@ def fit(
         images: the training images.
         labels: their labels.
         progress: of the training that this one goes on with; None: it is the first.
+        parts: in how many parts a batch goes through the network; see `aen.training.train_child`.
     """
     training, device = spec.training, images.device
     progress = progress or Progress()
@@ -63,7 +66,9 @@ def fit(
     optimiser = weight_optimiser(child, training)
     architecture = child.architecture()
     trains = architecture is not None and architecture.learning_rate > 0
-    steps = ArchitectureSteps(architecture, child, spec, len(labels), device) if architecture and trains else None
+    steps = None
+    if architecture is not None and trains:
+        steps = ArchitectureSteps(architecture, child, spec, len(labels), device, parts=parts)
     optimisers = (optimiser, *([] if steps is None else [steps.optimiser]))
     restore_state(child, progress.optimiser, *optimisers)
     places = torch.arange(len(labels), device=device) if steps is None else steps.weight_places
@@ -82,25 +87,32 @@ def fit(
                     rows = child.prepare(augmenter.epoch(images, number))
                 total = torch.zeros((), device=device)
                 for batch in batches:
-                    with torch.enable_grad(), half:
-                        logits = child.forward_prepared(rows.index_select(0, batch))
-                        loss = cross_entropy(logits.float(), labels.index_select(0, batch))
-                        penalty = child.penalty()
-                        whole = loss if penalty is None else loss + penalty
                     optimiser.zero_grad(set_to_none=True)
-                    whole.backward()  # type: ignore[no-untyped-call]
+                    for piece, share in cut(len(batch), parts):
+                        with torch.enable_grad(), half:
+                            loss, whole = _losses(child, rows, labels, batch[piece])
+                        whole.backward(torch.full_like(whole, share))  # type: ignore[no-untyped-call]
+                        total.add_(loss.detach(), alpha=share)
                     optimiser.step()
-                    total += loss.detach()
                     if steps is not None:
                         steps.step(rows, labels, done, half)
                     done += 1
                 # One look per epoch: on CUDA each would wait for the device.
                 if not math.isfinite(float(total)):
                     return Fitted(finite=False)
-            recalibrate(child, rows, training.batch_size, min(MOST_IMAGES, shown(spec, len(labels))))
+            size = training.batch_size if parts == 1 else max(training.batch_size // parts, 2)
+            recalibrate(child, rows, size, min(MOST_IMAGES, shown(spec, len(labels))))
     finally:
         child.eval()
     return Fitted(finite=True, progress=Progress(done, state_by_name(child, *optimisers), epochs))
+
+
+def _losses(child: Child, rows: Tensor, labels: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean cross-entropy of some images, and it with the child's penalty."""
+    logits = child.forward_prepared(rows.index_select(0, batch))
+    loss = cross_entropy(logits.float(), labels.index_select(0, batch))
+    penalty = child.penalty()
+    return loss, loss if penalty is None else loss + penalty
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -1,6 +1,10 @@
-"""The order of the batches: a stream that can be entered anywhere, so that a training can be cut into slices."""
+"""The order of the batches: a stream that can be entered anywhere, so that a training can be cut into slices.
 
-from collections.abc import Iterator
+And batches in parts: what of a batch is in memory at a time, where the whole is too much.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -40,3 +44,37 @@ class BatchStream:
             if first < last:
                 batches = torch.split(self.places[order.to(self.places.device)], self.batch_size)
                 yield epoch, list(batches[first:last])
+
+
+def cut(count: int, parts: int) -> list[tuple[slice, float]]:
+    """Cut a batch into parts of nearly equal size: the place of each and its share of the batch.
+
+    Args:
+        count: images in the batch.
+        parts: how many; fewer where a part would have a single image, of which batch norm has no statistics.
+    """
+    parts = max(min(parts, count // 2), 1)
+    ends = [count * i // parts for i in range(parts + 1)]
+    return [(slice(start, end), (end - start) / count) for start, end in pairwise(ends)]
+
+
+def differentiate_in_parts(
+    differentiate: Callable[[Tensor, Tensor], Tensor], gradient: Tensor, rows: Tensor, labels: Tensor, parts: int
+) -> Tensor:
+    """Return the mean loss of a batch that is differentiated in parts, and leave its gradient in place.
+
+    Args:
+        differentiate: returns the mean loss of some images and leaves its gradient in `gradient`.
+        gradient: where it does.
+        rows: the images, shape ``[..., batch, features]``.
+        labels: their labels, shape ``[..., batch]``.
+        parts: how many; 1 is `differentiate` itself.
+    """
+    if parts == 1:
+        return differentiate(rows, labels)
+    total, losses = torch.zeros_like(gradient), []
+    for piece, share in cut(labels.shape[-1], parts):
+        losses.append(share * differentiate(rows[..., piece, :], labels[..., piece]))
+        total.add_(gradient, alpha=share)
+    gradient.copy_(total)
+    return torch.stack(losses).sum(dim=0)

@@ -14,6 +14,7 @@ from aen._typing import Float, Int
 from aen.children.mlp import DenseChild
 from aen.nn.heads import InvariantHead
 from aen.nn.products.base import Saved
+from aen.training.batches import differentiate_in_parts
 
 # torch.optim.Adam's defaults. fused: one kernel, two to three times as fast.
 ADAM: dict[str, Any] = {
@@ -55,9 +56,14 @@ class Engine:
         self._steps = torch.zeros((), device=self.parameters.device)
 
     @torch.no_grad()
-    def step(self, rows: Float[Tensor, "batch features"], labels: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
-        """Take one step on prepared images and their labels; return the mean cross-entropy before it."""
-        loss = self.differentiate(rows, labels)
+    def step(
+        self, rows: Float[Tensor, "batch features"], labels: Int[Tensor, " batch"], parts: int = 1
+    ) -> Float[Tensor, ""]:
+        """Take one step on prepared images and their labels; return the mean cross-entropy before it.
+
+        The images go through the network in so many `parts`.
+        """
+        loss = differentiate_in_parts(self.differentiate, self.gradient, rows, labels, parts)
         adam(
             [self.parameters],
             [self.gradient],

@@ -17,6 +17,7 @@ from torch.optim.adam import adam
 from aen._typing import Float, Int
 from aen.children.dense import DenseSpec
 from aen.data.dataset import Split
+from aen.training.batches import differentiate_in_parts
 from aen.training.engine import ADAM
 from aen.training.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
 from aen.training.measuring import EVALUATION_BATCH, Measured
@@ -33,14 +34,16 @@ class Population:
     Args:
         specs: the children.
         device: where they live.
+        parts: in how many parts their batches go through the networks.
 
     Attributes:
         parameters: all parameters of all children, one after the other.
         parameter_counts: how many of them each child has.
     """
 
-    def __init__(self, specs: Sequence[DenseSpec], device: str) -> None:
+    def __init__(self, specs: Sequence[DenseSpec], device: str, parts: int = 1) -> None:
         self.spec = specs[0]
+        self.parts = parts
         self.specs = tuple(specs)
         layouts = [Layout(spec) for spec in specs]
         self._layouts = layouts
@@ -89,7 +92,7 @@ class Population:
         self, images: Float[Tensor, "children batch inputs"], labels: Int[Tensor, "children batch"]
     ) -> Float[Tensor, " children"]:
         """Take one step with every child on its own batch; return their mean cross-entropies before it."""
-        loss = self.differentiate(images, labels)
+        loss = differentiate_in_parts(self.differentiate, self._gradient, images, labels, self.parts)
         adam(
             list(self._own),
             list(torch.split(self._orbit_sums(self._gradient), self.parameter_counts)),
@@ -160,7 +163,7 @@ class Population:
         count = len(self.specs)
         loss = torch.zeros(count, device=split.labels.device)
         correct = torch.zeros(count, dtype=torch.int64, device=split.labels.device)
-        chunk = evaluation_chunk(count)
+        chunk = max(evaluation_chunk(count) // self.parts, 1)
         for images, labels in zip(
             torch.split(split.images.flatten(1), chunk), torch.split(split.labels, chunk), strict=True
         ):

@@ -3,6 +3,7 @@
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from aen.training.autograd import Fitted, fit
 from aen.training.device import exact_convolutions
 from aen.training.engine import Engine
 from aen.training.inheritance import inherit
-from aen.training.measuring import check_fit, evaluation_of, measure_prepared, shown
+from aen.training.measuring import check_fit, check_parts, evaluation_of, measure_prepared, noted, shown
 from aen.training.population import train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
@@ -32,10 +33,15 @@ def train_child(
     weights_folder: Path | None = None,
     parents_folder: Path | None = None,
     debug: bool = False,
+    parts: int = 1,
 ) -> Evaluation:
     """Train a child, from nothing or from its parent's weights, and measure it on the validation images.
 
     The same spec, device kind and thread count give the same result, bit for bit on a CPU.
+
+    Where the memory is too small for a batch, it can go through the network in `parts`, whose gradients are summed
+    before the optimiser steps. The batches stay what they are, and so does the result up to rounding; but the
+    statistics of batch norm are then those of the parts, and dropout draws for each part.
 
     Args:
         spec: the child.
@@ -45,14 +51,19 @@ def train_child(
         weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
         parents_folder: where the weights of the spec's parent are.
         debug: check that the child computes what its parent does before it is trained.
+        parts: in how many parts every batch goes through the network, in fewer where one would be a single image; more
+            than one is noted in the evaluation's record.
 
     Raises:
-        SpecError: the child does not fit the data set, or its parent, or has a parent and there is no folder.
+        SpecError: the child does not fit the data set, or its parent, or has a parent and there is no folder; or
+            `parts` is less than one.
         StoreError: the parent's weights are missing or damaged.
     """
     # A population multiplies full matrices, and only these are worth other precisions.
     if isinstance(spec, DenseSpec) and spec.training.precision != "float32":
-        return train_population([spec], dataset, device=device, threads=threads, weights_folder=weights_folder)[0]
+        where: dict[str, Any] = {"device": device, "threads": threads, "weights_folder": weights_folder}
+        return train_population([spec], dataset, parts=parts, **where)[0]
+    check_parts(parts)
     check_fit(spec, dataset)
     started = time.perf_counter()
     with cpu_threads(threads), exact_convolutions(), torch.no_grad():
@@ -64,14 +75,14 @@ def train_child(
         # What the first layer does to an image without parameters is done once for all images.
         rows, validation_rows = child.prepare(data.train.images), child.prepare(data.validation.images)
         fitted = (
-            Fitted(_fit(child, spec, rows, data.train.labels))
+            Fitted(_fit(child, spec, rows, data.train.labels, parts))
             if isinstance(child, DenseChild)
-            else fit(child, spec, data.train.images, data.train.labels, progress)
+            else fit(child, spec, data.train.images, data.train.labels, progress, parts=parts)
         )
         child.eval()
         most = shown(spec, len(rows))
-        train = measure_prepared(child, rows[:most], data.train.labels[:most])
-        validation = measure_prepared(child, validation_rows, data.validation.labels)
+        train = measure_prepared(child, rows[:most], data.train.labels[:most], parts)
+        validation = measure_prepared(child, validation_rows, data.validation.labels, parts)
         good = fitted.finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
         name = None
         if weights_folder is not None and good:
@@ -89,11 +100,11 @@ def train_child(
         threads=threads,
         population=1,
         weights=name,
-        record=record,
+        record=noted(record, parts),
     )
 
 
-def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor) -> bool:
+def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor, parts: int) -> bool:
     """Train a dense child in place by written-out gradients; return whether the loss stayed finite."""
     engine = Engine(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
@@ -101,7 +112,7 @@ def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor) -> bo
         order = torch.randperm(len(labels), generator=shuffle).to(rows.device)
         total = torch.zeros((), device=rows.device)
         for batch in torch.split(order, spec.training.batch_size):
-            total += engine.step(rows.index_select(0, batch), labels.index_select(0, batch))
+            total += engine.step(rows.index_select(0, batch), labels.index_select(0, batch), parts)
         # One look per epoch: on CUDA each would wait for the device.
         if not math.isfinite(float(total)):
             return False

@@ -50,6 +50,21 @@ def check_fit(spec: ChildSpec, dataset: Dataset) -> None:
         raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
 
 
+def check_parts(parts: int) -> None:
+    """Check in how many parts a batch shall go through the network.
+
+    Raises:
+        SpecError: less than one.
+    """
+    if parts < 1:
+        raise SpecError(f"parts is {parts}; a batch goes through the network in at least 1.")
+
+
+def noted(record: JsonDict | None, parts: int) -> JsonDict | None:
+    """Return what a child notes of itself, and in how many parts its batches went through it if not in one."""
+    return record if parts == 1 else (record or {}) | {"parts": parts}
+
+
 def evaluation_of(
     spec: ChildSpec,
     *,
@@ -103,11 +118,11 @@ def measure(child: Child, split: Split) -> Measured:
 
 
 @torch.no_grad()
-def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor) -> Measured:
-    """Measure a child on images that its `prepare` has turned into rows."""
+def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor, parts: int = 1) -> Measured:
+    """Measure a child on images that its `prepare` has turned into rows, on fewer at once with more `parts`."""
     loss = torch.zeros((), device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    size = min(child.evaluation_batch, EVALUATION_BATCH)
+    size = max(min(child.evaluation_batch, EVALUATION_BATCH) // parts, 1)
     for some, theirs in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
         logits = child.forward_prepared(some)
         loss += cross_entropy(logits, theirs, reduction="sum")

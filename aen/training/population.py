@@ -13,7 +13,7 @@ from aen.errors import SpecError
 from aen.results.evaluation import Evaluation
 from aen.training.layout import full_shapes
 from aen.training.lockstep import Population, evaluation_chunk
-from aen.training.measuring import check_fit, evaluation_of
+from aen.training.measuring import check_fit, check_parts, evaluation_of, noted
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
@@ -50,6 +50,7 @@ def train_population(
     device: str = "cpu",
     threads: int = 1,
     weights_folder: Path | None = None,
+    parts: int = 1,
 ) -> list[Evaluation]:
     """Train children side by side from nothing and measure them on the validation images.
 
@@ -61,6 +62,7 @@ def train_population(
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: number of CPU threads.
         weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
+        parts: in how many parts every batch goes through the networks; see `aen.training.train_child`.
 
     Returns:
         One evaluation per spec, in the same order. `seconds` is the population's time divided by its children.
@@ -68,6 +70,7 @@ def train_population(
     Raises:
         SpecError: the children do not go together, do not fit the data set, or are more than `size`.
     """
+    check_parts(parts)
     size = len(specs) if size is None else size
     if not specs or len(specs) > size:
         raise SpecError(f"specs has {len(specs)} children; a population of size {size} takes 1 to {size}.")
@@ -81,7 +84,7 @@ def train_population(
     with cpu_threads(threads):
         data = dataset.to(device)
         filled = [*children, *[children[-1]] * (size - len(children))]
-        population = Population(filled, device)
+        population = Population(filled, device, parts)
         finite = population.fit(data.train)
         measured = population.measure(data.train), population.measure(data.validation)
         outcomes = []
@@ -107,6 +110,7 @@ def train_population(
             threads=threads,
             population=size,
             weights=name,
+            record=noted(None, parts),
         )
         for spec, train, validation, good, parameters, name in outcomes
     ]

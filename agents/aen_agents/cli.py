@@ -3,6 +3,7 @@
 import argparse
 import io
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from typing import TextIO, cast
 
 from aen.errors import AenError
 from aen_agents.data_commands import add_data_commands
+from aen_agents.run_commands import add_run_commands
+from aen_agents.sweep_commands import add_sweep_commands
+from aen_agents.watch_commands import add_watch_commands
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -81,7 +85,10 @@ def _parser() -> argparse.ArgumentParser:
     classes.add_argument("--list", action="store_true", help="list every class")
     classes.set_defaults(run=_classes)
 
+    add_run_commands(commands, _search)
+    add_sweep_commands(commands)
     add_data_commands(commands)
+    add_watch_commands(commands)
     return parser
 
 
@@ -104,6 +111,7 @@ def _search(options: argparse.Namespace) -> int:
 
     with ConsoleProgress(console) as progress:
         search = Search(config, progress)
+        progress.activity = search.watch.activity
         folder = RunFolder.create(config, options.out)
         summary = folder.summary()
         if summary is not None and summary.get("status") == "complete":
@@ -116,7 +124,7 @@ def _search(options: argparse.Namespace) -> int:
             except KeyboardInterrupt:
                 console.print(
                     f"interrupted; what was trained is kept in {folder.path}. "
-                    f"To go on, run the same command with --out {folder.path}",
+                    f"To go on: aen resume {shlex.quote(str(folder.path))}",
                     highlight=False,
                     soft_wrap=True,
                 )

@@ -476,13 +476,13 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> SearchConfig:
     Raises:
         ConfigError: no such file, not YAML, an unknown key, or a value that does not fit.
     """
-    content = _read_yaml(path)
+    content = read_yaml(path)
     _name_evaluator(content)
     for override in sorted(overrides, key=lambda o: not o.startswith("evaluator=")):  # which one, before its settings
         _apply(content, override)
         _name_evaluator(content)
     if isinstance(content.get("agent"), str):
-        content["agent"] = _read_yaml(_find_agent(content["agent"], path.parent))
+        content["agent"] = read_yaml(_find_agent(content["agent"], path.parent))
         for override in overrides:
             if override.startswith("agent."):
                 _apply(content, override)
@@ -498,7 +498,12 @@ def _name_evaluator(content: JsonDict) -> None:
         content["evaluator"] = {"kind": content["evaluator"]}
 
 
-def _read_yaml(path: Path) -> JsonDict:
+def read_yaml(path: Path) -> JsonDict:
+    """Return the mapping that a YAML file holds.
+
+    Raises:
+        ConfigError: no such file, not YAML, or no mapping.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

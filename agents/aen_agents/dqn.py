@@ -1,26 +1,36 @@
 """The DQN agent of AEN (arXiv 2104.04848) on Stable-Baselines3; docs/agents/dqn.md explains metrics and deviations."""
 
 import bisect
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
+import numpy as np
 import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import configure
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
+from stable_baselines3.common.vec_env import VecEnv
+from torch.utils.tensorboard import SummaryWriter
 
 from aen._typing import JsonDict
+from aen_agents.checkpoint import Loaded, intact, save
 from aen_agents.conclusion import conclude
-from aen_agents.config import DQNConfig
+from aen_agents.config import DQNConfig, RayConfig
+from aen_agents.dqn_state import dqn_state, environments_state, restore_dqn, restore_environments
 from aen_agents.environments import make_environment
-from aen_agents.events import StageStarted
+from aen_agents.events import Notice, StageStarted
 from aen_agents.explorer import Task
+from aen_agents.vec_env import LockstepVecEnv
 from aen_agents.visits import Visits
+from aen_envs.child_env import ChildEnv
 
 NEVER = 10**12
+CHECKPOINT_SECONDS = 10.0
 
 
 class ScaledBits(BaseFeaturesExtractor):
@@ -45,6 +55,22 @@ class SearchDQN(DQN):
         super()._on_step()
         if self.rule is not None and self.rule.copy_target():
             polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), 1.0)
+
+    def predict(
+        self,
+        observation: Any,  # noqa: ANN401 - SB3's
+        state: Any = None,  # noqa: ANN401 - SB3's
+        episode_start: Any = None,  # noqa: ANN401 - SB3's
+        deterministic: bool = False,
+    ) -> tuple[Any, Any]:
+        """Choose an action for each observation; epsilon is drawn for each, not once for all as SB3 does."""
+        if deterministic or not self.policy.is_vectorized_observation(observation) or len(observation) == 1:
+            return super().predict(observation, state, episode_start, deterministic)
+        actions, state = self.policy.predict(observation, state, episode_start, deterministic=True)
+        for place in range(len(actions)):
+            if np.random.rand() < self.exploration_rate:  # noqa: NPY002 - the source that SB3 draws from
+                actions[place] = self.action_space.sample()
+        return actions, state
 
     def _sample_action(self, learning_starts: int, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         # SB3 acts at random until it begins to learn, whatever epsilon is; here epsilon alone decides.
@@ -80,15 +106,28 @@ class VisitRule:
 
 
 class _Watch(BaseCallback):
-    """Notes every step's state and ends training when the budget is used up."""
+    """Notes every step's state, ends training when the budget is used up, and writes a checkpoint now and then."""
 
-    def __init__(self, visits: Visits) -> None:
+    def __init__(self, visits: Visits, folder: Path, every: float) -> None:
         super().__init__()
         self.visits = visits
+        self.folder = folder
+        self.every = every
+        self._written = time.monotonic()
+
+    def _on_rollout_start(self) -> None:
+        # Between the gradient steps of one step and the choice of the next action nothing is half done.
+        if time.monotonic() - self._written >= self.every:
+            arrays, dqn = dqn_state(cast("SearchDQN", self.model))
+            state = {"visits": self.visits.mark(), "dqn": dqn, "environments": environments_state(self.training_env)}
+            save(self.folder, arrays, state)
+            self._written = time.monotonic()
 
     def _on_step(self) -> bool:
-        info, reward = self.locals["infos"][0], float(self.locals["rewards"][0])
-        self.visits.saw(info, reward=reward, epsilon=self.locals["self"].exploration_rate)
+        for info, reward in zip(self.locals["infos"], self.locals["rewards"], strict=True):
+            # Of environments in lock-step those behind the end of the budget do not count.
+            if self.visits.why_finished() is None:
+                self.visits.saw(info, reward=float(reward), epsilon=self.locals["self"].exploration_rate)
         self.logger.record("search/accuracy", info["accuracy"])
         self.logger.record("search/best_accuracy", self.visits.best)
         self.logger.record("search/first_visits", self.visits.first_visits)
@@ -96,8 +135,22 @@ class _Watch(BaseCallback):
         return self.visits.why_finished() is None
 
 
-def make_dqn(config: DQNConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int) -> SearchDQN:
+class RunEvents(TensorBoardOutputFormat):
+    """TensorBoard events of a run that goes on: what an earlier start told of later steps does not count.
+
+    Args:
+        folder: where they go, beside those of earlier starts.
+        step: the next one; None: the first of all.
+    """
+
+    def __init__(self, folder: Path, step: int | None) -> None:
+        self.writer = SummaryWriter(log_dir=str(folder), purge_step=step)
+        self._is_closed = False
+
+
+def make_dqn(config: DQNConfig, env: gym.Env[Any, Any] | VecEnv, visits: Visits, *, seed: int) -> SearchDQN:
     """Return a DQN with the settings of a config; see `aen_agents.config.DQNConfig`."""
+    several = env.num_envs if isinstance(env, VecEnv) else 1
     # 12 generators make a network of a few thousand weights; it is faster on the CPU than on any GPU.
     model = SearchDQN(
         "MlpPolicy",
@@ -109,7 +162,7 @@ def make_dqn(config: DQNConfig, env: gym.Env[Any, Any], visits: Visits, *, seed:
         batch_size=config.batch_size,
         gamma=config.discount,
         train_freq=1,
-        gradient_steps=config.gradient_steps,
+        gradient_steps=config.gradient_steps * several,  # SB3 counts a step of all environments as one
         target_update_interval=NEVER if config.target_update == "even_children" else config.target_update,
         max_grad_norm=float("inf") if config.max_gradient_norm is None else config.max_gradient_norm,
         policy_kwargs={
@@ -127,31 +180,97 @@ def make_dqn(config: DQNConfig, env: gym.Env[Any, Any], visits: Visits, *, seed:
     return model
 
 
-def explore(config: DQNConfig, env: gym.Env[Any, Any], visits: Visits, *, seed: int, folder: Path) -> None:
-    """Let DQN walk through the environment until the budget is used up.
+def explore(
+    config: DQNConfig,
+    env: gym.Env[Any, Any] | VecEnv,
+    visits: Visits,
+    *,
+    seed: int,
+    folder: Path,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    notice: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Let DQN walk through the environment until the budget is used up, from the last checkpoint on if there is one.
 
     Args:
         config: the agent's settings.
-        env: the environment, whose untied child is evaluated first.
+        env: the environment, whose untied child is evaluated first, or several in lock-step.
         visits: counts the states seen and says when to stop.
         seed: of the Q-network, the actions and the replay samples.
-        folder: gets TensorBoard events in ``tensorboard/`` and the agent in ``agent/dqn.zip``.
+        folder: gets TensorBoard events in ``tensorboard/``, checkpoints in ``agent/`` and the agent in
+            ``agent/dqn.zip``.
+        checkpoint_seconds: a checkpoint is written at the first step after so many.
+        notice: is told where it goes on, and of damaged checkpoints.
     """
-    _, info = env.reset(seed=seed)
-    visits.saw(info, reward=0.0, epsilon=1.0, start=True)
-    if visits.why_finished() is None:
-        model = make_dqn(config, env, visits, seed=seed)
-        model.set_logger(configure(str(folder / "tensorboard"), ["tensorboard"]))
-        try:
-            model.learn(visits.budget.steps, callback=_Watch(visits), log_interval=1)
-        finally:
-            model.save(folder / "agent" / "dqn.zip")
+    events, agent = folder / "tensorboard", folder / "agent"
+    checkpoint = last_checkpoint(agent, visits, notice)
+    if checkpoint is None:
+        for file in events.glob("events.*"):
+            file.unlink()  # a run that begins anew tells its whole story again
+        info = _begin(env, seed)
+        visits.saw(info, reward=0.0, epsilon=1.0, start=True)
+    if visits.why_finished() is not None:
+        return
+    model = make_dqn(config, env, visits, seed=seed)
+    if checkpoint is not None:
+        restore_environments(cast("VecEnv", model.env), checkpoint.state["environments"])
+        restore_dqn(model, checkpoint.arrays, checkpoint.state["dqn"])
+    model.set_logger(Logger(str(events), [RunEvents(events, model.num_timesteps + 1 if checkpoint else None)]))
+    watch = _Watch(visits, agent, checkpoint_seconds)
+    try:
+        steps = visits.budget.steps - model.num_timesteps
+        model.learn(steps, callback=watch, log_interval=1, reset_num_timesteps=checkpoint is None)
+    finally:
+        model.logger.close()
+        model.save(agent / "dqn.part.zip")
+        (agent / "dqn.part.zip").replace(agent / "dqn.zip")
+    save(agent, {}, {"visits": visits.mark()})  # all is walked: who goes on from here needs no agent
+
+
+def _begin(env: gym.Env[Any, Any] | VecEnv, seed: int) -> JsonDict:
+    """Begin an episode, or several; return what the first says of its start."""
+    if isinstance(env, VecEnv):
+        env.seed(seed)
+        env.reset()
+        info: JsonDict = env.reset_infos[0]
+        return info
+    return env.reset(seed=seed)[1]
+
+
+def last_checkpoint(folder: Path, visits: Visits, notice: Callable[[str], None]) -> Loaded | None:
+    """Return the last checkpoint that is whole and whose visits the history has, which are taken up.
+
+    Args:
+        folder: where checkpoints are.
+        visits: of a run that has made no visit yet.
+        notice: is told where the run goes on, and why not from a later checkpoint.
+
+    Returns:
+        The checkpoint; None: there is none, and all is walked anew.
+
+    Raises:
+        RunFolderError: a checkpoint is of another version.
+    """
+    damaged: list[str] = []
+    for checkpoint in intact(folder, damaged.append):
+        if visits.go_on(checkpoint.state["visits"]):
+            damaged.append(f"going on after step {visits.steps}")
+            break
+        damaged.append(f"the history is not that of checkpoint {checkpoint.number}, which is not used")
+    else:
+        checkpoint = None
+        if damaged:
+            damaged.append("no checkpoint is left: exploring begins anew; what is in the store is not trained again")
+    for text in damaged:
+        notice(text)
+    return checkpoint
 
 
 class DQNExplorer:
     """DQN at work on a task; see `aen_agents.explorer.Explorer`."""
 
     packages: tuple[str, ...] = ("gymnasium", "stable-baselines3")
+    checkpoint_seconds = CHECKPOINT_SECONDS
 
     def __init__(self, task: Task, agent: DQNConfig) -> None:
         self.task = task
@@ -168,17 +287,43 @@ class DQNExplorer:
     def explore(self) -> None:
         """Walk until the budget is used up."""
         task, visits = self.task, self.visits
-        for events in (task.folder.path / "tensorboard").glob("events.*"):
-            events.unlink()  # a run that goes on tells its whole story again
         task.listener(StageStarted("explore", min(visits.budget.children, visits.total)))
-        env = make_environment(task)
-        explore(self.agent, env, visits, seed=task.config.seed, folder=task.folder.path)
+        # How often a run was broken says nothing of its result: the summary, which keeps notices, has none.
+        how: dict[str, Any] = {
+            "seed": task.config.seed,
+            "folder": task.folder.path,
+            "checkpoint_seconds": self.checkpoint_seconds,
+            "notice": lambda text: task.listener(Notice(text)),
+        }
+        try:
+            self._walk(how)
+        finally:
+            visits.close()
         all_known = len(visits.accuracy_of_class) >= visits.classes
         if visits.steps < self.agent.learn_after and not all_known:
             task.notice(
                 f"the agent never learnt: exploring ended after {visits.steps} steps, and agent.learn_after is "
                 f"{self.agent.learn_after}; raise budget.children and budget.steps, or lower it"
             )
+
+    def _walk(self, how: dict[str, Any]) -> None:
+        """Walk through one environment, several in lock-step, or several of which none waits for another."""
+        task, settings = self.task, self.task.config.environment
+        many = isinstance(task.config.evaluator, RayConfig)
+        hands = getattr(task.evaluator, "workers", 1) * getattr(task.evaluator, "population", 1)
+        # A quarter more than workers, so that none waits while the next action is chosen.
+        count = settings.n_envs or (hands + max(hands // 4, 1) if many else 1)
+        if many and settings.collect != "lockstep":
+            from aen_agents.collector import explore_asynchronously
+
+            environments = [cast("ChildEnv[Any]", make_environment(task).unwrapped) for _ in range(count)]
+            explore_asynchronously(
+                self.agent, environments, self.visits, evaluator=task.evaluator, workers=hands, **how
+            )
+        elif count == 1:
+            explore(self.agent, make_environment(task), self.visits, **how)
+        else:
+            explore(self.agent, LockstepVecEnv([make_environment(task) for _ in range(count)]), self.visits, **how)
 
     def found(self) -> list[str]:
         """Return the classes met, best first; at equal accuracy the one with fewer parameters."""

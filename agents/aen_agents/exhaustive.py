@@ -1,11 +1,11 @@
 """The exhaustive agent: trains every class of the space on every seed; docs/agents/exhaustive.md."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from aen._typing import JsonDict
+from aen.children import ChildSpec
 from aen.evaluators import stream
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, compare, rank
@@ -14,6 +14,7 @@ from aen_agents.conclusion import conclude
 from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
 from aen_agents.explorer import Task
+from aen_agents.history_file import HistoryFile
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import exploring_seeds
 
@@ -38,15 +39,17 @@ class ExhaustiveExplorer:
         """Train every class on every seed, then rank them."""
         task, space, classes = self.task, self.task.space, self.task.space.classes
         children = [space.spec(c) for c in classes]
+        # What is said of each class on every seed; a hundred thousand results are taken up in seconds.
+        names = [(space.number_of(c.representative), spec.name) for c, spec in zip(classes, children, strict=True)]
         specs = [child.with_seed(seed) for seed in self.seeds for child in children]
         task.listener(StageStarted("explore", self.total))
         history = _History(task.folder)
-        for place, evaluation in stream(task.evaluator, specs):
+        for place, evaluation in _evaluated(task, specs):
             seed, number = divmod(place, len(classes))
             self._trained[seed, number] = evaluation
             event = Trained(
-                state=space.number_of(classes[number].representative),
-                factors=specs[place].name,
+                state=names[number][0],
+                factors=names[number][1],
                 class_key=evaluation.class_key,
                 seed=specs[place].seed,
                 accuracy=evaluation.validation_accuracy,
@@ -92,6 +95,21 @@ class ExhaustiveExplorer:
             "stopped_because": "every class is known" if self._space else None,
         }
         return counts | ({"space": self._space} if self._space else {})
+
+
+def _evaluated(task: Task, specs: Sequence[ChildSpec]) -> Iterator[tuple[int, Evaluation]]:
+    """Yield (place in `specs`, evaluation): first those in the store, looked up all at once, then the rest."""
+    keys = [spec.key for spec in specs]
+    known = {} if task.store is None else task.store.get_many(keys)
+    missing = []
+    for place, key in enumerate(keys):
+        evaluation = known.get(key)
+        if evaluation is None:
+            missing.append(place)
+        else:
+            yield place, evaluation
+    for number, evaluation in stream(task.evaluator, [specs[place] for place in missing]):
+        yield missing[number], evaluation
 
 
 def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int]) -> JsonDict:
@@ -142,14 +160,18 @@ class _History:
         self.file = folder.history_file
         earlier = folder.history()
         self._known = {(line["class_key"], line["seed"]) for line in earlier}
-        self._lines: dict[int, str] = {}
-        write_atomically(self.file, "".join(f"{json.dumps(line)}\n" for line in earlier))
+        self._lines: dict[int, JsonDict] = {}
+        self._write(earlier)
+        self._growing = HistoryFile(self.file, keep=True)
 
     def add(self, place: int, event: Trained) -> None:
-        self._lines[place] = f"{json.dumps(asdict(event))}\n"
+        self._lines[place] = dict(vars(event))  # it is flat; asdict would copy each value
         if (event.class_key, event.seed) not in self._known:
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write(self._lines[place])
+            self._growing.append(self._lines[place])
 
     def finish(self) -> None:
-        write_atomically(self.file, "".join(line for _, line in sorted(self._lines.items())))
+        self._growing.close()
+        self._write([line for _, line in sorted(self._lines.items())])
+
+    def _write(self, lines: Sequence[JsonDict]) -> None:
+        write_atomically(self.file, "".join(f"{json.dumps(line)}\n" for line in lines))

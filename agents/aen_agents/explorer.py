@@ -7,6 +7,7 @@ from typing import Protocol
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.evaluators import Evaluator
+from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener
@@ -26,6 +27,7 @@ class Task:
         folder: where files go.
         listener: is told what happens.
         notice: is told what the user should know.
+        store: where the evaluator keeps its results, for who looks up many at once; None: nowhere.
     """
 
     config: SearchConfig
@@ -36,6 +38,7 @@ class Task:
     folder: RunFolder
     listener: Listener
     notice: Callable[[str], None]
+    store: ResultStore | None = None
 
 
 class Explorer(Protocol):

@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.errors import RunFolderError
+from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.events import SliceTrained, Trained, Visited
+
+VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
 
 _MEND = "Move it away and run the search again with this --out: nothing is trained again."
 _STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
@@ -27,8 +30,9 @@ _SUMMARY_KEYS = {
 class RunFolder:
     """One run's files.
 
-    ``config.yaml`` (resolved), ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/``, ``agent/``,
-    ``tensorboard/``, ``best/`` (the winner's weights and spec), ``summary.json``, ``report.html``.
+    ``run.json`` (the folder's version), ``config.yaml`` (resolved), ``results.sqlite``, ``history.jsonl`` (every
+    visit), ``weights/``, ``agent/`` (checkpoints and the agent), ``tensorboard/``, ``best/`` (the winner's weights and
+    spec), ``summary.json``, ``report.html``.
 
     Args:
         path: the folder.
@@ -36,6 +40,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.version_file = path / "run.json"
         self.config_file = path / "config.yaml"
         self.store_file = path / "results.sqlite"
         self.history_file = path / "history.jsonl"
@@ -53,7 +58,7 @@ class RunFolder:
             out: the folder; None makes ``runs/<name>-<time>-<id>``.
 
         Raises:
-            RunFolderError: it cannot be written, or holds something else.
+            RunFolderError: it cannot be written, holds something else, or is of a version that this aen does not know.
         """
         if out is None:
             stamp = time.strftime("%Y%m%d-%H%M%S")
@@ -72,7 +77,15 @@ class RunFolder:
 
     def _take_up(self, config: SearchConfig) -> None:
         if self.config_file.is_file():
-            if self.config_file.read_bytes() != config.to_yaml().encode():
+            self.check_version()
+            try:
+                same = self.config() == config  # a config of an earlier aen lacks what was added since: the defaults
+            except ConfigError as error:
+                raise RunFolderError(
+                    f"run folder {self.path} has a config that this aen {version('aen')} cannot read: {error} Choose "
+                    "another --out, or go on with the aen that made it."
+                ) from error
+            if not same:
                 raise RunFolderError(
                     f"run folder {self.path} belongs to a run with another config; choose another --out, or give the "
                     "same config and overrides to go on with that run."
@@ -81,18 +94,44 @@ class RunFolder:
             raise RunFolderError(f"{self.path} is not empty and is no run folder; choose another --out.")
         else:
             write_atomically(self.config_file, config.to_yaml())
+        if not self.version_file.is_file():
+            write_atomically(self.version_file, json.dumps({"version": VERSION, "aen": version("aen")}) + "\n")
+
+    def check_version(self) -> None:
+        """Check that this aen knows the folder's version. Folders made before there were versions are like version 1.
+
+        Raises:
+            RunFolderError: it does not.
+        """
+        if not self.version_file.is_file():
+            return
+        try:
+            made = json.loads(self.version_file.read_text(encoding="utf-8"))
+            number, by = int(made["version"]), str(made["aen"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(
+                f"{self.version_file} is damaged: {error!r}. If this aen {version('aen')} made the run, remove that "
+                "file and go on."
+            ) from error
+        if number != VERSION:
+            raise RunFolderError(
+                f"run folder {self.path} is of version {number}, made by aen {by}; this is aen {version('aen')}, which "
+                f"knows version {VERSION}. Use that aen for it, or another --out; a store of its own (store=...) may "
+                "still serve both."
+            )
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
         """Return the folder of an earlier run.
 
         Raises:
-            RunFolderError: it is not a run folder.
+            RunFolderError: it is not a run folder, or one of a version that this aen does not know.
         """
         folder = cls(path)
         if not folder.config_file.is_file():
             why = "it has no config.yaml" if path.is_dir() else "there is no such folder"
             raise RunFolderError(f"{path} is not a run folder: {why}.")
+        folder.check_version()
         return folder
 
     @contextmanager

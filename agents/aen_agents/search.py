@@ -25,6 +25,7 @@ from aen_agents.methods.registry import methods_of
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
 from aen_agents.spaces import check_space, child_of, space_of
+from aen_agents.watching.watch import Watch
 
 SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 
@@ -57,7 +58,7 @@ class Search:
         load_dataset(self.child.data)
         check_evaluator(config)
         self.notices: list[str] = []
-        self._listener = listener
+        self._listener = self.watch = Watch(config, listener)
 
     @cached_property
     def space(self) -> Space:
@@ -68,17 +69,20 @@ class Search:
         """Run the search and return its summary, which is also written to the folder.
 
         A KeyboardInterrupt leaves a summary with status ``interrupted`` and passes on. The same config in the same
-        folder afterwards looks up what was trained before.
+        folder afterwards goes on where that one was, and comes to the same figures; `seconds` and `children_trained`
+        are those of its last start.
         """
         started = time.perf_counter()
         clock: dict[str, float] = {}
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
         with (
             folder.locked(),
+            self.watch.over(folder),
             ResultStore(self.config.store or folder.store_file) as store,
             cpu_threads(self.config.evaluator.threads),
             closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
         ):
+            self.watch.evaluator = evaluator
             evaluator.start()  # workers come up while the classes are found
             for remark in self.space.remarks():
                 self._notice(remark)
@@ -91,6 +95,7 @@ class Search:
                 folder=folder,
                 listener=self._listener,
                 notice=self._notice,
+                store=store,
             )
             explorer = make_explorer(task)
             summary = self._head(explorer)

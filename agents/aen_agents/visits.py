@@ -1,13 +1,17 @@
 """Visits: what an agent has seen in this run, how much of its budget that was, and when to stop."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from aen._typing import JsonDict
 from aen_agents.config import BudgetConfig
 from aen_agents.events import Listener, Visited
+from aen_agents.history_file import HistoryFile
+
+# A child that came to no result is worth nothing: neither its accuracy nor its rank says anything.
+_NO_RESULT = {"diverged", "failed"}
 
 
 class Visits:
@@ -41,23 +45,14 @@ class Visits:
         self.accuracy_of_class: dict[str, float] = {}
         self.parameters_of_class: dict[str, int] = {}
         self.diverged: set[str] = set()
+        self.best = 0.0
         self._listener = listener
-        # A run that goes on repeats what it did before; what the earlier one wrote stays until that is overtaken.
-        self._earlier = history.read_text(encoding="utf-8").count("\n") if history.is_file() else 0
-        self._history = history
-        self._part = history.with_name(f"{history.name}.part")
-        self._part.write_text("")
-        self._lines = 0
+        self._history = HistoryFile(history)
 
     @property
     def first_visits(self) -> int:
         """How many of what the budget counts have been seen."""
         return len(self.accuracy_of_class if self.counted == "classes" else self.seen_states)
-
-    @property
-    def best(self) -> float:
-        """Best validation accuracy seen."""
-        return max(self.accuracy_of_class.values(), default=0.0)
 
     def saw(self, info: Mapping[str, Any], *, reward: float, epsilon: float, start: bool = False) -> None:
         """Note a state, by the environment's info; `start` says that it is where an episode starts, not a step."""
@@ -66,7 +61,9 @@ class Visits:
         self.seen_states.add(info["state"])
         self.accuracy_of_class.setdefault(info["class_key"], info["accuracy"])
         self.parameters_of_class.setdefault(info["class_key"], info["parameters"])
-        if info.get("status") == "diverged":
+        self.best = max(self.best, self.accuracy_of_class[info["class_key"]])
+        status = info.get("status", "ok")
+        if status in _NO_RESULT:
             self.diverged.add(info["class_key"])
         event = Visited(
             step=self.steps,
@@ -81,13 +78,39 @@ class Visits:
             epsilon=epsilon,
             best=self.best,
         )
-        overtaken = self._lines >= self._earlier
-        with (self._history if overtaken and self._lines else self._part).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(event)) + "\n")
-        self._lines += 1
-        if self._lines == max(self._earlier, 1):
-            self._part.replace(self._history)
+        self._history.append(asdict(event) | {"parameters": info["parameters"], "status": status})
         self._listener(event)
+
+    def mark(self) -> JsonDict:
+        """Return what `go_on` needs to know of the visits so far."""
+        return self._history.mark()
+
+    def go_on(self, mark: JsonDict) -> bool:
+        """Take up the visits up to a mark, by the history; later lines are cut off, for they are walked again.
+
+        The listener is told of the last one.
+
+        Returns:
+            Whether the history is what it was at the mark; if not, nothing changes.
+        """
+        lines = self._history.go_on(mark) if mark["lines"] else None
+        if lines is None:
+            return False
+        last: JsonDict = {}
+        for line in lines:
+            last, key = line, line["class_key"]
+            self.seen_states.add(line["state"])
+            self.accuracy_of_class.setdefault(key, line["accuracy"])
+            self.parameters_of_class.setdefault(key, line["parameters"])
+            if line["status"] in _NO_RESULT:
+                self.diverged.add(key)
+        self.steps, self.best = last["step"], last["best"]
+        self._listener(Visited(**{field.name: last[field.name] for field in fields(Visited)}))
+        return True
+
+    def close(self) -> None:
+        """Close the history; another visit opens it again."""
+        self._history.close()
 
     def why_finished(self) -> str | None:
         """Return why exploring is over, or None if it is not."""

@@ -14,8 +14,16 @@ if TYPE_CHECKING:
     from aen_envs.group_decomposition import GroupDecompositionEnv as GroupDecompositionEnv
     from aen_envs.layerwise_group import LayerwiseGroupEnv as LayerwiseGroupEnv
     from aen_envs.layerwise_relaxation import LayerwiseRelaxationEnv as LayerwiseRelaxationEnv
+    from aen_envs.vector import ChildVectorEnv as ChildVectorEnv
 
-__all__ = ["ENVIRONMENT_IDS", "GCNNDesignEnv", "GroupDecompositionEnv", "LayerwiseGroupEnv", "LayerwiseRelaxationEnv"]
+__all__ = [
+    "ENVIRONMENT_IDS",
+    "ChildVectorEnv",
+    "GCNNDesignEnv",
+    "GroupDecompositionEnv",
+    "LayerwiseGroupEnv",
+    "LayerwiseRelaxationEnv",
+]
 
 # Strings, not classes: torch is imported when an environment is made, not when it is registered.
 _ENTRY_POINTS = {
@@ -26,9 +34,17 @@ _ENTRY_POINTS = {
 }
 ENVIRONMENT_IDS = tuple(_ENTRY_POINTS)
 
+# Of several environments in lock-step, for `gymnasium.make_vec`.
+_VECTOR_ENTRY_POINTS = {
+    "aen/GroupDecomposition-v0": "aen_envs.vector:group_decomposition",
+    "aen/GCNNDesign-v0": "aen_envs.vector:gcnn_design",
+    "aen/LayerwiseGroup-v0": "aen_envs.vector:layerwise_group",
+    "aen/LayerwiseRelaxation-v0": "aen_envs.vector:layerwise_relaxation",
+}
+
 for _id, _entry_point in _ENTRY_POINTS.items():
     if _id not in gymnasium.registry:
-        gymnasium.register(_id, entry_point=_entry_point)
+        gymnasium.register(_id, entry_point=_entry_point, vector_entry_point=_VECTOR_ENTRY_POINTS[_id])
 
 
 def __getattr__(name: str) -> object:
@@ -48,4 +64,8 @@ def __getattr__(name: str) -> object:
         from aen_envs.layerwise_relaxation import LayerwiseRelaxationEnv
 
         return LayerwiseRelaxationEnv
+    if name == "ChildVectorEnv":
+        from aen_envs.vector import ChildVectorEnv
+
+        return ChildVectorEnv
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,23 +1,28 @@
 """The environment `aen/LayerwiseRelaxation-v0`."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from aen._typing import JsonDict
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import SpecError
-from aen.evaluators import Evaluator, LocalEvaluator, evaluate
+from aen.evaluators import Evaluator, LocalEvaluator
 from aen.results import Evaluation
 from aen.spaces import RelaxationSpace
-from aen_envs.child_env import ChildEnv
+from aen_envs.child_env import ChildEnv, Plan
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
 from aen_envs.scratch_folder import ScratchFolder
+
+if TYPE_CHECKING:
+    from aen_envs.snapshots import RelaxationSnapshot, Snapshot
 
 # The reward of an illegal action.
 ILLEGAL = -0.01
@@ -32,6 +37,11 @@ class _Visit:
     state: tuple[int, ...]
     spec: EquiNASSpec
     evaluation: Evaluation
+
+
+def _visit(plan: Plan, evaluations: Sequence[Evaluation]) -> _Visit:
+    (spec,), (evaluation,) = plan.specs, evaluations
+    return _Visit(plan.state, cast("EquiNASSpec", spec), evaluation)
 
 
 def quick_child() -> EquiNASSpec:
@@ -147,7 +157,6 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         self._visit: _Visit | None = None
         self._start_parameters = 1
         self._used = 0
-        self._steps = 0
 
     def _own_evaluator(self) -> Evaluator:
         if not self.inherit:
@@ -188,32 +197,95 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             )
         return self.relaxations.index((layer, group))
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Vector, dict[str, Any]]:
-        """Start an episode; ``options={"state": numbers}`` starts it elsewhere than with the base in all layers."""
-        super().reset(seed=seed)
+    def _plan_reset(self, options: dict[str, Any] | None, seed: int | None) -> Plan:
         state = (options or {}).get("state", (0,) * self.space.layers)
         if not self.space.has(state):
             raise SpecError(f"options['state'] is {state!r}; give {self.space.form}.")
-        visit = self._train(tuple(int(number) for number in state), slices=1, parent=None)
-        if seed is not None:
-            self._met.clear()
-        self._visit, self._used, self._steps = visit, 0, 0
-        self._start_parameters = visit.evaluation.parameters
-        self._baseline = visit.evaluation.validation_accuracy
+        numbers = tuple(int(number) for number in state)
+        return Plan((self._spec(numbers, slices=1, parent=None),), self.inherit, numbers, seed=seed)
+
+    def _arrive_reset(self, plan: Plan, evaluations: Sequence[Evaluation]) -> tuple[Vector, dict[str, Any]]:
+        self._visit = _visit(plan, evaluations)
+        self._used = 0
+        self._start_parameters = self._visit.evaluation.parameters
+        self._baseline = self._visit.evaluation.validation_accuracy
         self._accuracies = [self._baseline]
         return self._observation(), self._info(illegal=False)
 
-    def step(self, action: np.int64 | int) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
-        """Relax a layer and train, train on, or stop."""
-        number = self._check_action(action)
-        illegal = not self.action_masks()[number]
-        stopped = number == self.stop_action
+    def _plan(self, action: int) -> Plan:
+        before = self._visited("step")
+        if action == self.stop_action or not self.action_masks()[action]:
+            return Plan((), self.inherit, before.state, action=action, step=self._steps)
+        state = list(before.state)
+        if action != self.train_action:
+            layer, name = self.relaxations[action]
+            state[layer] = self.space.groups.index(name)
+        spec = self._spec(tuple(state), slices=self._used + 2, parent=before)
+        return Plan((spec,), self.inherit, tuple(state), action=action, step=self._steps)
+
+    def _arrive(
+        self, plan: Plan, action: int, evaluations: Sequence[Evaluation]
+    ) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
+        stopped = action == self.stop_action
+        illegal = not (stopped or plan.specs)
         reward = ILLEGAL if illegal else 0.0
-        if not (illegal or stopped):
-            reward = self._go_on(number)
-        self._steps += 1
+        if plan.specs:
+            reward = self._go_on(_visit(plan, evaluations))
         truncated = not stopped and (self.slices_left == 0 or self._steps >= self.horizon)
         return self._observation(), reward, stopped, truncated, self._info(illegal=illegal)
+
+    def _identity(self) -> JsonDict:
+        return super()._identity() | {
+            "child": self.space.child.key,
+            "groups": list(self.space.groups),
+            "inherit": self.inherit,
+            "slices": self.slices,
+            "parameter_price": self.parameter_price,
+        }
+
+    def _snapshot_kind(self) -> "type[Snapshot]":
+        from aen_envs.snapshots import RelaxationSnapshot
+
+        return RelaxationSnapshot
+
+    def _snapshot(self) -> JsonDict:
+        visit = self._visited("snapshot")
+        return {
+            "state": list(visit.state),
+            "used": self._used,
+            "start_parameters": self._start_parameters,
+            "spec": visit.spec.to_json(),
+            "evaluation": asdict(visit.evaluation),
+        }
+
+    def _restored(self, snapshot: "Snapshot") -> dict[str, Any]:
+        found = cast("RelaxationSnapshot", snapshot)
+        if not self.space.has(found.state):
+            raise SpecError(f"snapshot['state'] is {found.state}; give {self.space.form}.")
+        state = tuple(found.state)
+        spec = self._spec(state, slices=found.used + 1, parent=None)
+        if self.inherit:
+            spec = replace(spec, parent=found.spec.get("parent"))
+        if json.loads(json.dumps(spec.to_json())) != found.spec or spec.key != found.evaluation.key:
+            raise SpecError(f"snapshot is damaged: spec and evaluation are not those of state {found.state}.")
+        self._check_weights(found.evaluation)
+        visit = _Visit(state, spec, found.evaluation)
+        return {"_visit": visit, "_used": found.used, "_start_parameters": found.start_parameters}
+
+    def _check_weights(self, evaluation: Evaluation) -> None:
+        """See that a restored episode can go on.
+
+        Raises:
+            SpecError: the weights of its present state are not here.
+        """
+        name, folder = evaluation.weights, getattr(self.evaluator, "weights_folder", None)
+        if name is None or not self.inherit or folder is None:
+            return
+        if name != f"{evaluation.key}.safetensors" or not (folder / name).is_file():
+            raise SpecError(
+                f"the weights of the snapshot's state, {name}, are not in {folder}; give the evaluator the "
+                "weights_folder that it had."
+            )
 
     def text(self) -> str:
         """Return the state as text."""
@@ -246,31 +318,21 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             raise SpecError(f"{what} was called before reset; call reset first.")
         return self._visit
 
-    def _go_on(self, action: int) -> float:
-        """Train the child of a legal action's state and go there; return the reward."""
-        before = self._visited("step")
-        state = list(before.state)
-        if action != self.train_action:
-            layer, name = self.relaxations[action]
-            state[layer] = self.space.groups.index(name)
-        # The state changes only when its child is there: an evaluator that fails leaves everything as it was.
-        visit = self._train(tuple(state), slices=self._used + 2, parent=before)
+    def _go_on(self, visit: _Visit) -> float:
+        """Go to a state whose child is trained; return the reward."""
+        ours, theirs = visit.evaluation, self._visited("step").evaluation
         self._visit = visit
         self._used += 1
-        ours, theirs = visit.evaluation, before.evaluation
         self._accuracies.append(ours.validation_accuracy)
         growth = (ours.parameters - theirs.parameters) / self._start_parameters
         return ours.validation_accuracy - theirs.validation_accuracy - self.parameter_price * growth
 
-    def _train(self, state: tuple[int, ...], *, slices: int, parent: _Visit | None) -> _Visit:
-        """Train a state's child, from its parent's weights for one slice, or from nothing for all slices so far."""
+    def _spec(self, state: tuple[int, ...], *, slices: int, parent: _Visit | None) -> EquiNASSpec:
+        """Return a state's child: from its parent's weights for one slice, or from nothing for all slices so far."""
         spec = self.space.spec_of(state)
         if self.inherit:
-            spec = replace(spec, parent=None if parent is None else parent.spec.key)
-        else:
-            spec = replace(spec, training=replace(spec.training, epochs=self._epochs(slices)))
-        (evaluation,) = evaluate(self.evaluator, [spec], keep_weights=self.inherit)
-        return _Visit(state, spec, evaluation)
+            return replace(spec, parent=None if parent is None else parent.spec.key)
+        return replace(spec, training=replace(spec.training, epochs=self._epochs(slices)))
 
     def _epochs(self, slices: int) -> float:
         return round(slices * self.space.child.training.epochs, 9)

@@ -2,19 +2,23 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
+from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.errors import SpecError, did_you_mean
-from aen.evaluators import Evaluator, evaluate
+from aen.evaluators import Evaluator
 from aen.results import Evaluation
-from aen_envs.child_env import ChildEnv
+from aen_envs.child_env import ChildEnv, Plan
 from aen_envs.rendering import Scene, draw_picture, draw_text
 from aen_envs.rewards import REWARDS, RewardKind
+
+if TYPE_CHECKING:
+    from aen_envs.snapshots import Snapshot
 
 # A place of so many choices is toggled by one action.
 _TOGGLED = 2
@@ -85,9 +89,11 @@ class SpaceEnv(ChildEnv[Choices]):
         return np.array(state, dtype=self.observation_space.dtype)
 
     def _start(self, options: dict[str, Any] | None) -> Sequence[int]:
-        start = (options or {}).get("state", [0] * len(self.sizes))
-        fits = np.shape(start) == (len(self.sizes),) and all(
-            choice in range(size) for choice, size in zip(start, self.sizes, strict=True)
+        return self._checked((options or {}).get("state", [0] * len(self.sizes)), "options['state']")
+
+    def _checked(self, state: Any, name: str) -> Sequence[int]:  # noqa: ANN401 - from outside
+        fits = np.shape(state) == (len(self.sizes),) and all(
+            choice in range(size) for choice, size in zip(state, self.sizes, strict=True)
         )
         if not fits:
             values = (
@@ -95,43 +101,63 @@ class SpaceEnv(ChildEnv[Choices]):
                 if set(self.sizes) == {_TOGGLED}
                 else f"which each lies from 0 to below its place's {list(self.sizes)}"
             )
-            raise SpecError(f"options['state'] is {start!r}; give {len(self.sizes)} values of {values}.")
-        return [int(choice) for choice in start]
+            raise SpecError(f"{name} is {state!r}; give {len(self.sizes)} values of {values}.")
+        return [int(choice) for choice in state]
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Choices, dict[str, Any]]:
-        """Start an episode; ``options={"state": choices}`` starts it elsewhere than at choice 0 everywhere."""
-        super().reset(seed=seed)
+    def _plan_reset(self, options: dict[str, Any] | None, seed: int | None) -> Plan:
         state = self._start(options)
-        spec = self.spec_of(state)
-        reference, here = evaluate(self.evaluator, [self.reference(), spec])
-        self._state = self._array(state)
+        specs = (self.reference(), self.spec_of(state))
+        return Plan(specs, keep_weights=False, state=tuple(state), seed=seed)
+
+    def _arrive_reset(self, plan: Plan, evaluations: Sequence[Evaluation]) -> tuple[Choices, dict[str, Any]]:
+        reference, here = evaluations
+        self._state = self._array(plan.state)
         self._baseline = reference.validation_accuracy
-        if seed is not None:
-            self._met.clear()
         self._accuracies = [here.validation_accuracy]
-        info = self._info(spec, here)
+        info = self._info(plan.specs[1], here)
         self._met.add(reference.class_key)
         return self._state.copy(), info
 
-    def step(self, action: np.int64 | int) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
-        """Change a place, or stop."""
-        number = self._check_action(action)
-        stopped = number == len(self.changes)
-        state = self._state.copy()
-        if not stopped:
-            place, step = self.changes[number]
-            state[place] = (int(state[place]) + step) % self.sizes[place]
-        # The state changes only when its child is there: an evaluator that fails leaves everything as it was.
-        spec = self.spec_of(state.tolist())
-        (evaluation,) = evaluate(self.evaluator, [spec])
-        self._state = state
+    def _plan(self, action: int) -> Plan:
+        state: list[int] = self._state.tolist()
+        if action < len(self.changes):
+            place, step = self.changes[action]
+            state[place] = (state[place] + step) % self.sizes[place]
+        # Stopping, too, has a child, that of the state as it is: it is rewarded by the same formula.
+        return Plan((self.spec_of(state),), keep_weights=False, state=tuple(state), action=action, step=self._steps)
+
+    def _arrive(
+        self, plan: Plan, action: int, evaluations: Sequence[Evaluation]
+    ) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
+        stopped = action == len(self.changes)
+        (evaluation,) = evaluations
+        self._state = self._array(plan.state)
         accuracy = evaluation.validation_accuracy
         reward = REWARDS[self.reward](accuracy, self._baseline, self._accuracies[-1])
         self._accuracies.append(accuracy)
-        truncated = not stopped and len(self._accuracies) > self.horizon
-        return self._state.copy(), reward, stopped, truncated, self._info(spec, evaluation)
+        truncated = not stopped and self._steps >= self.horizon
+        return self._state.copy(), reward, stopped, truncated, self._info(plan.specs[0], evaluation)
+
+    def _identity(self) -> JsonDict:
+        unit = np.eye(len(self.sizes), dtype=np.int64)
+        names = [
+            self.spec_of((choice * unit[place]).tolist()).name
+            for place, size in enumerate(self.sizes)
+            for choice in range(1, size)
+        ]
+        own = {"reward": self.reward, "stop_action": self.stop_action, "sizes": list(self.sizes), "choices": names}
+        return super()._identity() | own | {"reference": self.reference().key}
+
+    def _snapshot(self) -> JsonDict:
+        return {"state": self._state.tolist()}
+
+    def _snapshot_kind(self) -> "type[Snapshot]":
+        from aen_envs.snapshots import SpaceSnapshot
+
+        return SpaceSnapshot
+
+    def _restored(self, snapshot: "Snapshot") -> dict[str, Any]:
+        return {"_state": self._array(self._checked(snapshot.state, "snapshot['state']"))}
 
     def text(self) -> str:
         """Return the scene as text."""

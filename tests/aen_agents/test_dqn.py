@@ -1,7 +1,6 @@
 """The DQN agent against a made-up table of accuracies, so that its own behaviour is what is measured."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,44 +10,18 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from made_up_table import GOOD, Table
 from stable_baselines3.common.monitor import Monitor
 
 import aen_envs  # noqa: F401
-from aen.children import ChildSpec, DenseSpec
+from aen.children import DenseSpec
 from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.groups import ALPHABETS
-from aen.results import Evaluation
 from aen_agents.config import BudgetConfig, DQNConfig, load_config
 from aen_agents.dqn import SearchDQN, VisitRule, explore, make_dqn
 from aen_agents.environments import make_environment
 from aen_agents.visits import Visits
-
-GOOD = {"rot90", "hflip"}
-
-
-class Table:
-    """An evaluator that looks accuracies up: the more of GOOD and the less of the rest, the better."""
-
-    capacity = 1
-
-    def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
-        assert not keep_weights
-        futures = []
-        for spec in specs:
-            assert isinstance(spec, DenseSpec)
-            chosen = {factor.name for factor in spec.decomposition.factors}
-            accuracy = 0.5 + 0.2 * len(chosen & GOOD) - 0.1 * len(chosen - GOOD)
-            future: Future[Evaluation] = Future()
-            future.set_result(
-                Evaluation(spec.key, spec.class_key, 0, "ok", 0.0, 0.0, 0.0, accuracy, 1, 1, 0.0, "cpu", 1)
-            )
-            futures.append(future)
-        return futures
-
-    def close(self) -> None:
-        pass
-
 
 NAMES = ("rot90", "hflip", "hshift(1/4)", "vshift(1/4)", "quadrants", "swap_lr")
 CHILD = DenseSpec(data=DataSpec(), grids=(4, 4))

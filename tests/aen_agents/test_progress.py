@@ -3,7 +3,17 @@ import io
 import pytest
 from rich.console import Console
 
-from aen_agents.events import Notice, Retrained, SliceTrained, StageStarted, Trained, Visited
+from aen.evaluators import Activity
+from aen_agents.events import (
+    ChildLogged,
+    Notice,
+    Retrained,
+    SliceTrained,
+    StageStarted,
+    Trained,
+    Visited,
+    WorkerLogged,
+)
 from aen_agents.progress import ConsoleProgress
 
 
@@ -78,3 +88,52 @@ def test_a_search_is_shown(terminal: bool) -> None:
             "selecting on fresh seeds: 2 children",
             "  2/2  hflip: 70.0%",
         ]
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
+def test_what_workers_are_at_is_shown(terminal: bool) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=250)
+    with ConsoleProgress(console, lambda: Activity(4, 3, 7, 10, 1)) as progress:
+        progress(StageStarted("explore", 12))
+        for seed in range(12):
+            progress(Trained(0, "none", "key", seed, 0.5))
+    text = out.getvalue()
+    assert "4 workers, 3 running, 1 failed" in text
+    if not terminal:
+        assert text.splitlines()[1] == "  10/12  none: 50.0%  4 workers, 3 running, 1 failed"
+
+
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
+def test_workers_that_cannot_be_asked_are_not_shown(terminal: bool) -> None:
+    def closed() -> Activity:
+        raise RuntimeError("closed")
+
+    for activity in (closed, lambda: None, lambda: Activity(1, 0, 0, 10, 0)):
+        out = io.StringIO()
+        with ConsoleProgress(Console(file=out, force_terminal=terminal, width=250), activity) as progress:
+            progress(StageStarted("explore", 10))
+            for seed in range(10):
+                progress(Trained(0, "none", "key", seed, 0.5))
+        assert "10/10" in out.getvalue()
+        assert "worker" not in out.getvalue()
+
+
+def test_faults_are_shown_but_are_no_flood() -> None:
+    out = io.StringIO()
+    with ConsoleProgress(Console(file=out, width=250)) as progress:
+        progress(WorkerLogged("w1", "started", "node1", "pid 7"))
+        progress(ChildLogged("0123456789abcdef", "w1", "finished", "ok", 1.0))
+        progress(WorkerLogged("w1", "lost", "node1", "killed by signal 9"))
+        progress(
+            ChildLogged("0123456789abcdef", "w1", "failed", "error", 1.25, "Traceback\n  in train\nValueError: no")
+        )
+        for number in range(100):
+            progress(ChildLogged(f"{number:012d}abcdef", "w2", "requeued", "timeout", 9.0))
+    assert out.getvalue().splitlines() == [
+        "worker w1 on node1 lost: killed by signal 9",
+        "child 0123456789ab failed: error on w1 after 1.2 s: ValueError: no",
+        *(f"child {number:012d} requeued: timeout on w2 after 9.0 s" for number in range(5)),
+        "further children requeued are counted, not shown; log.jsonl in the run folder has them all",
+        "in all, children requeued: 100",
+    ]

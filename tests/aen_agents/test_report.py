@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
+from aen.results.store import ResultStore
 from aen_agents.report import build_report
+from aen_agents.report.failures import MOST_SHOWN
 from aen_agents.run_folder import RunFolder
 
 
@@ -153,3 +156,133 @@ def test_a_missing_store_is_named(finished: tuple[RunFolder, JsonDict], tmp_path
     with pytest.raises(StoreError, match="does not exist"):
         build_report(folder)
     assert not folder.store_file.exists()
+
+
+def failing(folder: RunFolder, count: int, traceback: str) -> None:
+    """Put children that failed into the store of a run: of a class that it met, on its first seeds."""
+    with ResultStore(folder.store_file) as store:
+        evaluation, spec = next(store.evaluations())
+        for seed in range(5_000, 5_000 + count):
+            failed = replace(
+                evaluation,
+                key=spec.with_seed(seed).key,
+                seed=seed,
+                status="failed",
+                validation_accuracy=0.0,
+                parameters=0,
+                record={"failure": {"kind": "timeout", "tries": 3, "traceback": traceback}},
+            )
+            store.commit(failed, spec.with_seed(seed))
+
+
+def test_without_failures_there_is_no_list_of_them(finished: tuple[RunFolder, JsonDict]) -> None:
+    assert "Children that failed" not in finished[0].report_file.read_text()
+
+
+def test_children_that_failed_are_shown_with_their_traceback_folded(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    failing(folder, 2, "Traceback:\n  <script>alert('x')</script> & more")
+    build_report(folder)
+    text = folder.report_file.read_text()
+    page = Page(text)
+    assert "Children that failed" in page.titles
+    assert page.tags.count("details") == 2
+    assert "script" not in page.tags
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; more" in text
+    with ResultStore(folder.store_file) as store:
+        (evaluation, spec), *_ = [found for found in store.evaluations() if found[0].status == "failed"]
+    for words in (spec.name, evaluation.class_key, "it took longer than it may", "5000", ">3<"):
+        assert words in text
+    assert "more.</p>" not in text
+
+
+def test_only_so_many_failures_are_shown(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    failing(folder, MOST_SHOWN + 7, "x" * 30_000 + " the end")
+    build_report(folder)
+    text = folder.report_file.read_text()
+    assert Page(text).tags.count("details") == MOST_SHOWN
+    assert "and 7 more." in text
+    assert text.count(" the end</pre>") == MOST_SHOWN
+    assert "x" * 15_000 not in text
+
+
+@pytest.mark.parametrize("record", [None, {}, {"failure": 5}, {"failure": {"kind": None, "tries": [1]}}])
+def test_a_failure_that_says_nothing_is_still_shown(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, record: JsonDict | None
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    with ResultStore(folder.store_file) as store:
+        evaluation, spec = next(store.evaluations())
+        spec = spec.with_seed(77)
+        store.commit(replace(evaluation, key=spec.key, seed=77, status="failed", record=record), spec)
+    build_report(folder)
+    page = Page(folder.report_file.read_text())
+    assert "Children that failed" in page.titles
+    assert "details" not in page.tags
+
+
+def test_failures_in_exploring_count_with_accuracy_0_and_do_not_stop_the_report(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    folder.summary_file.unlink()
+    with ResultStore(folder.store_file) as store:
+        results = [(e, spec) for e, spec in store.evaluations() if e.seed == 0]
+    folder.store_file.unlink()
+    with ResultStore(folder.store_file) as store:
+        store.commit_many(
+            [(replace(e, status="failed", validation_accuracy=0.0, parameters=0, weights=None), s) for e, s in results]
+        )
+    build_report(folder)
+    text = folder.report_file.read_text()
+    assert "0 children are trained; the best reached 0.0 %" in text
+    assert Page(text).titles.count("Children that failed") == 1
+
+
+def test_a_winner_that_failed_on_a_seed_says_so(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    summary = folder.summary()
+    assert summary is not None
+    assert "failed_seeds" not in summary["winner"]
+    summary["baseline"]["failed_seeds"] = [1_000_001, 1_000_007]
+    summary["winner"]["class_key"] = "other"
+    folder.summary_file.write_text(json.dumps(summary))
+    build_report(folder)
+    assert "failed on seed 1000001, 1000007, which counts as 0" in folder.report_file.read_text()
+
+
+def test_a_store_elsewhere_that_runs_share_shows_what_is_this_run_s(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    build_report(folder)
+    expected = Page(folder.report_file.read_text())
+    shared = tmp_path / "shared.sqlite"
+    folder.store_file.rename(shared)
+    config = folder.config().model_copy(update={"store": str(shared)})
+    folder.config_file.write_text(config.to_yaml())
+    with ResultStore(shared) as store:
+        before = list(store.evaluations())
+        for evaluation, spec in before:
+            # Of another run, with other data: what has its class and seed, and better figures.
+            other = replace(spec, data=replace(spec.data, split_seed=99))
+            better = replace(evaluation, key=other.key, validation_accuracy=1.0)
+            store.commit(better, other)
+            longer = replace(spec, training=replace(spec.training, epochs=50))
+            store.commit(replace(better, key=longer.key, status="failed"), longer)
+    build_report(folder)
+    text = folder.report_file.read_text()
+    assert Page(text).titles == expected.titles
+    folder.summary_file.unlink()
+    build_report(folder)
+    explored = [e for e, _ in before if e.seed == 0]
+    best = max(e.validation_accuracy for e in explored)
+    assert (
+        f"{len(explored)} children are trained; the best reached {100 * best:.1f} %" in folder.report_file.read_text()
+    )
+    shared.unlink()
+    with pytest.raises(StoreError, match=r"shared\.sqlite does not exist"):
+        build_report(folder)

@@ -37,7 +37,15 @@ def figures(summary: JsonDict) -> JsonDict:
 
 def test_a_run_folder_holds_everything(finished: tuple[RunFolder, JsonDict]) -> None:
     folder, summary = finished
-    for name in ("config.yaml", "results.sqlite", "history.jsonl", "summary.json", "report.html", "agent/dqn.zip"):
+    for name in (
+        "run.json",
+        "config.yaml",
+        "results.sqlite",
+        "history.jsonl",
+        "summary.json",
+        "report.html",
+        "agent/dqn.zip",
+    ):
         assert (folder.path / name).is_file(), name
     assert list((folder.path / "tensorboard").glob("events*"))
     assert json.loads(folder.summary_file.read_text()) == summary
@@ -167,7 +175,9 @@ def test_two_searches_do_not_share_a_folder(tiny_config: SearchConfig, tmp_path:
         Search(tiny_config, lambda _: None).run(folder)
 
 
-def test_going_on_never_shortens_the_history(tiny_config: SearchConfig, tmp_path: Path) -> None:
+def test_the_history_of_a_broken_run_is_the_beginning_of_the_whole(
+    finished: tuple[RunFolder, JsonDict], tiny_config: SearchConfig, tmp_path: Path
+) -> None:
     folder = RunFolder.create(tiny_config, tmp_path / "twice")
     for stop in (4, 2):
 
@@ -177,7 +187,9 @@ def test_going_on_never_shortens_the_history(tiny_config: SearchConfig, tmp_path
 
         with pytest.raises(KeyboardInterrupt):
             Search(tiny_config, interrupt).run(folder)
-        assert max(visit["visits"] for visit in folder.history()) == 4
+        lines = folder.history()
+        assert lines[-1]["visits"] == stop
+        assert lines == finished[0].history()[: len(lines)]
 
 
 def test_an_agent_that_never_learnt_is_noticed(tiny_config: SearchConfig, tmp_path: Path) -> None:

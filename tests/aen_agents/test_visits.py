@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aen_agents.config import BudgetConfig
-from aen_agents.events import Event
+from aen_agents.events import Event, Visited
 from aen_agents.visits import Visits
 
 # Ten states in three classes.
@@ -84,3 +84,40 @@ def test_history_has_a_line_per_visit(tmp_path: Path) -> None:
     assert [line["first"] for line in lines] == [True, False, True]
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert len(events) == 3
+
+
+def test_visits_are_taken_up_from_the_history(tmp_path: Path) -> None:
+    events: list[Event] = []
+    seen = visits(tmp_path, "states")
+    for number, state in enumerate((0, 2, 2, 7)):
+        status = {"status": ("ok", "diverged", "ok", "failed")[number]}
+        seen.saw(info(state) | status, reward=0.25, epsilon=0.5, start=number == 0)
+    mark = seen.mark()
+    seen.saw(info(9), reward=0.25, epsilon=0.5)
+    again = visits(tmp_path, "states")
+    again._listener = events.append
+    assert again.go_on(mark)
+    assert (again.steps, again.best, again.first_visits) == (3, 0.7, 3)
+    assert again.diverged == {"class 1", "class 2"}
+    assert again.mark() == mark
+    assert [event.state for event in events if isinstance(event, Visited)] == [7]
+    for name in ("seen_states", "accuracy_of_class", "parameters_of_class"):
+        assert len(getattr(again, name)) == 3
+    again.saw(info(8), reward=0.25, epsilon=0.5)
+    lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [line["state"] for line in lines] == [0, 2, 2, 7, 8]
+    assert list(again.accuracy_of_class) == ["class 0", "class 1", "class 2"]
+
+
+def test_a_history_of_something_else_is_not_taken_up(tmp_path: Path) -> None:
+    seen = visits(tmp_path, "states")
+    seen.saw(info(0), reward=0, epsilon=1)
+    mark = seen.mark()
+    seen.close()
+    history = tmp_path / "history.jsonl"
+    history.write_bytes(history.read_bytes().replace(b"0.5", b"0.6"))
+    before = history.read_bytes()
+    again = visits(tmp_path, "states")
+    assert not again.go_on(mark)
+    assert not again.go_on(visits(tmp_path / "nowhere", "states").mark())
+    assert (again.steps, again.first_visits, history.read_bytes()) == (0, 0, before)

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,9 @@ from aen.errors import AenError
 
 _CLIENT_PORT = 10001
 _GCS_PORT = 6379
+# What opens an HTTP/2 connection, and the kind of frame with which a server answers.
+_HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+_HTTP2_SETTINGS = 4
 
 
 class ClusterError(AenError):
@@ -31,16 +35,23 @@ class Room:
 
     def workers(self, cpus: float, gpus: float) -> int:
         """Return how many workers with so many cores and GPUs find room; none stretches over two machines."""
-        # A little more, since 0.1 fits ten times into 1.
-        return sum(
-            int(min(have_cpus / cpus, have_gpus / gpus if gpus else float("inf")) + 1e-9)
-            for have_cpus, have_gpus in self.nodes
-        )
+        return sum(min(_times(cpus, have_cpus), _on_gpus(gpus, have_gpus)) for have_cpus, have_gpus in self.nodes)
 
     def __str__(self) -> str:
         cpus, gpus = (sum(node[i] for node in self.nodes) for i in (0, 1))
         machines = f"{len(self.nodes)} machine{'s' * (len(self.nodes) != 1)}"
         return f"{cpus:g} cores and {gpus:g} GPUs on {machines}"
+
+
+def _times(part: float, whole: float) -> int:
+    return int(whole / part + 1e-9)  # 0.1 goes ten times into 1
+
+
+def _on_gpus(gpus: float, have: float) -> int:
+    """Return how many workers with so many GPUs find room on a machine; none has parts of two of them."""
+    if not gpus:
+        return sys.maxsize
+    return int(have) * _times(gpus, 1) if gpus < 1 else _times(gpus, have)
 
 
 def connect(address: str | None, timeout: float) -> bool:
@@ -56,6 +67,9 @@ def connect(address: str | None, timeout: float) -> bool:
     Raises:
         ClusterError: nobody answers, or the cluster runs another version of Ray or Python.
     """
+    # Ray writes a paragraph on standard output whenever a worker or a machine is lost; listeners are told of that.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^(A worker died|The node with node id)")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # it warns about it at every start
     import ray
 
     if ray.is_initialized():
@@ -63,7 +77,6 @@ def connect(address: str | None, timeout: float) -> bool:
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address is not None and address not in ("auto", "local"):
         _knock(address, timeout)
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns about it at every start
     options: dict[str, Any] = {} if address not in (None, "local") else {"include_dashboard": False}
     try:
         with _kept_signals():
@@ -113,7 +126,7 @@ def check_room(workers: int | None, cpus: float, gpus: float) -> int:
 
 
 def _knock(address: str, timeout: float) -> None:
-    """Check that somebody listens: Ray itself would try for minutes."""
+    """Check that somebody listens, and speaks as Ray's servers do: Ray itself would try for minutes."""
     client = address.startswith("ray://")
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon:
@@ -123,13 +136,36 @@ def _knock(address: str, timeout: float) -> None:
             f"cluster.address is {address!r}; give host:port, such as 10.0.0.1:{_GCS_PORT}, ray://host:port, or auto."
         )
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=timeout).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout) as connection:
+            answers = _answers(connection)
     except OSError as error:
         why = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error))
         raise ClusterError(
             f"cluster.address is {address!r}, but nobody can be reached there within {timeout:g} s ({why}). Start a "
             f"cluster there (ray start --head --port={port}), or leave cluster.address out to start one here."
         ) from error
+    if not answers:
+        raise ClusterError(
+            f"cluster.address is {address!r}, but who listens there is no Ray cluster. A head listens on port "
+            f"{_GCS_PORT} for host:port and on port {_CLIENT_PORT} for ray://host:port, unless it was told others."
+        )
+
+
+def _answers(connection: socket.socket) -> bool:
+    """Say whether somebody answers in HTTP/2, which is below gRPC, in which Ray speaks."""
+    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+        return True  # that cannot be told without its certificates
+    try:
+        connection.sendall(_HTTP2_HELLO)
+        frame = b""
+        while len(frame) < 4:  # noqa: PLR2004 - three bytes of length, one of kind
+            more = connection.recv(9)
+            if not more:
+                return False
+            frame += more
+    except OSError:  # no answer, or it hung up
+        return False
+    return frame[3] == _HTTP2_SETTINGS
 
 
 @contextmanager

@@ -70,6 +70,12 @@ class _Call:
     def children(self) -> int:
         return sum(len(unit.specs) for unit in self.units)
 
+    def allowed(self, timeout: float) -> float:
+        """Return how many seconds it may take."""
+        # Several units go together only where they take a fraction of a second: one of them may take its whole time.
+        largest = max(len(unit.specs) for unit in self.units)
+        return timeout * largest * (1 if len(self.units) == 1 else 2)
+
 
 @dataclass(eq=False)
 class _Slot:
@@ -158,19 +164,29 @@ class Dispatcher:
                 self._thread = threading.Thread(target=self._run, name="aen-dispatcher", daemon=True)
                 self._thread.start()
 
+    def check(self) -> None:
+        """Check that there is somebody to train.
+
+        Raises:
+            AenError: there is nobody any more; it says why.
+        """
+        if self._closing:
+            raise WorkerError("the evaluator is closed; make a new one.") from self._error
+        if self._error is not None:
+            raise self._error
+
     def add(self, units: Iterable[Unit]) -> None:
         """Take units to train.
 
         Raises:
             AenError: there is nobody to train them any more.
         """
-        if self._error is not None or self._closing:
-            raise WorkerError("the evaluator is closed; make a new one.") from self._error
+        self.check()
         self._events.put(list(units))
 
     def stop(self, error: BaseException) -> None:
         """End everything because of an error."""
-        self._error = self._error or error
+        self._error = self._error or _told(error)
         self._events.put(None)
 
     def close(self) -> None:
@@ -185,7 +201,7 @@ class Dispatcher:
         """Return what the workers are at."""
         alive = [slot for slot in self._slots if slot.hello is not None]
         calls = [call for slot in alive for call in list(slot.calls)]
-        running = sum(max(1, call.units[0].size) for call in calls if call.since is not None)
+        running = sum(len(call.units[0].specs) for call in calls if call.since is not None)
         held = sum(call.children for call in calls)
         waiting = sum(len(unit.specs) for unit in list(self._waiting))
         return Activity(len(alive), running, waiting + held - running, self.trained, self._failed)
@@ -206,11 +222,7 @@ class Dispatcher:
             for slot in self._slots:
                 self._fire(slot)
         end = self._error or WorkerError("the evaluator was closed before this child was trained.")
-        if not isinstance(end, AenError):
-            told = WorkerError(f"the evaluator failed: {end!r}")
-            told.__cause__ = end
-            end = told
-        self._error = end
+        self._error = end = _told(end)
         self._lost(end)
 
     def _next_events(self) -> list[Sequence[Unit] | _Ended | None]:
@@ -265,8 +277,8 @@ class Dispatcher:
         if error is not None:
             self._failed_starts += 1
             if self._failed_starts >= START_TRIES * self.settings.workers:
-                raise WorkerError(f"workers cannot be started; the last one said: {_said(error)}")
-            self._tell(WorkerLogged(slot.name, "lost", "", f"it did not start: {_said(error)}"))
+                raise WorkerError(f"workers cannot be started; the last one said: {_last_line(_said(error))}")
+            self._tell(WorkerLogged(slot.name, "lost", "", f"it did not start: {_last_line(_said(error))}"))
             self._fire(slot)
             self._hire(slot)
             return
@@ -296,21 +308,30 @@ class Dispatcher:
             for slot in self._slots:
                 if not self._waiting:
                     return
-                if slot.hello is not None and len(slot.calls) == held:
-                    self._send(slot, self._cut(slot))
+                units = self._cut(slot) if slot.hello is not None and len(slot.calls) == held else []
+                if units:
+                    self._send(slot, units)
 
     def _cut(self, slot: _Slot) -> list[Unit]:
         """Take units for a call from those that wait: as many as make it worth its cost, but a fair share at most."""
         fair = -(-len(self._waiting) // (2 * self.settings.workers))
         most = max(1, min(self._pace.units, fair))
-        first = self._waiting.popleft()
-        if first.shunned == slot.number and len(self._slots) > 1 and self._waiting:
-            self._waiting.append(first)  # somebody else may have better luck with it
-            first = self._waiting.popleft()
+        first = self._first(slot)
+        if first is None:
+            return []
         units = [first]
         while not first.alone and len(units) < most and self._waiting and not self._waiting[0].alone:
             units.append(self._waiting.popleft())
         return units
+
+    def _first(self, slot: _Slot) -> Unit | None:
+        """Take the first unit that this worker has not failed at; one that it has is left to a worker that is free."""
+        for place, unit in enumerate(self._waiting):
+            if unit.shunned != slot.number:
+                del self._waiting[place]
+                return unit
+        ready = (other for other in self._slots if other is not slot and other.hello is not None)
+        return None if any(len(other.calls) <= len(slot.calls) for other in ready) else self._waiting.popleft()
 
     def _send(self, slot: _Slot, units: list[Unit]) -> None:
         call = _Call(units)
@@ -368,17 +389,19 @@ class Dispatcher:
     def _take(self, events: Sequence[Sequence[Unit] | _Ended | None]) -> None:
         """Take in what happened; all results that came together are stored together."""
         results: list[tuple[Evaluation, ChildSpec, str]] = []
-        for event in events:
-            if event is None:
-                continue
-            if not isinstance(event, _Ended):
-                self._waiting.extend(event)
-            elif event.life == event.slot.life and event.slot.actor is not None:
-                if event.call is None:
-                    self._welcome(event.slot, event.future)
-                else:
-                    results += self._back(event.slot, event.call, event.future)
-        self._land(results)
+        try:
+            for event in events:
+                if event is None:
+                    continue
+                if not isinstance(event, _Ended):
+                    self._waiting.extend(event)
+                elif event.life == event.slot.life and event.slot.actor is not None:
+                    if event.call is None:
+                        self._welcome(event.slot, event.future)
+                    else:
+                        results += self._back(event.slot, event.call, event.future)
+        finally:
+            self._land(results)  # also when one of them ends everything
 
     def _land(self, results: Sequence[tuple[Evaluation, ChildSpec, str]]) -> None:
         if not results:
@@ -393,16 +416,16 @@ class Dispatcher:
                 seconds = evaluation.seconds
                 self._tell(ChildLogged(evaluation.key, worker, "finished", evaluation.status, seconds))
         if self._failed == self.trained >= FAILURES_AT_FIRST:
-            last = pairs[-1][0].record or {}
-            said = str(last["failure"]["traceback"]).strip().splitlines()[-1]
+            failure = (pairs[-1][0].record or {})["failure"]
+            said = _last_line(failure["traceback"]) or failure["kind"]
             raise WorkerError(f"each of the first {self.trained} children failed; the last one: {said}")
 
     def _back(self, slot: _Slot, call: _Call, future: "Future[Any]") -> list[tuple[Evaluation, ChildSpec, str]]:
         """Take a call back; return what there is to store."""
-        slot.calls.remove(call)
         error = future.exception()
         if error is not None:
-            return self._died(slot, call, error)
+            return self._died(slot, error)
+        slot.calls.remove(call)
         if slot.calls and slot.calls[0].since is None:
             slot.calls[0].since = time.monotonic()
         results = []
@@ -429,8 +452,12 @@ class Dispatcher:
             if folder is None or Path(name).name != name:
                 raise WorkerError(f"a worker sent weights by the name {name!r}, which is none.")
             part = folder / f"{name}.part"
-            part.write_bytes(content)
-            part.replace(folder / name)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                part.write_bytes(content)
+                part.replace(folder / name)
+            except OSError as error:
+                raise WorkerError(f"weights cannot be written to {folder}: {error.strerror or error}") from error
 
     # Faults.
 
@@ -442,7 +469,7 @@ class Dispatcher:
         if timeout is not None:
             for slot in self._slots:
                 call = slot.calls[0] if slot.calls else None
-                if call is not None and call.since is not None and now - call.since > timeout * call.children:
+                if call is not None and call.since is not None and now - call.since > call.allowed(timeout):
                     results += self._too_slow(slot, call, now - call.since)
         self._land(results)
         if any(slot.hello is not None for slot in self._slots) or not self._waiting:
@@ -457,13 +484,15 @@ class Dispatcher:
         """End a worker whose call takes too long; it is one child's fault, and who else was there goes again."""
         slot.calls.remove(call)
         self._spare(slot)
-        self._replace(slot, f"a child took longer than {self.settings.timeout:g} s")
+        results: list[tuple[Evaluation, ChildSpec, str]] = []
         if len(call.units) == 1 and call.units[0].size == 1:
             said = f"it took longer than evaluator.timeout, {self.settings.timeout:g} s"
-            return self._give_up(slot, call.units[0], "timeout", seconds, said)
-        for unit in call.units:
-            self._again(slot, unit, [unit.again(size=1)] if unit.size == 1 else _singles(unit), "timeout", "")
-        return []
+            results = self._give_up(slot, call.units[0], "timeout", seconds, said)
+        else:
+            for unit in call.units:
+                self._again(slot, unit, unit.cut(1), "timeout", "")
+        self._replace(slot, f"a child took longer than {self.settings.timeout:g} s")
+        return results
 
     def _spare(self, slot: _Slot) -> None:
         """Take back the calls that a worker had not begun: they are not at fault."""
@@ -471,19 +500,23 @@ class Dispatcher:
             self._waiting.extendleft(reversed(call.units))
         slot.calls.clear()
 
-    def _died(self, slot: _Slot, call: _Call, error: BaseException) -> list[tuple[Evaluation, ChildSpec, str]]:
-        """A worker is gone, and with it what it was training."""
+    def _died(self, slot: _Slot, error: BaseException) -> list[tuple[Evaluation, ChildSpec, str]]:
+        """A worker is gone, and with it what it was training: its first call, whichever is heard of first."""
         said = _said(error)
+        call = slot.calls.popleft()
         self._spare(slot)
-        self._replace(slot, said)
+        seconds = 0.0 if call.since is None else time.monotonic() - call.since
         results = []
-        for unit in call.units:
-            # Too little memory is a likely cause, so a population tries with less.
-            next_try = (unit.smaller() if unit.size > 1 else []) or [unit.again()]
-            if unit.tries >= self.settings.retries:
-                results += self._give_up(slot, unit, "died", 0.0, said)
+        for unit in reversed(call.units):  # each goes to the front
+            if unit.size > 1:  # too little memory is a likely cause
+                self._again(slot, unit, unit.smaller(), "died", said)
+            elif len(call.units) > 1:  # who of them was it?
+                self._again(slot, unit, [unit.again()], "died", said)
+            elif unit.strikes < self.settings.retries:
+                self._again(slot, unit, [unit.again(strikes=unit.strikes + 1)], "died", said)
             else:
-                self._again(slot, unit, next_try, "died", said)
+                results += self._give_up(slot, unit, "died", seconds, said)
+        self._replace(slot, _last_line(said))
         return results
 
     def _faulty(
@@ -493,8 +526,10 @@ class Dispatcher:
         next_try: list[Unit] = []
         if fault == "out_of_memory":
             next_try = unit.smaller()
-        elif fault == "error" and unit.tries < self.settings.retries:
-            next_try = [unit.again(shunned=slot.number)]
+        elif unit.size > 1:  # who of them was it?
+            next_try = unit.cut(1)
+        elif fault == "error" and unit.strikes < self.settings.retries:
+            next_try = [unit.again(strikes=unit.strikes + 1, shunned=slot.number)]
         if not next_try:
             return self._give_up(slot, unit, "error" if fault == "invalid" else fault, seconds, said)
         self._again(slot, unit, next_try, fault, said)
@@ -538,11 +573,6 @@ class Dispatcher:
             self._listener(event)
 
 
-def _singles(unit: Unit) -> list[Unit]:
-    """Return a population's children one by one."""
-    return [unit.again(specs={key: spec}, texts={key: unit.texts[key]}, size=1) for key, spec in unit.specs.items()]
-
-
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -550,6 +580,15 @@ def _said(error: BaseException) -> str:
     """Return what an error says, without Ray's advice."""
     text = str(error).strip() or "".join(traceback.format_exception_only(error)).strip()
     return _ANSI.sub("", f"{type(error).__name__}: {text}")[-_TRACEBACK_CHARACTERS:]
+
+
+def _told(error: BaseException) -> AenError:
+    """Return an error in the form in which users are told of it."""
+    if isinstance(error, AenError):
+        return error
+    told = WorkerError(f"the evaluator failed: {_last_line(_said(error))}")
+    told.__cause__ = error
+    return told
 
 
 def _last_line(text: str) -> str:

@@ -95,11 +95,11 @@ class RayEvaluator:
         trainer: Trainer | None = None,
     ) -> None:
         _check(workers=workers, population=population, threads=threads, cpus_per_worker=cpus_per_worker)
-        if gpus_per_worker < 0 or retries < 0 or (timeout is not None and timeout <= 0):
-            raise SpecError(
-                f"gpus_per_worker is {gpus_per_worker}, retries {retries} and timeout {timeout}; none may be negative, "
-                "and a timeout is above 0."
-            )
+        _check(timeout=timeout)
+        if gpus_per_worker < 0 or retries < 0:
+            raise SpecError(f"gpus_per_worker is {gpus_per_worker} and retries {retries}; neither may be negative.")
+        if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
+            raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray gives a worker part of one, or whole ones.")
         self.store = store
         self.population = population
         self.weights_folder = weights_folder
@@ -164,31 +164,26 @@ class RayEvaluator:
         self._dispatcher.start()
         keys = [spec.key for spec in specs]
         with self._lock:
+            self._dispatcher.check()
             unique = dict(zip(keys, specs, strict=True))
             futures = self._look_up(unique, keep_weights=keep_weights)
             wanted = {key: spec for key, spec in unique.items() if key not in futures}
-            mine = self._claim(wanted)
-            for key in wanted:
-                futures[key] = Future()
-                futures[key].set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
-                self._flying[key] = _Flight(futures[key], keep_weights)
-            self._elsewhere |= {key: (spec, keep_weights) for key, spec in wanted.items() if key not in mine}
-            if len(mine) < len(wanted):
-                self._start_watch()
-            self._train([(key, spec) for key, spec in wanted.items() if key in mine], keep_weights=keep_weights)
+            futures |= self._launch(wanted, keep_weights=keep_weights)
         return [futures[key] for key in keys]
 
     def close(self) -> None:
-        """Stop the actors, whatever they are doing, give back what they had not finished, and close the store."""
+        """Stop the actors, whatever they are doing, give back what they had not finished, and close the store.
+
+        Futures that are not done raise a `WorkerError` then.
+        """
         self._stop.set()
         self._dispatcher.close()
-        if self._watch is not None:
+        if self._watch is not None and self._watch is not threading.current_thread():
             self._watch.join()
-        with self._lock:
-            unfinished = [key for key in self._flying if key not in self._elsewhere]
         if self.store is not None:
-            with suppress(AenError):
-                self.store.release_many(unfinished)
+            with self._lock:
+                unfinished = list(self._flying)
+            self._release(unfinished)
             self.store.close()
         self._leave()
 
@@ -214,6 +209,26 @@ class RayEvaluator:
                 futures[key].set_result(replace(known, looked_up=True))
         return futures
 
+    def _launch(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
+        """Have specs trained that are neither known nor on their way."""
+        futures: dict[str, Future[Evaluation]] = {key: Future() for key in specs}
+        for future in futures.values():
+            future.set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
+        self._flying |= {key: _Flight(future, keep_weights) for key, future in futures.items()}
+        try:
+            mine = self._claim(specs)
+            self._train([(key, spec) for key, spec in specs.items() if key in mine], keep_weights=keep_weights)
+            self._elsewhere |= {key: (spec, keep_weights) for key, spec in specs.items() if key not in mine}
+            if len(mine) < len(specs):
+                self._start_watch()
+        except BaseException:  # Ctrl-C too: neither a lease nor a future that is never done may stay behind
+            for key in specs:
+                self._flying.pop(key, None)
+                self._elsewhere.pop(key, None)
+            self._release(list(specs))
+            raise
+        return futures
+
     def _claim(self, specs: dict[str, ChildSpec]) -> set[str]:
         """Return the keys that are ours to train; the others some other process is training."""
         # A result without the weights that are wanted now is trained again; that needs no lease.
@@ -223,15 +238,14 @@ class RayEvaluator:
             return free
         return free | {key for key, claim in self.store.claim_many(asked).items() if claim.mine}
 
+    def _release(self, keys: Sequence[str]) -> None:
+        """Give leases back; those of others stay."""
+        if self.store is not None and keys:
+            with suppress(AenError):  # they run out by themselves
+                self.store.release_many(keys)
+
     def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
-        try:
-            self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
-        except AenError:
-            for key, _ in specs:
-                self._flying.pop(key, None)
-            if self.store is not None:
-                self.store.release_many([key for key, _ in specs])
-            raise
+        self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
 
     def _again(self, flight: _Flight, spec: ChildSpec) -> "Future[Evaluation]":
         """Train a spec once more when it has landed, this time with weights."""
@@ -270,8 +284,11 @@ class RayEvaluator:
         with self._lock:
             for evaluation, _ in results:
                 known = self._known.get(evaluation.key)
-                outcome = evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
-                self._known[evaluation.key] = outcome
+                outcome = evaluation
+                if known is not None and "failed" not in (known.status, evaluation.status):
+                    outcome = replace(known, weights=evaluation.weights, looked_up=False)  # the first stays, as stored
+                if known is None or outcome.status != "failed":
+                    self._known[evaluation.key] = outcome
                 flight = self._flying.pop(evaluation.key, None)
                 if flight is not None:
                     done.append((flight.future, outcome))
@@ -282,12 +299,8 @@ class RayEvaluator:
         """Tell everybody who waits that nothing comes any more."""
         self._stop.set()
         with self._lock:
-            flights, self._flying = self._flying, {}
-            keys = [key for key in flights if key not in self._elsewhere]
-            self._elsewhere = {}
-        if self.store is not None:
-            with suppress(AenError):
-                self.store.release_many(keys)
+            flights, self._flying, self._elsewhere = self._flying, {}, {}
+        self._release(list(flights))
         for flight in flights.values():
             flight.future.set_exception(error)
 
@@ -304,37 +317,37 @@ class RayEvaluator:
 
     def _watch_elsewhere(self) -> None:
         """See what has become of specs that other processes train: done, or ours since they died."""
-        store = self.store
-        while store is not None and not self._stop.wait(ELSEWHERE_SECONDS):
-            with self._lock:
-                waiting = dict(self._elsewhere)
-            if not waiting:
-                continue
+        while not self._stop.wait(ELSEWHERE_SECONDS):
             try:
-                claims = store.claim_many(list(waiting))
-            except AenError as error:
+                self._look_elsewhere()
+            except Exception as error:  # noqa: BLE001 - whoever waits is told
                 self._dispatcher.stop(error)
                 return
-            found = [
-                (claim.evaluation, waiting[key][0]) for key, claim in claims.items() if claim.evaluation is not None
-            ]
+
+    def _look_elsewhere(self) -> None:
+        with self._lock:
+            waiting = dict(self._elsewhere)
+        if self.store is None or not waiting:
+            return
+        claims = self.store.claim_many(list(waiting))
+        landed = []
+        with self._lock:
+            self._release([key for key, claim in claims.items() if claim.mine and key not in self._elsewhere])
             for key, claim in claims.items():
-                if claim.mine or claim.evaluation is not None:
-                    with self._lock:
-                        self._elsewhere.pop(key, None)
-                if claim.mine:
-                    spec, keep_weights = waiting[key]
-                    with self._lock, suppress(AenError):
-                        self._train([(key, spec)], keep_weights=keep_weights)
-            lacking = [(e, s) for e, s in found if waiting[e.key][1] and not self._has_weights(e)]
-            self._landed([pair for pair in found if pair not in lacking])
-            with self._lock, suppress(AenError):
-                for evaluation, spec in lacking:
-                    self._known[evaluation.key] = evaluation
-                    self._train([(evaluation.key, spec)], keep_weights=True)
+                spec, keep_weights = waiting[key]
+                if key not in self._elsewhere or not (claim.mine or claim.evaluation is not None):
+                    continue
+                del self._elsewhere[key]
+                if claim.evaluation is not None and not (keep_weights and not self._has_weights(claim.evaluation)):
+                    landed.append((claim.evaluation, spec))
+                    continue
+                if claim.evaluation is not None:
+                    self._known[key] = claim.evaluation  # it is trained once more, for its weights
+                self._train([(key, spec)], keep_weights=keep_weights)
+        self._landed(landed)
 
 
 def _check(**values: float | None) -> None:
     for name, value in values.items():
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:
             raise SpecError(f"{name} is {value}; it must be above 0.")

@@ -26,7 +26,8 @@ class Unit:
         size: the population is filled up to it; 1: a child alone.
         keep_weights: whether weights are wanted.
         parts: in how many parts a batch of images goes through the network.
-        tries: how often a worker died of it or failed.
+        tries: how often it was tried in vain.
+        strikes: of these, how often a worker died of it or it raised an error while it was alone, of size 1.
         alone: whether it goes without others in a call, since one of them was at fault.
         shunned: the worker that failed last; another one is better.
     """
@@ -37,6 +38,7 @@ class Unit:
     keep_weights: bool = False
     parts: int = 1
     tries: int = 0
+    strikes: int = 0
     alone: bool = False
     shunned: int | None = None
     texts: dict[str, str] = field(default_factory=dict)
@@ -52,16 +54,19 @@ class Unit:
     def smaller(self) -> "list[Unit]":
         """Return what takes less memory: half the population, then a batch in more parts; nothing if that is all."""
         if self.size > 1:
-            size = self.size // 2
-            keys = list(self.specs)
-            cuts = [keys[start : start + size] for start in range(0, len(keys), size)]
-            return [
-                self.again(
-                    specs={key: self.specs[key] for key in cut}, texts={key: self.texts[key] for key in cut}, size=size
-                )
-                for cut in cuts
-            ]
+            return self.cut(self.size // 2)
         return [self.again(parts=2 * self.parts)] if self.parts < MOST_PARTS else []
+
+    def cut(self, size: int) -> "list[Unit]":
+        """Return populations of another size with the same children."""
+        keys = list(self.specs)
+        cuts = [keys[start : start + size] for start in range(0, len(keys), size)]
+        return [
+            self.again(
+                specs={key: self.specs[key] for key in cut}, texts={key: self.texts[key] for key in cut}, size=size
+            )
+            for cut in cuts
+        ]
 
 
 def cut_units(specs: Sequence[tuple[str, ChildSpec]], *, population: int, keep_weights: bool) -> Iterator[Unit]:

@@ -10,6 +10,7 @@ import os
 import platform
 import signal
 import socket
+import sys
 import tempfile
 import time
 import traceback
@@ -281,6 +282,8 @@ class Worker:
 def _fault(error: Exception) -> FaultKind:
     if isinstance(error, AenError):
         return "invalid"  # the spec's fault: no other worker would do better
+    if "torch" not in sys.modules:  # which takes seconds to import, and had no part in it
+        return "out_of_memory" if isinstance(error, MemoryError) else "error"
     from aen.training.memory import is_out_of_memory
 
     return "out_of_memory" if is_out_of_memory(error) else "error"

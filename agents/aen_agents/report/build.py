@@ -3,7 +3,7 @@
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from statistics import fmean
 
@@ -15,15 +15,17 @@ from aen.children import ChildSpec, DenseSpec, EquiNASSpec
 from aen.data import load_dataset
 from aen.results import Evaluation
 from aen.results.store import ResultStore
+from aen.results.trouble import shown
 from aen.spaces import Space
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
 from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.report import figures
 from aen_agents.report.factors import effect_rows, share_picture
+from aen_agents.report.failures import failures_of
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.report.layerwise import layerwise_pictures
 from aen_agents.run_folder import RunFolder, write_atomically
-from aen_agents.selection import exploring_seeds
+from aen_agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.spaces import child_of, space_of
 
 
@@ -49,17 +51,19 @@ class _Searched:
     parameters: int
 
 
+_Result = tuple[Evaluation, ChildSpec]
+
+
 def build_report(folder: RunFolder) -> None:
     """Write ``report.html`` from the store, the history and the summary of a run.
 
     Raises:
         RunFolderError: the folder or its summary cannot be read.
-        StoreError: ``results.sqlite`` is missing, damaged, or not a result store.
+        StoreError: the run's store is missing, damaged, cannot be reached, or is none.
     """
     config, summary, history = folder.config(), folder.summary() or {}, folder.history()
     child, seeds = child_of(config), exploring_seeds(config)
-    with ResultStore(folder.store_file, create=False) as store:
-        trained = [(evaluation, spec) for evaluation, spec in store.evaluations() if spec.seed in set(seeds)]
+    explored, failed = _results(config, folder, child, history)
     roles = _roles(summary, child)
     environment = Environment(
         loader=PackageLoader("aen_agents.report", "."), autoescape=select_autoescape(), undefined=StrictUndefined
@@ -68,12 +72,14 @@ def build_report(folder: RunFolder) -> None:
     environment.filters["points"] = lambda value: f"{100 * value:+.1f}"
     html = environment.get_template("template.html").render(
         config=config,
+        config_text=config.model_copy(update={"store": config.store and shown(config.store)}).to_yaml(),
         data=child.data,
         summary=summary,
         complete=summary.get("status") == "complete",
         baseline_name=summary.get("baseline_name", "untied"),
-        best=max((e.validation_accuracy for e, _ in trained), default=None),
-        searched=len(trained),
+        best=max((e.validation_accuracy for e, _ in explored), default=None),
+        searched=sum(e.status != "failed" for e, _ in explored),
+        failures=failures_of(failed),
         leading=_leading(summary, child),
         factors=_factors(summary),
         roles=roles,
@@ -84,7 +90,7 @@ def build_report(folder: RunFolder) -> None:
             child,
             summary,
             history,
-            searched=_by_class(trained),
+            searched=_by_class(explored),
             roles=roles,
             find_space=functools.partial(space_of, config),  # its classes take time: only if they are shown
             seeds=len(seeds),
@@ -94,13 +100,44 @@ def build_report(folder: RunFolder) -> None:
     write_atomically(folder.report_file, html)
 
 
+def _results(
+    config: SearchConfig, folder: RunFolder, child: ChildSpec, history: Sequence[JsonDict]
+) -> tuple[list[_Result], list[_Result]]:
+    """Return what exploring trained, and what failed in any stage."""
+    seeds = set(exploring_seeds(config))
+    with ResultStore(config.store or folder.store_file, create=False) as store:
+        found = [e for e in store.outcomes() if e.seed in seeds or e.status == "failed"]
+        if config.store is not None:
+            # Other runs may share it. What this one met is in its history.
+            met, own = (
+                {line["class_key"] for line in history},
+                {*seeds, *fresh_seeds(config.seed, config.selection.seeds)},
+            )
+            found = [e for e in found if e.class_key in met and e.seed in own]
+        specs = store.specs([e.key for e in found])
+    results = [(e, specs[e.key]) for e in found if e.key in specs]
+    if config.store is not None:
+        results = [(e, spec) for e, spec in results if _may_be_of(spec, child)]
+    return [r for r in results if r[0].seed in seeds], [r for r in results if r[0].status == "failed"]
+
+
+def _may_be_of(spec: ChildSpec, child: ChildSpec) -> bool:
+    """Say whether a child is of the same kind, data and training as the baseline; heirs are trained in slices."""
+    epochs = child.training.epochs if spec.heritable else spec.training.epochs
+    return (
+        spec.kind == child.kind and spec.data == child.data and replace(spec.training, epochs=epochs) == child.training
+    )
+
+
 def _by_class(trained: Sequence[tuple[Evaluation, ChildSpec]]) -> dict[str, _Searched]:
     evaluations, specs = defaultdict(list), {}
     for evaluation, spec in trained:
         evaluations[evaluation.class_key].append(evaluation)
         specs[evaluation.class_key] = spec
     return {
-        key: _Searched(spec, fmean(e.validation_accuracy for e in evaluations[key]), evaluations[key][0].parameters)
+        key: _Searched(
+            spec, fmean(e.validation_accuracy for e in evaluations[key]), max(e.parameters for e in evaluations[key])
+        )
         for key, spec in specs.items()
     }
 
@@ -204,12 +241,14 @@ def _pictures(
             f"{label.partition(', ')[2].capitalize()}; small differences mean nothing, the selection above decides.",
             figures.accuracy_by_class(classes, label),
         )
+    sized = [found for found in classes if found.parameters]  # nobody knows it of a class that failed everywhere
+    if sized:
         add(
             "Accuracy against parameters",
             "Tying weights makes a network smaller; only the right ties keep it accurate."
             if isinstance(child, DenseSpec)
             else "Within a size, the numbers of fields are chosen such that all groups have about as many parameters.",
-            figures.accuracy_against_parameters(classes, label),
+            figures.accuracy_against_parameters(sized, label),
         )
     add(*_images(child))
     return pictures

@@ -2,8 +2,10 @@ import pickle
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from aen.children import DenseSpec, EquiNASSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
@@ -213,16 +215,52 @@ def test_an_interrupted_training_gives_its_lease_back(open_store, monkeypatch):
 
 def test_an_interrupt_in_the_middle_of_a_claim_leaves_no_lease(open_store, monkeypatch):
     store = open_store()
-    claim = store.claim
+    claim = store.claim_many
 
-    def interrupted(key):
-        claim(key)
+    def interrupted(keys):
+        claim(keys)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "claim", interrupted)
+    monkeypatch.setattr(store, "claim_many", interrupted)
     with pytest.raises(KeyboardInterrupt):
         LocalEvaluator(store).submit(SPECS)
-    assert open_store().claim(SPECS[0].key).mine
+    assert all(open_store().claim(spec.key).mine for spec in SPECS)
+
+
+def test_many_children_cost_few_transactions(open_store):
+    store, begun = open_store(), []
+    sa.event.listen(store._engine, "begin", begun.append)
+    evaluator = LocalEvaluator(store, population=4)
+    specs = [SPEC.with_seed(seed) for seed in range(8)]
+    evaluate(evaluator, specs)
+    assert len(begun) == 4, "a look, a claim, and a commit of each population"
+    evaluate(evaluator, specs)
+    assert len(begun) == 4
+    other = open_store()
+    sa.event.listen(other._engine, "begin", begun.append)
+    evaluate(LocalEvaluator(other), specs)
+    assert len(begun) == 5
+
+
+def test_what_failed_is_looked_up_like_any_result_until_it_is_forgotten(open_store):
+    store = open_store()
+    failed = replace(
+        evaluate(LocalEvaluator(), [SPEC])[0],
+        status="failed",
+        validation_accuracy=0.0,
+        record={"failure": {"kind": "died", "tries": 3, "traceback": ""}},
+    )
+    store.commit(failed, SPEC)
+    evaluator = LocalEvaluator(store, weights_folder=Path("nowhere"))
+    for keep_weights in (False, True):
+        (found,) = evaluate(evaluator, [SPEC], keep_weights=keep_weights)
+        assert found == failed
+        assert found.looked_up
+    assert evaluator.trained == 0
+    assert open_store().forget_failed() == 1
+    (found,) = evaluate(evaluator, [SPEC])
+    assert (found.status, evaluator.trained) == ("ok", 1)
+    assert store.get(SPEC.key) == found
 
 
 def test_a_pickled_evaluator_knows_its_results_and_carries_no_images(evaluator):

@@ -2,12 +2,14 @@
 
 import os
 import random
+import resource
 import sys
 import time
 from pathlib import Path
 
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
+from aen.errors import StoreError
 from aen.evaluators import local, pool
 from aen.groups import Decomposition
 from aen.results import Evaluation
@@ -98,6 +100,23 @@ def commit_on_and_on(store_path):
         spec = SPEC.with_seed(seed)
         store.commit(invented(spec, validation_loss=0.5), spec)
         say(spec.key)
+
+
+def fill_a_small_file(store_path):
+    """Commit more than the process may write to a file; then again with leave to."""
+    specs = [SPEC.with_seed(seed) for seed in range(200)]
+    results = [(invented(spec, validation_loss=0.5), spec) for spec in specs]
+    with ResultStore(store_path) as store:
+        store.commit(*results[0])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+        try:
+            store.commit_many(results)
+        except StoreError as error:
+            say(error)
+        say(f"{store.count()} {store.get(SPEC.key) is not None}")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        store.commit_many(results)
+        say(store.count())
 
 
 if __name__ == "__main__":

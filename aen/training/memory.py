@@ -1,0 +1,20 @@
+"""Telling that memory ran out from every other error."""
+
+import torch
+
+# What torch says where it raises a plain RuntimeError: its CPU allocator, CUDA's driver and libraries, NumPy's kind.
+_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "defaultcpuallocator",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that the machine or the device had too little memory for what was asked."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _WORDS)

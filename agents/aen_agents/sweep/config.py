@@ -1,0 +1,223 @@
+"""The configuration of a sweep: which searches, how many at a time, and when a weak one is stopped."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from aen._typing import JsonDict
+from aen.errors import ConfigError, did_you_mean
+from aen_agents.config import ClusterConfig, read_yaml
+from aen_agents.config_errors import explain
+
+SAMPLES = 10  # what `samples: null` means where there is something to draw
+# Keys of a search that the sweep itself decides on, and where to say so instead.
+OWN_KEYS: Mapping[str, str] = {
+    "name": "name",
+    "store": "store",
+    "cluster": "cluster",
+    "evaluator.kind": "no key: each trial trains its own children",
+    "evaluator.workers": "concurrent",
+}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Distribution(_Section):
+    """From where the values of a key are drawn: exactly one of the four."""
+
+    uniform: tuple[float, float] | None = Field(None, description="[low, high]")
+    log_uniform: tuple[float, float] | None = Field(None, description="[low, high], low above 0")
+    integers: tuple[int, int] | None = Field(None, description="[low, high], both among them")
+    choice: tuple[Any, ...] | None = Field(None, min_length=1, description="a list of values")
+
+    @pydantic.model_validator(mode="after")
+    def _is_one(self) -> "Distribution":
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)}; there are {len(given)}")
+        for name in ("uniform", "log_uniform", "integers"):
+            ends = getattr(self, name)
+            if ends is None:
+                continue
+            low, high = ends
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(f"{name} is [{low}, {high}]; give two finite numbers, the smaller one first")
+            if name == "log_uniform" and low <= 0:
+                raise ValueError(f"log_uniform is [{low}, {high}]; its lower end must be above 0")
+        return self
+
+
+class AshaConfig(_Section):
+    """Asynchronous successive halving: at each rung only the best go on; see docs/sweeps.md."""
+
+    rule: Literal["asha"] = Field(description="how it is decided who is stopped")
+    metric: Literal["best_validation_accuracy"] = Field(
+        "best_validation_accuracy", description="by what trials are compared: the best child that each met so far"
+    )
+    grace: int = Field(20, gt=0, description="children that every trial may visit; the first rung")
+    reduction: float = Field(
+        3.0, gt=1, allow_inf_nan=False, description="one in so many goes on; also the ratio of a rung to the one before"
+    )
+
+
+class SweepConfig(_Section):
+    """A whole sweep."""
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        description="it begins the sweep folder's name: letters, digits, dots and dashes",
+    )
+    search: str = Field(min_length=1, description="a search's YAML file, seen from the sweep's file or from here")
+    overrides: tuple[str, ...] = Field((), description="key=value, for all trials")
+    grid: dict[str, tuple[Any, ...]] = Field({}, description="the values of each key; all combinations are tried")
+    random: dict[str, Distribution] = Field({}, description="the distribution of each key")
+    samples: int | None = Field(
+        None, gt=0, le=10_000, description="how often all random keys are drawn; each is combined with the whole grid"
+    )
+    sweep_seed: int = Field(0, ge=0, description="of what is drawn")
+    stop: AshaConfig | None = Field(None, description="when a weak trial is stopped; null: never")
+    concurrent: int | None = Field(None, gt=0, le=10_000, description="trials at a time; null: one for each core")
+    gpus_per_trial: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="GPUs, or a part of one, for evaluator.device=cuda"
+    )
+    store: str | None = Field(
+        None, min_length=1, description="file or SQLAlchemy URL of all results; null: results.sqlite in the folder"
+    )
+    cluster: ClusterConfig = ClusterConfig()
+
+    @property
+    def draws(self) -> int:
+        """How many draws there are of the random keys; one where there are none."""
+        return (self.samples or SAMPLES) if self.random else 1
+
+    def to_yaml(self) -> str:
+        """Return every value, defaults too, as YAML."""
+        content = self.model_dump(mode="json")
+        content["random"] = {
+            key: {name: value for name, value in spread.items() if value is not None}
+            for key, spread in content["random"].items()
+        }
+        text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+        return text
+
+
+def load_sweep(path: Path) -> SweepConfig:
+    """Read the configuration of a sweep.
+
+    Args:
+        path: a YAML file.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown key, or a value that does not fit.
+    """
+    content = read_yaml(path)
+    # The inner sections come first: what is wrong in them is then said of their own keys.
+    _check_grid(path, content)
+    for key, spread in _mapping(path, content, "random").items():
+        _validate(Distribution, spread, f"{path}: random.{key}")
+    if content.get("stop") is not None:
+        _validate(AshaConfig, content["stop"], f"{path}: stop")
+    sweep = _validate(SweepConfig, content, str(path))
+    _check_whole(path, sweep)
+    return sweep
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _validate(model: type[_Model], value: object, where: str) -> _Model:
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where} is {value!r}; it is a section with the keys {', '.join(model.model_fields)}.")
+    try:
+        return model.model_validate(value)
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{where}: {'; '.join(explain(error, model, {}))}") from error
+
+
+def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:
+    section = content.get(name, {})
+    if not isinstance(section, dict):
+        raise ConfigError(f"{path}: {name} is {section!r}; give a mapping of keys, such as training.epochs, to values.")
+    for key in section:
+        if not isinstance(key, str):
+            raise ConfigError(f"{path}: {name} has the key {key!r}, which is no word, such as training.epochs.")
+        for own, instead in OWN_KEYS.items():
+            if key == own or key.startswith(f"{own}."):
+                raise ConfigError(f"{path}: {name}.{key} is the sweep's own business; for it there is {instead}.")
+    return section
+
+
+def _check_grid(path: Path, content: JsonDict) -> None:
+    for key, values in _mapping(path, content, "grid").items():
+        if not isinstance(values, list):
+            raise ConfigError(f"{path}: grid.{key} is {values!r}; give a list in brackets, such as [{values}].")
+        if not values:
+            raise ConfigError(f"{path}: grid.{key} is empty; give at least one value, or leave it out.")
+        _check_plain(path, f"grid.{key}", values)
+    for key, spread in _mapping(path, content, "random").items():
+        if isinstance(spread, dict) and isinstance(spread.get("choice"), list):
+            _check_plain(path, f"random.{key}.choice", spread["choice"])
+
+
+def _check_plain(path: Path, name: str, values: list[Any]) -> None:
+    """Check that values are JSON's, and no two the same: a trial would be run twice."""
+    try:
+        texts = [json.dumps(value, allow_nan=False, sort_keys=True) for value in values]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{path}: {name} is {values!r}; give numbers, words, lists or mappings ({error}).") from error
+    twice = [text for place, text in enumerate(texts) if text in texts[:place]]
+    if twice:
+        raise ConfigError(f"{path}: {name} has {twice[0]} twice; leave one out.")
+
+
+def _check_whole(path: Path, sweep: SweepConfig) -> None:
+    """Refuse a sweep over nothing, and keys that are given twice."""
+    if not sweep.grid and not sweep.random:
+        raise ConfigError(
+            f"{path}: grid and random are both empty, so there is nothing to sweep; give for instance "
+            "grid: {seed: [0, 1, 2]}."
+        )
+    if sweep.samples is not None and not sweep.random:
+        raise ConfigError(
+            f"{path}: samples is {sweep.samples}, but random is empty; leave samples out, or fill random."
+        )
+    given = [*sweep.grid, *sweep.random, *(override.partition("=")[0] for override in sweep.overrides)]
+    for key in dict.fromkeys(given):
+        inside = [other for other in given if other.startswith(f"{key}.") and not _names_a_kind(key)]
+        if given.count(key) > 1 or inside:
+            other = inside[0] if inside else key
+            raise ConfigError(f"{path}: {key} and {other} are both given, in overrides, grid or random; keep one.")
+
+
+def _names_a_kind(key: str) -> bool:
+    """Say whether a key chooses among sections, whose own keys may be given beside it."""
+    return key in {"agent", "evaluator"}
+
+
+def find_search(sweep: SweepConfig, folder: Path) -> Path:
+    """Return the path of a sweep's search.
+
+    Args:
+        sweep: the sweep.
+        folder: where its file is.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    candidates = [folder / sweep.search, Path(sweep.search)]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    near = [p.name for c in candidates if c.parent.is_dir() for p in c.parent.glob("*.yaml")]
+    raise ConfigError(
+        f"search is {sweep.search!r}, and there is neither {candidates[0]} nor {candidates[1]}"
+        f"{did_you_mean(Path(sweep.search).name, near)}."
+    )

@@ -1,0 +1,192 @@
+"""Running a sweep: Ray Tune hands out the trials that are left, each a process of its own."""
+
+import logging
+import os
+import shlex
+import shutil
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from aen.errors import AenError, ConfigError
+from aen.results.store import ResultStore
+from aen_agents.config import SearchConfig
+from aen_agents.evaluators.cluster import ClusterError, Room, connect, disconnect, room
+from aen_agents.sweep.config import SweepConfig
+from aen_agents.sweep.folder import Report, SweepFolder
+from aen_agents.sweep.plan import Trial, most_children
+
+# Tune's own ways that ours stand in for: Ctrl-C, logs of every report, a folder that a trial is moved to. And a trial
+# that fails may end without any report.
+_TUNE = {
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def check_trials(trials: Sequence[Trial]) -> None:
+    """Check what each search checks at its start, once for all trials that agree in it: its data, space and child.
+
+    Raises:
+        ConfigError: a trial cannot work; the message says which.
+    """
+    from aen_agents.search import Search
+
+    seen: set[str] = set()
+    for trial in trials:
+        parts: Any = {"data", "alphabet", "generators", "child", "space", "agent"}
+        key = trial.config.model_dump_json(include=parts)
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            Search(trial.config, lambda _: None)
+        except AenError as error:
+            raise ConfigError(f"trial {trial.number} ({trial.label}): {error}") from error
+
+
+def run_sweep(folder: SweepFolder, console: Console) -> None:
+    """Run all trials that have not ended yet; those that failed are tried again.
+
+    A KeyboardInterrupt passes on; what was done is kept, and this goes on with it.
+
+    Args:
+        folder: of the sweep, made or opened.
+        console: is shown how it goes.
+
+    Raises:
+        ClusterError: nobody answers at the cluster's address, or it has no room for a trial.
+        StoreError: the store cannot be used.
+    """
+    sweep, trials = folder.load()
+    left = [trial for trial in trials if folder.files(trial).status() in ("unfinished", "failed")]
+    if not left:
+        return
+    ResultStore(folder.store(sweep)).close()  # it is there before many want to make it
+    with _quiet(), _scratch(folder.scratch):
+        ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
+        try:
+            _tune(folder, sweep, trials, left, console)
+        except AenError:
+            raise
+        except Exception as error:  # a cluster that goes away: Ray has many errors for it
+            said = " ".join(str(error).split())[-500:]
+            raise ClusterError(
+                f"Ray gave the sweep up ({type(error).__name__}: {said}). What was done is kept. To go on: aen sweep "
+                f"--restore {shlex.quote(str(folder.path))}"
+            ) from error
+        finally:
+            if ours:
+                disconnect()
+
+
+def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: list[Trial], console: Console) -> None:
+    from ray import tune
+
+    from aen_agents.sweep.asha import GentleASHA
+    from aen_agents.sweep.trial import run_trial
+    from aen_agents.sweep.watch import Watch
+
+    cpus, concurrent = share(sweep, left, room())
+    scheduler = None
+    if sweep.stop is not None:
+
+        def stop(number: int, report: Report) -> None:
+            folder.files(trials[number]).stop(report)
+
+        scheduler = GentleASHA(sweep.stop, most_children(trials), stop)
+        for trial in trials:
+            scheduler.remember(trial.number, folder.files(trial).reports())
+    with Watch(console, folder, trials, done=len(trials) - len(left)) as watch:
+        tune.Tuner(
+            tune.with_resources(run_trial, {"cpu": cpus, "gpu": sweep.gpus_per_trial}),
+            param_space={
+                "number": tune.grid_search([trial.number for trial in left]),
+                "sweep": str(folder.path.resolve()),
+                "cwd": str(Path.cwd()),
+            },
+            tune_config=tune.TuneConfig(scheduler=scheduler, max_concurrent_trials=concurrent),
+            run_config=tune.RunConfig(
+                name="tune", storage_path=str(folder.scratch.resolve()), verbose=0, callbacks=[watch]
+            ),
+        ).fit()
+
+
+def share(sweep: SweepConfig, trials: Sequence[Trial], has: Room) -> tuple[float, int]:
+    """Return the cores that Ray sets aside for each trial, and how many trials there are at a time.
+
+    Args:
+        sweep: says how many the user wants at a time, if anything.
+        trials: those that are to be run.
+        has: what the cluster has.
+
+    Raises:
+        ClusterError: there is no room for one.
+    """
+    threads = max(_threads(trial.config) for trial in trials)
+    fit = has.workers(threads, sweep.gpus_per_trial)
+    if fit == 0:
+        asked = f"{threads} cores" + (f" and {sweep.gpus_per_trial:g} GPUs" if sweep.gpus_per_trial else "")
+        raise ClusterError(
+            f"a trial needs {asked} (evaluator.threads, gpus_per_trial), and no machine has them; the cluster has "
+            f"{has}."
+        )
+    if sweep.concurrent is None or sweep.concurrent <= fit:
+        return threads, min(sweep.concurrent or fit, len(trials))
+    if sweep.gpus_per_trial and has.workers(1e-3, sweep.gpus_per_trial) < sweep.concurrent:
+        raise ClusterError(
+            f"concurrent is {sweep.concurrent} and gpus_per_trial {sweep.gpus_per_trial:g}; the cluster has {has}. Ask "
+            "for fewer trials at a time, or a smaller part of a GPU."
+        )
+    # More than there are cores: the user wants it so. Ray takes parts of a core below one.
+    cpus = 1.0
+    while has.workers(cpus, sweep.gpus_per_trial) < sweep.concurrent:
+        cpus /= 2
+    return cpus, min(sweep.concurrent, len(trials))
+
+
+def _threads(config: SearchConfig) -> int:
+    return config.evaluator.threads
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Ray's and Tune's own talk off the console inside the block, and what they ask of the environment in it."""
+    before = {name: os.environ.get(name) for name in _TUNE}
+    loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.train", "ray.data")]
+    levels = [logger.level for logger in loggers]
+    os.environ.update(_TUNE)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for logger in loggers:
+                logger.setLevel(logging.CRITICAL)
+            yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[None]:
+    """Give Tune a folder for its own files, which nobody needs afterwards."""
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

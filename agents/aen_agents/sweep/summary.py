@@ -1,0 +1,133 @@
+"""What a sweep came to: a row for each combination without its seed, ranked on validation; one look at test figures."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+
+from aen._typing import JsonDict
+from aen.stats import estimate_accuracy
+from aen_agents.run_folder import write_atomically
+from aen_agents.sweep.folder import SweepFolder, TrialFiles
+from aen_agents.sweep.plan import Trial, label_of
+
+SUMMARY_VERSION = 1
+AS_IT_IS = "the search as it is"  # the combination of a sweep over seeds alone
+STATUSES = ("complete", "stopped", "failed", "unfinished")
+
+
+def summarise(folder: SweepFolder) -> JsonDict:
+    """Return the summary of a sweep, finished or not, and write it to its folder."""
+    sweep, trials = folder.load()
+    rows = [_trial_row(folder, trial) for trial in trials]
+    seeds: dict[str, list[Trial]] = {}
+    for trial in trials:
+        seeds.setdefault(json.dumps(trial.combination, sort_keys=True), []).append(trial)
+    combinations = _rank([_combination(group, [rows[trial.number] for trial in group]) for group in seeds.values()])
+    counts = {status: sum(row["status"] == status for row in rows) for status in STATUSES}
+    summary: JsonDict = {
+        "version": SUMMARY_VERSION,
+        "name": sweep.name,
+        "status": "interrupted" if counts["unfinished"] else "complete",
+        "search": sweep.search,
+        "counts": counts,
+        "children_trained": sum(row["children_trained"] for row in rows),
+        "combinations": combinations,
+        "trials": rows,
+    }
+    if not counts["unfinished"] and combinations[0]["rank"] is not None:
+        summary["best"] = _best(folder, trials, combinations[0])
+    write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")
+    return summary
+
+
+def _trial_row(folder: SweepFolder, trial: Trial) -> JsonDict:
+    """Return what is said of a trial. No test figure is: only the best combination's are looked at."""
+    files = folder.files(trial)
+    status, reports = files.status(), files.reports()
+    row: JsonDict = {
+        "number": trial.number,
+        "folder": str(files.path.relative_to(folder.path)),
+        "values": dict(trial.values),
+        "seed": trial.config.seed,
+        "status": status,
+        "children_visited": max((report.children for report in reports), default=0),
+        "best_validation_accuracy": max((report.best_validation_accuracy for report in reports), default=None),
+    } | _effort(files)
+    if status == "failed":
+        row["message"] = files.failure()
+    summary = files.summary()
+    if summary is not None:
+        winner = summary["winner"]
+        row["winner"] = {name: winner[name] for name in ("decomposition", "group", "class_key", "parameters")}
+        row["validation_accuracy"] = winner["validation_accuracy_mean"]
+    return row
+
+
+def _effort(files: TrialFiles) -> JsonDict:
+    """Return what the trial's search says of its effort, complete or not."""
+    try:
+        summary = json.loads(files.run.summary_file.read_text(encoding="utf-8"))
+        return {"children_trained": int(summary["children_trained"]), "seconds": float(summary["seconds"]["total"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"children_trained": 0, "seconds": 0.0}
+
+
+def _combination(trials: Sequence[Trial], rows: Sequence[JsonDict]) -> JsonDict:
+    """Return the row of trials that differ in their seeds alone."""
+    complete = [row for row in rows if row["status"] == "complete"]
+    values = trials[0].combination
+    return {
+        "rank": None,
+        "label": label_of(values) or AS_IT_IS,
+        "values": values,
+        "trials": [row["number"] for row in rows],
+        "seeds": [row["seed"] for row in complete],
+        "counts": {status: sum(row["status"] == status for row in rows) for status in STATUSES},
+        **_accuracy([row["validation_accuracy"] for row in complete], "validation"),
+        "winners": dict(Counter(row["winner"]["group"] for row in complete).most_common()),
+        "children_trained": sum(row["children_trained"] for row in rows),
+        "seconds": sum(row["seconds"] for row in rows),
+    }
+
+
+def _accuracy(values: Sequence[float], what: str) -> JsonDict:
+    """Return mean and interval over seeds; one seed gives no interval, none gives nothing."""
+    found = estimate_accuracy(values) if values else None
+    return {
+        f"{what}_accuracies": list(values),
+        f"{what}_accuracy_mean": found.mean if found is not None else None,
+        f"{what}_accuracy_interval": list(found.interval) if found is not None and len(values) > 1 else None,
+    }
+
+
+def _rank(rows: list[JsonDict]) -> list[JsonDict]:
+    """Return the rows, best first.
+
+    Where a seed was stopped or failed, the mean is that of the others, which flatters: such a row comes after all that
+    are whole.
+    """
+
+    def place(row: JsonDict) -> tuple[bool, bool, float]:
+        mean = row["validation_accuracy_mean"]
+        return mean is None, row["counts"]["complete"] < len(row["trials"]), -(mean or 0.0)
+
+    rows = sorted(rows, key=place)
+    return [
+        row | {"rank": rank if row["validation_accuracy_mean"] is not None else None}
+        for rank, row in enumerate(rows, start=1)
+    ]
+
+
+def _best(folder: SweepFolder, trials: Sequence[Trial], row: JsonDict) -> JsonDict:
+    """Return what is said of the best combination, which validation chose: its searches' looks at test, too."""
+    accuracies, winners = [], []
+    for number in row["trials"]:
+        summary = folder.files(trials[number]).summary()
+        if summary is not None:
+            winner = summary["winner"]
+            accuracies.append(winner["test_accuracy_mean"])
+            winners.append({"seed": summary["seed"]} | {name: winner[name] for name in ("decomposition", "group")})
+    return {name: row[name] for name in ("label", "values", "seeds")} | {
+        "winners": winners,
+        **_accuracy(accuracies, "test"),
+    }

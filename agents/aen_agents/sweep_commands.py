@@ -1,0 +1,94 @@
+"""`aen sweep`: many searches over seeds, agents and any config key."""
+
+import argparse
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO, cast
+
+from aen.errors import AenError, ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aen_agents.sweep.folder import SweepFolder
+
+EXIT_SOME_FAILED = 1
+
+
+def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `aen sweep` to the command line."""
+    sweep = commands.add_parser(
+        "sweep",
+        help="run many searches: over seeds, agents, any config key",
+        description="Run the searches that a sweep's config describes, or go on with those of an earlier sweep.",
+    )
+    sweep.add_argument("config", type=Path, nargs="?", help="a YAML file, such as configs/sweeps/digits_seeds.yaml")
+    sweep.add_argument("--out", type=Path, metavar="SWEEP", help="the folder (default: runs/<name>-<time>-<id>)")
+    sweep.add_argument("--restore", type=Path, metavar="SWEEP", help="go on with the sweep in this folder")
+    sweep.set_defaults(run=_sweep)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from aen_agents.progress import UnfailingStream
+
+    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    # What stops services and batch jobs ends a sweep like Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = _folder(options, console)
+
+    from aen_agents.sweep.report import build_sweep_report
+    from aen_agents.sweep.run import run_sweep
+    from aen_agents.sweep.summary import summarise
+    from aen_agents.sweep.table import failed, print_table
+
+    with folder.locked():
+        try:
+            run_sweep(folder, console)
+        except (KeyboardInterrupt, AenError) as error:
+            build_sweep_report(folder, summarise(folder))
+            if isinstance(error, KeyboardInterrupt):
+                console.print(
+                    "interrupted; what was done is kept. To go on: aen sweep --restore "
+                    f"{shlex.quote(str(folder.path))}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+            raise
+        summary = summarise(folder)
+        build_sweep_report(folder, summary)
+    print_table(console, summary, folder)
+    return EXIT_SOME_FAILED if failed(summary) else 0
+
+
+def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
+    """Return the folder that the command names, made or found; everything is validated before it is made."""
+    from aen_agents.sweep.config import find_search, load_sweep
+    from aen_agents.sweep.folder import SweepFolder
+    from aen_agents.sweep.plan import make_trials
+
+    if options.restore is not None:
+        if options.config is not None or options.out is not None:
+            raise ConfigError("--restore goes on with a sweep as it was; give neither a config nor --out with it.")
+        folder = SweepFolder.open(options.restore)
+        _, trials = folder.load()
+    elif options.config is None:
+        raise ConfigError(
+            "there is no config; give a YAML file, such as configs/sweeps/digits_seeds.yaml, or --restore."
+        )
+    else:
+        sweep = load_sweep(options.config)
+        trials = make_trials(sweep, find_search(sweep, options.config.parent))
+
+        from aen_agents.sweep.run import check_trials
+
+        console.print(f"aen: checking {len(trials)} trials for {sweep.name!r}", highlight=False)
+        check_trials(trials)
+        folder = SweepFolder.create(sweep, trials, options.out)
+    done = sum(folder.files(trial).status() in {"complete", "stopped"} for trial in trials)
+    said = f", {done} of them ended before" if done else ""
+    console.print(f"{folder.path}: {len(trials)} trials{said}", highlight=False, soft_wrap=True)
+    return folder

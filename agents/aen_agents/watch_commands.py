@@ -1,0 +1,95 @@
+"""`aen status RUN` and `aen list [FOLDER]`: searches, seen from another terminal."""
+
+import argparse
+import json
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_FOLDER = Path("runs")
+FOLLOW_SECONDS = 1.0
+PIPE_WIDTH = 200  # a file or another program has no width of its own
+
+
+def add_watch_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `aen status` and `aen list` to the command line."""
+    status = commands.add_parser(
+        "status", help="say what a search is at", description="Say what a search is at, from another terminal."
+    )
+    status.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
+    status.add_argument("--json", action="store_true", help="as JSON; with --follow a line for each look")
+    status.add_argument("--follow", action="store_true", help="look again until the run ends; Ctrl-C leaves")
+    status.set_defaults(run=_status)
+
+    listing = commands.add_parser("list", help="list the runs in a folder, the newest first")
+    listing.add_argument(
+        "folder", type=Path, nargs="?", metavar="FOLDER", help=f"where runs are (default: {DEFAULT_FOLDER})"
+    )
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(run=_list)
+
+
+def _status(options: argparse.Namespace) -> int:
+    from aen_agents.watching import view_run, view_table
+
+    view = view_run(options.run_folder)
+    if options.follow:
+        try:
+            _follow(options.run_folder, as_json=options.json)
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+    elif options.json:
+        sys.stdout.write(f"{json.dumps(view.to_json(), indent=2)}\n")
+    else:
+        _console().print(view_table(view))
+    return 0
+
+
+def _follow(path: Path, *, as_json: bool) -> None:
+    """Look at a run until it ends: a table that changes in a terminal, else a line when there is news."""
+    from rich.live import Live
+
+    from aen_agents.watching import view_line, view_run, view_table
+
+    console = _console()
+    live = Live(console=console, auto_refresh=False) if console.is_terminal and not as_json else None
+    said = ""
+    with live or nullcontext():
+        while True:
+            view = view_run(path)
+            if live is not None:
+                live.update(view_table(view), refresh=True)
+            elif as_json:
+                sys.stdout.write(f"{json.dumps(view.to_json())}\n")
+            elif (line := view_line(view)) != said:
+                said = line
+                sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+            if not view.going:
+                break
+            time.sleep(FOLLOW_SECONDS)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from aen_agents.watching import find_runs, runs_table
+
+    folder = options.folder or DEFAULT_FOLDER
+    views = find_runs(folder) if options.folder is not None or folder.is_dir() else []
+    if options.json:
+        sys.stdout.write(f"{json.dumps([view.to_json() for view in views], indent=2)}\n")
+    elif views:
+        _console().print(runs_table(views, folder))
+    else:
+        sys.stdout.write(f"no runs in {folder}; `aen search CONFIG` starts one\n")
+    return 0
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)

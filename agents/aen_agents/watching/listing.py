@@ -1,0 +1,51 @@
+"""The runs below a folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from aen.errors import AenError, RunFolderError
+from aen_agents.watching.status import STATUS_FILE
+from aen_agents.watching.views import RunView, view_run
+
+_DEPTH = 4
+_SIGNS = ("run.json", "weights", STATUS_FILE, "summary.json", "results.sqlite")
+
+
+def find_runs(folder: Path) -> list[RunView]:
+    """Return the runs in a folder and in the folders below it, a few levels deep, the newest first.
+
+    Folders that are no run folders are looked into, but else ignored; a damaged run is listed as such.
+
+    Raises:
+        RunFolderError: there is no such folder, or it cannot be read.
+    """
+    if not folder.is_dir():
+        raise RunFolderError(f"there is no folder {folder}; give the folder that your runs are in.")
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise RunFolderError(f"folder {folder} cannot be read: {error.strerror}.") from error
+    return sorted((_view(path) for path in _run_folders(folder, _DEPTH)), key=lambda view: view.age)
+
+
+def _view(path: Path) -> RunView:
+    try:
+        return view_run(path, thorough=False)
+    except (AenError, OSError, ValueError, KeyError, TypeError) as error:
+        return RunView(path, "damaged", message=str(error), name=path.name)
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            found = {entry.name: entry for entry in entries}
+        if "config.yaml" in found and any(sign in found for sign in _SIGNS):
+            yield folder
+            return
+        below = [Path(entry.path) for entry in found.values() if entry.is_dir()]
+    except OSError:  # gone meanwhile, or not ours to read
+        return
+    if depth:
+        for path in below:
+            yield from _run_folders(path, depth - 1)

@@ -1,0 +1,130 @@
+"""Runs on the console."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from aen_agents.watching.status import Best
+from aen_agents.watching.views import RunView
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_COLOURS = {"running": "green", "complete": "bold", "failed": "red", "stopped": "red", "damaged": "red"}
+_DOINGS = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
+
+
+def view_table(view: RunView) -> Table:
+    """Return a table of all that is known of a run."""
+    table = Table(title=Text(str(view.path)), title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column("what", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    for what, value in _rows(view):
+        table.add_row(what, Text(value, style=_COLOURS.get(view.state, "") if what == "state" else ""))
+    return table
+
+
+def view_line(view: RunView) -> str:
+    """Return a run in one line, for logs."""
+    parts: list[str] = [view.state]
+    if view.stage is not None:
+        parts.append(f"{_DOINGS.get(view.stage.name, view.stage.name)} {view.stage.done}/{view.stage.total}")
+    if view.best is not None:
+        parts.append(f"best {view.best.accuracy:.1%} {_group(view.best)}")
+    if view.state == "running" and view.workers is not None:
+        parts.append(f"{view.workers} workers")
+    if view.children is not None and view.children.failed:
+        parts.append(f"{view.children.failed} failed")
+    return "  ".join(parts)
+
+
+def runs_table(views: Sequence[RunView], folder: Path) -> Table:
+    """Return a table of runs."""
+    table = Table(title=Text(f"runs in {folder}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold", min_width=8)
+    table.add_column("agent", no_wrap=True)
+    table.add_column("data", overflow="fold", min_width=8)
+    table.add_column("state", no_wrap=True)
+    for heading in ("children", "best"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("winner", overflow="fold")
+    table.add_column("age", justify="right", no_wrap=True)
+    for view in views:
+        name = str(view.path.relative_to(folder)) if view.path != folder else view.path.name
+        table.add_row(
+            *(Text(cell) for cell in (name, view.agent, view.data)),
+            Text(view.state, style=_COLOURS.get(view.state, "")),
+            "" if view.children is None else f"{view.children.done:,}",
+            "" if view.best is None else f"{view.best.accuracy:.1%}",
+            Text("" if view.winner is None else f"{_group(view.winner)} {view.winner.accuracy:.1%}"),
+            duration(view.age, units=1),
+        )
+    return table
+
+
+def duration(seconds: float, units: int = 2) -> str:
+    """Return a time in its largest unit or its two largest."""
+    whole = max(round(seconds), 0)
+    for unit, name, smaller, its_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if whole >= unit:
+            rest = f" {whole % unit // smaller} {its_name}" if units > 1 else ""
+            return f"{whole // unit} {name}{rest}"
+    return f"{whole} s"
+
+
+def _rows(view: RunView) -> Iterator[tuple[str, str]]:
+    where = f", process {view.process}" if view.process and view.state == "running" else ""
+    heard = f", last heard of {duration(view.age)} ago"
+    yield "state", f"{view.state}{where}{heard}"
+    for remark in view.remarks:
+        yield "note", remark
+    if view.message and view.message not in " ".join(view.remarks):
+        yield "why", view.message
+    yield "search", f"{view.name}, agent {view.agent}, data {view.data}"
+    if view.stage is not None:
+        stage = view.stage
+        doing = _DOINGS.get(stage.name, stage.name)
+        left = f", about {duration(stage.seconds_left)} left" if stage.seconds_left and view.state == "running" else ""
+        yield "stage", f"{doing}: {stage.done:,} of at most {stage.total:,} {stage.unit}{left}"
+    elif view.state == "running":
+        yield "stage", "starting"
+    if view.best is not None:
+        yield "best", f"{view.best.accuracy:.1%} on validation: {_network(view.best)}"
+    if view.winner is not None:
+        yield "winner", f"{view.winner.accuracy:.1%} on validation: {_network(view.winner)}"
+    yield from _counts(view)
+    if view.workers is not None and view.state == "running":
+        yield "workers", f"{view.workers:,} alive"
+    if view.seconds is not None:
+        yield "elapsed", duration(view.seconds)
+
+
+def _counts(view: RunView) -> Iterator[tuple[str, str]]:
+    if view.children is not None:
+        counts = view.children
+        now = f"{counts.running:,} running, {counts.waiting:,} waiting, " if view.state == "running" else ""
+        yield "children", f"{counts.done:,} done, {now}{counts.trained:,} trained, {counts.failed:,} failed"
+    if view.rate is not None and view.rate.overall:  # none before the first child
+        minute = f"{_per(view.rate.last_minute)} over the last minute, " if view.rate.last_minute is not None else ""
+        yield "rate", f"{minute}{_per(view.rate.overall)} overall"
+
+
+def _per(rate: float) -> str:
+    if rate >= 1:
+        return f"{rate:,.1f}/s"
+    return f"{rate * _MINUTE:.1f}/min" if rate * _MINUTE >= 1 else f"{rate * _HOUR:.1f}/h"
+
+
+def _group(best: Best) -> str:
+    return best.group or best.factors
+
+
+def _network(best: Best) -> str:
+    if best.group and best.factors and best.group != best.factors:
+        return f"{best.group} ({best.factors})"
+    return best.group or best.factors or "met before this process began"

@@ -1,0 +1,178 @@
+"""Tally: what the events of a search come to."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from aen.evaluators import Activity
+from aen_agents.events import Event, Retrained, SliceTrained, StageStarted, Trained, Visited
+from aen_agents.watching.status import Best, Children, Rate, Stage, Status
+
+STAGES = ("explore", "select", "compare", "test")
+_MINUTE = 60.0
+_WINDOWS = (_MINUTE, 10 * _MINUTE)
+_ENOUGH = 10  # children in a window, that its rate says something
+
+
+class Speed:
+    """How fast a count grows.
+
+    Args:
+        now: when the count began, by a clock of its caller.
+        count: what it was then.
+    """
+
+    def __init__(self, now: float, count: int) -> None:
+        self._first = (now, count)
+        self._samples: deque[tuple[float, int]] = deque([self._first])
+
+    def note(self, now: float, count: int) -> None:
+        """Note what the count is now; about once a second."""
+        self._samples.append((now, count))
+        while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOWS[-1]:
+            self._samples.popleft()
+
+    def over(self, seconds: float | None = None) -> float | None:
+        """Return the growth per second over the last `seconds`, or over all; None: not known yet."""
+        now, count = self._samples[-1]
+        oldest = self._first
+        if seconds is not None:
+            before = [sample for sample in self._samples if sample[0] <= now - seconds]
+            oldest = before[-1] if before else self._samples[0]
+        elapsed = now - oldest[0]
+        return (count - oldest[1]) / elapsed if elapsed > 0 else None
+
+    def present(self) -> float | None:
+        """Return the rate over the shortest time in which enough happened; children may take an hour each."""
+        now, _ = self._samples[-1]
+        for seconds in _WINDOWS:
+            rate = self.over(seconds)
+            if rate is not None and rate * min(seconds, now - self._first[0]) >= _ENOUGH:
+                return rate
+        return self.over()
+
+
+class Tally:
+    """Counts what events tell; a listener that may be called from several threads.
+
+    Args:
+        earlier: the status that an earlier process of the same run left.
+        clock: in seconds.
+    """
+
+    def __init__(self, earlier: Status | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begun = clock()
+        self._lock = threading.Lock()
+        self._seconds_before = earlier.seconds if earlier else 0.0
+        self._trained_before = earlier.children.trained if earlier else 0
+        self._failed_before = earlier.children.failed if earlier else 0
+        self._activity: Activity | None = None
+        self._trained = Speed(self._begun, 0)
+        self._stage: StageStarted | None = None
+        self._done = 0
+        self._stage_begun = self._begun
+        self._stage_speed: Speed | None = None
+        self.stages: dict[str, int] = dict(earlier.stages) if earlier else {}
+        self.best: Best | None = earlier.best if earlier else None
+        self.accuracy: float | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Count an event."""
+        with self._lock:
+            if isinstance(event, StageStarted):
+                self._start(event)
+            elif isinstance(event, Visited):
+                self._saw(event.accuracy, event.group, event.factors)
+                if self.best is None or event.best > self.best.accuracy:  # met before this process, or of no result
+                    self.best = Best(accuracy=event.best, group=None, factors="")
+                self._go_to(event.visits)
+            elif isinstance(event, Trained | SliceTrained):
+                self._saw(event.accuracy, None, event.factors)
+                self._go_to(self._done + 1)
+            elif isinstance(event, Retrained):
+                self._go_to(self._done + 1)
+
+    def note(self, activity: Activity | None) -> None:
+        """Note what the evaluator is at; to be called about once a second."""
+        with self._lock:
+            now = self._clock()
+            if activity is not None:
+                self._activity = activity
+                self._trained.note(now, activity.trained)
+            if self._stage_speed is not None:
+                self._stage_speed.note(now, self._done)
+
+    def over(self) -> None:
+        """Note that the evaluator is closed."""
+        with self._lock:
+            known = self._activity
+            if known is not None:
+                self._activity = Activity(0, 0, 0, known.trained, known.failed)
+
+    @property
+    def workers(self) -> int | None:
+        """How many are alive."""
+        return None if self._activity is None else self._activity.workers
+
+    @property
+    def seconds(self) -> float:
+        """What the run took so far, all its processes together."""
+        return self._seconds_before + self._clock() - self._begun
+
+    def stage(self) -> Stage | None:
+        """Return how far the present stage is."""
+        with self._lock:
+            if self._stage is None or self._stage_speed is None:
+                return None
+            rate = self._stage_speed.present()
+            left = max(self._stage.total - self._done, 0)
+            return Stage(
+                name=self._stage.name,
+                done=self._done,
+                total=self._stage.total,
+                unit=self._stage.unit,
+                seconds_left=0.0 if not left else left / rate if rate else None,
+            )
+
+    def children(self) -> Children:
+        """Return how many children are at what."""
+        with self._lock:
+            known = self._activity or Activity(0, 0, 0, 0, 0)
+            return Children(
+                done=sum(self.stages.values()),
+                running=known.running,
+                waiting=known.waiting,
+                trained=self._trained_before + known.trained,
+                failed=self._failed_before + known.failed,
+            )
+
+    def rate(self) -> Rate:
+        """Return how many children are trained per second."""
+        with self._lock:
+            return Rate(last_minute=self._trained.over(_MINUTE), overall=self._trained.over())
+
+    def _start(self, event: StageStarted) -> None:
+        # A run that goes on comes to some stages again: they and those after them are counted anew.
+        after = STAGES[STAGES.index(event.name) :] if event.name in STAGES else (event.name,)
+        self.stages = {name: done for name, done in self.stages.items() if name not in after} | {event.name: 0}
+        self._stage, self._done = event, 0
+        self._stage_begun, self._stage_speed = self._clock(), None
+        self.accuracy = None
+
+    def _go_to(self, done: int) -> None:
+        if self._stage is None:
+            return
+        if self._stage_speed is None:
+            # An agent that goes on begins at what it had done: only what comes from now on says how fast it is.
+            self._stage_speed = Speed(self._stage_begun, max(done, 1) - 1)
+            self._stage_speed.note(self._clock(), done)
+        self._done = done
+        self.stages[self._stage.name] = done
+
+    def _saw(self, accuracy: float, group: str | None, factors: str) -> None:
+        self.accuracy = accuracy
+        best = self.best
+        if best is None or accuracy > best.accuracy or (accuracy == best.accuracy and not best.factors):
+            self.best = Best(accuracy=accuracy, group=group, factors=factors)

@@ -1,0 +1,116 @@
+"""A full disk and servers that are not there: caused for real, told with a remedy, and nothing is lost."""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from aen.errors import StoreError
+from aen.results.database import _patient
+from aen.results.store import ResultStore
+
+HAS_PSYCOPG = importlib.util.find_spec("psycopg") is not None
+NO_PSYCOPG2 = importlib.util.find_spec("psycopg2") is None
+FULL = "cannot be written .*make room on its disk and start again; what was stored before is kept"
+
+WORKER = Path(__file__).parent / "store_worker.py"
+
+
+def limit(store, pages):
+    """Let the file of a store have so many pages and no more; None: as many as it likes."""
+    sa.event.listen(store._engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count={pages or 2**30}"))
+    store._engine.dispose()
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["many at once", "one by one"])
+def test_a_full_disk_is_said_and_costs_nothing_that_was_stored(open_store, spec, invent, at_once):
+    store = open_store()
+    results = [(invent(spec.with_seed(seed)), spec.with_seed(seed)) for seed in range(150)]
+    keys = [evaluation.key for evaluation, _ in results]
+    store.commit_many(results[:3])
+    store.claim_many(keys)
+    limit(store, 30)
+    with pytest.raises(StoreError, match=FULL):
+        deque(map(store.commit_many, [results] if at_once else [[result] for result in results]), maxlen=0)
+    kept = store.count()
+    assert 3 <= kept < len(results)
+    assert at_once == (kept == 3)
+    assert store.get_many(keys) == {e.key: e for e, _ in results[:kept]}
+    limit(store, None)
+    store.commit_many(results)
+    assert store.get_many(keys) == {e.key: e for e, _ in results}
+
+
+def test_a_full_disk_refuses_claims_too(open_store):
+    store = open_store()
+    limit(store, 15)
+    with pytest.raises(StoreError, match=FULL):
+        store.claim_many([f"{number:024d}" for number in range(3000)])
+    assert store.claim("0" * 24).mine
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of processes")
+def test_a_limit_on_the_size_of_files_is_like_a_full_disk(path):
+    command = [sys.executable, "-W", "error", str(WORKER), "fill_a_small_file", str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    said, kept, after = ran.stdout.splitlines()
+    assert "make room on its disk" in said
+    assert (kept, after) == ("1 True", "200")
+    with ResultStore(path, create=False) as again:
+        assert again.count() == 200
+
+
+@pytest.mark.skipif(not NO_PSYCOPG2, reason="psycopg2 is installed")
+def test_a_missing_driver_is_named_and_how_to_install_it():
+    with pytest.raises(StoreError, match=r"psycopg2://aen:\*\*\*@here/x needs psycopg2.*pip install psycopg2-binary"):
+        ResultStore("postgresql+psycopg2://aen:secret@here/x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://aen:secret@host:port/x",
+        "://aen:secret@host/x",
+        "postgresql+psycopg2://aen:se@cret@here/x",
+        "postgresql+psycopg2://here/x?user=aen&password=secret&sslmode=prefer",
+    ],
+)
+def test_no_message_shows_a_password(url):
+    with pytest.raises(StoreError, match=r"\*\*\*") as caught:
+        ResultStore(url)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.skipif(not HAS_PSYCOPG, reason="needs psycopg")
+@pytest.mark.parametrize("listens", [True, False], ids=["silent", "nobody"])
+def test_a_server_that_does_not_answer_is_given_up_in_seconds(listens):
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if listens:
+            server.listen()
+        where = f"postgresql+psycopg://aen:secret@127.0.0.1:{server.getsockname()[1]}/x?connect_timeout=2"
+        started = time.monotonic()
+        with pytest.raises(StoreError, match=r"aen:\*\*\*@.* cannot be reached: .*Check that its server runs"):
+            ResultStore(where)
+        assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("url", "seconds"),
+    [
+        ("postgresql+psycopg://h/x", "10"),
+        ("postgresql://h/x", "10"),
+        ("postgresql+psycopg2://h/x?connect_timeout=3", "3"),
+        ("postgresql+pg8000://h/x", None),
+        ("sqlite:///x", None),
+    ],
+)
+def test_postgresql_is_waited_for_so_long(url, seconds):
+    assert _patient(sa.make_url(url)).query.get("connect_timeout") == seconds
