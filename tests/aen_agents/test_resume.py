@@ -432,7 +432,7 @@ def test_a_run_that_is_killed_again_and_again(run_search: Run, tiny_config: Sear
     folder = RunFolder.create(config, tmp_path / "killed")
     moments = random.Random(0)  # noqa: S311
     kills, trained = 0, {}
-    while kill(folder, after=moments.randint(4, 40), seconds=moments.uniform(0, 0.05)):
+    while kill(folder, after=moments.randint(4, 12), seconds=moments.uniform(0, 0.05)):
         kills += 1
         now = finishing_times(folder)
         assert {key: now.get(key) for key in trained} == trained

@@ -31,6 +31,11 @@ from aen_agents.events import ChildLogged, Listener, Notice, WorkerLogged
 POLL_SECONDS = 1.0
 # So long may a cluster be without any worker that is ready, before the search gives up.
 PATIENCE_SECONDS = 180.0
+# Quick units go together, and calls of them wait at their workers. So long may one that is not so quick after all hold
+# up others; then its worker is ended, and all go again, that one alone.
+HELD_UP_SECONDS = 10.0
+# A worker gets its next call ahead only if its present one has not lasted so long.
+FRESH_SECONDS = 1.0
 # So many workers in a row may fail to start, for each that there should be.
 START_TRIES = 3
 # So many children may fail before any has succeeded.
@@ -70,11 +75,10 @@ class _Call:
     def children(self) -> int:
         return sum(len(unit.specs) for unit in self.units)
 
-    def allowed(self, timeout: float) -> float:
-        """Return how many seconds it may take."""
-        # Several units go together only where they take a fraction of a second: one of them may take its whole time.
-        largest = max(len(unit.specs) for unit in self.units)
-        return timeout * largest * (1 if len(self.units) == 1 else 2)
+    @property
+    def seconds(self) -> float:
+        """For how long it has been trained."""
+        return 0.0 if self.since is None else time.monotonic() - self.since
 
 
 @dataclass(eq=False)
@@ -98,6 +102,12 @@ class _Slot:
     @property
     def name(self) -> str:
         return f"worker-{self.number}.{self.life}"
+
+    def takes(self, held: int) -> bool:
+        """Say whether it is to be given a call while it has so many; ahead only behind what will soon be done."""
+        if self.hello is None or len(self.calls) != held:
+            return False
+        return not self.calls or (self.calls[0].seconds < FRESH_SECONDS and not self.calls[0].units[0].alone)
 
 
 @dataclass(frozen=True)
@@ -308,7 +318,7 @@ class Dispatcher:
             for slot in self._slots:
                 if not self._waiting:
                     return
-                units = self._cut(slot) if slot.hello is not None and len(slot.calls) == held else []
+                units = self._cut(slot) if slot.takes(held) else []
                 if units:
                     self._send(slot, units)
 
@@ -465,12 +475,9 @@ class Dispatcher:
         """See who takes too long, and whether anybody is there at all."""
         now = time.monotonic()
         results: list[tuple[Evaluation, ChildSpec, str]] = []
-        timeout = self.settings.timeout
-        if timeout is not None:
-            for slot in self._slots:
-                call = slot.calls[0] if slot.calls else None
-                if call is not None and call.since is not None and now - call.since > call.allowed(timeout):
-                    results += self._too_slow(slot, call, now - call.since)
+        for slot in self._slots:
+            if slot.calls:
+                results += self._check_call(slot, slot.calls[0])
         self._land(results)
         if any(slot.hello is not None for slot in self._slots) or not self._waiting:
             self._ready_at = now
@@ -480,18 +487,23 @@ class Dispatcher:
                 f"{room().workers(self.settings.cpus, self.settings.gpus)} of {self.settings.workers} workers."
             )
 
-    def _too_slow(self, slot: _Slot, call: _Call, seconds: float) -> list[tuple[Evaluation, ChildSpec, str]]:
-        """End a worker whose call takes too long; it is one child's fault, and who else was there goes again."""
-        slot.calls.remove(call)
+    def _check_call(self, slot: _Slot, call: _Call) -> list[tuple[Evaluation, ChildSpec, str]]:
+        """End a worker that takes too long for a child, or holds up others too long."""
+        timeout, seconds, alone = self.settings.timeout, call.seconds, len(call.units) == 1
+        late = timeout is not None and seconds > timeout * max(len(unit.specs) for unit in call.units)
+        if not late and (seconds <= HELD_UP_SECONDS or (alone and len(slot.calls) == 1)):
+            return []
+        slot.calls.popleft()
         self._spare(slot)
         results: list[tuple[Evaluation, ChildSpec, str]] = []
-        if len(call.units) == 1 and call.units[0].size == 1:
-            said = f"it took longer than evaluator.timeout, {self.settings.timeout:g} s"
+        why = f"a child took longer than {timeout:g} s" if late else f"a child held up others for {seconds:.0f} s"
+        if late and alone and call.units[0].size == 1:
+            said = f"it took longer than evaluator.timeout, {timeout:g} s"
             results = self._give_up(slot, call.units[0], "timeout", seconds, said)
         else:
-            for unit in call.units:
-                self._again(slot, unit, unit.cut(1), "timeout", "")
-        self._replace(slot, f"a child took longer than {self.settings.timeout:g} s")
+            for unit in reversed(call.units):  # each goes to the front
+                self._again(slot, unit, unit.cut(1) if late and alone else [unit.again()], "timeout", why)
+        self._replace(slot, why)
         return results
 
     def _spare(self, slot: _Slot) -> None:
@@ -505,7 +517,6 @@ class Dispatcher:
         said = _said(error)
         call = slot.calls.popleft()
         self._spare(slot)
-        seconds = 0.0 if call.since is None else time.monotonic() - call.since
         results = []
         for unit in reversed(call.units):  # each goes to the front
             if unit.size > 1:  # too little memory is a likely cause
@@ -515,7 +526,7 @@ class Dispatcher:
             elif unit.strikes < self.settings.retries:
                 self._again(slot, unit, [unit.again(strikes=unit.strikes + 1)], "died", said)
             else:
-                results += self._give_up(slot, unit, "died", seconds, said)
+                results += self._give_up(slot, unit, "died", call.seconds, said)
         self._replace(slot, _last_line(said))
         return results
 

@@ -33,11 +33,13 @@ class TestResults:
     """Children trained for real, by two workers that all of these tests share: each takes seconds to import torch."""
 
     @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory):
+    @classmethod
+    def folder(cls, tmp_path_factory):
         return tmp_path_factory.mktemp("weights")
 
     @pytest.fixture(scope="class")
-    def shared(self, cluster, folder):
+    @classmethod
+    def shared(cls, cluster, folder):
         from aen_agents.evaluators.ray import RayEvaluator
 
         assert cluster.is_initialized()
@@ -106,9 +108,20 @@ def test_it_is_an_evaluator_and_results_come_in_the_order_in_which_they_finish(m
     assert isinstance(evaluator, Evaluator)
     evaluator.start()
     until(lambda: evaluator.activity().workers == 3)
-    order = [place for place, _ in stream(evaluator, specs(6))]
-    assert order[-2:] == [1, 0]
-    assert sorted(order) == list(range(6))
+    assert [place for place, _ in stream(evaluator, specs(3))] == [2, 1, 0]
+
+
+def test_one_that_is_slow_does_not_hold_up_those_that_were_given_with_it(make, acting, monkeypatch, told):
+    monkeypatch.setattr("aen_agents.evaluators.dispatcher.HELD_UP_SECONDS", 2.0)
+    trainer = acting({110: ("sleep", 8)})
+    evaluator = make(trainer)
+    evaluate(evaluator, specs(50))  # so quick that many go together from now on
+    order = [place for place, _ in stream(evaluator, specs(60, first=100))]
+    assert order[-1] == 10
+    assert trainer.tried().count(110) == 2
+    finished = [event.key for event in told.children(what="finished")]
+    assert len(finished) == len(set(finished)) == 110
+    assert "held up others" in told.workers(what="lost")[0].detail
 
 
 def test_a_stream_of_many_comes_whole_and_is_in_the_store(make, acting, open_store):
@@ -293,7 +306,8 @@ def fill(store):
     """Let the disk be full, as far as the store's database can tell: it may not grow."""
     import sqlalchemy as sa
 
-    pages = store._engine.connect().exec_driver_sql("pragma page_count").scalar()
+    with store._engine.connect() as connection:
+        pages = connection.exec_driver_sql("pragma page_count").scalar()
     sa.event.listen(
         store._engine, "checkout", lambda raw, *_: raw.execute(f"pragma max_page_count = {pages}").fetchone()
     )
