@@ -163,7 +163,8 @@ def make_dqn(config: DQNConfig, env: gym.Env[Any, Any] | VecEnv, visits: Visits,
         gamma=config.discount,
         train_freq=1,
         gradient_steps=config.gradient_steps * several,  # SB3 counts a step of all environments as one
-        target_update_interval=NEVER if config.target_update == "even_children" else config.target_update,
+        # SB3 copies after a step of all environments at the earliest, and warns where fewer steps are asked for.
+        target_update_interval=NEVER if config.target_update == "even_children" else max(config.target_update, several),
         max_grad_norm=float("inf") if config.max_gradient_norm is None else config.max_gradient_norm,
         policy_kwargs={
             "net_arch": list(config.layers),

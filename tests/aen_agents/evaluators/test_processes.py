@@ -1,0 +1,198 @@
+"""What becomes of Ray's processes and of the results when a whole driver, machine or search ends."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from ray_trainers import running, specs, until
+
+from aen.results.store import ResultStore
+from aen_agents.run_folder import RunFolder
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="child processes are read from /proc"),
+]
+
+ROOT = Path(__file__).parents[3]
+# Each of these is the driver of a Ray of its own. What it prints is JSON, a line at a time.
+DRIVER = """
+import json, logging, sys, time
+from pathlib import Path
+import ray, ray_trainers
+from ray_trainers import Acting, specs
+from aen.errors import AenError
+from aen.evaluators import evaluate, stream
+from aen.results.store import ResultStore
+from aen_agents.evaluators.cluster import connect
+from aen_agents.evaluators.ray import RayEvaluator
+
+folder = Path(sys.argv[1])
+ray.cloudpickle.register_pickle_by_value(ray_trainers)
+
+def say(**values):
+    print(json.dumps(values), flush=True)
+
+def listen(event):
+    say(event=type(event).__name__, **vars(event))
+
+def start(**options):
+    return ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **options)
+
+def evaluator(trainer, **options):
+    store = ResultStore(folder / "results.sqlite")
+    return RayEvaluator(store, trainer=trainer, listener=listen, cpus_per_worker=0.5, **options)
+
+"""
+
+
+def code(body):
+    return DRIVER + body
+
+
+@contextmanager
+def driver(folder, body, **options):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")} | options.pop("env", {})
+    command = [sys.executable, "-c", code(body), str(folder)]
+    with (folder / "err").open("w") as errors:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment,
+            start_new_session=True,
+            **options,
+        )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def lines(process):
+    return (json.loads(line) for line in process.stdout if line.startswith("{"))
+
+
+def descendants(pid):
+    found = set()
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, file.read_text().split()):
+            found |= {child} | descendants(child)
+    return found
+
+
+def statuses(folder):
+    with ResultStore(folder / "results.sqlite", create=False) as store:
+        return store.statuses()
+
+
+def test_a_driver_that_is_killed_leaves_no_process_behind(tmp_path):
+    (tmp_path / "acting").mkdir()
+    body = """
+e = evaluator(Acting(folder / "acting", {0: ("nothing",)}, each=("sleep", 600)), workers=2)
+e.submit(specs(9))
+time.sleep(600)
+"""
+    with driver(tmp_path, body) as process:
+        until(lambda: len([note for f in (tmp_path / "acting").glob("tries-*") for note in f.open()]) >= 3)
+        children = descendants(process.pid)
+        assert len(children) >= 5
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        until(lambda: not any(running(pid) for pid in children))
+    assert statuses(tmp_path) == {"ok": 1}
+
+
+def test_a_machine_that_is_lost_in_the_midst_costs_no_result(tmp_path):
+    (tmp_path / "acting").mkdir()
+    body = """
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+other = cluster.add_node(num_cpus=1)
+cluster.wait_for_nodes()
+connect(cluster.address, 10)
+e = evaluator(Acting(folder / "acting", each=("sleep", 0.3)), workers=4)
+e.start()
+while e.activity().workers < 4:
+    time.sleep(0.1)
+futures = e.submit(specs(60))
+while e.trained < 10:
+    time.sleep(0.1)
+say(done=e.trained)
+cluster.remove_node(other, allow_graceful=False)
+say(statuses=[f.result().status for f in futures], alive=e.activity().workers)
+e.close()
+ray.shutdown()
+cluster.shutdown()
+"""
+    with driver(tmp_path, body) as process:
+        said = list(lines(process))
+        assert process.wait(timeout=30) == 0, (tmp_path / "err").read_text()
+    (before,) = [line["done"] for line in said if "done" in line]
+    assert before < 60
+    (after,) = [line for line in said if "statuses" in line]
+    assert after["statuses"] == ["ok"] * 60
+    assert after["alive"] == 2
+    assert statuses(tmp_path) == {"ok": 60}
+    lost = {line["worker"] for line in said if line.get("event") == "WorkerLogged" and line["what"] == "lost"}
+    assert len(lost) == 2
+    finished = [line["key"] for line in said if line.get("event") == "ChildLogged" and line["what"] == "finished"]
+    assert sorted(finished) == sorted(spec.key for spec in specs(60))
+
+
+def test_a_worker_with_other_sources_on_its_path_is_refused(tmp_path):
+    shutil.copytree(ROOT / "aen", tmp_path / "other" / "aen", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "other" / "aen" / "errors.py").open("a") as file:
+        file.write("# changed\n")
+    (tmp_path / "acting").mkdir()
+    body = f"""
+start(num_cpus=2, runtime_env={{"env_vars": {{"PYTHONPATH": {str(tmp_path / "other")!r}}}}})
+e = evaluator(Acting(folder / "acting"), workers=1)
+try:
+    evaluate(e, specs(1))
+except AenError as error:
+    say(error=str(error))
+e.close()
+"""
+    with driver(tmp_path, body, cwd=tmp_path) as process:
+        said = [line["error"] for line in lines(process) if "error" in line]
+        assert process.wait(timeout=30) == 0, (tmp_path / "err").read_text()
+    assert "install the same on every machine of the cluster" in said[0]
+    digests = [word.strip("(),") for word in said[0].split() if word.startswith("(")]
+    assert len(set(digests)) == 2
+
+
+def test_ctrl_c_ends_a_search_its_ray_and_leaves_a_summary(tmp_path):
+    out = tmp_path / "run"
+    words = [
+        *("data.train=100", "data.validation=100", "data.test=100", "child.hidden=[8]", "agent=exhaustive"),
+        *("alphabet=[rot90, hflip, vflip]", "selection.seeds=2", "selection.top=2", "training.epochs=60"),
+        *("agent.seeds=200", "evaluator=ray", "evaluator.workers=2", "evaluator.cpus_per_worker=0.5"),
+    ]
+    main = "from aen_agents.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", main, "search", str(ROOT / "configs/digits.yaml"), *words, "--out", str(out)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        history, deadline = out / "history.jsonl", time.monotonic() + 90
+        while time.monotonic() < deadline and not (history.is_file() and history.read_text().count("\n") >= 3):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+        children = descendants(process.pid)
+        assert len(children) >= 5
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    until(lambda: not any(running(pid) for pid in children), seconds=20)
+    summary = RunFolder.open(out).summary()
+    assert summary["status"] == "interrupted"
