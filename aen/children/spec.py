@@ -5,6 +5,7 @@ import json
 import math
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
@@ -164,8 +165,13 @@ class ChildSpec(ABC):
     @property
     def key(self) -> str:
         """A name for this training, 24 hexadecimal digits: a hash of every field, with the class for the choice."""
+        return self.keys_on_seeds([self.seed])[0]
+
+    def keys_on_seeds(self, seeds: Sequence[int]) -> list[str]:
+        """Return the key of `with_seed(seed)` for each seed, without making those children."""
         content = self.to_json() | dict.fromkeys(self.class_fields, self.class_key) | {"version": KEY_VERSION}
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:KEY_DIGITS]
+        texts = (json.dumps(content | {"seed": seed}, sort_keys=True) for seed in seeds)
+        return [hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS] for text in texts]
 
     def with_seed(self, seed: int) -> Self:
         """Return the same child with another seed."""

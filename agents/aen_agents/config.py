@@ -396,6 +396,12 @@ class SearchConfig(_Section):
     )
     debug: bool = Field(False, description="check of every child with inherited weights that it begins as its parent")
 
+    @pydantic.field_validator("store")
+    @classmethod
+    def _placed(cls, value: str | None) -> str | None:
+        """Make a file's path absolute: who goes on with the run may be in another folder."""
+        return value if value is None or "://" in value else str(Path(value).absolute())
+
     @pydantic.model_validator(mode="after")
     def _fits_the_child(self) -> "SearchConfig":
         """Refuse what another kind of child or agent alone heeds: it would be without effect."""

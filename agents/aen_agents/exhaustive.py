@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from statistics import fmean
 
 from aen._typing import JsonDict
@@ -41,17 +42,16 @@ class ExhaustiveExplorer:
         children = [space.spec(c) for c in classes]
         # What is said of each class on every seed; a hundred thousand results are taken up in seconds.
         names = [(space.number_of(c.representative), spec.name) for c, spec in zip(classes, children, strict=True)]
-        specs = [child.with_seed(seed) for seed in self.seeds for child in children]
         task.listener(StageStarted("explore", self.total))
         history = _History(task.folder)
-        for place, evaluation in _evaluated(task, specs):
+        for place, evaluation in _evaluated(task, children, self.seeds):
             seed, number = divmod(place, len(classes))
             self._trained[seed, number] = evaluation
             event = Trained(
                 state=names[number][0],
                 factors=names[number][1],
                 class_key=evaluation.class_key,
-                seed=specs[place].seed,
+                seed=self.seeds[seed],
                 accuracy=evaluation.validation_accuracy,
             )
             history.add(place, event)
@@ -97,9 +97,12 @@ class ExhaustiveExplorer:
         return counts | ({"space": self._space} if self._space else {})
 
 
-def _evaluated(task: Task, specs: Sequence[ChildSpec]) -> Iterator[tuple[int, Evaluation]]:
-    """Yield (place in `specs`, evaluation): first those in the store, looked up all at once, then the rest."""
-    keys = [spec.key for spec in specs]
+def _evaluated(task: Task, children: Sequence[ChildSpec], seeds: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
+    """Yield (place, evaluation) of every child on every seed, the children of a seed side by side.
+
+    First come those in the store, looked up all at once, then the rest.
+    """
+    keys = list(chain.from_iterable(zip(*(child.keys_on_seeds(seeds) for child in children), strict=True)))
     known = {} if task.store is None else task.store.get_many(keys)
     missing = []
     for place, key in enumerate(keys):
@@ -108,7 +111,9 @@ def _evaluated(task: Task, specs: Sequence[ChildSpec]) -> Iterator[tuple[int, Ev
             missing.append(place)
         else:
             yield place, evaluation
-    for number, evaluation in stream(task.evaluator, [specs[place] for place in missing]):
+    places = [divmod(place, len(children)) for place in missing]
+    specs = [children[number].with_seed(seeds[seed]) for seed, number in places]
+    for number, evaluation in stream(task.evaluator, specs):
         yield missing[number], evaluation
 
 
