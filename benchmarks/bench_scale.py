@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from common import print_table
-from simulation import Sleeper, sleep_of, specs, wide_space
+from simulation import specs, wide_space
+from sleeper import Sleeper, sleep_of
 
 WORKERS = 64
 CHILDREN = 5_000
@@ -33,6 +34,7 @@ def _evaluator(store: Any, trainer: Any, workers: int, **options: Any) -> Any:  
     evaluator = RayEvaluator(store, workers=workers, cpus_per_worker=1 / WORKERS, trainer=trainer, **options)
     evaluator.start()
     while evaluator.activity().workers < workers:
+        evaluator.submit([])  # raises if workers cannot be started
         time.sleep(0.1)
     return evaluator
 
@@ -149,6 +151,7 @@ def collector() -> dict[str, Any]:
         "ahead": loop.ahead,
         "steps": visits.steps,
         "updates": model._n_updates,  # noqa: SLF001
+        "left_out": loop.left_out,
         "driver": 1000 * cpu / len(rows),
     }
 
@@ -233,7 +236,8 @@ def _say(name: str, found: dict[str, Any]) -> tuple[str, str, str]:  # noqa: PLR
         case "collector":
             text = (
                 f"{found['utilisation']:.1%} ({found['seconds']:.0f} s, {found['steps']:,} steps, {found['ahead']} "
-                f"trained ahead, {found['updates']:,} gradient steps, driver {found['driver']:.1f} ms per child)"
+                f"trained ahead, {found['updates']:,} gradient steps and {found['left_out']:,} left out, driver "
+                f"{found['driver']:.1f} ms per child)"
             )
             return "the same, chosen by DQN in 2^20 classes", text, ">= 90 %"
         case "gpus":

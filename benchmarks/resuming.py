@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from simulation import part
+from sleeper import part
 
 from aen.children import ChildSpec
 from aen.results import Evaluation

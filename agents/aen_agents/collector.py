@@ -32,10 +32,8 @@ from aen_agents.visits import Visits
 from aen_envs.child_env import ChildEnv, Plan
 from aen_envs.lockstep import submit
 
-# Learning may lag behind by so many transitions; then it comes first, and workers wait.
+# Learning may lag behind by so many transitions; gradient steps due beyond are left out: no worker waits for them.
 MOST_OWED = 256
-# Transitions that the agent learns from between two looks at what has arrived.
-LEARNT_AT_A_TIME = 4
 # Neighbours that are looked at, between two arrivals, for workers that would idle.
 MOST_LOOKED_AT = 64
 
@@ -78,6 +76,7 @@ class Collector:
 
     Attributes:
         ahead: how many children were trained ahead.
+        left_out: how many gradient steps were not taken, since children came in faster than the agent learns.
     """
 
     def __init__(
@@ -98,6 +97,9 @@ class Collector:
         self.folder = folder
         self.checkpoint_seconds = checkpoint_seconds
         self.ahead = 0
+        self.left_out = 0
+        for group in model.policy.optimizer.param_groups:
+            group["fused"] = True  # twice as fast, and other in the last bits: no matter here, where order is not fixed
         self._walkers = [_Walker(env, number) for number, env in enumerate(environments)]
         self._arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._held: deque[_Walker] = deque()
@@ -174,9 +176,7 @@ class Collector:
     def _next(self) -> list[_Walker]:
         """Learn until somebody has arrived, or wait for it; return all who have."""
         while self._arrived.empty() and self._owed > 0:
-            self._learn(LEARNT_AT_A_TIME)
-        if self._owed > MOST_OWED:
-            self._learn(self._owed - MOST_OWED)
+            self._learn()
         done = [self._arrived.get()]
         with suppress(queue.Empty):
             while True:
@@ -189,12 +189,10 @@ class Collector:
                 found.append(walker)
         return found
 
-    def _learn(self, transitions: int) -> None:
-        """Take the gradient steps of some transitions."""
-        transitions = min(transitions, self._owed)
-        self._owed -= transitions
-        if transitions > 0:
-            self.model.train(gradient_steps=transitions * self.model.gradient_steps, batch_size=self.model.batch_size)
+    def _learn(self) -> None:
+        """Take the gradient steps of one transition."""
+        self._owed -= 1
+        self.model.train(gradient_steps=self.model.gradient_steps, batch_size=self.model.batch_size)
 
     def _arrive(self, walker: _Walker) -> None:
         """Make the step, or the reset, whose children are done."""
@@ -227,8 +225,10 @@ class Collector:
         self.visits.saw(info, reward=float(reward), epsilon=walker.epsilon)
         model.num_timesteps += 1
         model._on_step()  # noqa: SLF001 - SB3's own hook: epsilon by the schedule, and the target network
-        if model.num_timesteps > model.learning_starts:
+        if model.num_timesteps > model.learning_starts and self._owed < MOST_OWED:
             self._owed += 1
+        elif self._owed >= MOST_OWED:
+            self.left_out += model.gradient_steps
         walker.observation = observation
         self._record(info)
         if done:
@@ -241,6 +241,7 @@ class Collector:
         logger.record("search/first_visits", self.visits.first_visits)
         logger.record("search/classes_seen", len(self.visits.accuracy_of_class))
         logger.record("search/trained_ahead", self.ahead)
+        logger.record("search/gradient_steps_left_out", self.left_out)
         if self.model.num_timesteps % len(self._walkers) == 0:
             logger.dump(self.model.num_timesteps)
 

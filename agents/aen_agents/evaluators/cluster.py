@@ -67,8 +67,10 @@ def connect(address: str | None, timeout: float) -> bool:
     Raises:
         ClusterError: nobody answers, or the cluster runs another version of Ray or Python.
     """
-    # Ray writes a paragraph on standard output whenever a worker or a machine is lost; listeners are told of that.
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^(A worker died|The node with node id)")
+    # Ray writes a paragraph on standard output whenever a worker or a machine is lost, and when workers have parts of a
+    # core; listeners are told of the one, and the other was asked for.
+    noise = "^(A worker died|The node with node id|WARNING: .* worker processes have been started)"
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", noise)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # it warns about it at every start
     import ray
 

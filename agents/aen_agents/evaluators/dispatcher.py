@@ -316,7 +316,7 @@ class Dispatcher:
         """Give units to workers, to those without any first."""
         for held in range(self._pace.ahead):
             for slot in self._slots:
-                if not self._waiting:
+                if not self._waiting or (held and self._waiting[0].alone):  # alone it shall be to the end
                     return
                 units = self._cut(slot) if slot.takes(held) else []
                 if units:
@@ -513,20 +513,21 @@ class Dispatcher:
         slot.calls.clear()
 
     def _died(self, slot: _Slot, error: BaseException) -> list[tuple[Evaluation, ChildSpec, str]]:
-        """A worker is gone, and with it what it was training: its first call, whichever is heard of first."""
+        """A worker is gone, and with it what it had."""
         said = _said(error)
-        call = slot.calls.popleft()
-        self._spare(slot)
+        # What it answered last may be lost too, so any of its calls may be the one that it died of.
+        seconds, suspects = slot.calls[0].seconds, [unit for call in slot.calls for unit in call.units]
+        slot.calls.clear()
         results = []
-        for unit in reversed(call.units):  # each goes to the front
-            if unit.size > 1:  # too little memory is a likely cause
-                self._again(slot, unit, unit.smaller(), "died", said)
-            elif len(call.units) > 1:  # who of them was it?
+        for unit in reversed(suspects):  # each goes to the front
+            if len(suspects) > 1:  # who of them was it?
                 self._again(slot, unit, [unit.again()], "died", said)
+            elif unit.size > 1:  # too little memory is a likely cause
+                self._again(slot, unit, unit.smaller(), "died", said)
             elif unit.strikes < self.settings.retries:
                 self._again(slot, unit, [unit.again(strikes=unit.strikes + 1)], "died", said)
             else:
-                results += self._give_up(slot, unit, "died", call.seconds, said)
+                results += self._give_up(slot, unit, "died", seconds, said)
         self._replace(slot, _last_line(said))
         return results
 

@@ -114,10 +114,6 @@ def test_no_such_machine(address):
     refused(address, r"nobody can be reached there within", within=20)
 
 
-def test_no_cluster_of_this_machine():
-    refused("auto", "cluster.address is 'auto': .*ould not find any running Ray instance", within=20)
-
-
 @pytest.mark.parametrize(
     ("nodes", "cpus", "gpus", "workers"),
     [

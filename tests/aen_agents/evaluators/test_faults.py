@@ -76,12 +76,13 @@ class TestDeath:
         (lost,) = told.workers(what="lost")
         assert told.pids()[lost.worker] == victim
         assert lost.detail.startswith("The actor is dead because its worker process has died")
-        (again,) = told.children(what="requeued")
-        assert (again.status, again.worker) == ("died", lost.worker)
+        again = told.children(what="requeued")
+        assert {(event.status, event.worker) for event in again} == {("died", lost.worker)}
+        assert len(again) in (1, 2)  # what it was training, and what it had been given ahead
         until(lambda: evaluator.activity().workers == 2)
 
     def test_whoever_always_kills_its_worker_fails_and_nobody_else(self, make, acting, open_store):
-        store, trainer = open_store(), acting({2: ("die",)})
+        store, trainer = open_store(), acting({2: ("die",)}, each=("sleep", 0.5))  # so slow that each has its own call
         evaluations = evaluate(make(trainer, store=store, retries=2), specs(5))
         assert [e.status for e in evaluations] == ["ok", "ok", "failed", "ok", "ok"]
         said = failure(evaluations[2])
@@ -97,6 +98,13 @@ class TestDeath:
         evaluate(evaluator, specs(50))
         evaluations = evaluate(evaluator, specs(30, first=100))
         assert [e.seed for e in evaluations if e.status == "failed"] == [110]
+
+    def test_a_killer_behind_an_innocent_is_found_out(self, make, acting):
+        trainer = acting({110: ("die",), 113: ("die",)})
+        evaluator = make(trainer, workers=2, retries=0)
+        evaluate(evaluator, specs(50))
+        evaluations = evaluate(evaluator, specs(400, first=100))
+        assert [e.seed for e in evaluations if e.status == "failed"] == [110, 113]
 
     def test_in_a_population_only_the_killer_fails(self, make, acting):
         evaluations = evaluate(make(acting({5: ("die",)}), population=8, retries=0), specs(8))
@@ -154,10 +162,10 @@ class TestMemory:
 
     @pytest.mark.slow
     def test_a_batch_too_large_for_the_process_is_trained_in_parts(self, make):
-        # In one part it takes some 220 MiB more than the process has when it is warm, in two 190, in four 130.
+        # In one part it takes some 330 MiB more than the process has when it is warm, in four 150.
         data, training = replace(SPEC.data, train=1000), TrainingSpec(epochs=1, batch_size=1000)
-        big = EquiNASSpec(data=data, side=8, width=2, kernel_size=3, dense=8, training=training)
-        (evaluation,) = evaluate(make(LittleMemory(mebibytes=160), workers=1), [big])
+        big = EquiNASSpec(data=data, side=8, width=4, kernel_size=3, dense=8, training=training)
+        (evaluation,) = evaluate(make(LittleMemory(mebibytes=240), workers=1), [big])
         assert evaluation.status == "ok"
         assert evaluation.record["parts"] > 1
 
@@ -224,18 +232,10 @@ class TestError:
         evaluations = evaluate(make(trainer, workers=1), specs(12))
         assert [e.status for e in evaluations] == ["failed"] * 9 + ["ok"] * 3
 
-    def test_divergence_is_a_result(self, make, open_store):
-        wild = replace(SPEC, training=TrainingSpec(epochs=3, learning_rate=1e30))
-        store = open_store()
-        (evaluation,) = evaluate(make(store=store, workers=1), [wild])
-        assert evaluation.status == "diverged"
-        assert evaluation.validation_accuracy == 0
-        assert store.get(wild.key) == evaluation
-
 
 class TestStart:
     def test_workers_that_never_start_end_the_search_and_say_why(self, make, acting):
-        evaluator = make(acting(warmth=("fail",)))
+        evaluator = make(acting(warmth=("fail",)), workers=1)
         (future,) = evaluator.submit(specs(1))
         with pytest.raises(WorkerError, match="workers cannot be started; the last one said: ZeroDivisionError"):
             future.result(timeout=60)
@@ -253,6 +253,7 @@ class TestStart:
 
 
 class TestGPUs:
+    @pytest.mark.slow
     def test_half_a_gpu_each_puts_two_workers_on_every_gpu_and_each_sees_its_own(self, make, acting, told):
         trainer = acting(each=("sleep", 0.2))
         evaluator = make(trainer, workers=8, gpus_per_worker=0.5)

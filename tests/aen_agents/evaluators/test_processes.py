@@ -103,12 +103,15 @@ e.submit(specs(9))
 time.sleep(600)
 """
     with driver(tmp_path, body) as process:
-        until(lambda: len([note for f in (tmp_path / "acting").glob("tries-*") for note in f.open()]) >= 3)
+        until(lambda: len("".join(file.read_text() for file in (tmp_path / "acting").glob("tries-*")).split("\n")) > 3)
         children = descendants(process.pid)
-        assert len(children) >= 5
+        # Two of Ray's own helpers, which do nothing, look for their head for a minute before they end.
+        agents = {pid for pid in children if b"Agent" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        assert len(children - agents) >= 5
         process.send_signal(signal.SIGKILL)
         process.wait()
-        until(lambda: not any(running(pid) for pid in children))
+        until(lambda: not any(running(pid) for pid in children - agents), seconds=20)
+        until(lambda: not any(running(pid) for pid in agents), seconds=120)
     assert statuses(tmp_path) == {"ok": 1}
 
 
@@ -187,12 +190,17 @@ def test_ctrl_c_ends_a_search_its_ray_and_leaves_a_summary(tmp_path):
         while time.monotonic() < deadline and not (history.is_file() and history.read_text().count("\n") >= 3):
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
+        workers = [pid for pid in descendants(process.pid) if b"ray::Worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        until(lambda: history.read_text().count("\n") >= 30)
         children = descendants(process.pid)
         assert len(children) >= 5
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all
-        _, error = process.communicate(timeout=60)
+        output, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in error
+    assert "(raylet)" not in output + error
     until(lambda: not any(running(pid) for pid in children), seconds=20)
     summary = RunFolder.open(out).summary()
     assert summary["status"] == "interrupted"

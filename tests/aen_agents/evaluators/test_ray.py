@@ -1,8 +1,7 @@
 """Children trained by Ray's actors: the same results as in this process, each training once, whoever asks."""
 
-import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -107,6 +106,23 @@ class TestResults:
         for future in kept:
             assert (real.weights_folder / future.result().weights).is_file()
         assert plain.result().weights is None
+
+    def test_weights_that_another_process_did_not_keep_are_trained_for(self, real, open_store, monkeypatch):
+        other = open_store()
+        other.claim(SPEC.key)
+        monkeypatch.setattr(real, "store", open_store())
+        (mine,) = real.submit([SPEC], keep_weights=True)
+        (first,) = evaluate(LocalEvaluator(), [SPEC])
+        other.commit(first, SPEC)
+        assert mine.result(timeout=60) == replace(first, weights=f"{SPEC.key}.safetensors")
+
+    def test_divergence_is_a_result(self, shared, open_store, monkeypatch):
+        monkeypatch.setattr(shared, "store", open_store())
+        wild = replace(SPEC, training=TrainingSpec(epochs=3, learning_rate=1e30))
+        (evaluation,) = evaluate(shared, [wild])
+        assert evaluation.status == "diverged"
+        assert evaluation.validation_accuracy == 0
+        assert shared.store.get(wild.key) == evaluation
 
 
 def test_it_is_an_evaluator_and_results_come_in_the_order_in_which_they_finish(make, acting):
@@ -216,31 +232,18 @@ class TestOnce:
         assert not mine.result(timeout=30).looked_up
 
     def test_the_lease_of_a_process_that_was_killed_is_taken_over(self, make, acting, tmp_path, open_store):
-        process = multiprocessing.get_context("spawn").Process(target=_hold, args=(str(tmp_path), specs(1)[0].key))
-        process.start()
-        until((tmp_path / "held").exists)
-        (mine,) = make(acting(), store=open_store()).submit(specs(1))
-        time.sleep(1)
-        assert not mine.done()
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
+        store, key = tmp_path / "results.sqlite", specs(1)[0].key
+        code = (
+            f"import time; from aen.results.store import ResultStore as R; print(R({str(store)!r}).claim({key!r}).mine)"
+        )
+        command = [sys.executable, "-u", "-c", f"{code}; time.sleep(60)"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "True\n"
+            (mine,) = make(acting(), store=open_store()).submit(specs(1))
+            time.sleep(1)
+            assert not mine.done()
+            process.kill()
         assert mine.result(timeout=30).status == "ok"
-
-    def test_it_is_trained_again_for_weights_that_the_other_did_not_keep(self, make, open_store, tmp_path):
-        other = open_store()
-        other.claim(SPEC.key)
-        evaluator = make(store=open_store(), workers=1, weights_folder=tmp_path / "weights")
-        (mine,) = evaluator.submit([SPEC], keep_weights=True)
-        (first,) = evaluate(LocalEvaluator(), [SPEC])
-        other.commit(first, SPEC)
-        assert mine.result(timeout=60) == replace(first, weights=f"{SPEC.key}.safetensors")
-
-
-def _hold(folder, key):
-    store = ResultStore(f"{folder}/results.sqlite")
-    assert store.claim(key).mine
-    open(f"{folder}/held", "w").close()  # noqa: PTH123
-    time.sleep(60)
 
 
 class TestEnd:
@@ -301,9 +304,11 @@ class TestEnd:
         evaluator.close()
         assert ResultStore(store.where).count() == len(stored)
 
-    def test_a_data_set_that_is_not_there_is_said(self, make, tmp_path, monkeypatch):
+    def test_a_data_set_that_is_not_there_is_said(self, make, acting, tmp_path, monkeypatch):
         monkeypatch.setenv("AEN_DATA", str(tmp_path))
-        (future,) = make(workers=1).submit([replace(SPEC, data=replace(DATA, name="mnist"), grids=(28, 4))])
+        trainer = acting()
+        trainer.needs_data = True
+        (future,) = make(trainer, workers=1).submit([replace(SPEC, data=replace(DATA, name="mnist"), grids=(28, 4))])
         with pytest.raises(DataError, match="mnist"):
             future.result(timeout=60)
 
