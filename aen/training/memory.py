@@ -10,6 +10,8 @@ _WORDS = (
     "defaultcpuallocator",
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
+    "could not create a primitive",  # oneDNN, of a convolution on a CPU
+    "could not create a memory object",
 )
 
 

@@ -217,6 +217,7 @@ def test_a_source_of_random_numbers_of_another_kind_is_named():
         env.snapshot()
 
 
+@pytest.mark.slow
 def test_a_relaxation_goes_on_from_its_weights_elsewhere(tmp_path):
     ours = LayerwiseRelaxationEnv(child=EQUINAS, evaluator=LocalEvaluator(weights_folder=tmp_path), slices=4)
     ours.reset()

@@ -384,6 +384,7 @@ def test_children_of_a_parent_that_was_not_kept_are_an_error_and_leave_no_lease(
         LocalEvaluator().submit([spec])
 
 
+@pytest.mark.slow
 def test_several_children_of_one_parent_in_workers_are_as_in_this_process(tmp_path, monkeypatch):
     monkeypatch.setattr("aen.training.device.available_cores", lambda: 2)
     alone = LocalEvaluator(weights_folder=tmp_path / "weights", debug=True)

@@ -190,7 +190,9 @@ def test_ctrl_c_ends_a_search_its_ray_and_leaves_a_summary(tmp_path):
         while time.monotonic() < deadline and not (history.is_file() and history.read_text().count("\n") >= 3):
             assert process.poll() is None, process.communicate()
             time.sleep(0.02)
-        workers = [pid for pid in descendants(process.pid) if b"ray::Worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        workers = [
+            pid for pid in descendants(process.pid) if b"ray::Worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
         assert len(workers) == 2
         os.kill(workers[0], signal.SIGKILL)
         until(lambda: history.read_text().count("\n") >= 30)

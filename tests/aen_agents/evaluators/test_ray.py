@@ -133,6 +133,7 @@ def test_it_is_an_evaluator_and_results_come_in_the_order_in_which_they_finish(m
     assert [place for place, _ in stream(evaluator, specs(3))] == [2, 1, 0]
 
 
+@pytest.mark.slow
 def test_one_that_is_slow_does_not_hold_up_those_that_were_given_with_it(make, acting, monkeypatch, told):
     monkeypatch.setattr("aen_agents.evaluators.dispatcher.HELD_UP_SECONDS", 1.0)
     trainer = acting({110: ("sleep", 4)})
@@ -231,6 +232,7 @@ class TestOnce:
         other.release(specs(1)[0].key)
         assert not mine.result(timeout=30).looked_up
 
+    @pytest.mark.slow
     def test_the_lease_of_a_process_that_was_killed_is_taken_over(self, make, acting, tmp_path, open_store):
         store, key = tmp_path / "results.sqlite", specs(1)[0].key
         code = (
