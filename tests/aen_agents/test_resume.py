@@ -303,6 +303,7 @@ def test_resume_of_a_run_that_runs_is_refused(
     assert "another search is running in" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_exhaustive_run_is_resumed(
     exhausted: tuple[RunFolder, JsonDict], exhaustive_config: SearchConfig, tmp_path: Path
 ) -> None:

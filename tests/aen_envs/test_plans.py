@@ -19,6 +19,7 @@ def answered(env, plan):
 
 @settings(max_examples=30, deadline=None)
 @given(kind=st.sampled_from(sorted(ENVIRONMENTS)), seed=st.integers(0, 2**32 - 1))
+@pytest.mark.slow
 def test_both_halves_make_a_step(kind, seed):
     ours, theirs = (ENVIRONMENTS[kind](LateTable()) for _ in range(2))
     random = np.random.default_rng(seed)

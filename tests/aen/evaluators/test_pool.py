@@ -115,6 +115,7 @@ def released(store, spec):
 
 
 @pytest.mark.parametrize("population", [1, 3])
+@pytest.mark.slow
 def test_workers_give_what_one_process_gives(pool, population):
     expected = evaluate(LocalEvaluator(population=population), SPECS)
     evaluator = with_pool(LocalEvaluator(workers=2, population=population), pool)

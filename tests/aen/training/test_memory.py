@@ -41,6 +41,7 @@ def test_an_allocation_that_cannot_succeed_is_one(allocate):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs limits of processes")
+@pytest.mark.slow
 def test_a_limit_of_the_process_is_one():
     code = (
         "import resource, torch\n"

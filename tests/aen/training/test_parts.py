@@ -134,6 +134,7 @@ def test_batch_norm_has_the_statistics_of_the_parts(data, parts):
 
 
 @pytest.mark.parametrize("spec", [PLAIN, replace(PLAIN, norm="batch"), MIXED], ids=["plain", "norm", "mixed"])
+@pytest.mark.slow
 def test_fewer_images_are_in_the_network_at_a_time(data, spec, monkeypatch):
     kind = type(build_child(spec))
     original, seen = kind.forward_prepared, []

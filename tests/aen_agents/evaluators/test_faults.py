@@ -45,6 +45,7 @@ class TestTimeout:
         assert len(told.workers(what="lost")) >= 2
         assert len({e.worker for e in told.workers(what="started")}) >= 3
 
+    @pytest.mark.slow
     def test_who_came_in_one_call_with_who_sleeps_is_trained_all_the_same(self, make, acting, told):
         trainer = acting({110: ("sleep", 60)})
         evaluator = make(trainer, workers=1, timeout=1)

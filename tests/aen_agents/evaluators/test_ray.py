@@ -72,6 +72,7 @@ class TestResults:
         assert timeless(evaluate(shared, CHILDREN)) == timeless(expected)
         assert [e.population for e in expected] == [population] * len(CHILDREN)
 
+    @pytest.mark.slow
     def test_children_go_on_from_their_parents_weights_as_they_do_here(self, real, tmp_path):
         local = LocalEvaluator(weights_folder=tmp_path)
         found, expected = [], []
