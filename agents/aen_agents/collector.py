@@ -152,7 +152,6 @@ class Collector:
             "dqn": dqn,
             "environments": environments,
             "owed": self._owed,
-            "collector": True,
         }
 
     def run(self) -> None:
@@ -201,8 +200,8 @@ class Collector:
             raise RuntimeError("an environment arrived that was not on its way")
         evaluations = [future.result() for future in walker.futures]
         walker.plan, walker.futures = None, []
-        for spec in plan.specs:
-            self._landed(spec.class_key)
+        for key in {spec.class_key for spec in plan.specs}:  # a start that is its own reference was counted once
+            self._landed(key)
         if plan.action is None:
             walker.observation, info = walker.env.arrive_reset(plan, evaluations)
             if self.visits.steps == 0 and not self.visits.accuracy_of_class:

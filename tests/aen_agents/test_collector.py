@@ -203,3 +203,26 @@ def test_several_go_on_and_nothing_is_visited_twice_or_lost(tmp_path):
 def test_a_failing_evaluator_ends_it(tmp_path):
     with pytest.raises(OSError, match="no space left"):
         walk(tmp_path, Crowd(fails=5), n=3, children=40)
+
+
+def test_a_class_is_on_its_way_until_the_last_who_waits_for_it_has_it(tmp_path):
+    evaluator = LateTable(late=True)
+    environments = [ENVIRONMENTS["decomposition"](evaluator) for _ in range(3)]
+    visits = visits_of(tmp_path, 10)
+    collector = Collector(
+        make_dqn(AGENT, environments[0], visits, seed=0),
+        environments,
+        visits,
+        evaluator=evaluator,
+        workers=0,
+        folder=tmp_path,
+        checkpoint_seconds=1e9,
+    )
+    collector.start(0)
+    collector._submit(collector._walkers)
+    evaluator.answer()
+    counts = []
+    for walker in collector._walkers:
+        collector._arrive(walker)
+        counts.append(sum(collector._flying.values()))
+    assert counts == [2, 1, 0]
