@@ -144,9 +144,9 @@ class DenseSpec(ChildSpec):
         to what they have in common.
         """
         if not self.layers:
-            return self.decomposition.describe(self.grids).name
+            return self.decomposition.group_name(self.grids)
         layers = zip(self.layers, self.layer_shapes, strict=True)
-        return " | ".join(layer.describe(shape).name for layer, shape in layers)
+        return " | ".join(layer.group_name(shape) for layer, shape in layers)
 
     @property
     def side(self) -> int:

@@ -57,6 +57,12 @@ class Decomposition:
 
         return describe(self, tuple(sides), thorough=thorough)
 
+    def group_name(self, sides: Sequence[int]) -> str:
+        """Return the name of the group that the factors generate on these grids together."""
+        from aen.groups.describe import group_name
+
+        return group_name(self, tuple(sides))
+
     def to_json(self) -> list[str | JsonDict]:
         """Return the factors' JSON forms."""
         return [factor.to_json() for factor in self.factors]

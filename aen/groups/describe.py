@@ -66,11 +66,24 @@ def describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough: 
             only called large (milliseconds, so that a search may name every state).
     """
     decomposition.check(dict.fromkeys(sides))
-    return _describe(decomposition, tuple(sorted(set(sides))), thorough)
+    return _describe(decomposition, tuple(sorted(set(sides))), thorough=thorough)
+
+
+@functools.lru_cache(maxsize=65536)
+def group_name(decomposition: Decomposition, sides: tuple[int, ...]) -> str:
+    """Return the `name` of a group's description, in a tenth of the time if it is a known one."""
+    decomposition.check(dict.fromkeys(sides))
+    sides = tuple(sorted(set(sides)))
+    everything = [p for factor in decomposition.factors for p in _joint_action(factor, sides)]
+    elements = enumerate_elements(everything, sum(side * side for side in sides), QUICK_LIMIT)
+    if elements is None:
+        return f"order > {QUICK_LIMIT}"
+    name = _known_name(elements, abelian=_abelian(everything))
+    return name or _describe(decomposition, sides, thorough=False).name
 
 
 @functools.lru_cache(maxsize=4096)
-def _describe(decomposition: Decomposition, sides: tuple[int, ...], thorough: bool) -> GroupDescription:
+def _describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough: bool) -> GroupDescription:
     factors = [(factor, _joint_action(factor, sides)) for factor in decomposition.factors]
     limit = THOROUGH_LIMIT if thorough else QUICK_LIMIT
     everything = [p for _, permutations in factors for p in permutations]

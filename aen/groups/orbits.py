@@ -7,7 +7,7 @@ connected-components problem on the orbits found so far, never on single weights
 """
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,7 +79,13 @@ def pair_permutation(p: IntArray, q: IntArray) -> IntArray:
 @functools.lru_cache(maxsize=512)
 def grid_orbits(generators: tuple[Generator, ...], side: int) -> Orbits:
     """Return the orbits of the generators on the cells of one grid."""
-    return _join_all(Orbits.discrete(side * side), (generator.permutation(side) for generator in generators))
+    cells = Orbits.discrete(side * side)
+    if generators:
+        # All generators in one merge: on a grid it is the calling that costs, not the cells.
+        moved = np.concatenate([generator.permutation(side) for generator in generators])
+        cells = cells.merge(np.tile(cells.labels, len(generators)), moved)
+    cells.labels.setflags(write=False)
+    return cells
 
 
 @functools.lru_cache(maxsize=64)
@@ -151,9 +157,3 @@ def _carried(rows: Orbits, actions: Sequence[tuple[IntArray, IntArray]], n_colum
         frontier = np.concatenate(found)
     return nodes
 
-
-def _join_all(orbits: Orbits, permutations: Iterable[IntArray]) -> Orbits:
-    for permutation in permutations:
-        orbits = orbits.join(permutation)
-    orbits.labels.setflags(write=False)
-    return orbits

@@ -34,6 +34,8 @@ from aen_envs.lockstep import submit
 
 # Learning may lag behind by so many transitions; gradient steps due beyond are left out: no worker waits for them.
 MOST_OWED = 256
+# So much of the agent's time is for learning, however fast children come in.
+LEARNING_SHARE = 0.25
 # Neighbours that are looked at, between two arrivals, for workers that would idle.
 MOST_LOOKED_AT = 64
 
@@ -104,6 +106,8 @@ class Collector:
         self._arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._held: deque[_Walker] = deque()
         self._owed = 0
+        # Seconds since there last was nothing to learn: spent on learning, and on all else but waiting.
+        self._learnt = self._walked = 0.0
         # By class: how many walkers wait for it.
         self._flying: dict[str, int] = {}
         self._ahead: dict[str, Future[Evaluation]] = {}
@@ -160,6 +164,7 @@ class Collector:
         self._submit(self._walkers)
         while True:
             moving = self._next()
+            begun = time.perf_counter()
             for walker in moving:
                 self._arrive(walker)
                 if self.visits.why_finished() is not None:
@@ -171,11 +176,16 @@ class Collector:
             if time.monotonic() - written >= self.checkpoint_seconds:
                 save(self.folder, *self.state())
                 written = time.monotonic()
+            self._walked += time.perf_counter() - begun
 
     def _next(self) -> list[_Walker]:
-        """Learn until somebody has arrived, or wait for it; return all who have."""
-        while self._arrived.empty() and self._owed > 0:
+        """Learn until somebody has arrived and learning has had its share, or wait for it; return all who have."""
+        while self._owed > 0 and (
+            self._arrived.empty() or self._learnt < LEARNING_SHARE * (self._learnt + self._walked)
+        ):
             self._learn()
+        if self._owed == 0:
+            self._learnt = self._walked = 0.0
         done = [self._arrived.get()]
         with suppress(queue.Empty):
             while True:
@@ -191,7 +201,9 @@ class Collector:
     def _learn(self) -> None:
         """Take the gradient steps of one transition."""
         self._owed -= 1
+        begun = time.perf_counter()
         self.model.train(gradient_steps=self.model.gradient_steps, batch_size=self.model.batch_size)
+        self._learnt += time.perf_counter() - begun
 
     def _arrive(self, walker: _Walker) -> None:
         """Make the step, or the reset, whose children are done."""

@@ -106,7 +106,7 @@ class GroupDecompositionEnv(SpaceEnv):
         return Scene(
             names=self.alphabet.names,
             bits=self._state.tolist(),
-            group=self.decomposition.describe(self.child.grids).name,
+            group=self.decomposition.group_name(self.child.grids),
             accuracies=self._accuracies,
             baseline=self._baseline,
             decomposition=self.decomposition,

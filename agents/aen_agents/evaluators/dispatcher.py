@@ -253,20 +253,25 @@ class Dispatcher:
 
     # Workers come and go.
 
-    def _hire(self, slot: _Slot) -> None:
+    @functools.cached_property
+    def _actors(self) -> Any:  # noqa: ANN401 - Ray's
+        """The actor class, made once: to Ray each is another, which it takes apart and sends round."""
         import ray
 
+        return ray.remote(Worker).options(
+            num_cpus=self.settings.cpus,
+            num_gpus=self.settings.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            scheduling_strategy="SPREAD",
+            enable_task_events=False,  # what Ray's dashboard would show of each call costs more than the call
+        )
+
+    def _hire(self, slot: _Slot) -> None:
         slot.life += 1
         slot.hello = None
         slot.calls = deque()
-        options: dict[str, Any] = {
-            "num_cpus": self.settings.cpus,
-            "num_gpus": self.settings.gpus,
-            "max_restarts": 0,
-            "max_task_retries": 0,
-            "scheduling_strategy": "SPREAD",
-        }
-        slot.actor = ray.remote(Worker).options(**options).remote(self._trainer)
+        slot.actor = self._actors.remote(self._trainer)
         self._follow(slot, None, slot.actor.hello.remote())
 
     def _follow(self, slot: _Slot, call: _Call | None, reference: Any) -> None:  # noqa: ANN401 - a Ray reference
@@ -397,7 +402,7 @@ class Dispatcher:
         return ray.put(pack(load_dataset(spec.data)))
 
     def _take(self, events: Sequence[Sequence[Unit] | _Ended | None]) -> None:
-        """Take in what happened; all results that came together are stored together."""
+        """Take in what happened; all results that came together are stored together, while workers train the next."""
         results: list[tuple[Evaluation, ChildSpec, str]] = []
         try:
             for event in events:
@@ -410,6 +415,7 @@ class Dispatcher:
                         self._welcome(event.slot, event.future)
                     else:
                         results += self._back(event.slot, event.call, event.future)
+            self._give()  # now: no worker shall wait for the store
         finally:
             self._land(results)  # also when one of them ends everything
 

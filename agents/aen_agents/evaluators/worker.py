@@ -19,10 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from aen._typing import JsonDict
 from aen.errors import AenError
 
 if TYPE_CHECKING:
+    from aen._typing import JsonDict
     from aen.data.dataset import Dataset
 
 FaultKind = Literal["timeout", "out_of_memory", "died", "error", "invalid"]
@@ -121,7 +121,7 @@ class Outcome:
         traceback: of the fault.
     """
 
-    evaluations: Sequence[JsonDict]
+    evaluations: "Sequence[JsonDict]"
     weights: Mapping[str, bytes]
     seconds: float
     fault: FaultKind | None = None
@@ -141,12 +141,12 @@ class Trainer(Protocol):
         """Do what can be done before the first order, such as imports."""
         ...
 
-    def train(self, order: Order, dataset: Any) -> tuple[Sequence[JsonDict], Mapping[str, bytes]]:  # noqa: ANN401
+    def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401
         """Return evaluations as JSON values, and files of weights that travel; `dataset` is what `pack` made."""
         ...
 
 
-def pack(dataset: "Dataset") -> JsonDict:
+def pack(dataset: "Dataset") -> "JsonDict":
     """Return a data set as arrays, which all workers of a machine share in its object store."""
     return {
         "spec": dataset.spec.to_json(),
@@ -200,7 +200,7 @@ class ChildTrainer:
 
         torch.zeros(1, device=self.device)
 
-    def train(self, order: Order, dataset: Any) -> tuple[Sequence[JsonDict], Mapping[str, bytes]]:  # noqa: ANN401
+    def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401
         """Train a child or a population."""
         from aen.children import ChildSpec
         from aen.evaluators.pool import train
