@@ -1,7 +1,8 @@
 """Evaluator: what turns specs into evaluations, whoever trains them."""
 
+import queue
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, runtime_checkable
@@ -70,6 +71,8 @@ def stream(
     """
     waiting = iter(range(len(specs)))
     flying: dict[Future[Evaluation], list[int]] = {}
+    # Futures come by themselves: to look through all that fly, each time one is done, would cost more than storing it.
+    arrived: queue.SimpleQueue[Future[Evaluation]] = queue.SimpleQueue()
     while True:
         capacity = evaluator.capacity
         free = capacity - len(flying)
@@ -77,10 +80,16 @@ def stream(
         if places:
             futures = evaluator.submit([specs[place] for place in places], keep_weights=keep_weights)
             for future, place in zip(futures, places, strict=True):
-                flying.setdefault(future, []).append(place)
+                if future in flying:
+                    flying[future].append(place)
+                else:
+                    flying[future] = [place]
+                    future.add_done_callback(arrived.put)
         if not flying:
             return
-        done, _ = wait(flying, return_when=FIRST_COMPLETED)
+        done = [arrived.get()]
+        while not arrived.empty():
+            done.append(arrived.get())
         for future in sorted(done, key=lambda f: flying[f][0]):
             for place in flying.pop(future):
                 yield place, future.result()
