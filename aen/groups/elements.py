@@ -10,8 +10,8 @@ from aen._typing import IntArray
 def enumerate_elements(generators: Sequence[IntArray], degree: int, limit: int) -> IntArray | None:
     """Return every element of the generated group as a row ``[order, degree]``, the identity first.
 
-    Dimino's algorithm: each generator that is not yet an element adds whole cosets of the group so far, so that only one
-    element of each coset is multiplied by the generators.
+    Dimino's algorithm: each generator that is not yet an element adds whole cosets of the group so far, so that only
+    one element of each coset is multiplied by the generators.
 
     Args:
         generators: permutations of ``range(degree)``.

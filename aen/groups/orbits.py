@@ -156,4 +156,3 @@ def _carried(rows: Orbits, actions: Sequence[tuple[IntArray, IntArray]], n_colum
             found.append(p[source])
         frontier = np.concatenate(found)
     return nodes
-
