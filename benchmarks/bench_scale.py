@@ -148,10 +148,10 @@ def collector() -> dict[str, Any]:
         "seconds": seconds,
         "children": len(rows),
         "visits": visits.first_visits,
-        "ahead": loop.ahead,
+        "ahead": loop.ahead.count,
         "steps": visits.steps,
         "updates": model._n_updates,  # noqa: SLF001
-        "left_out": loop.left_out,
+        "left_out": loop.learner.left_out,
         "driver": 1000 * cpu / len(rows),
     }
 

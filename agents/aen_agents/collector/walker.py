@@ -1,0 +1,49 @@
+"""Walkers: environments on their way."""
+
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+
+from aen._typing import JsonDict
+from aen.results import Evaluation
+from aen_envs.child_env import ChildEnv, Plan
+
+
+@dataclass(eq=False)
+class Walker:
+    """An environment on its way.
+
+    Attributes:
+        env: the environment.
+        number: of the environment.
+        plan: what it waits for.
+        futures: of the plan's children.
+        left: how many of them are not done.
+        observation: before the plan's step; None: no episode yet.
+        epsilon: with which the action was drawn.
+    """
+
+    env: ChildEnv[Any]
+    number: int
+    plan: Plan | None = None
+    futures: "list[Future[Evaluation]]" = field(default_factory=list)
+    left: int = 0
+    observation: npt.NDArray[Any] | None = None
+    epsilon: float = 1.0
+
+    @property
+    def in_episode(self) -> bool:
+        """Whether it has a state from which it takes a step, or will once its step is done."""
+        return self.observation is not None and (self.plan is None or self.plan.action is not None)
+
+    def state(self) -> JsonDict:
+        """Return what `go_on` needs, as JSON values."""
+        return {
+            "episode": None if self.observation is None else self.env.snapshot(),
+            "observation": None if self.observation is None else self.observation.tolist(),
+            "action": None if self.plan is None else self.plan.action,
+            "seed": None if self.plan is None else self.plan.seed,
+            "epsilon": self.epsilon,
+        }
