@@ -4,16 +4,15 @@ import functools
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
-from aen.errors import AenError, SpecError
+from aen.errors import SpecError
 from aen.evaluators.base import Activity
+from aen.evaluators.ledger import Ledger
 from aen.evaluators.pool import WorkerPool, train
 from aen.results.evaluation import Evaluation
 from aen.training.device import check_device, check_threads, device_memory
@@ -71,14 +70,22 @@ class LocalEvaluator:
         self.threads = threads
         self.workers = workers
         self.population = population
-        self.weights_folder = weights_folder
         self.debug = debug
         self.trained = 0
         self.capacity = population if workers == 1 else 2 * workers * population
         self._pool = WorkerPool(workers)
-        self._known: dict[str, Evaluation] = {}
+        self._ledger = Ledger(store, weights_folder)
         self._datasets: dict[DataSpec, Dataset] = {}
         self._flying: dict[str, Future[Evaluation]] = {}
+
+    @property
+    def weights_folder(self) -> Path | None:
+        """Where weights go when they are kept, and where those of parents are found."""
+        return self._ledger.weights_folder
+
+    @weights_folder.setter
+    def weights_folder(self, folder: Path | None) -> None:
+        self._ledger.weights_folder = folder
 
     def start(self) -> None:
         """Start the workers now, so that they are there when the first specs come."""
@@ -93,8 +100,7 @@ class LocalEvaluator:
         Raises:
             SpecError: weights shall be kept but there is no folder for them.
         """
-        if keep_weights and self.weights_folder is None:
-            raise SpecError("keep_weights needs an evaluator with a weights_folder.")
+        self._ledger.check_weights(keep_weights=keep_weights)
         futures: dict[str, Future[Evaluation]] = {}
         waiting = list({spec.key: spec for spec in specs}.values())
         while waiting:
@@ -106,7 +112,7 @@ class LocalEvaluator:
                 mine = self._claim(mine)
                 futures |= self._train(mine, keep_weights=keep_weights)
             except BaseException:
-                self._release(mine)
+                self._ledger.release([spec.key for spec in mine])
                 raise
             waiting = [spec for spec in waiting if spec.key not in futures]
             if waiting:
@@ -122,40 +128,24 @@ class LocalEvaluator:
     def close(self) -> None:
         """End the workers, give back what they had not finished, and close the store."""
         self._pool.close()
-        if self.store is not None:
-            self.store.release_many(list(self._flying))
-            self.store.close()
+        self._ledger.close(list(self._flying))
 
     def _look_up(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
         """Return by key what is known or on its way."""
         flying = dict(self._flying)  # one look: they may land at any moment
-        found = {spec.key: flying[spec.key] for spec in specs if spec.key in flying}
-        for key, known in self._stored([spec.key for spec in specs if spec.key not in found]).items():
-            if not keep_weights or self._has_weights(known):
-                found[key] = Future()
-                found[key].set_result(replace(known, looked_up=True))
+        keys = [spec.key for spec in specs]
+        found = {key: flying[key] for key in keys if key in flying}
+        for key, known in self._ledger.known(
+            [key for key in keys if key not in found], keep_weights=keep_weights
+        ).items():
+            found[key] = Future()
+            found[key].set_result(known)
         return found
-
-    def _stored(self, keys: Sequence[str]) -> dict[str, Evaluation]:
-        """Return by key what is known; of what failed the store is asked every time, for it may be tried again."""
-        known = {key: self._known[key] for key in keys if key in self._known}
-        if self.store is not None and len(known) < len(keys):
-            fresh = self.store.get_many([key for key in keys if key not in known])
-            known |= fresh
-            self._known |= {key: evaluation for key, evaluation in fresh.items() if evaluation.status != "failed"}
-        return known
 
     def _claim(self, specs: Sequence[ChildSpec]) -> list[ChildSpec]:
         """Return those of the specs that are this evaluator's to train."""
-        if self.store is None:
-            return list(specs)
-        # A result without the weights that are wanted now is trained again; that needs no lease.
-        claims = self.store.claim_many([spec.key for spec in specs if spec.key not in self._known])
+        claims = self._ledger.claim([spec.key for spec in specs])
         return [spec for spec in specs if spec.key not in claims or claims[spec.key].mine]
-
-    def _release(self, specs: Sequence[ChildSpec]) -> None:
-        if self.store is not None and specs:
-            self.store.release_many([spec.key for spec in specs])
 
     def _train(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
         """Cut specs into populations and train them, here or in the workers."""
@@ -195,8 +185,7 @@ class LocalEvaluator:
             for spec in population:
                 self._flying.pop(spec.key, None)
                 futures[spec.key].set_exception(error)
-            with suppress(AenError):
-                self._release(population)
+            self._ledger.release([spec.key for spec in population])
 
     def _keep(
         self,
@@ -205,15 +194,9 @@ class LocalEvaluator:
         futures: "dict[str, Future[Evaluation]]",
     ) -> None:
         """Commit results, then hand them out."""
-        if self.store is not None:
-            self.store.commit_many(list(zip(evaluations, population, strict=True)))
-        outcomes = []
-        for spec, evaluation in zip(population, evaluations, strict=True):
-            known = self._known.get(spec.key)
-            outcome = evaluation if known is None else replace(known, weights=evaluation.weights, looked_up=False)
-            self._known[spec.key] = outcome
-            self.trained += 1
-            outcomes.append(outcome)
+        self._ledger.commit(list(zip(evaluations, population, strict=True)))
+        outcomes = [self._ledger.note(evaluation) for evaluation in evaluations]
+        self.trained += len(outcomes)
         for spec, outcome in zip(population, outcomes, strict=True):
             self._flying.pop(spec.key, None)
             futures[spec.key].set_result(outcome)
@@ -229,12 +212,6 @@ class LocalEvaluator:
                 size //= 2
             for start in range(0, len(group), size):
                 yield group[start : start + size], size
-
-    def _has_weights(self, evaluation: Evaluation) -> bool:
-        if evaluation.status != "ok":
-            return True
-        folder = self.weights_folder
-        return folder is not None and evaluation.weights is not None and (folder / evaluation.weights).is_file()
 
     def _dataset(self, spec: DataSpec) -> Dataset:
         if spec not in self._datasets:

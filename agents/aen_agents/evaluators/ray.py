@@ -7,14 +7,14 @@ one that takes too long, too much memory, or its worker down. docs/scale.md expl
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
+from aen.evaluators.ledger import Ledger
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.cluster import check_room, connect, disconnect
 from aen_agents.evaluators.dispatcher import Dispatcher, Settings
@@ -102,8 +102,7 @@ class RayEvaluator:
             raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray gives a worker part of one, or whole ones.")
         self.store = store
         self.population = population
-        self.weights_folder = weights_folder
-        self._known: dict[str, Evaluation] = {}
+        self._ledger = Ledger(store, weights_folder)
         self._flying: dict[str, _Flight] = {}
         self._elsewhere: dict[str, tuple[ChildSpec, bool]] = {}
         self._lock = threading.RLock()
@@ -123,7 +122,7 @@ class RayEvaluator:
                     debug=debug,
                 ),
                 trainer or ChildTrainer(device="cuda" if gpus_per_worker else "cpu", threads=threads),
-                commit=self._commit,
+                commit=self._ledger.commit,
                 landed=self._landed,
                 lost=self._lost,
                 listener=listener or (lambda _: None),
@@ -144,6 +143,15 @@ class RayEvaluator:
         """How many specs keep every worker busy, with as many again waiting."""
         return self.population * self._dispatcher.hands * 2
 
+    @property
+    def weights_folder(self) -> Path | None:
+        """Where weights go when they are kept, and where those of parents are found."""
+        return self._ledger.weights_folder
+
+    @weights_folder.setter
+    def weights_folder(self, folder: Path | None) -> None:
+        self._ledger.weights_folder = folder
+
     def start(self) -> None:
         """Start the workers now, so that they are there when the first specs come."""
         self._dispatcher.start()
@@ -159,8 +167,7 @@ class RayEvaluator:
             SpecError: weights shall be kept but there is no folder for them.
             AenError: the evaluator has stopped: it was closed, or its cluster or store was lost.
         """
-        if keep_weights and self.weights_folder is None:
-            raise SpecError("keep_weights needs an evaluator with a weights_folder.")
+        self._ledger.check_weights(keep_weights=keep_weights)
         self._dispatcher.start()
         keys = [spec.key for spec in specs]
         with self._lock:
@@ -180,11 +187,9 @@ class RayEvaluator:
         self._dispatcher.close()
         if self._watch is not None and self._watch is not threading.current_thread():
             self._watch.join()
-        if self.store is not None:
-            with self._lock:
-                unfinished = list(self._flying)
-            self._release(unfinished)
-            self.store.close()
+        with self._lock:
+            unfinished = list(self._flying)
+        self._ledger.close(unfinished)
         self._leave()
 
     def _leave(self) -> None:
@@ -199,14 +204,10 @@ class RayEvaluator:
             flight = self._flying.get(key)
             if flight is not None:
                 futures[key] = flight.future if flight.keeps or not keep_weights else self._again(flight, spec)
-        unknown = [key for key in specs if key not in futures and key not in self._known]
-        if unknown and self.store is not None:
-            self._known |= self.store.get_many(unknown)
-        for key in specs:
-            known = self._known.get(key)
-            if key not in futures and known is not None and (not keep_weights or self._has_weights(known)):
-                futures[key] = Future()
-                futures[key].set_result(replace(known, looked_up=True))
+        known = self._ledger.known([key for key in specs if key not in futures], keep_weights=keep_weights)
+        for key, evaluation in known.items():
+            futures[key] = Future()
+            futures[key].set_result(evaluation)
         return futures
 
     def _launch(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
@@ -216,7 +217,8 @@ class RayEvaluator:
             future.set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
         self._flying |= {key: _Flight(future, keep_weights) for key, future in futures.items()}
         try:
-            mine = self._claim(specs)
+            claims = self._ledger.claim(list(specs))
+            mine = {key for key in specs if key not in claims or claims[key].mine}
             self._train([(key, spec) for key, spec in specs.items() if key in mine], keep_weights=keep_weights)
             self._elsewhere |= {key: (spec, keep_weights) for key, spec in specs.items() if key not in mine}
             if len(mine) < len(specs):
@@ -225,24 +227,9 @@ class RayEvaluator:
             for key in specs:
                 self._flying.pop(key, None)
                 self._elsewhere.pop(key, None)
-            self._release(list(specs))
+            self._ledger.release(specs)
             raise
         return futures
-
-    def _claim(self, specs: dict[str, ChildSpec]) -> set[str]:
-        """Return the keys that are ours to train; the others some other process is training."""
-        # A result without the weights that are wanted now is trained again; that needs no lease.
-        free = {key for key in specs if self.store is None or key in self._known}
-        asked = [key for key in specs if key not in free]
-        if self.store is None or not asked:
-            return free
-        return free | {key for key, claim in self.store.claim_many(asked).items() if claim.mine}
-
-    def _release(self, keys: Sequence[str]) -> None:
-        """Give leases back; those of others stay."""
-        if self.store is not None and keys:
-            with suppress(AenError):  # they run out by themselves
-                self.store.release_many(keys)
 
     def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
         self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
@@ -273,22 +260,12 @@ class RayEvaluator:
         flight.future.add_done_callback(submit)
         return outer
 
-    def _commit(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
-        """Store results, before anyone hears of them."""
-        if self.store is not None:
-            self.store.commit_many(results)
-
     def _landed(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
         """Hand results out."""
         done: list[tuple[Future[Evaluation], Evaluation]] = []
         with self._lock:
             for evaluation, _ in results:
-                known = self._known.get(evaluation.key)
-                outcome = evaluation
-                if known is not None and "failed" not in (known.status, evaluation.status):
-                    outcome = replace(known, weights=evaluation.weights, looked_up=False)  # the first stays, as stored
-                if known is None or outcome.status != "failed":
-                    self._known[evaluation.key] = outcome
+                outcome = self._ledger.note(evaluation)
                 flight = self._flying.pop(evaluation.key, None)
                 if flight is not None:
                     done.append((flight.future, outcome))
@@ -300,15 +277,9 @@ class RayEvaluator:
         self._stop.set()
         with self._lock:
             flights, self._flying, self._elsewhere = self._flying, {}, {}
-        self._release(list(flights))
+        self._ledger.release(flights)
         for flight in flights.values():
             flight.future.set_exception(error)
-
-    def _has_weights(self, evaluation: Evaluation) -> bool:
-        if evaluation.status != "ok":
-            return True
-        folder = self.weights_folder
-        return folder is not None and evaluation.weights is not None and (folder / evaluation.weights).is_file()
 
     def _start_watch(self) -> None:
         if self._watch is None:
@@ -332,17 +303,19 @@ class RayEvaluator:
         claims = self.store.claim_many(list(waiting))
         landed = []
         with self._lock:
-            self._release([key for key, claim in claims.items() if claim.mine and key not in self._elsewhere])
+            self._ledger.release([key for key, claim in claims.items() if claim.mine and key not in self._elsewhere])
             for key, claim in claims.items():
                 spec, keep_weights = waiting[key]
                 if key not in self._elsewhere or not (claim.mine or claim.evaluation is not None):
                     continue
                 del self._elsewhere[key]
-                if claim.evaluation is not None and not (keep_weights and not self._has_weights(claim.evaluation)):
+                if claim.evaluation is not None and not (
+                    keep_weights and not self._ledger.has_weights(claim.evaluation)
+                ):
                     landed.append((claim.evaluation, spec))
                     continue
                 if claim.evaluation is not None:
-                    self._known[key] = claim.evaluation  # it is trained once more, for its weights
+                    self._ledger.recall(claim.evaluation)  # it is trained once more, for its weights
                 self._train([(key, spec)], keep_weights=keep_weights)
         self._landed(landed)
 
