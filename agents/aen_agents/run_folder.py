@@ -1,12 +1,8 @@
 """The run folder: everything a search leaves behind."""
 
-import fcntl
 import json
 import os
-import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +11,7 @@ from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.events import SliceTrained, Trained, Visited
+from aen_agents.folders import lock_folder, new_folder
 
 VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
 
@@ -60,9 +57,7 @@ class RunFolder:
         Raises:
             RunFolderError: it cannot be written, holds something else, or is of a version that this aen does not know.
         """
-        if out is None:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            out = Path("runs") / f"{config.name}-{stamp}-{secrets.token_hex(3)}"
+        out = out or new_folder(config.name)
         folder = cls(out)
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -134,21 +129,15 @@ class RunFolder:
         folder.check_version()
         return folder
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep every other search out of the folder inside the block; the lock goes with the process, however it ends.
 
         Raises:
             RunFolderError: another search is running in it.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise RunFolderError(
-                    f"another search is running in {self.path}; wait for it, or choose another --out."
-                ) from error
-            yield
+        return lock_folder(
+            self.path, f"another search is running in {self.path}; wait for it, or choose another --out."
+        )
 
     def config(self) -> SearchConfig:
         """Return the run's config."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tiny_search import TINY
 
 from aen._typing import JsonDict
 from aen_agents.config import SearchConfig
@@ -11,17 +12,6 @@ from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder
 from aen_agents.search import Search
 
-TINY: JsonDict = {
-    "name": "tiny",
-    "data": {"train": 120, "validation": 120, "test": 120, "moves": ["rot90", "hflip"]},
-    "alphabet": ["rot90", "hflip", "vflip", "swap_lr"],
-    "child": {"hidden": [8]},
-    "training": {"epochs": 2},
-    "environment": {"horizon": 4},
-    "budget": {"children": 6, "steps": 80},
-    "agent": {"name": "dqn", "learn_after": 4, "batch_size": 8, "layers": [16]},
-    "selection": {"top": 2, "seeds": 2},
-}
 # One worker: more would take longer to start than all of these children to train.
 EXHAUSTIVE: JsonDict = TINY | {"agent": {"name": "exhaustive", "seeds": 3}, "evaluator": {"workers": 1}}
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
 from aen_agents.config import ClusterConfig, read_yaml
-from aen_agents.config_errors import explain
+from aen_agents.config.errors import explain
 
 SAMPLES = 10  # what `samples: null` means where there is something to draw
 # Keys of a search that the sweep itself decides on, and where to say so instead.

@@ -1,11 +1,7 @@
 """The sweep's folder: what was asked for, a run folder for each trial, and what is known of each."""
 
-import fcntl
 import json
-import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +10,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.folders import LOCK_FILE, lock_folder, new_folder
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
@@ -143,9 +140,7 @@ class SweepFolder:
         Raises:
             RunFolderError: it cannot be written, or holds something else.
         """
-        if out is None:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            out = Path("runs") / f"{sweep.name}-{stamp}-{secrets.token_hex(3)}"
+        out = out or new_folder(sweep.name)
         folder = cls(out)
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -168,7 +163,7 @@ class SweepFolder:
                     f"{self._difference(trials, other_trials)}); choose another --out, or go on with that one by "
                     f"aen sweep --restore {self.path}."
                 )
-        elif {inner.name for inner in self.path.iterdir()} - {self.trials_file.name, ".lock"}:
+        elif {inner.name for inner in self.path.iterdir()} - {self.trials_file.name, LOCK_FILE}:
             raise RunFolderError(f"{self.path} is not empty and is no sweep's folder; choose another --out.")
         write_atomically(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
         write_atomically(self.sweep_file, sweep.to_yaml())  # last: a folder with it is whole
@@ -223,16 +218,10 @@ class SweepFolder:
         """Return the files of a trial."""
         return TrialFiles(self.trials_folder / trial.folder_name)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep every other driver out of the folder inside the block; the lock goes with the process, however it ends.
 
         Raises:
             RunFolderError: the sweep is running already.
         """
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise RunFolderError(f"the sweep in {self.path} is running already; wait for it.") from error
-            yield
+        return lock_folder(self.path, f"the sweep in {self.path} is running already; wait for it.")

@@ -22,10 +22,10 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
     """Write ``report.html`` from a sweep's summary."""
     drawn = [row for row in summary["combinations"] if row["rank"] is not None][:MOST_DRAWN]
     environment = Environment(
-        loader=PackageLoader("aen_agents.sweep", "."), autoescape=select_autoescape(), undefined=StrictUndefined
+        loader=PackageLoader("aen_agents", "."), autoescape=select_autoescape(), undefined=StrictUndefined
     )
     environment.globals |= {"accuracy_text": accuracy_text, "seeds_text": seeds_text, "winners_text": winners_text}
-    html = environment.get_template("template.html").render(
+    html = environment.get_template("sweep/template.html").render(
         summary=summary,
         best=best_text(summary),
         picture=Markup(combinations_picture(drawn)) if drawn else "",  # noqa: S704 - made by matplotlib just now

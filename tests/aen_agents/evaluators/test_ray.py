@@ -61,12 +61,12 @@ class TestResults:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(shared._dispatcher, "settings", settings)
             patch.setattr(shared._dispatcher, "_node", node if request.param.startswith("a folder") else None)
-            patch.setattr(shared, "_known", {})
+            patch.setattr(shared._ledger, "_known", {})
             yield shared
 
     @pytest.mark.parametrize("population", [1, 2])
     def test_they_are_those_of_a_local_evaluator_bit_for_bit(self, shared, population, monkeypatch):
-        monkeypatch.setattr(shared, "_known", {})
+        monkeypatch.setattr(shared._ledger, "_known", {})
         monkeypatch.setattr(shared, "population", population)
         expected = evaluate(LocalEvaluator(population=population), CHILDREN)
         assert timeless(evaluate(shared, CHILDREN)) == timeless(expected)

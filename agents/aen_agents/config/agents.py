@@ -1,0 +1,129 @@
+"""The section `agent`: the agents and their settings."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
+
+import pydantic
+from pydantic import BaseModel, Discriminator, Field, Tag
+
+from aen_agents.config.section import Section
+
+
+class DQNConfig(Section):
+    """The DQN agent. The defaults are the tuned ones; configs/agents/dqn_paper.yaml has the published ones."""
+
+    name: Literal["dqn"] = Field("dqn", description="the algorithm")
+    first_visits: Literal["classes", "states"] = Field("classes", description="what budget and epsilon count")
+    layers: tuple[Annotated[int, Field(gt=0)], ...] = Field((128, 128), min_length=1, description="of the Q-network")
+    input_scale: float = Field(1.0, gt=0, description="the Q-network sees bits times this")
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="of Adam")
+    discount: float = Field(0.5, ge=0, lt=1)
+    batch_size: int = Field(64, gt=0, description="transitions per gradient step")
+    replay_size: int = Field(10_000, gt=0, description="transitions kept")
+    learn_after: int = Field(32, gt=0, description="transitions held at the first gradient step")
+    gradient_steps: int = Field(4, gt=0, description="per environment step")
+    max_gradient_norm: float | None = Field(10.0, gt=0, description="null: no clipping")
+    target_update: Literal["even_children"] | Annotated[int, Field(gt=0)] = Field(
+        50, description="copy the target network every so many steps, or at every step while the count is even"
+    )
+    epsilon_unit: Literal["fraction", "visits"] = Field(
+        "fraction", description="what the schedule's first numbers are: fractions of the number of classes, or visits"
+    )
+    epsilon: tuple[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0, le=1)]], ...] = Field(
+        ((0.0, 1.0), (0.08, 0.6), (0.16, 0.4), (0.24, 0.3)),
+        min_length=1,
+        description="(from, epsilon), ascending; the first from is 0",
+    )
+
+    @pydantic.field_validator("epsilon")
+    @classmethod
+    def _ascending(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
+        starts = [start for start, _ in value]
+        if starts[0] != 0 or sorted(set(starts)) != starts:
+            raise ValueError("the schedule must begin at 0 and ascend")
+        return value
+
+
+class ExhaustiveConfig(Section):
+    """The exhaustive agent, which trains every class of the alphabet; see docs/agents/exhaustive.md."""
+
+    name: Literal["exhaustive"] = Field("exhaustive", description="the algorithm")
+    seeds: int = Field(1, gt=0, le=1000, description="seeds on which each class is trained; 2 or more give intervals")
+
+
+Baseline = Literal[
+    "static_c1",
+    "static_c4",
+    "static_d4",
+    "c4_from_d4",
+    "c1_from_d4",
+    "c1_from_c4",
+    "rpp",
+    "random_architecture",
+    "random_steps",
+]
+Subgroups = Literal["all", "published"] | tuple[str, ...]
+
+
+class LayerwiseConfig(Section):
+    """What the agents have in common that choose a group for each layer."""
+
+    subgroups: Subgroups = Field(
+        "published", description="groups that layers may have: published, all, or a list with the largest among them"
+    )
+    seeds: int = Field(1, gt=0, le=100, description="seeds on which each method is run; 2 or more give intervals")
+    baselines: tuple[Baseline, ...] = Field(
+        get_args(Baseline), description="methods that are run beside the agent; static_c1, no symmetry, always is"
+    )
+
+
+class EquiNASEConfig(LayerwiseConfig):
+    """EquiNAS_E, evolution over groups per layer; see docs/agents/equinas_e.md."""
+
+    name: Literal["equinas_e"] = Field("equinas_e", description="the algorithm")
+    generations: int = Field(50, gt=0, description="each trains an equal part of training.epochs")
+    population: int = Field(5, gt=0, description="networks that go on from one generation to the next")
+    selection: Literal["accuracy", "pareto"] = Field(
+        "accuracy", description="pareto: first the front of validation error and parameters"
+    )
+    unique: bool = Field(True, description="whether only the best network of each architecture goes on")
+
+
+class EquiNASDConfig(LayerwiseConfig):
+    """EquiNAS_D, differentiable search over groups per layer; see docs/agents/equinas_d.md."""
+
+    name: Literal["equinas_d"] = Field("equinas_d", description="the algorithm")
+    alpha_learning_rate: float = Field(1e-3, ge=0, allow_inf_nan=False, description="of Adam")
+    alpha_data: Literal["same", "halves"] = Field(
+        "same", description="same: other batches of the same images; halves: the weights never see alpha's images"
+    )
+    prior: bool = Field(False, description="alpha starts at 0 for the largest group and at -2 for the others")
+    skip: bool = Field(False, description="whether the identity is one more branch")
+    temperature: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], Annotated[float, Field(ge=1e-3, le=1e3)]] = Field(
+        (1.0, 1.0), description="of the softmax, in the first and in the last epoch"
+    )
+    networks: tuple[Literal["discrete", "warm"], ...] = Field(
+        ("discrete", "warm"), description="the strongest groups, trained again from nothing or from the mixed weights"
+    )
+
+
+AGENTS: Mapping[str, type[BaseModel]] = {
+    "dqn": DQNConfig,
+    "exhaustive": ExhaustiveConfig,
+    "equinas_e": EquiNASEConfig,
+    "equinas_d": EquiNASDConfig,
+}
+
+
+def _agent_name(value: object) -> str | None:
+    """Say which agent a section is about: the one it names, DQN if it names none."""
+    return str(value.get("name", "dqn")) if isinstance(value, dict) else getattr(value, "name", None)
+
+
+AgentConfig = Annotated[
+    Annotated[DQNConfig, Tag("dqn")]
+    | Annotated[ExhaustiveConfig, Tag("exhaustive")]
+    | Annotated[EquiNASEConfig, Tag("equinas_e")]
+    | Annotated[EquiNASDConfig, Tag("equinas_d")],
+    Discriminator(_agent_name),
+]

@@ -1,0 +1,128 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from aen.children import EquiNASSpec, build_child
+from aen_agents.config import (
+    AGENTS,
+    PROJECT_CONFIGS,
+    DQNConfig,
+    EquiNASDConfig,
+    EquiNASEConfig,
+    ExhaustiveConfig,
+    SearchConfig,
+    load_config,
+)
+from aen_agents.methods.registry import BASELINES, methods_of
+from aen_agents.spaces import alphabet_of, child_of, gcnn_space_of
+
+CONFIGS = sorted([*PROJECT_CONFIGS.glob("*.yaml"), *(PROJECT_CONFIGS / "paper").glob("*.yaml")])
+GCNN_CONFIGS = sorted((PROJECT_CONFIGS / "gcnn").glob("*.yaml"))
+EQUINAS_CONFIGS = sorted((PROJECT_CONFIGS / "equinas").glob("*_[de].yaml"))
+
+
+def dqn_of(config: SearchConfig) -> DQNConfig:
+    assert isinstance(config.agent, DQNConfig)
+    return config.agent
+
+
+@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
+def test_every_config_of_the_project_is_valid(file: Path) -> None:
+    config = load_config(file)
+    assert config.name == file.stem
+    alphabet_of(config).check(child_of(config).grids)
+
+
+@pytest.mark.parametrize("file", [*CONFIGS, *GCNN_CONFIGS], ids=lambda file: file.stem)
+def test_every_config_of_the_project_can_be_searched_exhaustively(file: Path) -> None:
+    config = load_config(file, ["agent=exhaustive", "agent.seeds=5"])
+    assert config.agent == ExhaustiveConfig(seeds=5)
+    assert config.model_copy(update={"agent": None}) == load_config(file).model_copy(update={"agent": None})
+
+
+@pytest.mark.parametrize("file", GCNN_CONFIGS, ids=lambda file: file.stem)
+def test_every_gcnn_config_has_its_space_and_its_plain_child(file: Path) -> None:
+    config = load_config(file)
+    assert config.name == f"gcnn_{file.stem}"
+    space = gcnn_space_of(config)
+    expected = (3, 3) if file.stem == "rotmnist_groups" else (1024, 768)
+    assert (space.states, len(space.classes)) == expected
+    plain = build_child(space.child)
+    images = torch.zeros(2, space.child.channels, space.child.side, space.child.side)
+    assert plain(images).shape == (2, space.child.classes)
+
+
+def test_the_published_gcnn_configs_differ_in_their_data_alone() -> None:
+    configs = [load_config(file) for file in GCNN_CONFIGS if file.stem not in ("digits", "rotmnist_groups")]
+    assert len({config.model_copy(update={"name": "", "data": None}).to_yaml() for config in configs}) == 1
+    assert {config.data.name for config in configs} == {
+        *("mnist", "fashion_mnist", "cifar10", "svhn", "rotmnist", "emnist-balanced", "kmnist", "asl"),
+    }
+    assert {(config.data.train, config.data.validation) for config in configs} == {(6000, 1000)}
+    first = gcnn_space_of(configs[0]).child
+    assert (first.widths, first.head, first.norm, first.dropout, first.padding) == (
+        *("published", "flatten", "none"),
+        *(0.5, "none"),
+    )
+    training = first.training
+    assert (training.optimiser, training.learning_rate, training.momentum) == ("sgd", 1e-3, 0.9)
+    assert (training.epochs, training.batch_size) == (4, 32)
+    environment, agent = configs[0].environment, dqn_of(configs[0])
+    assert (environment.reward, environment.reference, environment.horizon) == ("paper", "rot90", 50)
+    assert (configs[0].budget.children, agent.discount, agent.batch_size) == (600, 0.5, 128)
+    assert [epsilon for _, epsilon in agent.epsilon] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert [start for start, _ in agent.epsilon] == [50 * i for i in range(10)]
+
+
+def test_the_papers_configs_differ_in_their_data_alone() -> None:
+    configs = [load_config(file) for file in CONFIGS if file.parent.name == "paper"]
+    assert len(configs) == 12
+    assert len({config.model_copy(update={"name": "", "data": None}).to_yaml() for config in configs}) == 1
+    assert len({config.data.name for config in configs}) == 12
+    first = child_of(configs[0])
+    assert (first.grids, first.head, first.bias) == ((28, 20, 20), "free", "scalar_after_relu")
+    assert first.initialisation == "fan_in"
+
+
+@pytest.mark.parametrize(
+    ("name", "moves"),
+    [("multi-1", "hflip, vflip, swap_lr, swap_lr_bottom"), ("multi-3", "rot90, hshift(4), swap_tb, swap_lr_top")],
+)
+def test_the_papers_configs_move_images_as_published(name: str, moves: str) -> None:
+    for data in ("gmnist", "gfashion"):
+        file = PROJECT_CONFIGS / "paper" / f"{data}_{name}.yaml"
+        assert ", ".join(child_of(load_config(file)).data.moves) == moves
+        assert f"# moves {moves}.\n" in file.read_text()
+
+
+@pytest.mark.parametrize("file", sorted((PROJECT_CONFIGS / "agents").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_agent_of_the_project_is_valid(file: Path, config_file: Path) -> None:
+    overrides = ["child.kind=equinas"] if file.stem.startswith("equinas") else []
+    assert load_config(config_file, [f"agent={file.stem}", *overrides]).agent.name in AGENTS
+
+
+@pytest.mark.parametrize("file", EQUINAS_CONFIGS, ids=lambda file: file.stem)
+def test_every_equinas_config_has_its_methods(file: Path) -> None:
+    config = load_config(file)
+    evolves = file.stem.endswith("_e")
+    assert isinstance(config.agent, EquiNASEConfig if evolves else EquiNASDConfig)
+    child = child_of(config)
+    assert isinstance(child, EquiNASSpec)
+    methods = methods_of(config.agent, child)
+    assert next(iter(methods)) == config.agent.name
+    assert set(BASELINES) <= set(methods)
+
+
+def test_the_default_agent_is_the_one_in_the_file(config_file: Path) -> None:
+    assert load_config(config_file, ["agent=dqn"]).agent == load_config(config_file).agent
+
+
+def test_the_published_settings(config_file: Path) -> None:
+    agent = dqn_of(load_config(config_file, ["agent=dqn_paper"]))
+    assert (agent.layers, agent.input_scale, agent.learning_rate) == ((400, 400, 400), 0.1, 1e-3)
+    assert (agent.discount, agent.batch_size, agent.replay_size) == (0.5, 128, 10_000)
+    assert (agent.learn_after, agent.gradient_steps, agent.max_gradient_norm) == (128, 1, None)
+    assert (agent.target_update, agent.first_visits, agent.epsilon_unit) == ("even_children", "states", "visits")
+    steps = {200: 0.9, 300: 0.8, 400: 0.7, 500: 0.6, 600: 0.5, 700: 0.4, 800: 0.3, 900: 0.2, 950: 0.1, 1000: 0.05}
+    assert dict(agent.epsilon) == {0: 1.0} | steps

@@ -1,0 +1,64 @@
+"""Versions of the run folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from aen._typing import JsonDict
+from aen.errors import RunFolderError
+from aen_agents import run_folder
+from aen_agents.config import SearchConfig
+from aen_agents.run_folder import RunFolder
+
+
+def test_a_folder_of_before_there_were_versions_is_taken_up(
+    finished: tuple[RunFolder, JsonDict], tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "old")
+    folder.version_file.unlink()
+    # It lacks what was added since, and is written otherwise.
+    lines = folder.config_file.read_text().splitlines()
+    config = [line for line in lines if not line.startswith(("  address:", "  connect_timeout:", "cluster:", "debug:"))]
+    assert len(config) == len(lines) - 4
+    folder.config_file.write_text("\n".join(["# mine", *config]) + "\n")
+    shutil.copy(finished[0].store_file, folder.store_file)
+    folder.history_file.write_text(finished[0].history_file.read_text().splitlines()[0] + "\n")
+    again = RunFolder.create(tiny_config, folder.path)
+    assert json.loads(folder.version_file.read_text()) == {"version": 1, "aen": run_folder.version("aen")}
+    assert again.config() == tiny_config
+    assert RunFolder.open(folder.path).history() == finished[0].history()[:1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            '{"version": 2, "aen": "9.9"}',
+            r"is of version 2, made by aen 9\.9; this is aen .*which knows version 1\. Use",
+        ),
+        (
+            '{"version": 0, "aen": "0.0"}',
+            r"is of version 0, made by aen 0\.0; this is aen .*which knows version 1\. Use",
+        ),
+        ('{"version"', r"run\.json is damaged"),
+        ("[]", r"run\.json is damaged"),
+        ('{"version": null, "aen": 1}', r"run\.json is damaged"),
+    ],
+)
+def test_a_folder_of_another_version_is_refused(
+    content: str, message: str, tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "other")
+    folder.version_file.write_text(content)
+    for act in (lambda: RunFolder.open(folder.path), lambda: RunFolder.create(tiny_config, folder.path)):
+        with pytest.raises(RunFolderError, match=message):
+            act()
+
+
+def test_a_config_that_cannot_be_read_any_more_is_refused(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "other")
+    folder.config_file.write_text(folder.config_file.read_text() + "later: 1\n")
+    with pytest.raises(RunFolderError, match=r"has a config that this aen .* cannot read: .*unknown key 'later'"):
+        RunFolder.create(tiny_config, folder.path)

@@ -1,0 +1,63 @@
+"""`aen sweep` refuses in one line what cannot be run."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from tiny_sweeps import SEEDS, write
+
+from aen.errors import AenError, ConfigError
+from aen_agents.cli import main
+from aen_agents.evaluators.cluster import ClusterError
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--restore", "nowhere"], "nowhere is not a sweep's folder: there is no such folder"),
+        (["--restore", "."], "is not a sweep's folder: it has no sweep.yaml"),
+        (["--restore", ".", "--out", "x"], "give neither a config nor --out with it"),
+        ([], "there is no config"),
+        (["nowhere.yaml"], "config nowhere.yaml does not exist"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_commands_that_name_nothing(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", *words]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_is_not_there_is_said_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, SEEDS | {"overrides": ["data.name=digitz"]})
+    assert main(["sweep", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "did you mean 'digits'?" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_address_nobody_listens_on_is_said_within_seconds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        path = write(tmp_path, SEEDS | {"cluster": {"address": address}})
+        started = time.monotonic()
+        assert main(["sweep", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert time.monotonic() - started < 10
+    assert f"cluster.address is '{address}', but nobody can be reached there" in capsys.readouterr().err
+
+
+def test_errors_of_sweeps_are_the_users() -> None:
+    assert issubclass(ClusterError, AenError)
+    assert issubclass(ConfigError, AenError)

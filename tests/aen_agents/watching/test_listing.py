@@ -1,0 +1,81 @@
+"""`aen list`, and how it finds runs."""
+
+import json
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from watched_runs import a_status
+
+from aen._typing import JsonDict
+from aen_agents.cli import main
+from aen_agents.config import SearchConfig
+from aen_agents.run_folder import RunFolder
+from aen_agents.watching import find_runs
+from aen_agents.watching.status import Best, now
+
+
+def test_runs_are_listed_newest_first(
+    folder: RunFolder, tiny_config: SearchConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = folder.path.parent
+    a_status(folder.path, state="complete", updated=now() - timedelta(hours=3)).write(folder.path)
+    deep = RunFolder.create(tiny_config, runs / "sweep" / "trials" / "two")
+    a_status(deep.path, winner=Best(accuracy=0.9, group="C4", factors="rot90")).write(deep.path)
+    (runs / "notes").mkdir()
+    (runs / "presets").mkdir()
+    (runs / "presets" / "config.yaml").write_text("name: no run")
+    (runs / "file").write_text("")
+    assert [view.path.name for view in find_runs(runs)] == ["two", "one"]
+    assert main(["list", str(runs)]) == 0
+    table = capsys.readouterr().out
+    first, second = table.index("sweep/trials/two"), table.index("one ")
+    assert first < second
+    assert "C4 90.0%" in table
+    assert "3 h" in table
+    assert main(["list", str(runs), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [run["state"] for run in told] == ["running", "complete"]
+    assert main(["list", str(folder.path)]) == 0
+    assert "one " in capsys.readouterr().out
+
+
+def test_damaged_runs_are_listed_as_such(
+    folder: RunFolder, tiny_config: SearchConfig, finished: tuple[RunFolder, JsonDict]
+) -> None:
+    runs = folder.path.parent
+    folder.config_file.write_bytes(b"\x00\xff{{{")
+    torn = RunFolder.create(tiny_config, runs / "torn")
+    torn.summary_file.write_text('{"status": "comp')
+    strange = RunFolder.create(tiny_config, runs / "strange")
+    summary = json.loads(finished[0].summary_file.read_text()) | {"winner": 3}
+    strange.summary_file.write_text(json.dumps(summary))
+    assert {view.path.name: view.state for view in find_runs(runs)} == dict.fromkeys(
+        ("one", "torn", "strange"), "damaged"
+    )
+    assert all(view.message for view in find_runs(runs))
+
+
+def test_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["list"]) == 0
+    assert "no runs in runs; `aen search CONFIG` starts one" in capsys.readouterr().out
+    assert main(["list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert main(["list", "elsewhere"]) == 2
+    assert "there is no folder elsewhere" in capsys.readouterr().err
+
+
+def test_a_thousand_runs_are_listed_fast(folder: RunFolder) -> None:
+    a_status(folder.path, state="complete").write(folder.path)
+    files = {name: (folder.path / name).read_text() for name in ("config.yaml", "status.json")}
+    for number in range(1000):
+        run = folder.path.parent / f"run-{number}"
+        (run / "weights").mkdir(parents=True)
+        for name, text in files.items():
+            (run / name).write_text(text)
+    begun = time.perf_counter()
+    views = find_runs(folder.path.parent)
+    assert time.perf_counter() - begun < 2
+    assert [view.state for view in views] == ["complete"] * 1001

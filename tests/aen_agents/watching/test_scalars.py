@@ -1,0 +1,36 @@
+"""The curves that TensorBoard reads."""
+
+import time
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from aen_agents.watching.scalars import ScalarFile
+
+
+def test_tensorboard_reads_what_is_written(tmp_path: Path) -> None:
+    file = ScalarFile(tmp_path / "search")
+    for step in (1, 2, 300, 70_000):
+        file.add(step, {"search/accuracy": step / 2, "workers/alive": -1.5})
+    curves = EventAccumulator(str(tmp_path / "search")).Reload()
+    assert curves.Tags()["scalars"] == ["search/accuracy", "workers/alive"]
+    assert [(s.step, s.value) for s in curves.Scalars("search/accuracy")] == [
+        (1, 0.5),
+        (2, 1.0),
+        (300, 150.0),
+        (70_000, 35_000.0),
+    ]
+    assert abs(curves.Scalars("workers/alive")[0].wall_time - time.time()) < 60
+
+
+def test_a_run_that_goes_on_continues_its_curve(tmp_path: Path) -> None:
+    earlier, later = ScalarFile(tmp_path / "search"), ScalarFile(tmp_path / "search")
+    for step in range(1, 6):
+        earlier.add(step, {"a": step})
+    for step in range(4, 8):
+        later.add(step, {"a": 10 * step})
+    curves = EventAccumulator(str(tmp_path / "search")).Reload()
+    assert [(s.step, s.value) for s in curves.Scalars("a")] == [
+        *((step, step) for step in (1, 2, 3)),
+        *((step, 10 * step) for step in (4, 5, 6, 7)),
+    ]

@@ -1,0 +1,87 @@
+"""What is counted while a search runs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from watched_runs import VISITED, a_status
+
+from aen.evaluators import Activity
+from aen_agents.events import Retrained, StageStarted, Trained
+from aen_agents.watching.status import Best, Children, Rate, Stage
+from aen_agents.watching.tally import Tally
+
+
+def test_stage_best_and_time_left() -> None:
+    clock = [100.0]
+    tally = Tally(clock=lambda: clock[0])
+    tally(StageStarted("explore", 50))
+    for visits in range(1, 21):
+        clock[0] += 2.0
+        tally(replace(VISITED, visits=visits, accuracy=0.5, best=0.9 if visits > 5 else 0.5, group="C2"))
+        if visits == 6:
+            tally(VISITED)
+            tally(replace(VISITED, visits=6))
+        tally.note(Activity(4, 3, 2, visits, 1))
+    assert tally.stage() == Stage(name="explore", done=20, total=50, unit="children", seconds_left=60.0)
+    assert tally.best == Best(accuracy=0.9, group="D4", factors="rot90 + hflip")
+    assert tally.children() == Children(done=20, running=3, waiting=2, trained=20, failed=1)
+    assert tally.rate() == Rate(last_minute=0.5, overall=0.5)
+    assert (tally.workers, tally.seconds) == (4, 40.0)
+    tally(StageStarted("select", 4))
+    tally(Retrained("rot90", 0.99))  # another seed: it is no best of exploring
+    assert tally.best.accuracy == 0.9
+    assert tally.children().done == 21
+    assert tally.stages == {"explore": 20, "select": 1}
+
+
+def test_the_rate_of_the_last_minute_forgets_what_was_looked_up() -> None:
+    clock = [0.0]
+    tally = Tally(clock=lambda: clock[0])
+    tally(StageStarted("explore", 2000))
+    done = 0
+    for second in range(200):
+        clock[0] += 1.0
+        for _ in range(1000 if second == 0 else 1):
+            done += 1
+            tally(Trained(3, "rot90", "class", done, 0.8))
+        tally.note(Activity(1, 1, 0, done, 0))
+    rate, stage = tally.rate(), tally.stage()
+    assert rate.last_minute == pytest.approx(1.0)
+    assert rate.overall == pytest.approx(1199 / 200)
+    assert stage is not None
+    assert stage.seconds_left == pytest.approx(2000 - 1199)
+
+
+def test_slow_children_have_a_rate_too() -> None:
+    clock = [0.0]
+    tally = Tally(clock=lambda: clock[0])
+    tally(StageStarted("explore", 10))
+    for done in range(1, 4):
+        for _ in range(3600):
+            clock[0] += 1.0
+            tally.note(Activity(1, 1, 0, done - 1, 0))
+        tally(Trained(3, "rot90", "class", done, 0.8))
+    tally.note(Activity(1, 1, 0, 3, 0))
+    stage = tally.stage()
+    assert stage is not None
+    assert stage.seconds_left == pytest.approx(7 * 3600, rel=0.01)
+
+
+def test_a_run_that_goes_on_counts_on(tmp_path: Path) -> None:
+    clock = [0.0]
+    earlier = a_status(tmp_path, stages={"explore": 34, "select": 2})
+    tally = Tally(earlier, clock=lambda: clock[0])
+    tally(StageStarted("explore", 60))
+    tally(replace(VISITED, visits=34, accuracy=0.1, best=0.972))  # what is told of what was done before
+    clock[0] = 10.0
+    tally(replace(VISITED, visits=39, accuracy=0.1, best=0.972))
+    tally.note(Activity(1, 0, 0, 5, 2))
+    assert tally.stages == {"explore": 39}
+    assert tally.best == earlier.best
+    assert tally.children() == Children(done=39, running=0, waiting=0, trained=38, failed=3)
+    assert tally.seconds == 100.0
+    stage = tally.stage()
+    assert stage is not None
+    assert stage.seconds_left is not None
+    assert 30 < stage.seconds_left < 50  # at half a child a second, not at 39 in ten seconds

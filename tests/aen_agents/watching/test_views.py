@@ -1,0 +1,124 @@
+"""What a run's files say of it, whole or damaged."""
+
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from watched_runs import a_status
+
+from aen._typing import JsonDict
+from aen_agents.cli import main
+from aen_agents.config import SearchConfig
+from aen_agents.run_folder import RunFolder
+from aen_agents.watching import view_run
+from aen_agents.watching.status import now, process_start
+
+
+def test_a_process_that_was_killed_is_noticed(
+    folder: RunFolder, sleeper: "subprocess.Popen[bytes]", run_status: Callable[..., str]
+) -> None:
+    a_status(folder.path, pid=sleeper.pid, process_start=process_start(sleeper.pid)).write(folder.path)
+    assert view_run(folder.path).state == "running"
+    sleeper.kill()
+    sleeper.wait()
+    out = run_status(str(folder.path))
+    assert re.search(r"stopped without saying so, \d s ago; `aen resume \S+/runs/one` goes on", out)
+    assert view_run(folder.path).workers == 0
+
+
+def test_another_process_of_the_same_number_is_not_it(folder: RunFolder) -> None:
+    a_status(folder.path, process_start=1).write(folder.path)
+    assert view_run(folder.path).state == "stopped"
+
+
+@pytest.mark.parametrize(("age", "state"), [(2, "running"), (300, "stopped")])
+def test_on_another_machine_the_heartbeat_counts(folder: RunFolder, age: int, state: str) -> None:
+    updated = now() - timedelta(seconds=age)
+    a_status(folder.path, machine="another", process_start=1, updated=updated).write(folder.path)
+    assert view_run(folder.path).state == state
+
+
+def test_a_last_word_that_was_not_written_is_found_in_the_summary(
+    finished: tuple[RunFolder, JsonDict], folder: RunFolder
+) -> None:
+    shutil.copy(finished[0].summary_file, folder.summary_file)
+    a_status(folder.path, process_start=1).write(folder.path)
+    assert view_run(folder.path).state == "complete"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "status.json is damaged"),
+        (b'{"version": 1, "run": "o', "status.json is damaged"),
+        (b"[1]", "status.json is damaged"),
+        (b"\xff\xfe\x00", "status.json is damaged"),
+        (b'{"version": 1, "state": "merry"}', "status.json is damaged"),
+        (b'{"version": 2}', "has version 2, and this aen knows 1; update aen"),
+    ],
+    ids=["empty", "torn", "list", "binary", "keys", "later"],
+)
+def test_a_damaged_file_is_said(
+    finished: tuple[RunFolder, JsonDict],
+    tmp_path: Path,
+    run_status: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
+    content: bytes,
+    problem: str,
+) -> None:
+    folder = RunFolder(shutil.copytree(finished[0].path, tmp_path / "runs" / "one"))
+    (folder.path / "status.json").write_bytes(content)
+    out = " ".join(run_status(str(folder.path)).split())
+    assert problem in out
+    assert "What follows is from the other files" in out
+    assert "best" in out
+    assert main(["list", str(folder.path.parent)]) == 0
+    assert "damaged" in capsys.readouterr().out
+
+
+def test_a_run_from_before_there_was_a_status(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, run_status: Callable[..., str]
+) -> None:
+    folder = RunFolder(shutil.copytree(finished[0].path, tmp_path / "one"))
+    (folder.path / "status.json").unlink()
+    told, known = view_run(folder.path), view_run(finished[0].path)
+    assert (told.state, told.name, told.agent, told.data) == ("complete", "tiny", "dqn", "digits")
+    assert (told.winner, told.best) == (known.winner, known.best)
+    folder.summary_file.unlink()
+    assert view_run(folder.path).state == "stopped"
+    assert "aen resume" in run_status(str(folder.path))
+
+
+def test_a_run_that_has_not_begun(folder: RunFolder, run_status: Callable[..., str]) -> None:
+    assert view_run(folder.path).state == "new"
+    run_status(str(folder.path))
+
+
+def test_it_is_read_while_it_is_written(folder: RunFolder) -> None:
+    a_status(folder.path).write(folder.path)
+    over = threading.Event()
+
+    def write() -> None:
+        while not over.is_set():
+            a_status(folder.path).write(folder.path)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        assert {view_run(folder.path).state for _ in range(300)} == {"running"}
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_names_that_yaml_quotes_are_read(tmp_path: Path, tiny_config: SearchConfig) -> None:
+    config = tiny_config.model_copy(update={"name": "0123"})
+    path = RunFolder.create(config, tmp_path / "one").path
+    assert "name: '0123'" in (path / "config.yaml").read_text()
+    view = view_run(path)
+    assert (view.name, view.agent, view.data) == ("0123", "dqn", "digits")

@@ -1,0 +1,111 @@
+"""Who watches a run writes down what is done, and how it ended."""
+
+import os
+import shutil
+import time
+
+import pytest
+from watched_runs import EVENTS, NAMES, VISITED, lines_of
+
+from aen.errors import SpecError
+from aen.evaluators import Activity
+from aen_agents.config import SearchConfig
+from aen_agents.events import Event, StageStarted
+from aen_agents.run_folder import RunFolder
+from aen_agents.watching import view_run
+from aen_agents.watching.status import Children
+from aen_agents.watching.watch import Watch
+
+
+class Busy:
+    """An evaluator, as far as who watches knows it."""
+
+    def __init__(self, activity: Activity) -> None:
+        self.known = activity
+
+    def activity(self) -> Activity:
+        return self.known
+
+
+def test_what_is_done_is_written_down_and_passed_on(folder: RunFolder, tiny_config: SearchConfig) -> None:
+    heard: list[Event] = []
+    watch = Watch(tiny_config, heard.append)
+    with watch.over(folder):
+        assert view_run(folder.path).state == "running"
+        watch.evaluator = Busy(Activity(4, 3, 2, 17, 1))
+        for event in EVENTS:
+            watch(event)
+        deadline = time.monotonic() + 10
+        while view_run(folder.path).workers != 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        view = view_run(folder.path)
+    assert heard == EVENTS
+    assert (view.state, view.workers) == ("running", 4)
+    assert view.children == Children(done=6, running=3, waiting=2, trained=17, failed=1)
+    assert view.process is not None
+    assert view.process.startswith(f"{os.getpid()} on ")
+    after = view_run(folder.path)
+    assert (after.state, after.workers, after.age < 5) == ("complete", 0, True)
+    assert after.children == Children(done=6, running=0, waiting=0, trained=17, failed=1)
+    lines = lines_of(folder.path / "log.jsonl")
+    assert [line["event"] for line in lines] == ["started", *NAMES, "ended"]
+    assert lines[0]["pid"] == os.getpid()
+    assert set(lines[0]["versions"]) == {"aen", "torch", "python"}
+    assert lines[-1]["state"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "message"),
+    [
+        (KeyboardInterrupt(), "interrupted", None),
+        (
+            SpecError("store postgresql://me:word@host/db is full"),
+            "failed",
+            "SpecError: store postgresql://me:***@",
+        ),
+    ],
+    ids=["interrupted", "failed"],
+)
+def test_how_it_ended_is_told(
+    folder: RunFolder, tiny_config: SearchConfig, error: BaseException, state: str, message: str | None
+) -> None:
+    def search() -> None:
+        with Watch(tiny_config, lambda _: None).over(folder):
+            raise error
+
+    with pytest.raises(type(error)):
+        search()
+    view = view_run(folder.path)
+    assert view.state == state
+    assert (view.message or "").startswith(message or "")
+    assert "word" not in (folder.path / "status.json").read_text() + (folder.path / "log.jsonl").read_text()
+
+
+def test_the_store_password_is_nowhere(folder: RunFolder, tiny_config: SearchConfig) -> None:
+    config = tiny_config.model_copy(update={"store": "postgresql://me:word@host/db"})
+    with Watch(config, lambda _: None).over(folder):
+        pass
+    assert lines_of(folder.path / "log.jsonl")[0]["store"] == "postgresql://me:***@host/db"
+    assert "word" not in (folder.path / "status.json").read_text()
+
+
+def test_a_folder_that_is_removed_meanwhile_stays_so(folder: RunFolder, tiny_config: SearchConfig) -> None:
+    watch = Watch(tiny_config, lambda _: None)
+    with watch.over(folder):
+        watch(StageStarted("explore", 12))
+        shutil.rmtree(folder.path)
+        watch(VISITED)
+        time.sleep(1.2)  # a heartbeat
+    assert not folder.path.exists()
+
+
+def test_an_evaluator_that_fails_to_answer_disturbs_nobody(folder: RunFolder, tiny_config: SearchConfig) -> None:
+    class Broken:
+        def activity(self) -> Activity:
+            raise RuntimeError("closed")
+
+    watch = Watch(tiny_config, lambda _: None)
+    with watch.over(folder):
+        watch.evaluator = Broken()
+        assert watch.activity() is None
+    assert view_run(folder.path).state == "complete"
