@@ -17,7 +17,8 @@ from aen.evaluators.base import Activity
 from aen.evaluators.ledger import Ledger
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.cluster import check_room, connect, disconnect
-from aen_agents.evaluators.dispatcher import Dispatcher, Settings
+from aen_agents.evaluators.dispatcher import Dispatcher
+from aen_agents.evaluators.settings import Settings
 from aen_agents.evaluators.units import cut_units
 from aen_agents.evaluators.worker import ChildTrainer, Trainer
 from aen_agents.events import Listener

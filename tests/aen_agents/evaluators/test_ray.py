@@ -56,11 +56,10 @@ class TestResults:
         evaluate(shared, [SPEC.with_seed(1000)])  # it has started
         name = request.param.replace(" ", "-")
         shared.weights_folder = folder / name
-        node = shared._dispatcher.__dict__.get("_node") or shared._dispatcher._node
-        settings = replace(shared._dispatcher.settings, weights_folder=folder / name)
+        orders = shared._dispatcher._orders
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(shared._dispatcher, "settings", settings)
-            patch.setattr(shared._dispatcher, "_node", node if request.param.startswith("a folder") else None)
+            patch.setattr(orders, "_folder", folder / name)
+            patch.setattr(orders, "_node", orders._node if request.param.startswith("a folder") else None)
             patch.setattr(shared._ledger, "_known", {})
             yield shared
 
@@ -136,7 +135,7 @@ def test_it_is_an_evaluator_and_results_come_in_the_order_in_which_they_finish(m
 
 @pytest.mark.slow
 def test_one_that_is_slow_does_not_hold_up_those_that_were_given_with_it(make, acting, monkeypatch, told):
-    monkeypatch.setattr("aen_agents.evaluators.dispatcher.HELD_UP_SECONDS", 1.0)
+    monkeypatch.setattr("aen_agents.evaluators.faults.HELD_UP_SECONDS", 1.0)
     trainer = acting({110: ("sleep", 4)})
     evaluator = make(trainer)
     evaluate(evaluator, specs(50))  # so quick that many go together from now on
