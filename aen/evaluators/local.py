@@ -65,7 +65,6 @@ class LocalEvaluator:
         if workers < 1 or population < 1:
             raise SpecError(f"workers is {workers} and population {population}; each must be at least 1.")
         check_threads(threads, workers)
-        self.store = store
         self.device = device
         self.threads = threads
         self.workers = workers
@@ -77,6 +76,11 @@ class LocalEvaluator:
         self._ledger = Ledger(store, weights_folder)
         self._datasets: dict[DataSpec, Dataset] = {}
         self._flying: dict[str, Future[Evaluation]] = {}
+
+    @property
+    def store(self) -> "ResultStore | None":
+        """Where results are kept and looked up."""
+        return self._ledger.store
 
     @property
     def weights_folder(self) -> Path | None:

@@ -101,7 +101,6 @@ class RayEvaluator:
             raise SpecError(f"gpus_per_worker is {gpus_per_worker} and retries {retries}; neither may be negative.")
         if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
             raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray gives a worker part of one, or whole ones.")
-        self.store = store
         self.population = population
         self._ledger = Ledger(store, weights_folder)
         self._flying: dict[str, _Flight] = {}
@@ -143,6 +142,11 @@ class RayEvaluator:
     def capacity(self) -> int:
         """How many specs keep every worker busy, with as many again waiting."""
         return self.population * self._dispatcher.hands * 2
+
+    @property
+    def store(self) -> "ResultStore | None":
+        """Where results are kept and looked up."""
+        return self._ledger.store
 
     @property
     def weights_folder(self) -> Path | None:

@@ -63,6 +63,13 @@ class TestResults:
             patch.setattr(shared._ledger, "_known", {})
             yield shared
 
+    @pytest.fixture
+    def stored(self, shared, open_store, monkeypatch):
+        """A store that the evaluator has for one test."""
+        store = open_store()
+        monkeypatch.setattr(shared._ledger, "store", store)
+        return store
+
     @pytest.mark.parametrize("population", [1, 2])
     def test_they_are_those_of_a_local_evaluator_bit_for_bit(self, shared, population, monkeypatch):
         monkeypatch.setattr(shared._ledger, "_known", {})
@@ -107,22 +114,21 @@ class TestResults:
             assert (real.weights_folder / future.result().weights).is_file()
         assert plain.result().weights is None
 
-    def test_weights_that_another_process_did_not_keep_are_trained_for(self, real, open_store, monkeypatch):
+    @pytest.mark.usefixtures("stored")
+    def test_weights_that_another_process_did_not_keep_are_trained_for(self, real, open_store):
         other = open_store()
         other.claim(SPEC.key)
-        monkeypatch.setattr(real, "store", open_store())
         (mine,) = real.submit([SPEC], keep_weights=True)
         (first,) = evaluate(LocalEvaluator(), [SPEC])
         other.commit(first, SPEC)
         assert mine.result(timeout=60) == replace(first, weights=f"{SPEC.key}.safetensors")
 
-    def test_divergence_is_a_result(self, shared, open_store, monkeypatch):
-        monkeypatch.setattr(shared, "store", open_store())
+    def test_divergence_is_a_result(self, shared, stored):
         wild = replace(SPEC, training=TrainingSpec(epochs=3, learning_rate=1e30))
         (evaluation,) = evaluate(shared, [wild])
         assert evaluation.status == "diverged"
         assert evaluation.validation_accuracy == 0
-        assert shared.store.get(wild.key) == evaluation
+        assert stored.get(wild.key) == evaluation
 
 
 def test_it_is_an_evaluator_and_results_come_in_the_order_in_which_they_finish(make, acting):
