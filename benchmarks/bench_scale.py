@@ -66,12 +66,13 @@ def _utilisation(deadly: float) -> dict[str, Any]:
     from aen_agents.events import ChildLogged, WorkerLogged
 
     events: list[Any] = []
+    children = specs(CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
         store = ResultStore(Path(folder) / "results.sqlite")
         evaluator = _evaluator(store, Sleeper(**SLEEPS, deadly=deadly), WORKERS, listener=events.append)
         with closing(evaluator):
             started = time.perf_counter()
-            keys = [evaluation.key for _, evaluation in stream(evaluator, specs(CHILDREN))]
+            keys = [evaluation.key for _, evaluation in stream(evaluator, children)]
             seconds = time.perf_counter() - started
             stored = [evaluation for evaluation, _ in store.evaluations()]
     assert len(keys) == len(set(keys)) == len(stored) == CHILDREN
