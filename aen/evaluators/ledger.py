@@ -75,11 +75,14 @@ class Ledger:
             self.store.commit_many(results)
 
     def note(self, evaluation: Evaluation) -> Evaluation:
-        """Take in a result that was stored; return what to hand out: the first result stays, new weights are added."""
+        """Take in a result that was stored; return what to hand out.
+
+        The first result stays, and new weights are added. A failure gives way to a result and never takes its place.
+        """
         known = self._known.get(evaluation.key)
         if known is not None and "failed" not in (known.status, evaluation.status):
             evaluation = replace(known, weights=evaluation.weights, looked_up=False)
-        if self.store is None or evaluation.status != "failed":
+        if evaluation.status != "failed" or (known is None and self.store is None):
             self._known[evaluation.key] = evaluation
         return evaluation
 
@@ -92,3 +95,23 @@ class Ledger:
         self.release(unfinished)
         if self.store is not None:
             self.store.close()
+
+
+class KeepsLedger:
+    """What evaluators have in common that keep a ledger."""
+
+    _ledger: Ledger
+
+    @property
+    def store(self) -> "ResultStore | None":
+        """Where results are kept and looked up."""
+        return self._ledger.store
+
+    @property
+    def weights_folder(self) -> Path | None:
+        """Where weights go when they are kept, and where those of parents are found."""
+        return self._ledger.weights_folder
+
+    @weights_folder.setter
+    def weights_folder(self, folder: Path | None) -> None:
+        self._ledger.weights_folder = folder

@@ -12,7 +12,7 @@ from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import SpecError
 from aen.evaluators.base import Activity
-from aen.evaluators.ledger import Ledger
+from aen.evaluators.ledger import KeepsLedger, Ledger
 from aen.evaluators.pool import WorkerPool, train
 from aen.results.evaluation import Evaluation
 from aen.training.device import check_device, check_threads, device_memory
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 
 
-class LocalEvaluator:
+class LocalEvaluator(KeepsLedger):
     """Evaluates on this machine: in this process, or in several.
 
     With one worker everything is trained when it is submitted, and the futures that `submit` returns are done. With
@@ -77,20 +77,6 @@ class LocalEvaluator:
         self._datasets: dict[DataSpec, Dataset] = {}
         self._flying: dict[str, Future[Evaluation]] = {}
 
-    @property
-    def store(self) -> "ResultStore | None":
-        """Where results are kept and looked up."""
-        return self._ledger.store
-
-    @property
-    def weights_folder(self) -> Path | None:
-        """Where weights go when they are kept, and where those of parents are found."""
-        return self._ledger.weights_folder
-
-    @weights_folder.setter
-    def weights_folder(self, folder: Path | None) -> None:
-        self._ledger.weights_folder = folder
-
     def start(self) -> None:
         """Start the workers now, so that they are there when the first specs come."""
         if self.workers > 1:
@@ -139,9 +125,8 @@ class LocalEvaluator:
         flying = dict(self._flying)  # one look: they may land at any moment
         keys = [spec.key for spec in specs]
         found = {key: flying[key] for key in keys if key in flying}
-        for key, known in self._ledger.known(
-            [key for key in keys if key not in found], keep_weights=keep_weights
-        ).items():
+        unknown = [key for key in keys if key not in found]
+        for key, known in self._ledger.known(unknown, keep_weights=keep_weights).items():
             found[key] = Future()
             found[key].set_result(known)
         return found

@@ -71,7 +71,7 @@ def describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough: 
 
 @functools.lru_cache(maxsize=65536)
 def group_name(decomposition: Decomposition, sides: tuple[int, ...]) -> str:
-    """Return the `name` of a group's description, in a tenth of the time if it is a known one."""
+    """Return the `name` of a group's description; if it is a known one, without working out the rest."""
     decomposition.check(dict.fromkeys(sides))
     sides = tuple(sorted(set(sides)))
     everything = [p for factor in decomposition.factors for p in _joint_action(factor, sides)]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
-from aen.evaluators.ledger import Ledger
+from aen.evaluators.ledger import KeepsLedger, Ledger
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.cluster import check_room, connect, disconnect
 from aen_agents.evaluators.dispatcher import Dispatcher
@@ -42,7 +42,7 @@ class _Flight:
     keeps: bool
 
 
-class RayEvaluator:
+class RayEvaluator(KeepsLedger):
     """Evaluates on a Ray cluster: actors train specs as they come, this process alone writes the store.
 
     Results come in the order in which they finish, and are the same as those of a `LocalEvaluator` with as many threads
@@ -142,20 +142,6 @@ class RayEvaluator:
     def capacity(self) -> int:
         """How many specs keep every worker busy, with as many again waiting."""
         return self.population * self._dispatcher.hands * 2
-
-    @property
-    def store(self) -> "ResultStore | None":
-        """Where results are kept and looked up."""
-        return self._ledger.store
-
-    @property
-    def weights_folder(self) -> Path | None:
-        """Where weights go when they are kept, and where those of parents are found."""
-        return self._ledger.weights_folder
-
-    @weights_folder.setter
-    def weights_folder(self, folder: Path | None) -> None:
-        self._ledger.weights_folder = folder
 
     def start(self) -> None:
         """Start the workers now, so that they are there when the first specs come."""
@@ -314,9 +300,7 @@ class RayEvaluator:
                 if key not in self._elsewhere or not (claim.mine or claim.evaluation is not None):
                     continue
                 del self._elsewhere[key]
-                if claim.evaluation is not None and not (
-                    keep_weights and not self._ledger.has_weights(claim.evaluation)
-                ):
+                if claim.evaluation is not None and (not keep_weights or self._ledger.has_weights(claim.evaluation)):
                     landed.append((claim.evaluation, spec))
                     continue
                 if claim.evaluation is not None:

@@ -141,7 +141,7 @@ class Trainer(Protocol):
         """Do what can be done before the first order, such as imports."""
         ...
 
-    def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401
+    def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401 - what `pack` made, or nothing
         """Return evaluations as JSON values, and files of weights that travel; `dataset` is what `pack` made."""
         ...
 
@@ -200,7 +200,7 @@ class ChildTrainer:
 
         torch.zeros(1, device=self.device)
 
-    def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401
+    def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401 - what `pack` made, or nothing
         """Train a child or a population."""
         from aen.children import ChildSpec
         from aen.evaluators.pool import train

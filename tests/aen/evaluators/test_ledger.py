@@ -60,6 +60,8 @@ def test_a_failure_gives_way_to_a_result_and_never_the_other_way(ledger):
     assert ledger.known([SPEC.key], keep_weights=False)[SPEC.key].status == "failed"
     assert take_in(ledger, result()).status == "ok"
     assert ledger.known([SPEC.key], keep_weights=False)[SPEC.key].status == "ok"
+    assert take_in(ledger, result("failed", 0.0)).status == "failed"  # whoever asked for it is told
+    assert ledger.known([SPEC.key], keep_weights=False)[SPEC.key].status == "ok"
 
 
 def test_a_failure_that_was_forgotten_may_be_tried_again(tmp_path):
