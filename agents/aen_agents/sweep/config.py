@@ -8,12 +8,13 @@ from typing import Any, Literal, TypeVar
 
 import pydantic
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
 from aen_agents.config import ClusterConfig, read_yaml
 from aen_agents.config.errors import explain
+from aen_agents.config.section import Section
 
 SAMPLES = 10  # what `samples: null` means where there is something to draw
 # Keys of a search that the sweep itself decides on, and where to say so instead.
@@ -26,11 +27,7 @@ OWN_KEYS: Mapping[str, str] = {
 }
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-class Distribution(_Section):
+class Distribution(Section):
     """From where the values of a key are drawn: exactly one of the four."""
 
     uniform: tuple[float, float] | None = Field(None, description="[low, high]")
@@ -55,7 +52,7 @@ class Distribution(_Section):
         return self
 
 
-class AshaConfig(_Section):
+class AshaConfig(Section):
     """Asynchronous successive halving: at each rung only the best go on; see docs/sweeps.md."""
 
     rule: Literal["asha"] = Field(description="how it is decided who is stopped")
@@ -68,7 +65,7 @@ class AshaConfig(_Section):
     )
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """A whole sweep."""
 
     name: str = Field(

@@ -106,6 +106,13 @@ def test_order_and_commuting_agree_with_sympy(factors, table, sides):
         assert found.name == "order > 256"
 
 
+@given(factors=st.lists(st.sampled_from(FACTORS), max_size=4, unique=True), sides=st.sampled_from([(4,), (2, 4)]))
+@settings(max_examples=40, deadline=None)
+def test_the_name_alone_is_that_of_the_description(factors, sides):
+    decomposition = Decomposition.of(factors)
+    assert decomposition.group_name(sides) == decomposition.describe(sides).name
+
+
 @given(factors=st.lists(st.sampled_from(FACTORS), max_size=4, unique=True))
 @settings(max_examples=40, deadline=None)
 def test_redundant_factors_can_be_left_out(factors, closure):
