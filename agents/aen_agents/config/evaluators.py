@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
 
 from aen_agents.config.section import Section
 
@@ -45,6 +45,13 @@ class RayConfig(Section):
         None, gt=0, allow_inf_nan=False, description="seconds that a child may take; null: as long as it likes"
     )
     retries: int = Field(3, ge=0, description="how often a child is tried again after its worker died")
+
+    @field_validator("gpus_per_worker")
+    @classmethod
+    def _whole_above_one(cls, gpus: float) -> float:
+        if gpus > 1 and gpus != int(gpus):
+            raise ValueError("above 1 it must be whole; give 0.5, 1 or 2")
+        return gpus
 
     @property
     def device(self) -> str:

@@ -1,5 +1,6 @@
 """Which evaluator a config asks for."""
 
+import shlex
 from pathlib import Path
 
 from aen.evaluators import LocalEvaluator
@@ -8,6 +9,7 @@ from aen.training import available_cores, check_device, check_threads
 from aen_agents.config import DQNConfig, ExhaustiveConfig, LocalConfig, RayConfig, SearchConfig
 from aen_agents.evaluators.ray import RayEvaluator
 from aen_agents.events import Listener
+from aen_agents.words import command
 
 CUDA_POPULATION = 64  # what `population: null` means there
 
@@ -31,7 +33,7 @@ def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, list
     Args:
         config: the search.
         store: where results are kept.
-        weights: the folder of weights that are kept.
+        weights: the folder of weights that are kept, in the run's folder.
         listener: is told of workers that come and go, and of what happens to children on them.
 
     Raises:
@@ -53,6 +55,7 @@ def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, list
             weights_folder=weights,
             debug=config.debug,
             listener=listener,
+            resume=f"{command()} resume {shlex.quote(str(weights.parent))}",
         )
     return LocalEvaluator(
         store,

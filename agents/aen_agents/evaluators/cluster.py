@@ -3,26 +3,24 @@
 import logging
 import os
 import signal
-import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from aen.errors import AenError
+from aen_agents.evaluators import tokens
+from aen_agents.evaluators.knock import CLIENT_PORT, GCS_PORT, Door, knock
+from aen_agents.evaluators.machine import found_near, room_here
 
-_CLIENT_PORT = 10001
-_GCS_PORT = 6379
 # In a cluster of our own nobody reads Ray's figures of itself; without them lost workers were replaced sooner.
 _QUIET = {
     "RAY_metrics_report_interval_ms": "60000",
     "RAY_task_events_report_interval_ms": "0",
     "RAY_core_worker_internal_heartbeat_ms": "10000",
 }
-# What opens an HTTP/2 connection, and the kind of frame with which a server answers.
-_HTTP2_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-_HTTP2_SETTINGS = 4
 
 
 class ClusterError(AenError):
@@ -45,8 +43,11 @@ class Room:
 
     def __str__(self) -> str:
         cpus, gpus = (sum(node[i] for node in self.nodes) for i in (0, 1))
-        machines = f"{len(self.nodes)} machine{'s' * (len(self.nodes) != 1)}"
-        return f"{cpus:g} cores and {gpus:g} GPUs on {machines}"
+        return f"{_count(cpus, 'core')} and {_count(gpus, 'GPU')} on {_count(len(self.nodes), 'machine')}"
+
+
+def _count(number: float, what: str) -> str:
+    return f"{number:g} {what}{'s' * (number != 1)}"
 
 
 def _times(part: float, whole: float) -> int:
@@ -60,18 +61,24 @@ def _on_gpus(gpus: float, have: float) -> int:
     return int(have) * _times(gpus, 1) if gpus < 1 else _times(gpus, have)
 
 
-def connect(address: str | None, timeout: float) -> bool:
+def connect(
+    address: str | None, timeout: float, *, workers: int | None = None, cpus: float = 1.0, gpus: float = 0.0
+) -> bool:
     """Connect this process to a cluster; unless there is an address, in $RAY_ADDRESS either, start one here.
 
     Args:
         address: ``host:port``, ``ray://host:port``, ``auto`` or None.
-        timeout: seconds to wait for somebody who listens.
+        timeout: seconds to wait for somebody who listens, and lets us in.
+        workers: for which there shall be room, as `check_room` takes them; a cluster without is not started here.
+        cpus: cores of each.
+        gpus: GPUs of each.
 
     Returns:
         Whether it was connected by this call, so that who called it should disconnect.
 
     Raises:
-        ClusterError: nobody answers, or the cluster runs another version of Ray or Python.
+        ClusterError: nobody answers or lets us in, the cluster runs another version of Ray or Python, or this machine
+            has no room.
     """
     # Ray writes a paragraph on standard output whenever a worker or a machine is lost, and when workers have parts of a
     # core; listeners are told of the one, and the other was asked for.
@@ -82,11 +89,14 @@ def connect(address: str | None, timeout: float) -> bool:
 
     if ray.is_initialized():
         return False
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    if address is not None and address not in ("auto", "local"):
-        _knock(address, timeout)
+    address = meant(address)
     options: dict[str, Any] = {}
-    if address in (None, "local"):
+    if address not in (None, "local"):
+        address = _check_door(address, timeout)
+    else:
+        here = room_here()
+        if here is not None:
+            check_room(workers, cpus, gpus, Room((here,)))
         options["include_dashboard"] = False
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
@@ -100,6 +110,28 @@ def connect(address: str | None, timeout: float) -> bool:
         where = "a Ray cluster cannot be started here" if address is None else f"cluster.address is {address!r}"
         raise ClusterError(f"{where}: {said[:500]}") from error
     return True
+
+
+def starts_here(address: str | None) -> bool:
+    """Say whether `connect` starts a cluster of this process's own for an address."""
+    return meant(address) in (None, "local")
+
+
+def meant(address: str | None) -> str | None:
+    """Return the address that is meant, which $RAY_ADDRESS may name; None: a cluster of our own."""
+    return os.environ.get("RAY_ADDRESS") or address if address in (None, "auto") else address
+
+
+def head_of(address: str | None) -> str:
+    """Return where the head listens of the cluster to which this process is connected.
+
+    Args:
+        address: as `connect` took it.
+    """
+    import ray
+
+    address = meant(address) or ""
+    return address if address.startswith("ray://") else ray.get_runtime_context().gcs_address
 
 
 def disconnect() -> None:
@@ -118,66 +150,78 @@ def room() -> Room:
     return Room(tuple((float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in alive))
 
 
-def check_room(workers: int | None, cpus: float, gpus: float) -> int:
-    """Return how many workers there shall be: those asked for, or as many as the cluster has room for.
+def check_room(workers: int | None, cpus: float, gpus: float, here: Room | None = None) -> int:
+    """Return how many workers there shall be: those asked for, or as many as there is room for.
+
+    Args:
+        workers: asked for, or None.
+        cpus: cores of each.
+        gpus: GPUs of each.
+        here: what this machine has, if no cluster is there yet.
 
     Raises:
         ClusterError: there is no room for them.
     """
-    has = room()
+    has, who = (room(), "the cluster") if here is None else (here, "this machine")
     fit = has.workers(cpus, gpus)
-    if fit == 0 or (workers or 1) > fit:
-        asked = f"evaluator.workers is {workers if workers is not None else 'null'}, each with {cpus:g} cores" + (
-            f" and {gpus:g} GPUs" if gpus else ""
-        )
-        raise ClusterError(
-            f"{asked}; the cluster has {has}, room for {fit}. Ask for fewer workers, or less for each "
-            "(evaluator.cpus_per_worker, evaluator.gpus_per_worker)."
-        )
-    return workers or fit
+    if 0 < fit >= (workers or 1):
+        return workers or fit
+    if gpus and not any(have for _, have in has.nodes):
+        raise ClusterError(f"evaluator.gpus_per_worker is {gpus:g}, but {who} has no GPU; leave it out to use cores.")
+    lack, key = "cores", "cpus_per_worker"
+    if gpus and has.workers(cpus, 0) >= (workers or 1):
+        lack, key = "GPUs", "gpus_per_worker"
+    asked = "null" if workers is None else workers
+    each = (f"{_count(gpus, 'GPU')} and " if gpus else "") + _count(cpus, "core")
+    raise ClusterError(
+        f"too few {lack}: evaluator.workers is {asked}, each with {each}; {who} has {has}, room for {fit}. "
+        f"Ask for fewer workers, or less for each (evaluator.{key})."
+    )
 
 
-def _knock(address: str, timeout: float) -> None:
-    """Check that somebody listens, and speaks as Ray's servers do: Ray itself would try for minutes."""
-    client = address.startswith("ray://")
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon:
-        host, port = address.removeprefix("ray://"), str(_CLIENT_PORT if client else _GCS_PORT)
-    if not port.isdigit() or not host or "/" in host or int(port) > 65535:  # noqa: PLR2004 - the largest port
-        raise ClusterError(
-            f"cluster.address is {address!r}; give host:port, such as 10.0.0.1:{_GCS_PORT}, ray://host:port, or auto."
-        )
+def _check_door(address: str, timeout: float) -> str:
+    """Return the address of a cluster that lets us in; our token is shown if it asks and nothing was said of that.
+
+    Raises:
+        ClusterError: none is there, or it does not let us in.
+    """
+    place, near = f"cluster.address is {address!r}", None
+    if address == "auto":
+        near = found_near()
+        if near is None:
+            return address
+        if not near:
+            raise ClusterError(
+                f"{place}, but no Ray cluster runs on this machine. Start one (ray start --head), give its host:port, "
+                "or leave cluster.address out to start one for this search."
+            )
+        place += f" ({near})"
+    door = Door.at(near or address)
+    if door is None:
+        raise ClusterError(f"{place}; give host:port, such as 10.0.0.1:{GCS_PORT}, ray://host:port, or auto.")
+    deadline = time.monotonic() + timeout
+    token = tokens.find_token()
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout) as connection:
-            answers = _answers(connection)
+        answer = knock(door, timeout, tokens.token_to_show())
+        if answer == "token" and token is not None and tokens.mode() is None:
+            answer = knock(door, max(deadline - time.monotonic(), 1.0), token.value)
+            if answer == "ray":
+                tokens.show_token()
     except OSError as error:
-        why = "no answer" if isinstance(error, TimeoutError) else (error.strerror or str(error))
+        why = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise ClusterError(
-            f"cluster.address is {address!r}, but nobody can be reached there within {timeout:g} s ({why}). Start a "
-            f"cluster there (ray start --head --port={port}), or leave cluster.address out to start one here."
+            f"{place}, but nobody can be reached there ({why}). Start a cluster there (ray start --head "
+            f"--port={door.port}), or leave cluster.address out to start one here."
         ) from error
-    if not answers:
+    if answer == "token":
+        raise ClusterError(f"{place}; {tokens.why_refused(token)}")
+    if answer != "ray":
+        late = f", or one that does not answer within {timeout:g} s" if answer == "silent" else ""
         raise ClusterError(
-            f"cluster.address is {address!r}, but who listens there is no Ray cluster. A head listens on port "
-            f"{_GCS_PORT} for host:port and on port {_CLIENT_PORT} for ray://host:port, unless it was told others."
+            f"{place}, but who listens there is no Ray cluster{late}. A head listens on port {GCS_PORT} for host:port "
+            f"and on port {CLIENT_PORT} for ray://host:port, unless it was told others."
         )
-
-
-def _answers(connection: socket.socket) -> bool:
-    """Say whether somebody answers in HTTP/2, which is below gRPC, in which Ray speaks."""
-    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
-        return True  # that cannot be told without its certificates
-    try:
-        connection.sendall(_HTTP2_HELLO)
-        frame = b""
-        while len(frame) < 4:  # noqa: PLR2004 - three bytes of length, one of kind
-            more = connection.recv(9)
-            if not more:
-                return False
-            frame += more
-    except OSError:  # no answer, or it hung up
-        return False
-    return frame[3] == _HTTP2_SETTINGS
+    return near or address
 
 
 @contextmanager

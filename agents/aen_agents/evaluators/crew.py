@@ -4,7 +4,6 @@ import functools
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -12,7 +11,7 @@ from aen.evaluators.pool import WorkerError
 from aen_agents.evaluators.cluster import room
 from aen_agents.evaluators.faults import last_line, text_of
 from aen_agents.evaluators.settings import Settings
-from aen_agents.evaluators.slots import Call, Ended, Slot
+from aen_agents.evaluators.slots import Call, Ended, Slot, Start
 from aen_agents.evaluators.worker import Hello, Trainer, Versions, Worker
 from aen_agents.events import WorkerLogged
 
@@ -20,10 +19,15 @@ from aen_agents.events import WorkerLogged
 PATIENCE_SECONDS = 180.0
 # So many workers in a row may fail to start, for each that there should be.
 START_TRIES = 3
+# Losses count as lately for so long.
+LATELY_SECONDS = 60.0
 
 
 class Crew:
     """The workers; the dispatcher's thread alone tells it what to do.
+
+    Whoever is ready first takes the first place that is free. While workers are being lost, some are held in reserve:
+    to start one takes a second of a core and more, to take another's place nothing.
 
     Args:
         settings: of the cluster.
@@ -40,13 +44,17 @@ class Crew:
         settings: Settings,
         trainer: Trainer,
         *,
-        ended: Callable[[Ended], None],
+        ended: Callable[[Ended | Start], None],
         tell: Callable[[WorkerLogged], None],
     ) -> None:
         self.slots = [Slot(number) for number in range(settings.workers)]
         self._settings = settings
         self._trainer = trainer
         self._ended, self._tell = ended, tell
+        self._starting: set[Any] = set()
+        self._holding: set[Any] = set()
+        self._reserve: deque[tuple[Any, Hello]] = deque()
+        self._losses: deque[float] = deque()
         self._failed_starts = 0
         self._ready_at = time.monotonic()
 
@@ -55,64 +63,99 @@ class Crew:
         """The actor class, made once: to Ray each is another, which it takes apart and sends round."""
         import ray
 
-        return ray.remote(Worker).options(
-            num_cpus=self._settings.cpus,
-            num_gpus=self._settings.gpus,
-            max_restarts=0,
-            max_task_retries=0,
-            scheduling_strategy="SPREAD",
-            enable_task_events=False,  # what Ray's dashboard would show of each call costs more than the call
-        )
+        return ray.remote(Worker)
 
-    def hire(self, slot: Slot) -> None:
-        """Start a worker in a place; its start will end like a call."""
-        slot.life += 1
-        slot.hello = None
-        slot.calls = deque()
-        slot.actor = self._actors.remote(self._trainer)
-        self.follow(slot, None, slot.actor.hello.remote())
+    def hire(self) -> None:
+        """Start as many workers as there are places without one, and as are wanted in reserve."""
+        free = sum(slot.actor is None for slot in self.slots)
+        for _ in range(free + self._wanted() - len(self._starting) - len(self._reserve)):
+            # There are cores for as many as there are places; the rest will take the places of such.
+            holds_cores = len(self._holding) < self._settings.workers
+            actor = self._actors.options(
+                num_cpus=self._settings.cpus if holds_cores else 0,
+                num_gpus=self._settings.gpus,
+                max_restarts=0,
+                max_task_retries=0,
+                scheduling_strategy="SPREAD",
+                enable_task_events=False,  # what Ray's dashboard would show of each call costs more than the call
+            ).remote(self._trainer)
+            if holds_cores:
+                self._holding.add(actor)
+            self._starting.add(actor)
+            self._follow_start(actor)
 
-    def follow(self, slot: Slot, call: Call | None, reference: Any) -> None:  # noqa: ANN401 - a Ray reference
-        """Have the end of a call told, or of a start."""
+    def _wanted(self) -> int:
+        """Return how many workers there shall be in reserve: as many as were lost lately."""
+        while self._losses and time.monotonic() - self._losses[0] > LATELY_SECONDS:
+            self._losses.popleft()
+        return min(len(self._losses), self._settings.reserve)
+
+    def _follow_start(self, actor: Any) -> None:  # noqa: ANN401 - Ray's
+        ended = self._ended
+        actor.hello.remote().future().add_done_callback(lambda future: ended(Start(actor, future)))
+
+    def follow(self, slot: Slot, call: Call, reference: Any) -> None:  # noqa: ANN401 - a Ray reference
+        """Have the end of a call told."""
         life, ended = slot.life, self._ended
         reference.future().add_done_callback(lambda future: ended(Ended(slot, life, call, future)))
 
-    def fire(self, slot: Slot) -> None:
-        """End a worker, whatever it is doing."""
-        import ray
-
-        actor, slot.actor, slot.hello = slot.actor, None, None
-        if actor is not None:
-            with suppress(Exception):  # it is dead already, or the cluster is
-                ray.kill(actor, no_restart=True)
-
     def replace(self, slot: Slot, why: str) -> None:
-        """Put a new worker in a lost one's place."""
+        """Put another worker in a lost one's place, at once if there is one in reserve."""
         self._tell(WorkerLogged(slot.name, "lost", slot.hello.host if slot.hello else "", why))
-        self.fire(slot)
-        self.hire(slot)
+        self._losses.append(time.monotonic())
+        actor, slot.actor, slot.hello = slot.actor, None, None
+        slot.calls = deque()
+        self._end(actor)
+        if self._reserve:
+            self._fill(slot, *self._reserve.popleft())
+        self.hire()
 
-    def welcome(self, slot: Slot, future: "Future[Any]") -> None:
-        """Have a worker be ready, or another start if it could not.
+    def _fill(self, slot: Slot, actor: Any, hello: Hello) -> None:  # noqa: ANN401 - Ray's
+        slot.life += 1
+        slot.actor, slot.hello = actor, hello
+        detail = f"pid {hello.pid}" + (f", CUDA_VISIBLE_DEVICES={hello.devices}" if self._settings.gpus else "")
+        self._tell(WorkerLogged(slot.name, "started", hello.host, detail))
+
+    def welcome(self, start: Start) -> None:
+        """Give a worker that is ready a place, or hold it in reserve; start another if it could not start.
 
         Raises:
             WorkerError: too many could not, or it runs other versions than the search.
         """
-        error = future.exception()
+        self._starting.discard(start.actor)
+        slot = next((slot for slot in self.slots if slot.actor is None), None)
+        error = start.future.exception()
         if error is not None:
             self._failed_starts += 1
             if self._failed_starts >= START_TRIES * self._settings.workers:
                 raise WorkerError(f"workers cannot be started; the last one said: {last_line(text_of(error))}")
-            self._tell(WorkerLogged(slot.name, "lost", "", f"it did not start: {last_line(text_of(error))}"))
-            self.fire(slot)
-            self.hire(slot)
+            name = "reserve" if slot is None else slot.name
+            self._tell(WorkerLogged(name, "lost", "", f"it did not start: {last_line(text_of(error))}"))
+            self._end(start.actor)
+            self.hire()
             return
-        hello: Hello = future.result()
+        hello: Hello = start.future.result()
         _check_versions(hello)
         self._failed_starts = 0
-        slot.hello = hello
-        detail = f"pid {hello.pid}" + (f", CUDA_VISIBLE_DEVICES={hello.devices}" if self._settings.gpus else "")
-        self._tell(WorkerLogged(slot.name, "started", hello.host, detail))
+        if slot is None:
+            self._reserve.append((start.actor, hello))
+        else:
+            self._fill(slot, start.actor, hello)
+
+    def disband(self) -> None:
+        """End all workers, whatever they are doing."""
+        for actor in [slot.actor for slot in self.slots] + [*self._starting] + [actor for actor, _ in self._reserve]:
+            self._end(actor)
+        for slot in self.slots:
+            slot.actor, slot.hello = None, None
+
+    def _end(self, actor: Any) -> None:  # noqa: ANN401 - Ray's
+        import ray
+
+        self._holding.discard(actor)
+        if actor is not None:
+            with suppress(Exception):  # it is dead already, or the cluster is
+                ray.kill(actor, no_restart=True)
 
     def check_ready(self, now: float, *, wanted: bool) -> None:
         """Check that somebody is there to train.

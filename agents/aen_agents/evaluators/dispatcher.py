@@ -23,7 +23,7 @@ from aen_agents.evaluators.crew import Crew
 from aen_agents.evaluators.orders import Orders
 from aen_agents.evaluators.settings import Settings
 from aen_agents.evaluators.sharing import take_share
-from aen_agents.evaluators.slots import Call, Ended, Slot
+from aen_agents.evaluators.slots import Call, Ended, Slot, Start
 from aen_agents.evaluators.units import Pace, Unit
 from aen_agents.evaluators.worker import Outcome, Trainer
 from aen_agents.events import ChildLogged, Listener, WorkerLogged
@@ -64,13 +64,13 @@ class Dispatcher:
         self._failed = 0
         self._settings = settings
         self._commit, self._landed, self._lost, self._listener = commit, landed, lost, listener
-        self._events: queue.SimpleQueue[Sequence[Unit] | Ended | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Sequence[Unit] | Ended | Start | None] = queue.SimpleQueue()
         self._crew = Crew(settings, trainer, ended=self._events.put, tell=self._tell)
         self._orders = Orders(settings.weights_folder, debug=settings.debug, needs_data=trainer.needs_data)
         self._waiting: deque[Unit] = deque()
         self._pace = Pace()
         self._error: BaseException | None = None
-        self._closing = False
+        self._closing = self._cluster_lost = False
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -106,9 +106,15 @@ class Dispatcher:
         self.check()
         self._events.put(list(units))
 
-    def stop(self, error: BaseException) -> None:
-        """End everything because of an error."""
+    def stop(self, error: BaseException, *, lost: bool = False) -> None:
+        """End everything because of an error.
+
+        Args:
+            error: why.
+            lost: whether the cluster is lost.
+        """
         self._error = self._error or faults.told(error)
+        self._cluster_lost = self._cluster_lost or lost
         self._events.put(None)
 
     def close(self) -> None:
@@ -117,7 +123,7 @@ class Dispatcher:
             self._closing = True
         self._events.put(None)
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(CLOSE_SECONDS)
+            self._thread.join(1.0 if self._cluster_lost else CLOSE_SECONDS)
 
     def activity(self) -> Activity:
         """Return what the workers are at."""
@@ -132,22 +138,21 @@ class Dispatcher:
 
     def _run(self) -> None:
         try:
-            for slot in self._crew.slots:
-                self._crew.hire(slot)
+            self._crew.hire()
             while not self._closing and self._error is None:
                 self._give()
                 self._take(self._next_events())
                 self._check_time()
         except BaseException as error:  # noqa: BLE001 - whoever waits is told
-            self._error = error
+            self._error = self._error or error  # what follows from a lost cluster says less than that
         finally:
-            for slot in self._crew.slots:
-                self._crew.fire(slot)
+            if not self._cluster_lost:  # else Ray would wait for it
+                self._crew.disband()
         end = self._error or WorkerError("the evaluator was closed before this child was trained.")
         self._error = end = faults.told(end)
         self._lost(end)
 
-    def _next_events(self) -> list[Sequence[Unit] | Ended | None]:
+    def _next_events(self) -> list[Sequence[Unit] | Ended | Start | None]:
         try:
             events = [self._events.get(timeout=self._patience())]
         except queue.Empty:
@@ -184,20 +189,19 @@ class Dispatcher:
         orders = [self._orders.order(unit, slot) for unit in units]
         self._crew.follow(slot, call, slot.actor.train.remote(orders, list(data.items())))
 
-    def _take(self, events: Sequence[Sequence[Unit] | Ended | None]) -> None:
+    def _take(self, events: Sequence[Sequence[Unit] | Ended | Start | None]) -> None:
         """Take in what happened; all results that came together are stored together, while workers train the next."""
         results: list[_Result] = []
         try:
             for event in events:
                 if event is None:
                     continue
-                if not isinstance(event, Ended):
+                if isinstance(event, Start):
+                    self._crew.welcome(event)
+                elif not isinstance(event, Ended):
                     self._waiting.extend(event)
                 elif event.current:
-                    if event.call is None:
-                        self._crew.welcome(event.slot, event.future)
-                    else:
-                        results += self._back(event.slot, event.call, event.future)
+                    results += self._back(event.slot, event.call, event.future)
             self._give()  # now: no worker shall wait for the store
         finally:
             self._land(results)  # also when one of them ends everything

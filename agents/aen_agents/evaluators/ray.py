@@ -16,8 +16,10 @@ from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
 from aen.evaluators.ledger import KeepsLedger, Ledger
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.cluster import check_room, connect, disconnect
+from aen_agents.evaluators.abandon import abandon
+from aen_agents.evaluators.cluster import ClusterError, check_room, connect, disconnect, head_of, starts_here
 from aen_agents.evaluators.dispatcher import Dispatcher
+from aen_agents.evaluators.pulse import Pulse
 from aen_agents.evaluators.settings import Settings
 from aen_agents.evaluators.units import cut_units
 from aen_agents.evaluators.worker import ChildTrainer, Trainer
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from aen.results.store import ResultStore
 
 ELSEWHERE_SECONDS = 0.5
+# While workers are being lost, at most one for so many is held in reserve.
+RESERVE_SHARE = 8
 
 
 @dataclass
@@ -68,6 +72,7 @@ class RayEvaluator(KeepsLedger):
         debug: check of every child that goes on from a parent's weights that it begins as the same function.
         listener: is told of workers and children, from another thread.
         trainer: what trains; by default children are trained for real.
+        resume: the command that goes on with the search, for what is said when the cluster is lost.
 
     Attributes:
         trained: how many children were trained, failed ones too, not counting those looked up.
@@ -94,6 +99,7 @@ class RayEvaluator(KeepsLedger):
         debug: bool = False,
         listener: Listener | None = None,
         trainer: Trainer | None = None,
+        resume: str | None = None,
     ) -> None:
         _check(workers=workers, population=population, threads=threads, cpus_per_worker=cpus_per_worker)
         _check(timeout=timeout)
@@ -106,12 +112,18 @@ class RayEvaluator(KeepsLedger):
         self._flying: dict[str, _Flight] = {}
         self._elsewhere: dict[str, tuple[ChildSpec, bool]] = {}
         self._lock = threading.RLock()
-        self._connected = connect(address, connect_timeout)
+        self._resume = "" if resume is None else f" To go on: {resume}"
+        if resume is not None and not starts_here(address):
+            self._resume += ", once a cluster runs there; elsewhere, with cluster.address=host:port behind it."
+        self._lost_head = False
+        self._connected = connect(address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
         try:
+            self._head = head_of(address)
             self.workers = check_room(workers, cpus_per_worker, gpus_per_worker)
             self._dispatcher = Dispatcher(
                 Settings(
                     workers=self.workers,
+                    reserve=self._reserve(address, gpus_per_worker),
                     cpus=cpus_per_worker,
                     gpus=gpus_per_worker,
                     threads=threads,
@@ -130,8 +142,13 @@ class RayEvaluator(KeepsLedger):
         except BaseException:
             self._leave()
             raise
+        self._pulse = Pulse(self._head, self._head_lost)
         self._stop = threading.Event()
         self._watch: threading.Thread | None = None
+
+    def _reserve(self, address: str | None, gpus: float) -> int:
+        """Return how many workers may be held in reserve: none where others want their cores, and none on GPUs."""
+        return self.workers // RESERVE_SHARE if self._connected and starts_here(address) and not gpus else 0
 
     @property
     def trained(self) -> int:
@@ -146,6 +163,8 @@ class RayEvaluator(KeepsLedger):
     def start(self) -> None:
         """Start the workers now, so that they are there when the first specs come."""
         self._dispatcher.start()
+        with self._lock:
+            self._pulse.start()
 
     def activity(self) -> Activity:
         """Return what it is at."""
@@ -159,7 +178,7 @@ class RayEvaluator(KeepsLedger):
             AenError: the evaluator has stopped: it was closed, or its cluster or store was lost.
         """
         self._ledger.check_weights(keep_weights=keep_weights)
-        self._dispatcher.start()
+        self.start()
         keys = [spec.key for spec in specs]
         with self._lock:
             self._dispatcher.check()
@@ -175,6 +194,7 @@ class RayEvaluator(KeepsLedger):
         Futures that are not done raise a `WorkerError` then.
         """
         self._stop.set()
+        self._pulse.close()
         self._dispatcher.close()
         if self._watch is not None and self._watch is not threading.current_thread():
             self._watch.join()
@@ -186,7 +206,10 @@ class RayEvaluator(KeepsLedger):
     def _leave(self) -> None:
         if self._connected:
             self._connected = False
-            disconnect()
+            if self._lost_head:
+                abandon()
+            else:
+                disconnect()
 
     def _look_up(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
         """Return what is known or on its way."""
@@ -271,6 +294,16 @@ class RayEvaluator(KeepsLedger):
         self._ledger.release(flights)
         for flight in flights.values():
             flight.future.set_exception(error)
+
+    def _head_lost(self, silence: float) -> None:
+        """End everything; Ray would end this process, and say nothing of how to go on."""
+        error = ClusterError(
+            f"the Ray cluster is lost: its head, {self._head}, has not answered for {silence:.0f} s. "
+            f"What was trained is kept.{self._resume}"
+        )
+        self._lost_head = True
+        self._dispatcher.stop(error, lost=True)
+        self._lost(error)  # the dispatcher's thread may itself wait for Ray
 
     def _start_watch(self) -> None:
         if self._watch is None:

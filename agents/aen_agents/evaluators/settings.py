@@ -6,9 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """How children are trained on a cluster; see `aen_agents.evaluators.ray.RayEvaluator`."""
+    """How children are trained on a cluster; see `aen_agents.evaluators.ray.RayEvaluator`.
+
+    Attributes:
+        reserve: how many workers may be held in reserve while others are being lost.
+    """
 
     workers: int
+    reserve: int
     cpus: float
     gpus: float
     threads: int

@@ -43,8 +43,8 @@ class Slot:
     Attributes:
         number: of the place.
         life: of how many workers in this place this one is the last.
-        actor: its handle.
-        hello: what it said of itself; None: it is not ready yet.
+        actor: its handle; None: it has no worker, another is being started.
+        hello: what that said of itself.
         calls: what it has, the first being trained.
     """
 
@@ -84,19 +84,32 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The start of a worker has ended.
+
+    Attributes:
+        actor: its handle.
+        future: of what it says of itself.
+    """
+
+    actor: Any
+    future: "Future[Any]"
+
+
+@dataclass(frozen=True)
 class Ended:
-    """A call, or a worker's start (no call), has ended.
+    """A call has ended.
 
     Attributes:
         slot: the worker's place.
         life: which worker it was.
-        call: that has ended, or None.
+        call: that has ended.
         future: of what it came to.
     """
 
     slot: Slot
     life: int
-    call: Call | None
+    call: Call
     future: "Future[Any]"
 
     @property

@@ -13,6 +13,7 @@ from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
 from aen.evaluators.pool import WorkerError
+from aen_agents.evaluators.ray import RayEvaluator
 
 
 def failure(evaluation):
@@ -65,6 +66,28 @@ class TestTimeout:
 
 
 class TestDeath:
+    @pytest.mark.slow
+    def test_where_workers_are_lost_others_are_held_in_reserve_and_take_their_places(
+        self, make, acting, told, monkeypatch
+    ):
+        monkeypatch.setattr(RayEvaluator, "_reserve", lambda *_: 1)
+        evaluator = make(acting(each=("sleep", 0.1)), workers=2)
+        crew = evaluator._dispatcher._crew
+        evaluator.start()
+        until(lambda: evaluator.activity().workers == 2)
+        assert not crew._reserve  # nobody was lost
+        for seed in range(2):  # more than the cluster's cores are never asked for: the second would wait for ever
+            os.kill(told.pids()["worker-1." + str(seed + 1)], signal.SIGKILL)
+            evaluate(evaluator, specs(4, first=10 * seed))
+            until(lambda: evaluator.activity().workers == 2 and len(crew._reserve) == 1)
+        ((_, waiting),) = crew._reserve
+        os.kill(told.pids()["worker-1.3"], signal.SIGKILL)
+        evaluate(evaluator, specs(4, first=20))
+        until(lambda: "worker-1.4" in told.pids())
+        assert told.pids()["worker-1.4"] == waiting.pid
+        until(lambda: len(crew._reserve) == 1)
+        assert len(set(told.pids().values())) == 2 + 3
+
     def test_a_worker_killed_in_mid_training_costs_no_result(self, make, acting, open_store, told):
         store, trainer = open_store(), acting(each=("sleep", 0.3))
         evaluator = make(trainer, store=store)

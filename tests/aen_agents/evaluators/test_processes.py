@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,8 @@ folder = Path(sys.argv[1])
 ray.cloudpickle.register_pickle_by_value(ray_trainers)
 
 def say(**values):
-    print(json.dumps(values), flush=True)
+    sys.stdout.write(json.dumps(values) + "\\n")  # at once: the listener is told from another thread
+    sys.stdout.flush()
 
 def listen(event):
     say(event=type(event).__name__, **vars(event))
@@ -150,6 +152,53 @@ cluster.shutdown()
     assert len(lost) == 2
     finished = [line["key"] for line in said if line.get("event") == "ChildLogged" and line["what"] == "finished"]
     assert sorted(finished) == sorted(spec.key for spec in specs(60))
+
+
+@pytest.mark.parametrize("fate", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_search_whose_cluster_is_lost_says_how_to_go_on_and_ends(tmp_path, fate):
+    # A head that is stopped leaves every question without an answer, as does a machine without power; Ray waits then.
+    (tmp_path / "acting").mkdir()
+    body = """
+from aen_agents.evaluators import pulse
+pulse.EVERY_SECONDS, pulse.ANSWER_SECONDS, pulse.SILENCE_SECONDS = 0.5, 1.0, 3.0
+e = evaluator(Acting(folder / "acting", each=("sleep", 0.3)), workers=2, resume="aen resume RUN")
+futures = e.submit(specs(900))
+try:
+    for number, future in enumerate(futures):
+        future.result()
+        say(done=number)
+except AenError as error:
+    say(error=str(error))
+e.close()
+say(closed=True)
+"""
+    with driver(tmp_path, body) as process:
+        said = lines(process)
+        assert next(line for line in said if "done" in line)
+        heads = [
+            pid
+            for pid in descendants(process.pid)
+            if Path(f"/proc/{pid}/comm").read_text().strip() in ("raylet", "gcs_server")
+        ]
+        assert len(heads) == 2
+        for pid in heads:
+            os.kill(pid, fate)
+        started = time.monotonic()
+        try:
+            rest = list(said)
+            assert process.wait(timeout=30) == (0 if fate == signal.SIGKILL else 2), (tmp_path / "err").read_text()
+        finally:
+            for pid in heads:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+    assert time.monotonic() - started < 40
+    (error,) = [line["error"] for line in rest if "error" in line]
+    assert re.match(r"the Ray cluster is lost: its head, [\d.]+:\d+, has .* kept. To go on: aen resume RUN$", error)
+    assert rest[-1] == {"closed": True}
+    assert "will terminate" not in (tmp_path / "err").read_text()
+    stored = statuses(tmp_path)
+    assert set(stored) == {"ok"}
+    assert stored["ok"] >= 1
 
 
 def test_a_worker_with_other_sources_on_its_path_is_refused(tmp_path):

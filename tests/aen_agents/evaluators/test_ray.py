@@ -343,11 +343,17 @@ class TestArguments:
             ({"retries": -1}, "retries -1; neither may be negative"),
             ({"gpus_per_worker": -0.5}, "gpus_per_worker is -0.5"),
             ({"gpus_per_worker": 1.5}, "gpus_per_worker is 1.5; .* part of one, or whole"),
-            ({"workers": 17}, "workers is 17, each with 0.5 cores; the cluster has 8 cores and 4 GPUs on 1 .* for 16"),
-            ({"workers": 5, "gpus_per_worker": 1}, "workers is 5, .* and 1 GPUs; the cluster has .* room for 4"),
-            ({"workers": 13, "gpus_per_worker": 0.3}, "workers is 13, .* room for 12"),
-            ({"workers": None, "gpus_per_worker": 5}, "workers is null, each with .* 5 GPUs; .*room for 0"),
-            ({"workers": 1, "cpus_per_worker": 9}, "9 cores; .* room for 0"),
+            (
+                {"workers": 17},
+                "^too few cores: .* is 17, each with 0.5 cores; the cluster has 8 .* and 4 GPUs on 1 machine, .* 16",
+            ),
+            (
+                {"workers": 5, "gpus_per_worker": 1},
+                "^too few GPUs: .* is 5, each with 1 GPU and 0.5 cores; .* room for 4",
+            ),
+            ({"workers": 13, "gpus_per_worker": 0.3}, "^too few GPUs: .* is 13, .* room for 12. .* .evaluator.gpus"),
+            ({"workers": None, "gpus_per_worker": 5}, "^too few GPUs: .* is null, each with 5 GPUs and .*for 0"),
+            ({"workers": 1, "cpus_per_worker": 9}, "^too few cores: .* 9 cores; .* room for 0. .* .evaluator.cpus"),
         ],
     )
     def test_what_cannot_be_is_said_at_once(self, make, acting, options, message):
