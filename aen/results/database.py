@@ -11,7 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from aen.errors import StoreError
-from aen.results.trouble import database_errors, missing_driver, reach, shown
+from aen.results.trouble import (
+    ANOTHER,
+    MEND,
+    database_errors,
+    missing_driver,
+    reach,
+    remedy,
+    shown,
+    unknown_database,
+)
 
 VERSION = "3"
 _METADATA = sa.MetaData()
@@ -74,10 +83,13 @@ def open_database(where: str, *, create: bool) -> Engine:
             # SQLite lets a second process wait that makes the same store; PostgreSQL tells it that the tables exist.
             version = _version(engine, where, create=create)
     if version != VERSION:
-        raise StoreError(f"result store {shown(where)} has version {version}, this aen reads {VERSION}.")
+        raise StoreError(
+            f"result store {shown(where)} has version {version}, this aen reads {VERSION}; go on with the aen that "
+            f"made it, or {ANOTHER}."
+        )
     if engine.dialect.name == "sqlite":
         with database_errors(where):
-            _use_write_ahead_log(engine)
+            _use_write_ahead_log(engine, where)
     return engine
 
 
@@ -87,21 +99,24 @@ def _connect(where: str, *, create: bool) -> Engine:
         url = sa.make_url(where) if "://" in where else sa.URL.create("sqlite", database=where)
     except (sa.exc.ArgumentError, ValueError) as error:
         raise StoreError(
-            f"result store {shown(where)} is neither a path nor a database URL, such as "
-            "postgresql+psycopg://user:password@host:5432/database."
+            f"result store {shown(where)} is neither a path nor a database's URL, such as "
+            "store=postgresql+psycopg://user:password@host:5432/database."
         ) from error
     try:
         engine = sa.create_engine(_patient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
     except ModuleNotFoundError as error:
         raise missing_driver(where, error) from error
+    except sa.exc.NoSuchModuleError as error:
+        raise unknown_database(where) from error
     except sa.exc.ArgumentError as error:
-        raise StoreError(f"result store {shown(where)}: {error}") from error
+        raise StoreError(f"result store {shown(where)}: {error}; {ANOTHER}.") from error
     if engine.dialect.name != "sqlite":
         reach(engine, where)
         return engine
     if url.database in (None, "", ":memory:"):
         raise StoreError(
-            f"result store {where} would end with this process; name a file, or use an evaluator without a store."
+            f"result store {where} would end with this process; name a file (store=FILE), or use an evaluator without "
+            "a store."
         )
     _inspect_sqlite_file(Path(url.database), create=create)
     _prepare_sqlite(engine)
@@ -131,25 +146,25 @@ def _patient(url: sa.URL) -> sa.URL:
 
 
 def _foreign(where: str, tables: Sequence[str]) -> str:
-    return (
-        f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); "
-        "name another file."
-    )
+    return f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); {ANOTHER}."
 
 
 def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
     """Refuse what is not a sound result store, without writing to it: opening it for use would already change it."""
     if path.exists() and not path.is_file():
-        raise StoreError(f"result store {path} is not a file; name another.")
+        raise StoreError(f"result store {path} is not a file; {ANOTHER}.")
     if not path.exists() or not path.stat().st_size:
         if not create:
             raise StoreError(f"result store {path} does not exist.")
         if not path.parent.is_dir():
-            raise StoreError(f"result store {path}: the folder {path.parent} does not exist; make it first.")
+            url = " A database's URL has :// in it." if ":/" in str(path) else ""
+            raise StoreError(
+                f"result store {path}: the folder {path.parent} does not exist; make it first, or {ANOTHER}.{url}"
+            )
         return
     with path.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
-            raise StoreError(f"{path} is not an SQLite file, or its head is damaged; name another file.")
+            raise StoreError(f"result store {path} is not an SQLite file, or its head is damaged. {MEND}")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
@@ -157,9 +172,9 @@ def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
                 raise StoreError(_foreign(str(path), tables))
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        raise StoreError(f"result store {path} is damaged or cannot be read: {error}.") from error
+        raise StoreError(f"result store {path} is damaged or cannot be read: {error}{remedy(error)}") from error
     if found != "ok":
-        raise StoreError(f"result store {path} is damaged ({found}); restore it or move it away.")
+        raise StoreError(f"result store {path} is damaged ({' '.join(found.split())}). {MEND}")
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -177,7 +192,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _use_write_ahead_log(engine: Engine) -> None:
+def _use_write_ahead_log(engine: Engine, where: str) -> None:
     """Switch to the write-ahead log, which the file remembers, so that readers and the writer do not wait."""
     deadline = time.monotonic() + BUSY_SECONDS
     raw = engine.raw_connection()
@@ -188,7 +203,7 @@ def _use_write_ahead_log(engine: Engine) -> None:
             except sqlite3.OperationalError as error:
                 # SQLite does not always wait for other connections here, however patient it is elsewhere.
                 if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError(f"result store: {error}") from error
+                    raise StoreError(f"result store {where}: {error}{remedy(error)}") from error
                 time.sleep(0.02)
             else:
                 return

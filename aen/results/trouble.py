@@ -1,14 +1,17 @@
 """What a database says when something is wrong, as errors that name the store and what to do."""
 
 import re
+import shlex
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from aen.errors import StoreError
+from aen.errors import StoreError, did_you_mean
 
 # SQLite tells a limit of the process or a quota of the user as an error of writing.
 _SQLITE_FULL = (
@@ -19,7 +22,26 @@ _SQLITE_FULL = (
     sqlite3.SQLITE_IOERR_SHMSIZE,
 )
 _POSTGRESQL_FULL = "53100"
-_DRIVERS = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+_DATABASES = ("mssql", "mysql", "mariadb", "oracle", "postgresql", "sqlite")
+
+# What is to be done, as messages end; `store` is the key of a search's config.
+ANOTHER = "name another file or database (store=...)"
+MEND = (
+    "If it was a result store, put a copy of it back, or move it away: what it held is trained again. Otherwise "
+    f"{ANOTHER}."
+)
+_MAY_NOT_WRITE = f"Check that this user may write the file and its folder, or {ANOTHER}."
+_OF_SQLITE = {
+    sqlite3.SQLITE_CANTOPEN: _MAY_NOT_WRITE,
+    sqlite3.SQLITE_READONLY: _MAY_NOT_WRITE,
+    sqlite3.SQLITE_PERM: _MAY_NOT_WRITE,
+    sqlite3.SQLITE_BUSY: "Another process keeps it; end that one, or wait, and start again.",
+    sqlite3.SQLITE_CORRUPT: MEND,
+    sqlite3.SQLITE_NOTADB: MEND,
+    sqlite3.SQLITE_IOERR: f"Check its disk, and that its file system can lock files, or {ANOTHER}.",
+    sqlite3.SQLITE_PROTOCOL: f"Its file system cannot lock files; {ANOTHER}.",
+}
 
 
 @contextmanager
@@ -28,16 +50,22 @@ def database_errors(where: str) -> Iterator[None]:
     try:
         yield
     except sa.exc.DBAPIError as error:
-        full = _disk_full(error)
+        full = disk_full(error)
         if full is not None:
             raise StoreError(
                 f"result store {shown(where)} cannot be written ({full}): make room on its disk and start again; what "
                 "was stored before is kept."
             ) from error
-        raise StoreError(f"result store {shown(where)}: {_said(error, where)}") from error
+        raise StoreError(f"result store {shown(where)}: {_said(error, where)}{remedy(error.orig)}") from error
 
 
-def _disk_full(error: BaseException | None) -> BaseException | None:
+def remedy(error: BaseException | None) -> str:
+    """Return what to do about what SQLite said, as the end of a message: a full stop alone if that is not known."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say more of the same
+    return f". {_OF_SQLITE[code]}" if code in _OF_SQLITE else "."
+
+
+def disk_full(error: BaseException | None) -> BaseException | None:
     """Return what says that the disk is full, or None.
 
     SQLite ends the transaction then, so that the last error may be that there is nothing left to roll back.
@@ -62,17 +90,36 @@ def reach(engine: Engine, where: str) -> None:
     except sa.exc.DBAPIError as error:
         raise StoreError(
             f"result store {shown(where)} cannot be reached: {_said(error, where)}. Check that its server runs, and "
-            "host, port, database, user and password; or name a file instead."
+            f"host, port, database, user and password; or {ANOTHER}."
         ) from error
 
 
 def missing_driver(where: str, error: ModuleNotFoundError) -> StoreError:
     """Return the error of a URL whose driver is not installed."""
     driver = error.name or "its driver"
+    install = shlex.join((_python(), "-m", "pip", "install", _DRIVERS.get(driver, driver)))
     return StoreError(
-        f"result store {shown(where)} needs {driver}, which is not installed: "
-        f"pip install {_DRIVERS.get(driver, driver)}, or name a file instead."
+        f"result store {shown(where)} needs {driver}, which is not installed: {install}. Or name a file: store=FILE."
     )
+
+
+def unknown_database(where: str) -> StoreError:
+    """Return the error of a URL that names no database, or no driver, that SQLAlchemy knows."""
+    database, _, driver = sa.make_url(where).drivername.partition("+")
+    if database in _DATABASES:
+        why = f"there is no driver {driver!r} for {database}; leave +{driver} out for the usual one"
+    else:
+        why = f"{database!r} is no database that SQLAlchemy knows{did_you_mean(database, _DATABASES)}"
+    return StoreError(
+        f"result store {shown(where)}: {why}. Name a file (store=FILE), or a database's URL, such as "
+        "store=postgresql+psycopg://user:password@host:5432/database."
+    )
+
+
+def _python() -> str:
+    """Return the Python that runs, as seen from the folder that the user is in."""
+    python, here = Path(sys.executable), Path.cwd()
+    return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
 def _said(error: sa.exc.DBAPIError, where: str) -> str:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.damage import what_is_wrong
 
 VERSION = 1  # raise it when what a checkpoint holds goes or changes its meaning
 KEPT = 2
@@ -31,6 +32,10 @@ _STATE = "state.json"
 _NAME = re.compile(r"checkpoint-(\d+)\.json")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class _DamagedError(ValueError):
+    """A checkpoint that is not what it says it is."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ def intact(folder: Path, notice: Callable[[str], None]) -> Iterator[Loaded]:
         try:
             yield Loaded(number, *_read(folder / f"checkpoint-{number}.json"))
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-            notice(f"checkpoint {number} in {folder} is damaged and not used: {error}")
+            why = str(error) if isinstance(error, _DamagedError) else what_is_wrong(error)
+            notice(f"checkpoint {number} in {folder} is damaged and not used: {why}")
 
 
 def _numbers(folder: Path) -> list[int]:
@@ -117,7 +123,7 @@ def _numbers(folder: Path) -> list[int]:
 def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
     head = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(head, dict) or not isinstance(head.get("version"), int):
-        raise ValueError(f"{path.name} has no version")  # noqa: TRY004 - the content is damaged, no type is wrong here
+        raise _DamagedError(f"{path.name} has no version")
     if head["version"] != VERSION:
         raise RunFolderError(
             f"{path} is of checkpoint version {head['version']}, written by aen {head.get('aen', 'unknown')}; this is "
@@ -126,7 +132,7 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
         )
     data = path.with_suffix(".npz").read_bytes()
     if head["file"] != path.with_suffix(".npz").name or hashlib.sha256(data).hexdigest() != head["sha256"]:
-        raise ValueError(f"{path.with_suffix('.npz').name} is not what {path.name} says it is")
+        raise _DamagedError(f"{path.with_suffix('.npz').name} is not what {path.name} says it is")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     state = json.loads(arrays.pop(_STATE).tobytes())

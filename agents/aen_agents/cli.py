@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError
 from aen_agents.data_commands import add_data_commands
 from aen_agents.run_commands import add_run_commands
 from aen_agents.sweep_commands import add_sweep_commands
 from aen_agents.watch_commands import add_watch_commands
+from aen_agents.words import command
+
+if TYPE_CHECKING:
+    from aen_agents.config import SearchConfig
+    from aen_agents.run_folder import RunFolder
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -25,7 +30,11 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    elif rest:  # argparse takes no more of them after an option
+        options.overrides = [*options.overrides, *rest]
     if options.run is None:
         options.help_of.print_help()
         return EXIT_ERROR
@@ -61,7 +70,9 @@ def _parser() -> argparse.ArgumentParser:
 
     search = commands.add_parser("search", help="run a search", description="Run the search that a config describes.")
     search.add_argument("config", type=Path, help="a YAML file, such as configs/digits.yaml")
-    search.add_argument("overrides", nargs="*", metavar="key=value", help="such as seed=1 budget.children=20")
+    search.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="such as seed=1 budget.children=20"
+    )
     search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
     search.set_defaults(run=_search)
 
@@ -97,10 +108,13 @@ def _search(options: argparse.Namespace) -> int:
 
     from aen_agents.config import load_config
     from aen_agents.console import print_verdict
+    from aen_agents.full_disk import FullDiskError
     from aen_agents.progress import ConsoleProgress, UnfailingStream
     from aen_agents.run_folder import RunFolder
 
     config = load_config(options.config, options.overrides)
+    if options.out is not None:
+        RunFolder(options.out).check(config)  # before anything takes long
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
     # What stops services and batch jobs ends a search like Ctrl-C does: with a summary and a report.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -124,15 +138,29 @@ def _search(options: argparse.Namespace) -> int:
             except KeyboardInterrupt:
                 console.print(
                     f"interrupted; what was trained is kept in {folder.path}. "
-                    f"To go on: aen resume {shlex.quote(str(folder.path))}",
+                    f"To go on: {_resume_command(folder, config)}",
                     highlight=False,
                     soft_wrap=True,
                 )
                 build_report(folder)
                 raise
+            except FullDiskError:
+                raise  # it says how to go on with the folder
+            except AenError:
+                folder.discard()
+                raise
             build_report(folder)
     print_verdict(console, summary, folder)
     return 0
+
+
+def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:
+    """Return the command that goes on with a run as it goes now."""
+    from aen_agents.config.changes import as_yaml, harmless
+
+    now = harmless(folder.config(), config).items()
+    words = (str(folder.path), *(f"{key}={as_yaml(ours)}" for key, (_, ours) in now))
+    return " ".join((command(), "resume", *map(shlex.quote, words)))
 
 
 def _report(options: argparse.Namespace) -> int:

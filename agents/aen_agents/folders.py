@@ -9,12 +9,26 @@ from pathlib import Path
 
 from aen.errors import RunFolderError
 
+DEFAULT_FOLDER = Path("runs")
 LOCK_FILE = ".lock"
+
+
+class OtherVersionError(RunFolderError):
+    """A folder or a file of a version that this aen does not know.
+
+    Args:
+        message: what is said of it, with what to do then.
+        number: its version.
+    """
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 def new_folder(name: str) -> Path:
     """Return ``runs/<name>-<time>-<id>``, which is not there yet."""
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+    return DEFAULT_FOLDER / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 @contextmanager

@@ -21,6 +21,13 @@ def add_run_commands(
         "again, and it comes to what an unbroken run comes to.",
     )
     resume.add_argument("run_folder", type=Path, metavar="RUN", help="its run folder")
+    resume.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="what does not change results: cluster.address=host:port, evaluator.workers=4, ...; for this start alone",
+    )
     resume.set_defaults(run=_resume, search=search)
 
 
@@ -28,6 +35,6 @@ def _resume(options: argparse.Namespace) -> int:
     from aen_agents.run_folder import RunFolder
 
     folder = RunFolder.open(options.run_folder)
-    of_search = argparse.Namespace(config=folder.config_file, overrides=[], out=folder.path)
+    of_search = argparse.Namespace(config=folder.config_file, overrides=options.overrides, out=folder.path)
     status: int = options.search(of_search)
     return status

@@ -2,20 +2,25 @@
 
 import json
 import os
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.errors import ConfigError, RunFolderError
+from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.damage import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
-from aen_agents.folders import lock_folder, new_folder
+from aen_agents.folders import LOCK_FILE, OtherVersionError, lock_folder, new_folder
+from aen_agents.made import MadeFolder
+from aen_agents.not_a_run import why_not_a_run
+from aen_agents.run_config import as_started, check_config
 
 VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
 
-_MEND = "Move it away and run the search again with this --out: nothing is trained again."
+_MEND = "Move it away and go on with the run: nothing is trained again."
+_FOLDERS = ("agent", "best", "tensorboard", "weights")  # folders of every run
 _STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
 _LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained, SliceTrained)]
 _SUMMARY_KEYS = {
@@ -27,9 +32,9 @@ _SUMMARY_KEYS = {
 class RunFolder:
     """One run's files.
 
-    ``run.json`` (the folder's version), ``config.yaml`` (resolved), ``results.sqlite``, ``history.jsonl`` (every
-    visit), ``weights/``, ``agent/`` (checkpoints and the agent), ``tensorboard/``, ``best/`` (the winner's weights and
-    spec), ``summary.json``, ``report.html``.
+    ``run.json`` (the folder's version, and the config as the run was started), ``config.yaml`` (resolved),
+    ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/``, ``agent/`` (checkpoints and the agent),
+    ``tensorboard/``, ``best/`` (the winner's weights and spec), ``summary.json``, ``report.html``.
 
     Args:
         path: the folder.
@@ -45,10 +50,11 @@ class RunFolder:
         self.summary_file = path / "summary.json"
         self.report_file = path / "report.html"
         self.best = path / "best"
+        self._made: MadeFolder | None = None
 
     @classmethod
     def create(cls, config: SearchConfig, out: Path | None) -> "RunFolder":
-        """Make the folder of a run, or take up an unfinished one of the very same config.
+        """Make the folder of a run, or take up an unfinished one; see `check` for the config that it may have.
 
         Args:
             config: the search.
@@ -60,59 +66,95 @@ class RunFolder:
         out = out or new_folder(config.name)
         folder = cls(out)
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            folder._made = MadeFolder(out)
             folder._take_up(config)
-            for inner in (folder.weights, folder.best, out / "agent", out / "tensorboard"):
-                inner.mkdir(exist_ok=True)
+            for inner in _FOLDERS:
+                (out / inner).mkdir(exist_ok=True)
         except OSError as error:
             raise RunFolderError(
-                f"run folder {out} cannot be written: {error.strerror}; choose another --out."
+                f"run folder {out} cannot be written: {error.strerror}; use a folder that you may write to."
             ) from error
         return folder
 
     def _take_up(self, config: SearchConfig) -> None:
-        if self.config_file.is_file():
-            self.check_version()
-            try:
-                same = self.config() == config  # a config of an earlier aen lacks what was added since: the defaults
-            except ConfigError as error:
-                raise RunFolderError(
-                    f"run folder {self.path} has a config that this aen {version('aen')} cannot read: {error} Choose "
-                    "another --out, or go on with the aen that made it."
-                ) from error
-            if not same:
-                raise RunFolderError(
-                    f"run folder {self.path} belongs to a run with another config; choose another --out, or give the "
-                    "same config and overrides to go on with that run."
-                )
-        elif any(self.path.iterdir()):
-            raise RunFolderError(f"{self.path} is not empty and is no run folder; choose another --out.")
-        else:
+        self.check(config)
+        if not self.config_file.is_file():
+            if any(self.path.iterdir()):
+                raise RunFolderError(f"{self.path} is not empty and is no run folder; choose another --out.")
             write_atomically(self.config_file, config.to_yaml())
-        if not self.version_file.is_file():
-            write_atomically(self.version_file, json.dumps({"version": VERSION, "aen": version("aen")}) + "\n")
+        head = self._head()
+        if "config" not in head:
+            head = {"version": VERSION, "aen": version("aen")} | head | {"config": as_started(self.config())}
+            write_atomically(self.version_file, json.dumps(head) + "\n")
 
-    def check_version(self) -> None:
-        """Check that this aen knows the folder's version. Folders made before there were versions are like version 1.
+    def check(self, config: SearchConfig) -> None:
+        """Check that a run that is here, if any, can go on with a config: with its own, but for how it is trained.
+
+        Args:
+            config: see `aen_agents.config.changes` for what may differ.
 
         Raises:
-            RunFolderError: it does not.
+            RunFolderError: it cannot, or is of a version that this aen does not know.
         """
-        if not self.version_file.is_file():
+        if self.config_file.is_file():
+            self.check_version("Use that aen for it, or choose another --out; a store of its own may still serve both.")
+            check_config(self.path, self._head().get("config"), config)
+
+    def discard(self) -> None:
+        """Leave no trace of a search that was refused at its start, if `create` made the folder or found it empty.
+
+        Whatever was trained or explored in it stays.
+        """
+        if self._made is None:
             return
+        store = (f"{self.store_file.name}{end}" for end in ("", "-wal", "-shm"))
+        files = (self.version_file, self.config_file, self.path / "log.jsonl", self.path / "status.json")
+        known = {*_FOLDERS, *store, *(file.name for file in files), LOCK_FILE}  # neither a summary nor a history
+        with suppress(RunFolderError, StoreError, OSError), self.locked():
+            filled = (self.weights, self.best, self.path / "agent")
+            if not any(any(folder.iterdir()) for folder in filled) and not self._count():
+                self._made.undo(known)
+
+    def _count(self) -> int:
+        """Return how many results the run's own store holds."""
+        from aen.results.store import ResultStore
+
+        if not self.store_file.exists():
+            return 0
+        with ResultStore(self.store_file, create=False) as store:
+            return store.count()
+
+    def _head(self) -> JsonDict:
+        """Return what ``run.json`` holds; nothing if it is not there, as in folders made before there were versions."""
+        if not self.version_file.is_file():
+            return {}
         try:
-            made = json.loads(self.version_file.read_text(encoding="utf-8"))
-            number, by = int(made["version"]), str(made["aen"])
-        except (ValueError, KeyError, TypeError) as error:
+            head = json.loads(self.version_file.read_text(encoding="utf-8"))
+            head = dict(head) | {"version": int(head["version"]), "aen": str(head["aen"])}
+            return head | ({"config": dict(head["config"])} if "config" in head else {})
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
-                f"{self.version_file} is damaged: {error!r}. If this aen {version('aen')} made the run, remove that "
-                "file and go on."
+                f"{self.version_file} is damaged: {what_is_wrong(error)}. If this aen {version('aen')} made the run, "
+                "remove that file and go on."
             ) from error
+
+    def check_version(self, otherwise: str = "Use that aen for it.") -> None:
+        """Check that this aen knows the folder's version. Folders made before there were versions are like version 1.
+
+        Args:
+            otherwise: what the user can do if it does not.
+
+        Raises:
+            OtherVersionError: it does not.
+            RunFolderError: what says so is damaged.
+        """
+        head = self._head()
+        number = head.get("version", VERSION)
         if number != VERSION:
-            raise RunFolderError(
-                f"run folder {self.path} is of version {number}, made by aen {by}; this is aen {version('aen')}, which "
-                f"knows version {VERSION}. Use that aen for it, or another --out; a store of its own (store=...) may "
-                "still serve both."
+            raise OtherVersionError(
+                f"run folder {self.path} is of version {number}, made by aen {head['aen']}; this is aen "
+                f"{version('aen')}, which knows version {VERSION}. {otherwise}",
+                number,
             )
 
     @classmethod
@@ -124,8 +166,7 @@ class RunFolder:
         """
         folder = cls(path)
         if not folder.config_file.is_file():
-            why = "it has no config.yaml" if path.is_dir() else "there is no such folder"
-            raise RunFolderError(f"{path} is not a run folder: {why}.")
+            raise RunFolderError(why_not_a_run(path))
         folder.check_version()
         return folder
 
@@ -135,9 +176,7 @@ class RunFolder:
         Raises:
             RunFolderError: another search is running in it.
         """
-        return lock_folder(
-            self.path, f"another search is running in {self.path}; wait for it, or choose another --out."
-        )
+        return lock_folder(self.path, f"another search is running in {self.path}; wait for it, or stop it first.")
 
     def config(self) -> SearchConfig:
         """Return the run's config."""
@@ -153,13 +192,13 @@ class RunFolder:
             return None
         try:
             summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise RunFolderError(f"{self.summary_file} is damaged: {error}. {_MEND}") from error
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"{self.summary_file} is damaged: {what_is_wrong(error)}. {_MEND}") from error
         status = summary.get("status") if isinstance(summary, dict) else None
         wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
         missing = sorted(wanted - set(summary)) if wanted is not None else ["status"]
         if missing:
-            raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]!r}. {_MEND}")
+            raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]}. {_MEND}")
         result: JsonDict = summary
         return result
 
@@ -180,12 +219,19 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it appears whole or not at all."""
+    """Write a file so that it appears whole or not at all.
+
+    Raises:
+        RunFolderError: it cannot be written; what was there before stays.
+    """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         raise RunFolderError(
-            f"{path} cannot be written: {error.strerror}; make room, or choose another --out."
+            f"{path} cannot be written: {error.strerror}; make room, or make its folder writable."
         ) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -112,6 +112,21 @@ def test_bad_input_is_named_and_leaves_no_run_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_search_without_words_asks_for_a_config_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["search"])
+    assert capsys.readouterr().err.endswith("the following arguments are required: config\n")
+
+
+def test_overrides_may_come_after_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", DIGITS, "seed=1", "--out", str(tmp_path / "run"), "sed=1"]) == 2
+    assert "unknown key 'sed' (did you mean 'seed'?)" in capsys.readouterr().err
+    for words in (["search", DIGITS, "--outt", "x"], ["report", "x", "seed=1"]):
+        with pytest.raises(SystemExit):
+            main(words)
+        assert "unrecognized arguments: " in capsys.readouterr().err
+
+
 def test_a_folder_of_another_config_is_refused(
     finished: tuple[RunFolder, JsonDict], capsys: pytest.CaptureFixture[str]
 ) -> None:

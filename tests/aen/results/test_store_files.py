@@ -1,5 +1,6 @@
 import re
 import sqlite3
+import sys
 
 import pytest
 
@@ -7,6 +8,7 @@ from aen.errors import StoreError
 from aen.results.store import ResultStore
 
 PAGE = 4096
+MEND = r"If it was a result store, put a copy of it back, or move it away: .*Otherwise name another .*\(store=\.\.\.\)"
 
 
 @pytest.fixture
@@ -36,31 +38,31 @@ def test_write_ahead_log_and_durable_commits_are_on(store, sql):
 @pytest.mark.parametrize("size", [1, 15, 100, 3 * PAGE])
 def test_a_file_of_other_bytes_is_refused(path, size):
     path.write_bytes(bytes(i * 37 % 251 for i in range(size)))
-    refuse(path, "is not an SQLite file, or its head is damaged")
+    refuse(path, rf"is not an SQLite file, or its head is damaged\. {MEND}")
 
 
 @pytest.mark.parametrize("size", [40, PAGE, PAGE + 1000, 5 * PAGE])
 def test_a_truncated_store_is_refused(path, sound, size):
     path.write_bytes(sound[:size])
-    refuse(path, "malformed|damaged|not a database")
+    refuse(path, f"(malformed|damaged|not a database).*{MEND}")
 
 
 @pytest.mark.parametrize("page", range(1, 9))
 def test_a_store_with_a_damaged_page_is_refused(path, sound, page):
     assert len(sound) >= 9 * PAGE
     path.write_bytes(sound[: page * PAGE] + b"\xde\xad" * (PAGE // 2) + sound[(page + 1) * PAGE :])
-    refuse(path, "malformed|(?s:is damaged .*restore it or move it away)")
+    refuse(path, f"(malformed|is damaged ).*{MEND}")
 
 
 def test_a_store_with_a_damaged_schema_is_refused(path, sound):
     path.write_bytes(sound[:100] + b"\xde\xad" * 1000 + sound[2100:])
-    refuse(path, "malformed|damaged")
+    refuse(path, f"(malformed|damaged).*{MEND}")
 
 
 def test_the_database_of_somebody_else_is_refused_and_left_as_it_was(path, sql):
     sql("CREATE TABLE people (name TEXT)")
     sql("INSERT INTO people VALUES ('Emmy')")
-    refuse(path, r"is a database, but not a result store of aen \(its tables: people\); name another file")
+    refuse(path, r"is a database, but not a result store of aen \(its tables: people\); name another file or")
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
@@ -68,7 +70,7 @@ def test_the_database_of_somebody_else_is_refused_and_left_as_it_was(path, sql):
 def test_a_store_of_another_version_is_refused(path, open_store, sql, version):
     open_store().close()
     sql("UPDATE aen_store SET value = ? WHERE name = 'version'", version)
-    refuse(path, f"has version {version}, this aen reads 3")
+    refuse(path, f"has version {version}, this aen reads 3; go on with the aen that made it")
 
 
 def test_an_older_store_whose_table_lacks_columns_is_refused_by_its_version(path, open_store, sql):
@@ -102,12 +104,31 @@ def test_a_missing_store_named_by_url_is_not_made_unless_asked(path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("url", ["nonsense://here", "://", "sqlite+nonsense:///here.sqlite"])
-def test_an_unknown_url_is_refused(url, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgres://here/x", r"'postgres' is no database that SQLAlchemy knows \(did you mean 'postgresql'\?\)"),
+        ("foo://x", r"'foo' is no database .* \(choose from: mariadb, .* sqlite\)\. Name a file \(store=FILE\), or"),
+        ("sqlite+nonsense:///here.sqlite", r"there is no driver 'nonsense' for sqlite; leave \+nonsense out"),
+        ("://", "is neither a path nor a database's URL, such as store=postgresql"),
+    ],
+)
+def test_an_unknown_url_is_refused(url, why, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match=re.escape(url)):
+    with pytest.raises(StoreError, match=f"{re.escape(url)}.*{why}"):
         ResultStore(url)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_looks_like_a_url_is_told_what_urls_look_like(tmp_path):
+    with pytest.raises(StoreError, match=r"does not exist; make it first.* A database's URL has :// in it\."):
+        ResultStore(f"{tmp_path}/postgresql:/here/x")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_a_file_that_cannot_be_made_is_told_with_a_remedy():
+    with pytest.raises(StoreError, match=r"unable to open database file\. Check that this user may .*\(store=\.\.\.\)"):
+        ResultStore("/proc/results.sqlite")
 
 
 def test_a_url_names_the_same_store_as_its_path(open_store, path, spec, invent):

@@ -1,8 +1,8 @@
 """A full disk and servers that are not there: caused for real, told with a remedy, and nothing is lost."""
 
 import importlib.util
+import re
 import socket
-import subprocess
 import sys
 import time
 from collections import deque
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from full_disk import files_no_longer_than
 
 from aen.errors import StoreError
 from aen.results.database import _patient
@@ -18,8 +19,6 @@ from aen.results.store import ResultStore
 HAS_PSYCOPG = importlib.util.find_spec("psycopg") is not None
 NO_PSYCOPG2 = importlib.util.find_spec("psycopg2") is None
 FULL = "cannot be written .*make room on its disk and start again; what was stored before is kept"
-
-WORKER = Path(__file__).parent / "store_worker.py"
 
 
 def limit(store, pages):
@@ -55,22 +54,26 @@ def test_a_full_disk_refuses_claims_too(open_store):
     assert store.claim("0" * 24).mine
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of processes")
-def test_a_limit_on_the_size_of_files_is_like_a_full_disk(path):
-    command = [sys.executable, "-W", "error", str(WORKER), "fill_a_small_file", str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    said, kept, after = ran.stdout.splitlines()
-    assert "make room on its disk" in said
-    assert (kept, after) == ("1 True", "200")
-    with ResultStore(path, create=False) as again:
-        assert again.count() == 200
+def test_a_limit_on_the_size_of_files_is_like_a_full_disk(open_store, spec, invent):
+    store = open_store()
+    results = [(invent(spec.with_seed(seed)), spec.with_seed(seed)) for seed in range(200)]
+    store.commit(*results[0])
+    with files_no_longer_than(100_000), pytest.raises(StoreError, match=FULL):
+        store.commit_many(results)
+    assert (store.count(), store.get(spec.key)) == (1, results[0][0])
+    store.commit_many(results)
+    store.close()
+    assert open_store(create=False).count() == 200
 
 
 @pytest.mark.skipif(not NO_PSYCOPG2, reason="psycopg2 is installed")
 def test_a_missing_driver_is_named_and_how_to_install_it():
-    with pytest.raises(StoreError, match=r"psycopg2://aen:\*\*\*@here/x needs psycopg2.*pip install psycopg2-binary"):
+    with pytest.raises(StoreError, match=r"psycopg2://aen:\*\*\*@here/x needs psycopg2, which is") as caught:
         ResultStore("postgresql+psycopg2://aen:secret@here/x")
+    told = re.search(r"installed: (\S+) (.*?)\. Or", str(caught.value))
+    assert told is not None
+    assert Path(told[1]).samefile(sys.executable)  # seen from here
+    assert told[2] == "-m pip install psycopg2-binary"
 
 
 @pytest.mark.parametrize(

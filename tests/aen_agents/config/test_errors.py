@@ -29,6 +29,7 @@ from aen_agents.config import (
         (["agent.layers=[0]"], "agent.layers.*: .*greater than 0"),
         (["agent.epsilon=[[0.5, 1]]"], "schedule must begin at 0"),
         (["agent.epsilon=[[0, 1], [3, 0.5], [2, 0.1]]"], "ascend"),
+        (["evaluator=ray", "evaluator.gpus_per_worker=1.5"], "^.*: evaluator.gpus_per_worker is 1.5: .* 0.5, 1 or 2"),
         (["evaluator.device=tpu"], "evaluator.device is 'tpu'; use cpu, cuda or cuda:1"),
         (["data.moves=rot90"], r"data.moves is 'rot90'; give a list in brackets, such as \[rot90\]"),
         (["data=digits"], "data is 'digits'; it is a section with the keys name, train"),
@@ -54,7 +55,8 @@ from aen_agents.config import (
         (["nonsense"], "not of the form key=value"),
         (["name=../escape"], "name is '../escape'"),
         (["name.x=1"], "'name' is a value, not a section"),
-        (["seed=[1"], "not YAML"),
+        (["seed=[1"], r"'\[1' cannot be read .* Close its brackets .* quote it: 'seed=\"\[1\"'"),
+        (["seed=2026-13-01"], "'2026-13-01' cannot be read as a value"),
     ],
 )
 def test_bad_overrides_are_named(config_file: Path, overrides: list[str], message: str) -> None:

@@ -5,6 +5,7 @@ import yaml
 
 from aen.errors import ConfigError
 from aen_agents.config import (
+    PROJECT_CONFIGS,
     DQNConfig,
     SearchConfig,
     load_config,
@@ -42,7 +43,8 @@ def test_the_resolved_config_reads_back(config_file: Path, tmp_path: Path, agent
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: [", "is not YAML"),
+        ("name: [", "is not YAML: line 1, column 8: it ends before a bracket or a quote is closed"),
+        ("name: 2026-13-01", "is not YAML: month must be"),
         ("- a\n- b\n", "not a mapping"),
         ("seed: 1\n", "name is missing"),
         ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),
@@ -58,3 +60,9 @@ def test_bad_files_are_named(tmp_path: Path, content: str, message: str) -> None
 def test_a_missing_file_suggests_its_neighbour(config_file: Path) -> None:
     with pytest.raises(ConfigError, match=r"does not exist \(did you mean 'mine.yaml'\?\)"):
         load_config(config_file.with_name("mne.yaml"))
+
+
+def test_a_sweep_is_known_as_one() -> None:
+    path = PROJECT_CONFIGS / "sweeps" / "digits_seeds.yaml"
+    with pytest.raises(ConfigError, match=rf"is the config of a sweep.* sweep {path}.*\.\./digits\.yaml"):
+        load_config(path)

@@ -97,3 +97,29 @@ def test_an_exhaustive_run_is_resumed(
     assert_same_run(folder, exhausted[0])
     after = finishing_times(folder)
     assert {key: after[key] for key in before} == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("often")
+def test_a_run_in_lockstep_goes_on_with_fewer_workers(
+    tiny_config: SearchConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = SearchConfig.model_validate(
+        tiny_config.model_dump()
+        | {"environment": {"collect": "lockstep"}, "evaluator": {"kind": "ray", "workers": 2, "cpus_per_worker": 0.5}}
+    )
+    folder = RunFolder.create(config, tmp_path / "broken")
+    steps = 0
+
+    def interrupt(event: Event) -> None:
+        nonlocal steps
+        steps += isinstance(event, Visited)
+        if steps == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Search(config, interrupt).run(folder)
+    assert main(["resume", str(folder.path), "evaluator.workers=1"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "note: going on after step" in said
+    assert "going on with evaluator.workers=1; the run was started with 2" in said

@@ -26,7 +26,9 @@ def test_a_folder_of_before_there_were_versions_is_taken_up(
     shutil.copy(finished[0].store_file, folder.store_file)
     folder.history_file.write_text(finished[0].history_file.read_text().splitlines()[0] + "\n")
     again = RunFolder.create(tiny_config, folder.path)
-    assert json.loads(folder.version_file.read_text()) == {"version": 1, "aen": run_folder.version("aen")}
+    head = json.loads(folder.version_file.read_text())
+    assert (head["version"], head["aen"]) == (1, run_folder.version("aen"))
+    assert head["config"] == tiny_config.model_dump(mode="json", exclude={"store"})  # from now on edits are noticed
     assert again.config() == tiny_config
     assert RunFolder.open(folder.path).history() == finished[0].history()[:1]
 
@@ -42,9 +44,11 @@ def test_a_folder_of_before_there_were_versions_is_taken_up(
             '{"version": 0, "aen": "0.0"}',
             r"is of version 0, made by aen 0\.0; this is aen .*which knows version 1\. Use",
         ),
-        ('{"version"', r"run\.json is damaged"),
-        ("[]", r"run\.json is damaged"),
-        ('{"version": null, "aen": 1}', r"run\.json is damaged"),
+        ('{"version"', r"run\.json is damaged: it breaks off in line 1\. If"),
+        ("[]", r"run\.json is damaged: what stands in it is of another kind than it should be\. If"),
+        ('{"version": null, "aen": 1}', r"run\.json is damaged: what stands in it is of another kind"),
+        ('{"version": 1}', r"run\.json is damaged: it lacks aen\. If"),
+        ('{"version": 1, "aen": "0.1.0", "config": 3}', r"run\.json is damaged: what stands in it is of another kind"),
     ],
 )
 def test_a_folder_of_another_version_is_refused(

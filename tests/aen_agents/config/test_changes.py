@@ -1,0 +1,61 @@
+"""What may change of a config when its run goes on."""
+
+from pathlib import Path
+
+import pytest
+
+from aen_agents.config import SearchConfig, load_config
+from aen_agents.config.changes import MAY_CHANGE, decisive, harmless, may_change, offered, say
+
+RAY = ["evaluator=ray", "cluster.address=a:1", "evaluator.gpus_per_worker=0.5"]
+
+
+def both(file: Path, before: list[str], now: list[str]) -> tuple[SearchConfig, SearchConfig]:
+    return load_config(file, before), load_config(file, [*before, *now])
+
+
+def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) -> None:
+    free = ["cluster.address=b:2", "cluster.connect_timeout=1", "evaluator.workers=3", "evaluator.cpus_per_worker=2"]
+    free += ["evaluator.gpus_per_worker=1", "evaluator.timeout=9", "evaluator.retries=1"]
+    theirs, ours = both(config_file, RAY, free)
+    assert decisive(theirs, ours) == {}
+    assert harmless(theirs, ours).keys() == set(MAY_CHANGE)
+    assert harmless(theirs, ours)["cluster.address"] == ("a:1", "b:2")
+    assert decisive(theirs, theirs) == harmless(theirs, theirs) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "key"),
+    [
+        ([], "seed=1", "seed"),
+        ([], "agent.learning_rate=0.5", "agent.learning_rate"),
+        ([], "evaluator.threads=2", "evaluator.threads"),
+        ([], "generators={spin: [[1, 2, 3, 0]]}", "generators.spin"),
+        ([], "store=other.sqlite", "store"),
+        ([], "evaluator=ray", "evaluator.kind"),
+        ([], "agent=exhaustive", "agent.name"),
+        (RAY, "evaluator.gpus_per_worker=0", "evaluator.gpus_per_worker"),  # the CPU is another device
+        (RAY, "evaluator.population_per_worker=2", "evaluator.population_per_worker"),
+    ],
+)
+def test_what_decides_results_is_named_by_its_key(config_file: Path, before: list[str], change: str, key: str) -> None:
+    theirs, ours = both(config_file, before, [change])
+    assert list(decisive(theirs, ours)) == [key]
+    assert key not in harmless(theirs, ours)
+
+
+def test_only_keys_that_the_evaluator_heeds_are_offered(config_file: Path) -> None:
+    assert may_change(load_config(config_file)) == ["evaluator.workers"]
+    assert may_change(load_config(config_file, RAY)) == list(MAY_CHANGE)
+    assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout and" in offered(
+        load_config(config_file, RAY)
+    )
+
+
+def test_differences_are_said_in_yaml_and_without_a_password(config_file: Path) -> None:
+    theirs, ours = both(config_file, [], ["training.epochs=9", "evaluator.workers=2", "store=db://me:sesame@here/x"])
+    said = say({**decisive(theirs, ours), **harmless(theirs, ours)}, "here", "there")
+    assert "training.epochs is 9.0 here, 30.0 there" in said
+    assert "evaluator.workers is 2 here, null there" in said
+    assert "store is another here than there" in said
+    assert "sesame" not in said
