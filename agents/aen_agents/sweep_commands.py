@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError, ConfigError
+from aen_agents.words import command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,6 +26,9 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
         description="Run the searches that a sweep's config describes, or go on with those of an earlier sweep.",
     )
     sweep.add_argument("config", type=Path, nargs="?", help="a YAML file, such as configs/sweeps/digits_seeds.yaml")
+    sweep.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="for all its searches, such as budget.children=20"
+    )
     sweep.add_argument("--out", type=Path, metavar="SWEEP", help="the folder (default: runs/<name>-<time>-<id>)")
     sweep.add_argument("--restore", type=Path, metavar="SWEEP", help="go on with the sweep in this folder")
     sweep.set_defaults(run=_sweep)
@@ -48,15 +52,19 @@ def _sweep(options: argparse.Namespace) -> int:
     with folder.locked():
         try:
             run_sweep(folder, console)
-        except (KeyboardInterrupt, AenError) as error:
+        except KeyboardInterrupt:
             build_sweep_report(folder, summarise(folder))
-            if isinstance(error, KeyboardInterrupt):
-                console.print(
-                    "interrupted; what was done is kept. To go on: aen sweep --restore "
-                    f"{shlex.quote(str(folder.path))}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
+            console.print(
+                f"interrupted; what was done is kept. To go on: {command()} sweep --restore "
+                f"{shlex.quote(str(folder.path))}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+            raise
+        except AenError:
+            if not folder.discard():
+                build_sweep_report(folder, summarise(folder))
             raise
         summary = summarise(folder)
         build_sweep_report(folder, summary)
@@ -68,27 +76,25 @@ def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
     """Return the folder that the command names, made or found; everything is validated before it is made."""
     from aen_agents.sweep.config import find_search, load_sweep
     from aen_agents.sweep.folder import SweepFolder
+    from aen_agents.sweep.overrides import add_overrides
     from aen_agents.sweep.plan import make_trials
+    from aen_agents.sweep.words import counted
 
     if options.restore is not None:
         if options.config is not None or options.out is not None:
-            raise ConfigError("--restore goes on with a sweep as it was; give neither a config nor --out with it.")
-        folder = SweepFolder.open(options.restore)
-        _, trials = folder.load()
-    elif options.config is None:
+            raise ConfigError(
+                "--restore goes on with a sweep as it was; give no config, no key=value and no --out with it."
+            )
+        return SweepFolder.open(options.restore)
+    if options.config is None:
         raise ConfigError(
             "there is no config; give a YAML file, such as configs/sweeps/digits_seeds.yaml, or --restore."
         )
-    else:
-        sweep = load_sweep(options.config)
-        trials = make_trials(sweep, find_search(sweep, options.config.parent))
+    sweep = add_overrides(load_sweep(options.config), options.overrides, options.config)
+    trials = make_trials(sweep, find_search(sweep, options.config.parent))
 
-        from aen_agents.sweep.run import check_trials
+    from aen_agents.sweep.run import check_trials
 
-        console.print(f"aen: checking {len(trials)} trials for {sweep.name!r}", highlight=False)
-        check_trials(trials)
-        folder = SweepFolder.create(sweep, trials, options.out)
-    done = sum(folder.files(trial).status() in {"complete", "stopped"} for trial in trials)
-    said = f", {done} of them ended before" if done else ""
-    console.print(f"{folder.path}: {len(trials)} trials{said}", highlight=False, soft_wrap=True)
-    return folder
+    console.print(f"aen: checking {counted(len(trials), 'trial')} for {sweep.name!r}", highlight=False)
+    check_trials(trials)
+    return SweepFolder.create(sweep, trials, options.out)

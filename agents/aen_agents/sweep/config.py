@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -12,9 +13,10 @@ from pydantic import BaseModel, Field
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
-from aen_agents.config import ClusterConfig, read_yaml
+from aen_agents.config import ClusterConfig, SearchConfig, read_yaml
 from aen_agents.config.errors import explain
 from aen_agents.config.section import Section
+from aen_agents.words import command
 
 SAMPLES = 10  # what `samples: null` means where there is something to draw
 # Keys of a search that the sweep itself decides on, and where to say so instead.
@@ -116,6 +118,7 @@ def load_sweep(path: Path) -> SweepConfig:
         ConfigError: no such file, not YAML, an unknown key, or a value that does not fit.
     """
     content = read_yaml(path)
+    _refuse_a_search(path, content)
     # The inner sections come first: what is wrong in them is then said of their own keys.
     _check_grid(path, content)
     for key, spread in _mapping(path, content, "random").items():
@@ -125,6 +128,17 @@ def load_sweep(path: Path) -> SweepConfig:
     sweep = _validate(SweepConfig, content, str(path))
     _check_whole(path, sweep)
     return sweep
+
+
+def _refuse_a_search(path: Path, content: JsonDict) -> None:
+    """Tell who gives a search's config what a sweep's is."""
+    its_own = [key for key in content if key in SearchConfig.model_fields.keys() - SweepConfig.model_fields.keys()]
+    if "search" not in content and its_own:
+        raise ConfigError(
+            f"{path} is the config of a search: it has {its_own[0]}, and no search. Run it with {command()} search "
+            f"{shlex.quote(str(path))}, or sweep over it with a file such as "
+            f"{{name: seeds, search: {path}, grid: {{seed: [0, 1, 2]}}}}; see docs/sweeps.md."
+        )
 
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -186,17 +200,26 @@ def _check_whole(path: Path, sweep: SweepConfig) -> None:
         raise ConfigError(
             f"{path}: samples is {sweep.samples}, but random is empty; leave samples out, or fill random."
         )
-    given = [*sweep.grid, *sweep.random, *(override.partition("=")[0] for override in sweep.overrides)]
+    overridden = [override.partition("=")[0] for override in sweep.overrides]
+    for key in overridden:
+        if key.partition(".")[0] in {"name", "cluster"}:  # each trial's are the sweep's: this would have no effect
+            own = key.partition(".")[0]
+            raise ConfigError(f"{path}: {key} among overrides is the sweep's own business; for it there is {own}.")
+    given = [*sweep.grid, *sweep.random, *overridden]
     for key in dict.fromkeys(given):
-        inside = [other for other in given if other.startswith(f"{key}.") and not _names_a_kind(key)]
-        if given.count(key) > 1 or inside:
-            other = inside[0] if inside else key
-            raise ConfigError(f"{path}: {key} and {other} are both given, in overrides, grid or random; keep one.")
+        if given.count(key) > 1:
+            raise ConfigError(f"{path}: {key} is given twice, in overrides, grid or random; keep one.")
+        for other in given:
+            if other != key and covers(key, other):
+                raise ConfigError(f"{path}: {key} and {other} are both given, in overrides, grid or random; keep one.")
 
 
-def _names_a_kind(key: str) -> bool:
-    """Say whether a key chooses among sections, whose own keys may be given beside it."""
-    return key in {"agent", "evaluator"}
+def covers(key: str, other: str) -> bool:
+    """Say whether a value of a key is one of another key too, which is the same or in its section.
+
+    The keys of `agent` and `evaluator` may be given beside them: they choose among sections.
+    """
+    return other == key or (other.startswith(f"{key}.") and key not in {"agent", "evaluator"})
 
 
 def find_search(sweep: SweepConfig, folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """The sweep's folder: what was asked for, a run folder for each trial, and what is known of each."""
 
 import json
+import shlex
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +12,12 @@ import yaml
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.folders import LOCK_FILE, lock_folder, new_folder
+from aen_agents.made import MadeFolder
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
+from aen_agents.sweep.words import counted
+from aen_agents.words import command
 
 Status = Literal["complete", "stopped", "failed", "unfinished"]
 # Keys of a sweep that decide how it is run, not what: they may change when it goes on.
@@ -127,6 +131,7 @@ class SweepFolder:
         self.scratch = path / ".tune"
         self.summary_file = path / "summary.json"
         self.report_file = path / "report.html"
+        self._made: MadeFolder | None = None  # by `create`, as long as no trial was handed out
 
     @classmethod
     def create(cls, sweep: SweepConfig, trials: list[Trial], out: Path | None) -> "SweepFolder":
@@ -143,11 +148,12 @@ class SweepFolder:
         out = out or new_folder(sweep.name)
         folder = cls(out)
         try:
-            out.mkdir(parents=True, exist_ok=True)
+            folder._made = MadeFolder(out)
             folder._take_up(sweep, trials)
             for inner in (folder.trials_folder, folder.weights):
                 inner.mkdir(exist_ok=True)
         except OSError as error:
+            folder.discard()
             raise RunFolderError(
                 f"sweep folder {out} cannot be written: {error.strerror}; choose another --out."
             ) from error
@@ -159,14 +165,30 @@ class SweepFolder:
             same = sweep.model_dump(exclude=_HOW) == other_sweep.model_dump(exclude=_HOW) and trials == other_trials
             if not same:
                 raise RunFolderError(
-                    f"{self.path} belongs to another sweep ({other_sweep.name}, {len(other_trials)} trials"
+                    f"{self.path} belongs to another sweep ({other_sweep.name}, {counted(len(other_trials), 'trial')}"
                     f"{self._difference(trials, other_trials)}); choose another --out, or go on with that one by "
-                    f"aen sweep --restore {self.path}."
+                    f"{command()} sweep --restore {shlex.quote(str(self.path))}."
                 )
         elif {inner.name for inner in self.path.iterdir()} - {self.trials_file.name, LOCK_FILE}:
             raise RunFolderError(f"{self.path} is not empty and is no sweep's folder; choose another --out.")
         write_atomically(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
         write_atomically(self.sweep_file, sweep.to_yaml())  # last: a folder with it is whole
+
+    def begin(self) -> None:
+        """Note that trials are handed out: from now on `discard` leaves the folder as it is."""
+        self._made = None
+
+    def discard(self) -> bool:
+        """Leave no trace of a sweep whose start was refused, if `create` made the folder or found it empty.
+
+        Returns:
+            Whether the sweep is gone.
+        """
+        if self._made is not None:
+            files = (self.sweep_file, self.trials_file, self.trials_folder, self.weights)
+            store = (f"{self.store_file.name}{end}" for end in ("", "-wal", "-shm"))
+            self._made.undo({LOCK_FILE, *store, *(file.name for file in files)})
+        return not self.sweep_file.is_file()
 
     @staticmethod
     def _difference(ours: list[Trial], theirs: list[Trial]) -> str:

@@ -151,15 +151,30 @@ def _rounded(value: float, ends: tuple[float, float]) -> float:
 
 
 def _trial(sweep: SweepConfig, search: Path, number: int, values: Mapping[str, Any]) -> Trial:
-    overrides = [*sweep.overrides, *(as_override(key, value) for key, value in values.items())]
     try:
-        config = load_config(search, overrides)
-        _check_fits(sweep, config)
+        config = _load(sweep, search, values)
     except ConfigError as error:
+        if _is_everyones(error, sweep, search):
+            raise
         raise ConfigError(f"trial {number} ({label_of(values)}): {error}") from error
     evaluator = config.evaluator.model_copy(update={"workers": 1})
     config = config.model_copy(update={"name": f"{sweep.name}-{number:03d}", "evaluator": evaluator})
     return Trial(number, values, config)
+
+
+def _load(sweep: SweepConfig, search: Path, values: Mapping[str, Any]) -> SearchConfig:
+    config = load_config(search, [*sweep.overrides, *(as_override(key, value) for key, value in values.items())])
+    _check_fits(sweep, config)
+    return config
+
+
+def _is_everyones(error: ConfigError, sweep: SweepConfig, search: Path) -> bool:
+    """Say whether it is the search or its overrides that are wrong, whatever a trial's values are."""
+    try:
+        _load(sweep, search, {})
+    except ConfigError as without:
+        return str(without) == str(error)
+    return False
 
 
 def _check_fits(sweep: SweepConfig, config: SearchConfig) -> None:

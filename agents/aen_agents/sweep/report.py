@@ -12,7 +12,7 @@ from aen._typing import JsonDict
 from aen_agents.report.figures import ACCENT, GREY, RC, as_svg
 from aen_agents.run_folder import write_atomically
 from aen_agents.sweep.folder import SweepFolder
-from aen_agents.sweep.words import accuracy_text, best_text, seeds_text, winners_text
+from aen_agents.sweep.words import accuracy_text, best_text, counted, seeds_text, winners_text
 
 MOST_DRAWN = 30
 _LONGEST_LABEL = 44
@@ -24,7 +24,8 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
     environment = Environment(
         loader=PackageLoader("aen_agents", "."), autoescape=select_autoescape(), undefined=StrictUndefined
     )
-    environment.globals |= {"accuracy_text": accuracy_text, "seeds_text": seeds_text, "winners_text": winners_text}
+    words = (accuracy_text, counted, seeds_text, winners_text)
+    environment.globals |= {word.__name__: word for word in words}
     html = environment.get_template("sweep/template.html").render(
         summary=summary,
         best=best_text(summary),

@@ -15,10 +15,13 @@ from rich.console import Console
 from aen.errors import AenError, ConfigError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
-from aen_agents.evaluators.cluster import ClusterError, Room, connect, disconnect, room
+from aen_agents.evaluators.cluster import ClusterError, Room, connect, disconnect, meant, room, starts_here
+from aen_agents.evaluators.machine import room_here
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.folder import Report, SweepFolder
 from aen_agents.sweep.plan import Trial, most_children
+from aen_agents.sweep.words import counted
+from aen_agents.words import command
 
 # Tune's own ways that ours stand in for: Ctrl-C, logs of every report, a folder that a trial is moved to. And a trial
 # that fails may end without any report.
@@ -57,7 +60,8 @@ def check_trials(trials: Sequence[Trial]) -> None:
 def run_sweep(folder: SweepFolder, console: Console) -> None:
     """Run all trials that have not ended yet; those that failed are tried again.
 
-    A KeyboardInterrupt passes on; what was done is kept, and this goes on with it.
+    A start that is refused (the two errors below, before any trial) leaves `SweepFolder.discard` free to clear up. A
+    KeyboardInterrupt passes on; what was done is kept, and this goes on with it.
 
     Args:
         folder: of the sweep, made or opened.
@@ -70,23 +74,42 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
     sweep, trials = folder.load()
     left = [trial for trial in trials if folder.files(trial).status() in ("unfinished", "failed")]
     if not left:
+        say_trials(folder, trials, left, console)
         return
     ResultStore(folder.store(sweep)).close()  # it is there before many want to make it
     with _quiet(), _scratch(folder.scratch):
+        address, here = meant(sweep.cluster.address), room_here()
+        own = starts_here(address)
+        if own and here is not None:
+            share(sweep, left, Room((here,)))  # before Ray takes seconds to start
+        where = "starting Ray" if own else f"connecting to Ray at {address}"
+        console.print(f"aen: {where}", markup=False, highlight=False, soft_wrap=True)
         ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
         try:
             _tune(folder, sweep, trials, left, console)
         except AenError:
             raise
         except Exception as error:  # a cluster that goes away: Ray has many errors for it
+            folder.begin()  # whatever began is kept
             said = " ".join(str(error).split())[-500:]
             raise ClusterError(
-                f"Ray gave the sweep up ({type(error).__name__}: {said}). What was done is kept. To go on: aen sweep "
-                f"--restore {shlex.quote(str(folder.path))}"
+                f"Ray gave the sweep up ({type(error).__name__}: {said}). What was done is kept. To go on: "
+                f"{command()} sweep --restore {shlex.quote(str(folder.path))}"
             ) from error
         finally:
             if ours:
                 disconnect()
+
+
+def say_trials(folder: SweepFolder, trials: Sequence[Trial], left: Sequence[Trial], console: Console) -> None:
+    """Say how many trials there are, and what an earlier process made of them."""
+    files = [folder.files(trial) for trial in left]
+    failed = sum(one.status() == "failed" for one in files)
+    begun = sum(one.status() == "unfinished" and one.run.config_file.is_file() for one in files)
+    counts = {"ended": len(trials) - len(left), "failed": failed, "broke off": begun}
+    before = [f"{count} of them {what} before" for what, count in counts.items() if count]
+    said = ", ".join([counted(len(trials), "trial"), *before])
+    console.print(f"{folder.path}: {said}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: list[Trial], console: Console) -> None:
@@ -97,6 +120,8 @@ def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: li
     from aen_agents.sweep.watch import Watch
 
     cpus, concurrent = share(sweep, left, room())
+    folder.begin()
+    say_trials(folder, trials, left, console)
     scheduler = None
     if sweep.stop is not None:
 
@@ -135,7 +160,9 @@ def share(sweep: SweepConfig, trials: Sequence[Trial], has: Room) -> tuple[float
     threads = max(_threads(trial.config) for trial in trials)
     fit = has.workers(threads, sweep.gpus_per_trial)
     if fit == 0:
-        asked = f"{threads} cores" + (f" and {sweep.gpus_per_trial:g} GPUs" if sweep.gpus_per_trial else "")
+        asked = counted(threads, "core")
+        if sweep.gpus_per_trial:
+            asked += f" and {counted(sweep.gpus_per_trial, 'GPU')}"
         raise ClusterError(
             f"a trial needs {asked} (evaluator.threads, gpus_per_trial), and no machine has them; the cluster has "
             f"{has}."

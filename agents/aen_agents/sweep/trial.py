@@ -73,6 +73,8 @@ def search_trial(config: SearchConfig, files: TrialFiles, weights: Path, tell: T
 
 def _take_up(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFolder:
     """Make the run folder or find it, once no process of a killed sweep is at work in it any more."""
+    if files.path.is_dir() and any(files.path.iterdir()) and not files.run.config_file.is_file():
+        raise RunFolderError(f"{files.path} is not empty and is no run folder; move it away and restore the sweep.")
     run = RunFolder.create(config, files.path)
     if not run.weights.is_symlink():
         # What the shared store says of a child's weights must hold for every trial, or they would be trained again.

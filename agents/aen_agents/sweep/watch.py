@@ -4,18 +4,23 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from ray.tune import Callback
+from ray.tune.progress_reporter import TrialProgressCallback
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial
+from aen_agents.sweep.words import counted
 
+_NAME = 40  # cells for a trial's name
 _STAGES = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
 
 
-class Watch(Callback):
+class Watch(TrialProgressCallback):
     """Shows all trials on a console, and notes those whose process died.
+
+    Tune leaves out its own TrialProgressCallback where it is given one. Its own prints a line about a trial that ended
+    without a report, however quiet it was told to be.
 
     Args:
         console: a terminal gets bars, a log a line for each trial that ends.
@@ -25,12 +30,13 @@ class Watch(Callback):
     """
 
     def __init__(self, console: Console, folder: SweepFolder, trials: list[Trial], done: int) -> None:
+        super().__init__()
         self._console = console
         self._folder = folder
         self._trials = trials
         self._done = done
         self._progress = Progress(
-            TextColumn("{task.description:<40}"),
+            TextColumn(f"{{task.description:<{_NAME}}}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
@@ -60,7 +66,8 @@ class Watch(Callback):
         number = int(trial.config["number"])
         if number not in self._bars:
             name = f"  {number:03d} {self._trials[number].label}"
-            self._bars[number] = self._progress.add_task(name[:40], total=None, note="starting")
+            name = name if len(name) <= _NAME else f"{name[: _NAME - 3]}..."
+            self._bars[number] = self._progress.add_task(name, total=None, note="starting")
 
     def on_trial_result(
         self,
@@ -114,7 +121,8 @@ class Watch(Callback):
             winner = summary["winner"]
             said = f"{winner['group']} ({winner['decomposition']}), validation {winner['validation_accuracy_mean']:.1%}"
         elif status == "stopped":
-            said = f"stopped after {max((r.children for r in files.reports()), default=0)} children"
+            visited = max((report.children for report in files.reports()), default=0)
+            said = f"stopped after {counted(visited, 'child', 'children')}"
         elif status == "failed":
             said = f"failed: {files.failure()}"
         self._console.print(

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, write
+from tiny_sweeps import SEEDS, make, write
 
 from aen.errors import AenError, ConfigError
 from aen_agents.cli import main
@@ -17,7 +17,8 @@ from aen_agents.evaluators.cluster import ClusterError
     [
         (["--restore", "nowhere"], "nowhere is not a sweep's folder: there is no such folder"),
         (["--restore", "."], "is not a sweep's folder: it has no sweep.yaml"),
-        (["--restore", ".", "--out", "x"], "give neither a config nor --out with it"),
+        (["--restore", ".", "--out", "x"], "give no config, no key=value and no --out with it"),
+        (["--restore", ".", "seed=1"], "give no config, no key=value and no --out with it"),
         ([], "there is no config"),
         (["nowhere.yaml"], "config nowhere.yaml does not exist"),
     ],
@@ -51,11 +52,30 @@ def test_an_address_nobody_listens_on_is_said_within_seconds(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        path = write(tmp_path, SEEDS | {"cluster": {"address": address}})
+        path = write(tmp_path, SEEDS | {"cluster": {"address": address, "connect_timeout": 300}})
         started = time.monotonic()
-        assert main(["sweep", str(path), "--out", str(tmp_path / "out")]) == 2
-    assert time.monotonic() - started < 10
-    assert f"cluster.address is '{address}', but nobody can be reached there" in capsys.readouterr().err
+        assert main(["sweep", str(path), "--out", str(tmp_path / "deep" / "out")]) == 2
+    assert time.monotonic() - started < 60
+    said = capsys.readouterr()
+    assert f"cluster.address is '{address}', but nobody can be reached there" in said.err
+    assert "aen: checking 2 trials for 'seeds'\n" in said.out
+    assert {file.name for file in tmp_path.iterdir()} == {"sweep.yaml", "tiny.yaml"}, "a folder without a sweep"
+    # What an earlier start left stays, whatever becomes of this one.
+    folder, _ = make(tmp_path, SEEDS | {"cluster": {"address": address, "connect_timeout": 300}}, "out")
+    assert main(["sweep", str(path), "--out", str(folder.path)]) == 2
+    assert folder.load()[0].name == "seeds"
+    assert folder.report_file.is_file()
+
+
+def test_a_store_that_cannot_be_opened_leaves_an_empty_folder_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, SEEDS | {"store": str(tmp_path / "nowhere" / "results.sqlite")})
+    out = tmp_path / "out"
+    out.mkdir()
+    assert main(["sweep", str(path), "--out", str(out)]) == 2
+    assert "nowhere does not exist; make it first" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
 
 
 def test_errors_of_sweeps_are_the_users() -> None:

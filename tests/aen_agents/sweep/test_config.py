@@ -40,7 +40,7 @@ BAD: dict[str, tuple[JsonDict, str]] = {
     "a value twice": ({"grid": {"seed": [1, 1]}}, "grid.seed has 1 twice"),
     "a date": ({"grid": {"seed": [yaml.safe_load("2026-01-01")]}}, "give numbers, words, lists or mappings"),
     "the same search twice": ({"grid": {"training.epochs": [2, 2.0]}}, "are the same search"),
-    "a key twice": ({"overrides": ["seed=1"]}, "seed and seed are both given"),
+    "a key twice": ({"overrides": ["seed=1"]}, "seed is given twice"),
     "a section and its key": ({"grid": {"child": [{"hidden": [8]}], "child.head": ["free"]}}, "child and child.head"),
     "samples of nothing": ({"samples": 3}, "random is empty"),
     "the sweep's own store": ({"grid": {"store": ["a", "b"]}}, "for it there is store"),
@@ -54,6 +54,11 @@ BAD: dict[str, tuple[JsonDict, str]] = {
         "which counts the children of a budget, but agent exhaustive of trial 0 (seed=0) has none",
     ),
     "asha that never stops": ({"stop": {"rule": "asha", "grace": 6}}, "stop.grace is 6, but no trial visits more"),
+    "a name of its own": ({"overrides": ["name=x"]}, "name among overrides is the sweep's own business"),
+    "a cluster of its own": (
+        {"overrides": ["cluster.address=10.0.0.1:1"]},
+        "cluster.address among overrides is the sweep's own business; for it there is cluster",
+    ),
     "too many": ({"grid": {"seed": list(range(200)), "training.epochs": list(range(1, 90))}}, "17,800 trials"),
 }
 

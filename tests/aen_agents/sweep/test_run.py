@@ -1,13 +1,17 @@
 """Room for trials on a cluster."""
 
+import io
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, plan
+from rich.console import Console
+from tiny_sweeps import SEEDS, make, plan
 
 from aen._typing import JsonDict
 from aen_agents.evaluators.cluster import ClusterError, Room
-from aen_agents.sweep.run import share
+from aen_agents.run_folder import RunFolder
+from aen_agents.sweep.folder import Report
+from aen_agents.sweep.run import run_sweep, say_trials, share
 
 
 @pytest.mark.parametrize(
@@ -30,5 +34,37 @@ def test_room_for_trials(
 
 def test_no_room_is_said_at_once(tmp_path: Path) -> None:
     sweep, trials = plan(tmp_path, SEEDS | {"overrides": ["evaluator.device=cuda"], "gpus_per_trial": 1})
-    with pytest.raises(ClusterError, match=r"a trial needs 1 cores and 1 GPUs .* the cluster has 2 cores and 0 GPUs"):
+    with pytest.raises(
+        ClusterError, match=r"a trial needs 1 core and 1 GPU \(evaluator.* the cluster has 2 cores and 0 GPUs"
+    ):
         share(sweep, trials, Room(((2, 0),)))
+
+
+def test_a_gpu_that_this_machine_lacks_is_said_before_ray_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    lacking = {"overrides": ["evaluator.device=cuda"], "gpus_per_trial": 1000}
+    folder, _ = make(tmp_path, SEEDS | lacking, "new/sweep")
+    stream = io.StringIO()
+    with pytest.raises(ClusterError, match="a trial needs 1 core and 1,000 GPUs"):
+        run_sweep(folder, Console(file=stream))
+    assert stream.getvalue() == ""
+    assert folder.discard()
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_sweep_says_what_became_of_its_trials_before(tmp_path: Path) -> None:
+    folder, trials = make(tmp_path, SEEDS | {"grid": {"seed": [0, 1, 2, 3]}})
+    for trial in trials[:3]:
+        RunFolder.create(trial.config, folder.files(trial).path)
+    folder.files(trials[0]).fail("no luck")
+    folder.files(trials[1]).stop(Report(3, 0.5))
+    left = [trials[0], trials[2], trials[3]]
+    stream = io.StringIO()
+    say_trials(folder, trials, left, Console(file=stream))
+    said = "4 trials, 1 of them ended before, 1 of them failed before, 1 of them broke off before"
+    assert stream.getvalue() == f"{folder.path}: {said}\n"
+    folder.begin()
+    assert not folder.discard()
+    assert folder.load()[1] == trials

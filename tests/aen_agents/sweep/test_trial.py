@@ -10,6 +10,7 @@ from aen.errors import RunFolderError
 from aen_agents.run_folder import RunFolder
 from aen_agents.search import Search
 from aen_agents.sweep.trial import TrialStopped
+from aen_agents.watching import view_run
 
 
 def test_a_trial_is_the_plain_search(tmp_path: Path) -> None:
@@ -37,12 +38,13 @@ def test_a_stopped_trial_ends_in_order_and_can_be_taken_up(tmp_path: Path) -> No
     assert [report.children for report in files.reports()] == [1, 2, 3]
     assert leases(folder.store_file) == 0
     assert files.run.summary()["status"] == "interrupted"  # type: ignore[index]
+    assert view_run(files.path).state == "stopped by the sweep"
     with pytest.raises(TrialStopped):  # it stays stopped
         run_here(folder, trial, [])
     files.stopped_file.unlink()
     told: list[JsonDict] = []
     run_here(folder, trial, told)
-    assert files.status() == "complete"
+    assert (files.status(), view_run(files.path).state) == ("complete", "complete")
     assert [report.children for report in files.reports()] == [1, 2, 3, 4, 5, 6]
     assert [r["children"] for r in told if r["stage"] == "explore"] == [4, 5, 6], "a child was reported twice"
     whole, _ = make(tmp_path, SEEDS, "whole")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def test_weak_trials_are_stopped_and_failures_do_not_end_a_sweep(tmp_path: Path)
     assert [row["status"] for row in summary["trials"]] == ["complete", "stopped", "failed"]
     assert summary["trials"][1]["children_visited"] == 3
     assert "is no run folder" in summary["trials"][2]["message"]
+    assert "Last result" not in done.stdout, "Tune's own talk"
+    assert f"aen sweep --restore {out}\n" in done.stdout
     assert leases(folder.store_file) == 0
     # The failed one is tried again, the stopped one is not.
     (blocked.path / "thesis.txt").unlink()
@@ -105,7 +108,7 @@ def test_a_broken_sweep_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     assert process.returncode == (130 if how is signal.SIGINT else -9), error
     assert "Traceback" not in error
     if how is signal.SIGINT:
-        assert f"To go on: aen sweep --restore {out}" in said
+        assert re.search(rf"To go on: \S*aen sweep --restore {re.escape(str(out))}\n", said)
     reported = reports()
     done = subprocess.run([*COMMAND, "--restore", out], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
