@@ -70,6 +70,8 @@ def assert_same(folder: Path, whole: Path) -> None:
 
 
 TIMES = {"seconds", "finished_at"}
+# Of the last start, and of all of them as far as their last words came.
+COUNTS = ("seconds", "children_trained", "children_trained_in_all")
 
 
 def rows(folder: RunFolder) -> list[tuple[object, ...]]:
@@ -87,7 +89,7 @@ def finishing_times(folder: RunFolder) -> dict[str, float]:
 
 
 def figures(summary: JsonDict) -> JsonDict:
-    return {name: value for name, value in summary.items() if name not in ("seconds", "children_trained")}
+    return {name: value for name, value in summary.items() if name not in COUNTS}
 
 
 def assert_same_run(folder: RunFolder, whole: RunFolder) -> None:

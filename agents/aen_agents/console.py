@@ -35,7 +35,7 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
         lines.append(_hidden_group(summary["hidden_group"]))
     lines.append(
         f"{summary['states_visited']} states, {summary['classes_visited']} of {summary['classes']} classes visited, "
-        f"{summary['children_trained']} children trained in {summary['seconds']['total']:.0f} s"
+        f"{_work(summary, 'children')}"
     )
     lines.append(f"report: {folder.report_file}")
     for line in lines:
@@ -61,11 +61,18 @@ def _print_methods(console: Console, summary: JsonDict, folder: RunFolder) -> No
     lines = [
         f"the best on validation: {summary['winner']['title']}",
         _comparison(summary),
-        f"{summary['children_trained']} slices trained in {summary['seconds']['total']:.0f} s",
+        _work(summary, "slices"),
         f"report: {folder.report_file}",
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _work(summary: JsonDict, unit: str) -> str:
+    """Return what was trained in which time by all starts of the run; older summaries know of the last one alone."""
+    trained = summary.get("children_trained_in_all", summary["children_trained"])
+    seconds = summary["seconds"].get("in_all", summary["seconds"]["total"])
+    return f"{trained} {unit} trained in {seconds:.0f} s"
 
 
 def _baseline_name(summary: JsonDict) -> str:

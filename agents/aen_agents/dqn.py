@@ -1,8 +1,10 @@
 """The DQN agent of AEN (arXiv 2104.04848) on Stable-Baselines3; docs/agents/dqn.md explains metrics and deviations."""
 
 import bisect
+import io
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,11 +13,10 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
-from torch.utils.tensorboard import SummaryWriter
 
 from aen._typing import JsonDict
 from aen_agents.checkpoint import Loaded, intact, save
@@ -26,7 +27,8 @@ from aen_agents.environments import make_environment
 from aen_agents.events import Notice, StageStarted
 from aen_agents.explorer import Task
 from aen_agents.vec_env import LockstepVecEnv
-from aen_agents.visits import Visits
+from aen_agents.visits import OUT_OF_STEPS, Visits
+from aen_agents.watching.scalars import ScalarFile
 from aen_envs.child_env import ChildEnv
 
 NEVER = 10**12
@@ -135,8 +137,11 @@ class _Watch(BaseCallback):
         return self.visits.why_finished() is None
 
 
-class RunEvents(TensorBoardOutputFormat):
+class RunEvents(KVWriter):
     """TensorBoard events of a run that goes on: what an earlier start told of later steps does not count.
+
+    A point that cannot be written (a full disk) is left out. TensorBoard's own writer, which SB3 uses, has a thread
+    that prints a traceback then.
 
     Args:
         folder: where they go, beside those of earlier starts.
@@ -144,8 +149,20 @@ class RunEvents(TensorBoardOutputFormat):
     """
 
     def __init__(self, folder: Path, step: int | None) -> None:
-        self.writer = SummaryWriter(log_dir=str(folder), purge_step=step)
-        self._is_closed = False
+        self._file = ScalarFile(folder, step)
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Write what is known at a step."""
+        points = {
+            key: float(value)
+            for key, value in sorted(key_values.items())
+            if "tensorboard" not in (key_excluded.get(key) or ()) and isinstance(value, int | float | np.number)
+        }
+        with suppress(OSError):
+            self._file.add(step, points)
+
+    def close(self) -> None:
+        """Do nothing: the file is closed after each point."""
 
 
 def make_dqn(config: DQNConfig, env: gym.Env[Any, Any] | VecEnv, visits: Visits, *, seed: int) -> SearchDQN:
@@ -223,9 +240,28 @@ def explore(
         model.learn(steps, callback=watch, log_interval=1, reset_num_timesteps=checkpoint is None)
     finally:
         model.logger.close()
-        model.save(agent / "dqn.part.zip")
-        (agent / "dqn.part.zip").replace(agent / "dqn.zip")
+        save_agent(model, agent / "dqn.zip")
     save(agent, {}, {"visits": visits.mark()})  # all is walked: who goes on from here needs no agent
+
+
+def save_agent(model: SearchDQN, path: Path) -> None:
+    """Write an agent so that the file appears whole or not at all."""
+    content = io.BytesIO()  # SB3 would leave the file open on a full disk
+    model.save(content)
+    part = path.with_suffix(".part.zip")
+    try:
+        part.write_bytes(content.getbuffer())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _environments_before(folder: Path) -> int | None:
+    """Return how many environments the last checkpoint is of: a run in lock-step keeps them, whatever its workers."""
+    for checkpoint in intact(folder, lambda _: None):
+        if "dqn" in checkpoint.state:
+            return int(checkpoint.state["dqn"]["replay"]["n_envs"])
+    return None
 
 
 def _begin(env: gym.Env[Any, Any] | VecEnv, seed: int) -> JsonDict:
@@ -288,7 +324,8 @@ class DQNExplorer:
     def explore(self) -> None:
         """Walk until the budget is used up."""
         task, visits = self.task, self.visits
-        task.listener(StageStarted("explore", min(visits.budget.children, visits.total)))
+        most = min(visits.budget.children, visits.total)
+        task.listener(StageStarted("explore", most, steps=visits.budget.steps))
         # How often a run was broken says nothing of its result: the summary, which keeps notices, has none.
         how: dict[str, Any] = {
             "seed": task.config.seed,
@@ -300,6 +337,11 @@ class DQNExplorer:
             self._walk(how)
         finally:
             visits.close()
+        if visits.why_finished() == OUT_OF_STEPS:
+            task.notice(
+                f"exploring ended after {visits.steps:,} steps (budget.steps): {visits.first_visits:,} of {most:,} "
+                "children; raise budget.steps to meet more"
+            )
         all_known = len(visits.accuracy_of_class) >= visits.classes
         if visits.steps < self.agent.learn_after and not all_known:
             task.notice(
@@ -314,6 +356,8 @@ class DQNExplorer:
         hands = getattr(task.evaluator, "workers", 1) * getattr(task.evaluator, "population", 1)
         # A quarter more than workers, so that none waits while the next action is chosen.
         count = settings.n_envs or (hands + max(hands // 4, 1) if many else 1)
+        if many and settings.collect == "lockstep" and settings.n_envs is None:
+            count = _environments_before(task.folder.path / "agent") or count
         if many and settings.collect != "lockstep":
             from aen_agents.collector import explore_asynchronously
 

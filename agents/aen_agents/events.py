@@ -22,11 +22,13 @@ class StageStarted:
         name: ``explore``, ``select``, ``compare`` or ``test``.
         total: how much it will come to at most.
         unit: of what.
+        steps: the agent's steps after which it ends even so; None: there is no such limit.
     """
 
     name: str
     total: int
     unit: str = "children"
+    steps: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.training import cpu_threads
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
+from aen_agents.config.changes import remarks
 from aen_agents.evaluators.choice import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
 from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.factors import factors_of
+from aen_agents.full_disk import full_disk_told
 from aen_agents.methods.registry import methods_of
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
@@ -69,8 +71,13 @@ class Search:
         """Run the search and return its summary, which is also written to the folder.
 
         A KeyboardInterrupt leaves a summary with status ``interrupted`` and passes on. The same config in the same
-        folder afterwards goes on where that one was, and comes to the same figures; `seconds` and `children_trained`
-        are those of its last start.
+        folder afterwards goes on where that one was, and comes to the same figures. `children_trained` and the seconds
+        ``explore`` and ``total`` are those of this start alone; `children_trained_in_all` and the seconds ``in_all``
+        are the run's, all its starts together.
+
+        Raises:
+            FullDiskError: there is no room left; it says how to go on.
+            AenError: the search cannot be run, or its store or cluster was lost.
         """
         started = time.perf_counter()
         clock: dict[str, float] = {}
@@ -78,11 +85,14 @@ class Search:
         with (
             folder.locked(),
             self.watch.over(folder),
+            full_disk_told(folder.path),
             ResultStore(self.config.store or folder.store_file) as store,
             cpu_threads(self.config.evaluator.threads),
             closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
         ):
             self.watch.evaluator = evaluator
+            for change in remarks(folder.config(), self.config):  # the summary says nothing of how often it went on
+                self._listener(Notice(change))
             evaluator.start()  # workers come up while the classes are found
             for remark in self.space.remarks():
                 self._notice(remark)
@@ -108,6 +118,7 @@ class Search:
             finally:
                 summary |= explorer.figures() | {"children_trained": evaluator.trained}
                 clock["total"] = time.perf_counter() - started
+                summary["children_trained_in_all"], clock["in_all"] = self.watch.in_all()
                 summary["seconds"] = clock
                 summary["notices"] = self.notices
                 write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")

@@ -12,6 +12,7 @@ from aen_agents.history_file import HistoryFile
 
 # A child that came to no result is worth nothing: neither its accuracy nor its rank says anything.
 _NO_RESULT = {"diverged", "failed"}
+OUT_OF_STEPS = "the limit of steps is reached"
 
 
 class Visits:
@@ -119,5 +120,5 @@ class Visits:
         if self.first_visits >= self.budget.children:
             return "the budget of children is used up"
         if self.steps >= self.budget.steps:
-            return "the limit of steps is reached"
+            return OUT_OF_STEPS
         return None

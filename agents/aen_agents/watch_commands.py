@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aen_agents.watching import RunView
+
 DEFAULT_FOLDER = Path("runs")
 FOLLOW_SECONDS = 1.0
+EXIT_UNREADABLE = 2
 PIPE_WIDTH = 200  # a file or another program has no width of its own
 
 
@@ -40,18 +43,22 @@ def _status(options: argparse.Namespace) -> int:
     view = view_run(options.run_folder)
     if options.follow:
         try:
-            _follow(options.run_folder, as_json=options.json)
+            view = _follow(options.run_folder, as_json=options.json)
         except KeyboardInterrupt:
             sys.stdout.write("\n")
     elif options.json:
         sys.stdout.write(f"{json.dumps(view.to_json(), indent=2)}\n")
     else:
         _console().print(view_table(view))
-    return 0
+    return 0 if view.readable else EXIT_UNREADABLE
 
 
-def _follow(path: Path, *, as_json: bool) -> None:
-    """Look at a run until it ends: a table that changes in a terminal, else a line when there is news."""
+def _follow(path: Path, *, as_json: bool) -> "RunView":
+    """Look at a run until it ends: a table that changes in a terminal, else a line when there is news.
+
+    Returns:
+        What was seen last.
+    """
     from rich.live import Live
 
     from aen_agents.watching import view_line, view_run, view_table
@@ -71,12 +78,13 @@ def _follow(path: Path, *, as_json: bool) -> None:
                 sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
             if not view.going:
-                break
+                return view
             time.sleep(FOLLOW_SECONDS)
 
 
 def _list(options: argparse.Namespace) -> int:
-    from aen_agents.watching import find_runs, runs_table
+    from aen_agents.watching import find_runs, runs_table, unread_lines
+    from aen_agents.words import command
 
     folder = options.folder or DEFAULT_FOLDER
     views = find_runs(folder) if options.folder is not None or folder.is_dir() else []
@@ -84,8 +92,10 @@ def _list(options: argparse.Namespace) -> int:
         sys.stdout.write(f"{json.dumps([view.to_json() for view in views], indent=2)}\n")
     elif views:
         _console().print(runs_table(views, folder))
+        for line in unread_lines(views):
+            _console().print(line, markup=False, highlight=False, soft_wrap=True)
     else:
-        sys.stdout.write(f"no runs in {folder}; `aen search CONFIG` starts one\n")
+        sys.stdout.write(f"no runs in {folder}; `{command()} search CONFIG` starts one\n")
     return 0
 
 

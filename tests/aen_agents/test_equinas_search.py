@@ -75,8 +75,11 @@ def finished(request: pytest.FixtureRequest) -> tuple[Path, JsonDict]:
     return out, summary
 
 
+COUNTS = ("seconds", "children_trained", "children_trained_in_all")
+
+
 def figures(summary: JsonDict) -> JsonDict:
-    return {name: value for name, value in summary.items() if name not in ("seconds", "children_trained")}
+    return {name: value for name, value in summary.items() if name not in COUNTS}
 
 
 def keys_of(value: object) -> Iterator[str]:
@@ -207,7 +210,7 @@ def test_a_finished_search_is_not_repeated(finished: tuple[Path, JsonDict], tmp_
     assert status == 0
     assert "nothing was run" in said
     assert f"the best on validation: {summary['winner']['title']}" in said
-    assert f"{summary['children_trained']} slices trained in" in said
+    assert f"{summary['children_trained_in_all']} slices trained in" in said
     # Without its summary it is concluded again, from what is there.
     (copy / "summary.json").unlink()
     assert search(words, copy)[0] == 0

@@ -26,10 +26,11 @@ from aen_agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.spaces import alphabet_of, child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
+COUNTS = ("seconds", "children_trained", "children_trained_in_all")
 
 
 def figures(summary: JsonDict) -> JsonDict:
-    return {name: value for name, value in summary.items() if name not in ("seconds", "children_trained")}
+    return {name: value for name, value in summary.items() if name not in COUNTS}
 
 
 def test_every_class_is_ranked_with_its_interval(exhausted: tuple[RunFolder, JsonDict]) -> None:

@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import sqlite3
@@ -5,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import aen
 from aen._typing import JsonDict
@@ -12,7 +14,8 @@ from aen.data import load_dataset
 from aen.errors import RunFolderError
 from aen.training import measure
 from aen_agents import selection
-from aen_agents.config import SearchConfig
+from aen_agents.config import BudgetConfig, SearchConfig
+from aen_agents.console import print_verdict
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
 from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder
@@ -32,7 +35,7 @@ def table(folder: RunFolder) -> list[dict[str, object]]:
 
 
 def figures(summary: JsonDict) -> JsonDict:
-    return {name: value for name, value in summary.items() if name != "seconds"}
+    return {name: value for name, value in summary.items() if name not in ("seconds", "children_trained_in_all")}
 
 
 def test_a_run_folder_holds_everything(finished: tuple[RunFolder, JsonDict]) -> None:
@@ -165,6 +168,14 @@ def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
 
     folder, continued = run_search(tiny_config, folder.path)
     assert continued["children_trained"] == finished[1]["children_trained"] - 4
+    assert continued["children_trained_in_all"] == finished[1]["children_trained_in_all"]
+    assert continued["seconds"]["in_all"] > continued["seconds"]["total"] + summary["seconds"]["total"] - 0.01
+    said = io.StringIO()
+    print_verdict(Console(file=said, width=200), continued, folder)
+    assert (
+        f"{finished[1]['children_trained']} children trained in {continued['seconds']['in_all']:.0f} s"
+        in said.getvalue()
+    )
     assert table(folder) == table(finished[0])
     assert figures(continued) | {"children_trained": 0} == figures(finished[1]) | {"children_trained": 0}
 
@@ -196,6 +207,17 @@ def test_an_agent_that_never_learnt_is_noticed(tiny_config: SearchConfig, tmp_pa
     config = SearchConfig.model_validate(tiny_config.model_dump() | {"agent": {"learn_after": 500}})
     summary = Search(config, lambda _: None).run(RunFolder.create(config, tmp_path / "lazy"))
     assert any("never learnt" in notice for notice in summary["notices"])
+
+
+def test_a_search_that_runs_out_of_steps_says_so(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    config = tiny_config.model_copy(update={"budget": BudgetConfig(children=6, steps=5)})
+    events: list[Event] = []
+    folder = RunFolder.create(config, tmp_path / "short")
+    summary = Search(config, events.append).run(folder)
+    notice = next(e.text for e in events if isinstance(e, Notice))
+    assert notice.startswith("exploring ended after 5 steps (budget.steps): ")
+    assert f": {summary['classes_visited']} of 6 children;" in notice
+    assert notice in summary["notices"]
 
 
 def test_events_tell_the_story(tiny_config: SearchConfig, tmp_path: Path) -> None:

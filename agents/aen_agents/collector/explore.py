@@ -10,7 +10,7 @@ from aen.evaluators import Evaluator
 from aen_agents.checkpoint import save
 from aen_agents.collector.loop import Collector
 from aen_agents.config import DQNConfig
-from aen_agents.dqn import RunEvents, last_checkpoint, make_dqn
+from aen_agents.dqn import RunEvents, last_checkpoint, make_dqn, save_agent
 from aen_agents.visits import Visits
 from aen_envs.child_env import ChildEnv
 
@@ -66,5 +66,5 @@ def explore_asynchronously(
         collector.run()
     finally:
         model.logger.close()
-        model.save(agent / "dqn.zip")
+        save_agent(model, agent / "dqn.zip")
     save(agent, {}, {"visits": visits.mark()})  # all is walked: who goes on from here needs no agent

@@ -4,7 +4,8 @@
 """
 
 from aen_agents.watching.listing import find_runs
-from aen_agents.watching.tables import runs_table, view_line, view_table
-from aen_agents.watching.views import RunView, view_run
+from aen_agents.watching.tables import runs_table, unread_lines, view_line, view_table
+from aen_agents.watching.view import RunView
+from aen_agents.watching.views import view_run
 
-__all__ = ["RunView", "find_runs", "runs_table", "view_line", "view_run", "view_table"]
+__all__ = ["RunView", "find_runs", "runs_table", "unread_lines", "view_line", "view_run", "view_table"]

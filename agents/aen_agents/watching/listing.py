@@ -1,12 +1,17 @@
 """The runs below a folder."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from aen.errors import AenError, RunFolderError
+from aen_agents.damage import what_is_wrong
+from aen_agents.folders import OtherVersionError
+from aen_agents.not_a_run import did_you_mean_folder
 from aen_agents.watching.status import STATUS_FILE
-from aen_agents.watching.views import RunView, view_run
+from aen_agents.watching.view import RunView
+from aen_agents.watching.views import view_run
 
 _DEPTH = 4
 _SIGNS = ("run.json", "weights", STATUS_FILE, "summary.json", "results.sqlite")
@@ -15,13 +20,16 @@ _SIGNS = ("run.json", "weights", STATUS_FILE, "summary.json", "results.sqlite")
 def find_runs(folder: Path) -> list[RunView]:
     """Return the runs in a folder and in the folders below it, a few levels deep, the newest first.
 
-    Folders that are no run folders are looked into, but else ignored; a damaged run is listed as such.
+    Folders that are no run folders are looked into, but else ignored; a run that is damaged or of another version is
+    listed as such.
 
     Raises:
         RunFolderError: there is no such folder, or it cannot be read.
     """
     if not folder.is_dir():
-        raise RunFolderError(f"there is no folder {folder}; give the folder that your runs are in.")
+        raise RunFolderError(
+            f"there is no folder {folder}{did_you_mean_folder(folder)}; give the folder that your runs are in."
+        )
     try:
         os.scandir(folder).close()
     except OSError as error:
@@ -32,8 +40,20 @@ def find_runs(folder: Path) -> list[RunView]:
 def _view(path: Path) -> RunView:
     try:
         return view_run(path, thorough=False)
-    except (AenError, OSError, ValueError, KeyError, TypeError) as error:
-        return RunView(path, "damaged", message=str(error), name=path.name)
+    except OtherVersionError as error:
+        return RunView(path, "other version", path.name, age=_age(path), message=str(error), version=error.number)
+    except AenError as error:
+        return RunView(path, "damaged", path.name, age=_age(path), message=str(error))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        said = f"{path} cannot be read: {what_is_wrong(error)}."
+        return RunView(path, "damaged", path.name, age=_age(path), message=said)
+
+
+def _age(path: Path) -> float:
+    try:
+        return max(time.time() - path.stat().st_mtime, 0.0)
+    except OSError:
+        return 0.0
 
 
 def _run_folders(folder: Path, depth: int) -> Iterator[Path]:

@@ -11,6 +11,8 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from ctypes import c_float
 from pathlib import Path
 
 _POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
@@ -31,10 +33,12 @@ class ScalarFile:
 
     Args:
         folder: TensorBoard's name for the run; files of earlier processes stay in it.
+        start: points of earlier processes from this step on count no more; None: from the first point's on.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, start: int | None = None) -> None:
         self.folder = folder
+        self._start = start
         self._file: Path | None = None
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
@@ -43,21 +47,34 @@ class ScalarFile:
         Raises:
             OSError: it cannot be written.
         """
-        points = b"".join(
-            _bytes(1, _bytes(1, tag.encode()) + b"\x15" + struct.pack("<f", values[tag])) for tag in values
-        )
+        points = b"".join(_bytes(1, _bytes(1, tag.encode()) + b"\x15" + _float(value)) for tag, value in values.items())
         records = _record(_event(_bytes(5, points), step))
         file, self._file = self._file, None  # after a failure a new one is begun: the old one may end in a torn record
-        if file is None:
+        if file is not None:
+            _append(file, records)
+        else:
             self.folder.mkdir(exist_ok=True)  # not its parents: a run folder that was removed stays so
             name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
             # A run that goes on: points of an earlier process from this step on count no more (field 7: started).
-            start = _event(_bytes(7, b"\x08\x01"), step)
-            records = _record(_event(_bytes(3, b"brain.Event:2"))) + _record(start) + records
+            start = _event(_bytes(7, b"\x08\x01"), step if self._start is None else self._start)
             file = self.folder / name
-        with file.open("ab") as stream:
-            stream.write(records)
+            try:
+                _append(file, _record(_event(_bytes(3, b"brain.Event:2"))) + _record(start) + records)
+            except OSError:
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
+                raise
+            self._start = None
         self._file = file
+
+
+def _append(file: Path, data: bytes) -> None:
+    with file.open("ab") as stream:
+        stream.write(data)
+
+
+def _float(value: float) -> bytes:
+    return struct.pack("<f", c_float(value).value)  # which makes infinity of what is too large
 
 
 def _event(content: bytes, step: int = 0) -> bytes:

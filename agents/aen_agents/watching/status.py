@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.damage import what_is_wrong
+from aen_agents.folders import OtherVersionError
 
 STATUS_FILE = "status.json"
 STATUS_VERSION = 1  # raise it when a key goes or changes its meaning; a new key leaves it
@@ -151,35 +153,24 @@ class Status(_Part):
         """Return what stands in a run folder, or None if nothing does.
 
         Raises:
-            RunFolderError: the file is damaged, or of a later version.
+            OtherVersionError: the file is of a later version.
+            RunFolderError: it is damaged.
         """
         file = folder / STATUS_FILE
         try:
-            text = file.read_text(encoding="utf-8")
+            found = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+            version = found.get("version") if isinstance(found, dict) else None
+            if isinstance(version, int) and version > STATUS_VERSION:
+                raise OtherVersionError(
+                    f"{file} is of version {version}, and this aen knows version {STATUS_VERSION}; update aen.", version
+                )
+            return cls.model_validate(found)
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunFolderError(f"{file} is damaged: {error}.") from error
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            version = _version(text)
-            if version > STATUS_VERSION:
-                raise RunFolderError(
-                    f"{file} has version {version}, and this aen knows {STATUS_VERSION}; update aen."
-                ) from error
-            problem = error.errors()[0]
-            place = ".".join(str(part) for part in problem["loc"])
-            raise RunFolderError(f"{file} is damaged: {place + ': ' if place else ''}{problem['msg']}.") from error
-
-
-def _version(text: str) -> int:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return 0
-    version = found.get("version") if isinstance(found, dict) else None
-    return version if isinstance(version, int) else 0
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunFolderError(
+                f"{file} is damaged: {what_is_wrong(error)}. It holds no result; remove it."
+            ) from error
 
 
 def process_start(pid: int) -> int | None:

@@ -1,17 +1,23 @@
 """Runs on the console."""
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from aen_agents.watching.status import Best
-from aen_agents.watching.views import RunView
+from aen_agents.watching.view import RunView
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-_COLOURS = {"running": "green", "complete": "bold", "failed": "red", "stopped": "red", "damaged": "red"}
+_MOST_LINES = 5
+_STATE_WIDTH = 13
+_COLOURS = {"running": "green", "complete": "bold"} | dict.fromkeys(
+    ("failed", "stopped", "damaged", "other version"), "red"
+)
 _DOINGS = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
 
 
@@ -27,7 +33,7 @@ def view_table(view: RunView) -> Table:
 
 def view_line(view: RunView) -> str:
     """Return a run in one line, for logs."""
-    parts: list[str] = [view.state]
+    parts: list[str] = [_state(view)]
     if view.stage is not None:
         parts.append(f"{_DOINGS.get(view.stage.name, view.stage.name)} {view.stage.done}/{view.stage.total}")
     if view.best is not None:
@@ -41,10 +47,12 @@ def view_line(view: RunView) -> str:
 
 def runs_table(views: Sequence[RunView], folder: Path) -> Table:
     """Return a table of runs."""
-    table = Table(title=Text(f"runs in {folder}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(f"runs in {folder}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
     table.add_column("run", overflow="fold", min_width=8)
     table.add_column("agent", no_wrap=True)
-    table.add_column("data", overflow="fold", min_width=8)
+    table.add_column("data", overflow="fold", min_width=6)
     table.add_column("state", no_wrap=True)
     for heading in ("children", "best"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -54,7 +62,7 @@ def runs_table(views: Sequence[RunView], folder: Path) -> Table:
         name = str(view.path.relative_to(folder)) if view.path != folder else view.path.name
         table.add_row(
             *(Text(cell) for cell in (name, view.agent, view.data)),
-            Text(view.state, style=_COLOURS.get(view.state, "")),
+            Text(fill(_state(view), _STATE_WIDTH), style=_COLOURS.get(view.state, "")),
             "" if view.children is None else f"{view.children.done:,}",
             "" if view.best is None else f"{view.best.accuracy:.1%}",
             Text("" if view.winner is None else f"{_group(view.winner)} {view.winner.accuracy:.1%}"),
@@ -63,8 +71,19 @@ def runs_table(views: Sequence[RunView], folder: Path) -> Table:
     return table
 
 
+def unread_lines(views: Sequence[RunView]) -> list[str]:
+    """Return a line for each of the first runs that cannot be read, saying why, and how many there are besides."""
+    unread = [view for view in views if not view.readable]
+    lines = [view.message or view.state for view in unread[:_MOST_LINES]]
+    if len(unread) > _MOST_LINES:
+        lines.append(f"{len(unread) - _MOST_LINES:,} more cannot be read; --json says why")
+    return lines
+
+
 def duration(seconds: float, units: int = 2) -> str:
     """Return a time in its largest unit or its two largest."""
+    if not math.isfinite(seconds):
+        return "?"
     whole = max(round(seconds), 0)
     for unit, name, smaller, its_name in (
         (_DAY, "d", _HOUR, "h"),
@@ -80,7 +99,7 @@ def duration(seconds: float, units: int = 2) -> str:
 def _rows(view: RunView) -> Iterator[tuple[str, str]]:
     where = f", process {view.process}" if view.process and view.state == "running" else ""
     heard = f", last heard of {duration(view.age)} ago"
-    yield "state", f"{view.state}{where}{heard}"
+    yield "state", f"{_state(view)}{where}{heard}"
     for remark in view.remarks:
         yield "note", remark
     if view.message and view.message not in " ".join(view.remarks):
@@ -102,6 +121,10 @@ def _rows(view: RunView) -> Iterator[tuple[str, str]]:
         yield "workers", f"{view.workers:,} alive"
     if view.seconds is not None:
         yield "elapsed", duration(view.seconds)
+
+
+def _state(view: RunView) -> str:
+    return view.state if view.version is None else f"{view.state}: {view.version}"
 
 
 def _counts(view: RunView) -> Iterator[tuple[str, str]]:

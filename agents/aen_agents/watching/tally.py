@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from aen.evaluators import Activity
 from aen_agents.events import Event, Retrained, SliceTrained, StageStarted, Trained, Visited
@@ -74,6 +74,8 @@ class Tally:
         self._done = 0
         self._stage_begun = self._begun
         self._stage_speed: Speed | None = None
+        self._step = 0
+        self._step_speed: Speed | None = None
         self.stages: dict[str, int] = dict(earlier.stages) if earlier else {}
         self.best: Best | None = earlier.best if earlier else None
         self.accuracy: float | None = None
@@ -88,6 +90,7 @@ class Tally:
                 if self.best is None or event.best > self.best.accuracy:  # met before this process, or of no result
                     self.best = Best(accuracy=event.best, group=None, factors="")
                 self._go_to(event.visits)
+                self._step_to(event.step)
             elif isinstance(event, Trained | SliceTrained):
                 self._saw(event.accuracy, None, event.factors)
                 self._go_to(self._done + 1)
@@ -103,6 +106,8 @@ class Tally:
                 self._trained.note(now, activity.trained)
             if self._stage_speed is not None:
                 self._stage_speed.note(now, self._done)
+            if self._step_speed is not None:
+                self._step_speed.note(now, self._step)
 
     def over(self) -> None:
         """Note that the evaluator is closed."""
@@ -126,14 +131,12 @@ class Tally:
         with self._lock:
             if self._stage is None or self._stage_speed is None:
                 return None
-            rate = self._stage_speed.present()
-            left = max(self._stage.total - self._done, 0)
             return Stage(
                 name=self._stage.name,
                 done=self._done,
                 total=self._stage.total,
                 unit=self._stage.unit,
-                seconds_left=0.0 if not left else left / rate if rate else None,
+                seconds_left=min(self._ends(), default=None),
             )
 
     def children(self) -> Children:
@@ -159,7 +162,25 @@ class Tally:
         self.stages = {name: done for name, done in self.stages.items() if name not in after} | {event.name: 0}
         self._stage, self._done = event, 0
         self._stage_begun, self._stage_speed = self._clock(), None
+        self._step, self._step_speed = 0, None
         self.accuracy = None
+
+    def _ends(self) -> Iterator[float]:
+        """Yield the seconds left until the present stage reaches each of its limits, as far as that is known."""
+        stage = self._stage
+        if stage is None:
+            return
+        for limit, at, speed in (
+            (stage.total, self._done, self._stage_speed),
+            (stage.steps, self._step, self._step_speed),
+        ):
+            if limit is None or speed is None:
+                continue
+            left, rate = max(limit - at, 0), speed.present()
+            if not left:
+                yield 0.0
+            elif rate:
+                yield left / rate
 
     def _go_to(self, done: int) -> None:
         if self._stage is None:
@@ -170,6 +191,12 @@ class Tally:
             self._stage_speed.note(self._clock(), done)
         self._done = done
         self.stages[self._stage.name] = done
+
+    def _step_to(self, step: int) -> None:
+        if self._step_speed is None:
+            self._step_speed = Speed(self._stage_begun, max(step, 1) - 1)
+            self._step_speed.note(self._clock(), step)
+        self._step = step
 
     def _saw(self, accuracy: float, group: str | None, factors: str) -> None:
         self.accuracy = accuracy

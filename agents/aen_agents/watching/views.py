@@ -1,95 +1,35 @@
-"""RunView: what is known of a run from outside, also of one that said nothing of itself."""
+"""What is known of a run from outside, also of one that said nothing of itself."""
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
 from aen._typing import JsonDict
-from aen.errors import RunFolderError
+from aen.errors import AenError, RunFolderError
+from aen_agents.damage import what_is_wrong
+from aen_agents.folders import OtherVersionError
+from aen_agents.not_a_run import sweep_of
 from aen_agents.run_folder import RunFolder
+from aen_agents.sweep.folder import TrialFiles
 from aen_agents.watching.status import (
     STATUS_FILE,
     Best,
     Children,
-    Rate,
-    Stage,
     Status,
     now,
     process_start,
     this_machine,
 )
+from aen_agents.watching.view import RunState, RunView
+from aen_agents.words import command
 
 SILENT_SECONDS = 30.0  # a search that runs is heard of about every second
 _PLAIN = re.compile(r"[a-z][a-z0-9_.-]*", re.IGNORECASE)  # what YAML reads as it stands
-RunState = Literal["new", "running", "complete", "interrupted", "failed", "stopped", "damaged"]
-
-
-@dataclass(frozen=True)
-class RunView:
-    """What is known of a run.
-
-    Attributes:
-        path: the run folder.
-        state: of these, ``new`` has not begun, ``stopped`` ended without a word, ``damaged`` cannot be read.
-        name: of the search.
-        agent: its name.
-        data: name of the data set.
-        age: seconds since the last sign of life.
-        remarks: what else the user should know.
-        message: why it failed, or what is damaged.
-        process: number and machine of the process that runs it or did.
-        stage: where it is or was.
-        children: how many are at what.
-        workers: how many are alive.
-        rate: of training.
-        best: of what was explored.
-        winner: of a complete search.
-        seconds: that it took so far.
-    """
-
-    path: Path
-    state: RunState
-    name: str = ""
-    agent: str = ""
-    data: str = ""
-    age: float = 0.0
-    remarks: tuple[str, ...] = ()
-    message: str | None = None
-    process: str | None = None
-    stage: Stage | None = None
-    children: Children | None = None
-    workers: int | None = None
-    rate: Rate | None = None
-    best: Best | None = None
-    winner: Best | None = None
-    seconds: float | None = None
-
-    @property
-    def going(self) -> bool:
-        """Whether there is more to come, or may be."""
-        return self.state in {"new", "running"}
-
-    def to_json(self) -> JsonDict:
-        """Return all of it as JSON's kinds; None: not known."""
-        parts = {name: getattr(self, name) for name in ("stage", "children", "rate", "best", "winner")}
-        return {
-            "path": str(self.path),
-            "state": self.state,
-            "name": self.name,
-            "agent": self.agent,
-            "data": self.data,
-            "age_seconds": round(self.age, 3),
-            "remarks": list(self.remarks),
-            "message": self.message,
-            "process": self.process,
-            "workers": self.workers,
-            "seconds": self.seconds,
-            **{name: part and part.model_dump() for name, part in parts.items()},
-        }
 
 
 def view_run(path: Path, *, thorough: bool = True) -> RunView:
@@ -100,20 +40,35 @@ def view_run(path: Path, *, thorough: bool = True) -> RunView:
         thorough: read the whole history too, where nothing else says what was best.
 
     Raises:
-        RunFolderError: it is not a run folder.
+        OtherVersionError: it is of a version that this aen does not know.
+        RunFolderError: it is not a run folder, or its version cannot be read.
     """
     folder = RunFolder.open(path)
     try:
         status = Status.read(path)
     except RunFolderError as error:
-        return _without_status(folder, thorough=thorough, damage=str(error))
-    if status is None:
-        return _without_status(folder, thorough=thorough)
-    state, age, remarks = _judge(status, path)
+        return _without_status(folder, thorough=thorough, problem=error)
+    view = _without_status(folder, thorough=thorough) if status is None else _with_status(folder, status)
+    return _with_what_its_sweep_noted(view) if view.state in {"new", "interrupted", "stopped"} else view
+
+
+def _with_what_its_sweep_noted(view: RunView) -> RunView:
+    """Return the view of a run that is not at work and not done, with how it ended if it is a trial and was ended."""
+    trial = TrialFiles(view.path)
+    if trial.stopped_file.is_file():
+        why = "the sweep's rule found other trials better; there is no need to go on with this one"
+        return replace(view, state="stopped by the sweep", remarks=(), message=why)
+    if view.state != "interrupted" and trial.failure_file.is_file():
+        return replace(view, state="failed", remarks=(_how_to_go_on(view.path),), message=trial.failure() or None)
+    return view
+
+
+def _with_status(folder: RunFolder, status: Status) -> RunView:
+    state, age, remarks = _judge(status, folder.path)
     if (state == "stopped" or remarks) and _said_complete(folder):  # its last word did not reach the file
         state, remarks = "complete", ()
     return RunView(
-        path=path,
+        path=folder.path,
         state=state,
         name=status.name,
         agent=status.agent,
@@ -136,7 +91,7 @@ def _judge(status: Status, path: Path) -> tuple[RunState, float, tuple[str, ...]
     """Return the state, whether or not the process could still say it, the age, and remarks."""
     age = max((now() - status.updated).total_seconds(), 0.0)
     if status.state == "interrupted":
-        return "interrupted", age, (f"`{_resume(path)}` goes on",)
+        return "interrupted", age, (_how_to_go_on(path),)
     if status.state != "running":
         return status.state, age, ()
     here = status.machine is not None and status.machine == this_machine()
@@ -149,11 +104,14 @@ def _judge(status: Status, path: Path) -> tuple[RunState, float, tuple[str, ...]
         )
     if alive or (age <= SILENT_SECONDS and not here):
         return "running", age, ()
-    return "stopped", age, (f"stopped without saying so, {_ago(age)}; `{_resume(path)}` goes on",)
+    return "stopped", age, (f"stopped without saying so, {_ago(age)}; {_how_to_go_on(path)}",)
 
 
-def _resume(path: Path) -> str:
-    return f"aen resume {shlex.quote(str(path))}"
+def _how_to_go_on(path: Path) -> str:
+    sweep = sweep_of(path)
+    if sweep is not None:
+        return f"`{command()} sweep --restore {shlex.quote(str(sweep))}` goes on with it and all others that are left"
+    return f"`{command()} resume {shlex.quote(str(path))}` goes on"
 
 
 def _ago(seconds: float) -> str:
@@ -168,55 +126,64 @@ def _said_complete(folder: RunFolder) -> bool:
     return summary is not None and summary["status"] == "complete"
 
 
-def _without_status(folder: RunFolder, *, thorough: bool, damage: str | None = None) -> RunView:
+def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderError | None = None) -> RunView:
     """Look at a run by what every run leaves: config, history, summary."""
-    summary, remarks, message = None, [], damage
-    if damage is not None:
-        remarks.append(f"{damage} What follows is from the other files; the next `{_resume(folder.path)}` mends it")
-    try:
+    problems = [] if problem is None else [str(problem)]
+    summary: JsonDict | None = None
+    names: dict[str, str] = {}
+    winner, children, best, seconds = None, None, None, None
+    with _noted(problems, folder.summary_file):
         summary = folder.summary()
-    except (RunFolderError, OSError) as error:
-        message = str(error)
-        remarks.append(message)
-    try:
-        known = _config_names(folder.config_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        known = {}
-        message = f"{folder.config_file} is damaged: {str(error).splitlines()[0]}"
-        remarks.append(message)
+        if summary is not None:
+            trained = summary.get("children_trained_in_all", summary.get("children_trained", 0))
+            seconds = summary["seconds"].get("in_all", summary["seconds"].get("total"))
+            children = Children(done=trained, running=0, waiting=0, trained=trained, failed=0)
+            winner = Best.of_winner(summary["winner"]) if summary["status"] == "complete" else None
+    with _noted(problems, folder.config_file):
+        names = _config_names(folder.config_file.read_text(encoding="utf-8"))
+    with _noted(problems, folder.history_file):
+        best = _best(folder.history()) if thorough else None
     files = [folder.summary_file, folder.history_file, folder.store_file, folder.config_file]
     times = [file.stat().st_mtime for file in files if file.exists()]
+    remarks = problems.copy()
+    if problem is not None:
+        remarks[0] += " What follows is from the other files"
     state: RunState
-    if summary is not None:
+    if problems:
+        state = "other version" if isinstance(problem, OtherVersionError) and len(problems) == 1 else "damaged"
+    elif summary is not None:
         state = "complete" if summary["status"] == "complete" else "interrupted"
     elif folder.history_file.exists() or folder.store_file.exists():
         state = "stopped"
-        remarks.append(f"it left no {STATUS_FILE} and no summary; `{_resume(folder.path)}` goes on")
+        remarks.append(f"it left no {STATUS_FILE} and no summary; {_how_to_go_on(folder.path)}")
     else:
         state = "new"
-    if message is not None:
-        state = "damaged"
-    winner, trained, seconds = None, 0, None
-    if summary is not None:
-        trained = summary.get("children_trained", 0)
-        seconds = summary["seconds"].get("total")
-        if state == "complete":
-            winner = Best.of_winner(summary["winner"])
-    visits = folder.history() if thorough else []
     return RunView(
         path=folder.path,
         state=state,
-        name=known.get("name", folder.path.name),
-        agent=known.get("agent", "dqn"),
-        data=known.get("data", "digits"),
+        name=names.get("name", folder.path.name),
+        agent=names.get("agent", "dqn"),
+        data=names.get("data", "digits"),
         age=max(now().timestamp() - max(times, default=0.0), 0.0),
         remarks=tuple(remarks),
-        message=message,
-        children=Children(done=trained, running=0, waiting=0, trained=trained, failed=0) if summary else None,
-        best=_best(visits),
+        message=problems[0] if problems else None,
+        children=children,
+        best=best,
         winner=winner,
         seconds=seconds,
+        version=problem.number if isinstance(problem, OtherVersionError) else None,
     )
+
+
+@contextmanager
+def _noted(problems: list[str], file: Path) -> Iterator[None]:
+    """Note what is wrong with a file that is looked at inside the block."""
+    try:
+        yield
+    except AenError as error:
+        problems.append(str(error))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        problems.append(f"{file} is damaged: {what_is_wrong(error)}. Put a copy of it back if there is one.")
 
 
 def _best(visits: list[JsonDict]) -> Best | None:
@@ -233,7 +200,7 @@ def _config_names(text: str) -> dict[str, str]:
     Reading the whole takes milliseconds, and `aen list` may meet a thousand; the program itself wrote it, line by line.
 
     Raises:
-        ValueError: they are not there.
+        KeyError: search or data set are not there.
     """
     names: dict[str, str] = {}
     section = ""
@@ -246,6 +213,7 @@ def _config_names(text: str) -> dict[str, str]:
         if label is not None:
             word = line.partition(":")[2].strip()
             names.setdefault(label, word if _PLAIN.fullmatch(word) else str(yaml.safe_load(word)))
-    if "data" not in names or "name" not in names:
-        raise ValueError("it names no search and no data set")
+    for wanted in ("name", "data"):
+        if wanted not in names:
+            raise KeyError(wanted)
     return names

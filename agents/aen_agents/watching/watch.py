@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Literal, Protocol
 
-from aen.errors import RunFolderError
+from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
@@ -18,7 +18,7 @@ from aen_agents.watching.heartbeat import Heartbeat
 from aen_agents.watching.log import EventLog
 from aen_agents.watching.scalars import ScalarFile
 from aen_agents.watching.secrets import hide_secrets
-from aen_agents.watching.status import Best, Status, now, process_start, this_machine
+from aen_agents.watching.status import STATUS_FILE, Best, Status, now, process_start, this_machine
 from aen_agents.watching.tally import Tally
 
 _LONGEST_MESSAGE = 1000
@@ -67,6 +67,11 @@ class Watch:
                 return self.evaluator.activity()
         return None
 
+    def in_all(self) -> tuple[int, float]:
+        """Return how many children the run has trained and the seconds that it took, all its processes together."""
+        self._tally.note(self.activity())
+        return self._tally.children().trained, self._tally.seconds
+
     @contextmanager
     def over(self, folder: RunFolder) -> Iterator[None]:
         """Watch what happens inside the block, in a run folder that nobody else writes to."""
@@ -94,7 +99,8 @@ class Watch:
             state = "interrupted"
             raise
         except BaseException as error:
-            message = hide_secrets(f"{type(error).__name__}: {error}")[:_LONGEST_MESSAGE]
+            said = str(error) if isinstance(error, AenError) else f"{type(error).__name__}: {error}"
+            message = hide_secrets(said)[:_LONGEST_MESSAGE]
             raise
         finally:
             if heartbeat.stop():
@@ -131,7 +137,23 @@ class _Record:
             self.tally.note(self.activity())
             self.draw(self.status("running", None))
             self.tally.over()
-            self.status(state, message).write(self.folder.path)
+            last = self.status(state, message)
+            last.write(self.folder.path)
+            self._insist(last)
+
+    def _insist(self, last: Status) -> None:
+        """Write the last status over the one before it, if there was no room for another file beside it.
+
+        A reader may then see half of it, so this is done once, when nothing else can be.
+        """
+        file = self.folder.path / STATUS_FILE
+        text = last.model_dump_json(indent=2).encode() + b"\n"
+        if file.read_bytes() == text:
+            return
+        with file.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, len(text))  # if there is no room even so, the file stays as it is
+            stream.write(text)
+            stream.truncate()
 
     def status(self, state: State, message: str | None) -> Status:
         """Return the status now."""

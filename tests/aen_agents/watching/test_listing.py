@@ -1,19 +1,23 @@
 """`aen list`, and how it finds runs."""
 
+import io
 import json
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from watched_runs import a_status
 
 from aen._typing import JsonDict
 from aen_agents.cli import main
 from aen_agents.config import SearchConfig
 from aen_agents.run_folder import RunFolder
-from aen_agents.watching import find_runs
-from aen_agents.watching.status import Best, now
+from aen_agents.watching import RunView, find_runs, runs_table
+from aen_agents.watching.status import Best, Children, now
+from aen_agents.words import command
 
 
 def test_runs_are_listed_newest_first(
@@ -41,8 +45,11 @@ def test_runs_are_listed_newest_first(
     assert "one " in capsys.readouterr().out
 
 
-def test_damaged_runs_are_listed_as_such(
-    folder: RunFolder, tiny_config: SearchConfig, finished: tuple[RunFolder, JsonDict]
+def test_runs_that_cannot_be_read_are_listed_with_the_reason(
+    folder: RunFolder,
+    tiny_config: SearchConfig,
+    finished: tuple[RunFolder, JsonDict],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     runs = folder.path.parent
     folder.config_file.write_bytes(b"\x00\xff{{{")
@@ -51,20 +58,51 @@ def test_damaged_runs_are_listed_as_such(
     strange = RunFolder.create(tiny_config, runs / "strange")
     summary = json.loads(finished[0].summary_file.read_text()) | {"winner": 3}
     strange.summary_file.write_text(json.dumps(summary))
-    assert {view.path.name: view.state for view in find_runs(runs)} == dict.fromkeys(
-        ("one", "torn", "strange"), "damaged"
-    )
-    assert all(view.message for view in find_runs(runs))
+    RunFolder.create(tiny_config, runs / "unknown").version_file.write_text('{"version"')
+    RunFolder.create(tiny_config, runs / "later").version_file.write_text('{"version": 7, "aen": "9.9"}')
+    views = find_runs(runs)
+    assert {view.path.name: view.state for view in views} == dict.fromkeys(
+        ("one", "torn", "strange", "unknown"), "damaged"
+    ) | {"later": "other version"}
+    assert main(["list", str(runs)]) == 0
+    out = capsys.readouterr().out
+    assert "version: 7 " in out
+    for view in views:
+        assert view.message in out.splitlines()
+        assert not re.search(r"Error|Errno|codec|Expecting|\bint\b", view.message or "")
+    folders = [RunFolder.create(tiny_config, runs / f"more-{number}") for number in range(2)]
+    for more in folders:
+        more.version_file.write_text("[]")
+    assert main(["list", str(runs)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 more cannot be read; --json says why"
 
 
 def test_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["list"]) == 0
-    assert "no runs in runs; `aen search CONFIG` starts one" in capsys.readouterr().out
+    assert f"no runs in runs; `{command()} search CONFIG` starts one" in capsys.readouterr().out
     assert main(["list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["list", "elsewhere"]) == 2
-    assert "there is no folder elsewhere" in capsys.readouterr().err
+    assert "there is no folder elsewhere; give the folder" in capsys.readouterr().err
+    (tmp_path / "elsewhen").mkdir()
+    assert main(["list", "elsewhere"]) == 2
+    assert "there is no folder elsewhere (did you mean elsewhen?); give the folder" in capsys.readouterr().err
+
+
+def test_a_terminal_of_80_columns_shows_every_column() -> None:
+    path = Path("runs/rates/trials/002-learning_rate-2.0e-05")
+    best = Best(accuracy=0.167, group="C2xC2", factors="vflip + swap_lr")
+    children = Children(done=1234, running=0, waiting=0, trained=1234, failed=0)
+    told = {"agent": "exhaustive", "data": "digits", "age": 1400, "best": best, "children": children}
+    views = [RunView(path, "stopped by the sweep", **told), RunView(path, "complete", winner=best, **told)]
+    console = Console(width=80, file=io.StringIO())
+    console.print(runs_table(views, Path("runs")))
+    out = console.file.getvalue()
+    assert all(
+        f" {word}" in out for word in ("run ", "agent ", "data ", "state ", "children ", "best ", "winner ", "age ")
+    )
+    assert out.count(" 23 min") == 2
 
 
 def test_a_thousand_runs_are_listed_fast(folder: RunFolder) -> None:

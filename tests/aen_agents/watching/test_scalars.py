@@ -23,6 +23,12 @@ def test_tensorboard_reads_what_is_written(tmp_path: Path) -> None:
     assert abs(curves.Scalars("workers/alive")[0].wall_time - time.time()) < 60
 
 
+def test_a_value_that_is_too_large_is_infinite(tmp_path: Path) -> None:
+    ScalarFile(tmp_path / "search").add(1, {"train/loss": 1e300})
+    curves = EventAccumulator(str(tmp_path / "search")).Reload()
+    assert curves.Scalars("train/loss")[0].value == float("inf")
+
+
 def test_a_run_that_goes_on_continues_its_curve(tmp_path: Path) -> None:
     earlier, later = ScalarFile(tmp_path / "search"), ScalarFile(tmp_path / "search")
     for step in range(1, 6):

@@ -49,7 +49,7 @@ def test_a_process_that_is_silent_is_told(folder: RunFolder, run_status: Callabl
 @pytest.mark.parametrize("words", [[], ["--json"], ["--follow"]])
 def test_no_run_folder_is_an_error(tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", str(tmp_path / "nowhere"), *words]) == 2
-    assert capsys.readouterr().err.endswith("is not a run folder: there is no such folder.\n")
+    assert capsys.readouterr().err.endswith("nowhere is not a run folder: there is no such folder.\n")
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]], ids=["lines", "json"])

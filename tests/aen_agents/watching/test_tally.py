@@ -53,6 +53,26 @@ def test_the_rate_of_the_last_minute_forgets_what_was_looked_up() -> None:
     assert stage.seconds_left == pytest.approx(2000 - 1199)
 
 
+def test_the_time_left_knows_the_limit_of_steps() -> None:
+    clock = [0.0]
+    tally = Tally(clock=lambda: clock[0])
+    tally(StageStarted("explore", 100, steps=90))
+    for step in range(1, 61):
+        clock[0] += 1.0
+        tally(replace(VISITED, step=step, visits=min(step, 20)))
+        tally.note(Activity(1, 1, 0, min(step, 20), 0))
+    stage = tally.stage()
+    assert stage is not None
+    assert (stage.done, stage.total) == (20, 100)
+    assert stage.seconds_left == pytest.approx(30.0)  # the children alone would need 240 s
+    tally(StageStarted("select", 4))
+    clock[0] += 1.0
+    tally(Retrained("rot90", 0.9))
+    stage = tally.stage()
+    assert stage is not None
+    assert stage.seconds_left == pytest.approx(3.0)
+
+
 def test_slow_children_have_a_rate_too() -> None:
     clock = [0.0]
     tally = Tally(clock=lambda: clock[0])

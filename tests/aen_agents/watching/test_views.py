@@ -1,5 +1,6 @@
 """What a run's files say of it, whole or damaged."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ def test_a_process_that_was_killed_is_noticed(
     sleeper.kill()
     sleeper.wait()
     out = run_status(str(folder.path))
-    assert re.search(r"stopped without saying so, \d s ago; `aen resume \S+/runs/one` goes on", out)
+    assert re.search(r"stopped without saying so, \d s ago; `\S*aen resume \S+/runs/one` goes on", out)
     assert view_run(folder.path).workers == 0
 
 
@@ -54,31 +55,66 @@ def test_a_last_word_that_was_not_written_is_found_in_the_summary(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "status.json is damaged"),
-        (b'{"version": 1, "run": "o', "status.json is damaged"),
-        (b"[1]", "status.json is damaged"),
-        (b"\xff\xfe\x00", "status.json is damaged"),
-        (b'{"version": 1, "state": "merry"}', "status.json is damaged"),
-        (b'{"version": 2}', "has version 2, and this aen knows 1; update aen"),
+        (b"", "status.json is damaged: it is empty. It holds no result; remove it"),
+        (b'{"version": 1, "run": "o', "status.json is damaged: it breaks off in line 1."),
+        (b"[1]", "status.json is damaged: it holds no keys with values."),
+        (b"\xff\xfe\x00", "status.json is damaged: it is not text."),
+        (b'{"run": "one", "name": 3}', "status.json is damaged: name is 3, which it cannot be."),
+        (b'{"version": 2}', "is of version 2, and this aen knows version 1; update aen"),
     ],
     ids=["empty", "torn", "list", "binary", "keys", "later"],
 )
-def test_a_damaged_file_is_said(
+def test_a_status_that_cannot_be_read_is_said(
     finished: tuple[RunFolder, JsonDict],
     tmp_path: Path,
-    run_status: Callable[..., str],
     capsys: pytest.CaptureFixture[str],
     content: bytes,
     problem: str,
 ) -> None:
     folder = RunFolder(shutil.copytree(finished[0].path, tmp_path / "runs" / "one"))
     (folder.path / "status.json").write_bytes(content)
-    out = " ".join(run_status(str(folder.path)).split())
+    state = "other version: 2" if b"2" in content else "damaged"
+    assert main(["status", str(folder.path)]) == 2
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"state {state}," in out
     assert problem in out
     assert "What follows is from the other files" in out
     assert "best" in out
     assert main(["list", str(folder.path.parent)]) == 0
-    assert "damaged" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f" {state.split(maxsplit=1)[0]} " in out
+    assert f"{folder.path}/status.json is" in out  # why, below the table
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "problem"),
+    [
+        ("summary.json", '"winner": {', '"winner": 3, "was": {', "what stands in it is of another kind"),
+        ("summary.json", '"seconds": {', '"seconds": 3, "were": {', "what stands in it is of another kind"),
+        ("summary.json", '"winner"', '"winners"', "it lacks winner"),
+        ("history.jsonl", '"group": "', '"group": 5, "was": "', "group is 5, which it cannot be"),
+        ("config.yaml", "name: tiny", "name: 'tiny", "it is not YAML (line 1)"),
+        ("config.yaml", "data:", "dates:", "it lacks data"),
+    ],
+)
+def test_other_files_of_a_run_without_a_status_may_be_damaged(
+    finished: tuple[RunFolder, JsonDict],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    old: str,
+    new: str,
+    problem: str,
+) -> None:
+    folder = RunFolder(shutil.copytree(finished[0].path, tmp_path / "one"))
+    (folder.path / "status.json").unlink()
+    text = (folder.path / name).read_text()
+    assert old in text
+    (folder.path / name).write_text(text.replace(old, new))
+    assert main(["status", str(folder.path), "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["state"] == "damaged"
+    assert f"{name} is damaged: {problem}" in told["message"]
 
 
 def test_a_run_from_before_there_was_a_status(

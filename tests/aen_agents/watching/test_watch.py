@@ -58,13 +58,10 @@ def test_what_is_done_is_written_down_and_passed_on(folder: RunFolder, tiny_conf
     ("error", "state", "message"),
     [
         (KeyboardInterrupt(), "interrupted", None),
-        (
-            SpecError("store postgresql://me:word@host/db is full"),
-            "failed",
-            "SpecError: store postgresql://me:***@",
-        ),
+        (SpecError("store postgresql://me:word@host/db is full"), "failed", "store postgresql://me:***@"),
+        (ZeroDivisionError("by 0"), "failed", "ZeroDivisionError: by 0"),
     ],
-    ids=["interrupted", "failed"],
+    ids=["interrupted", "failed", "a fault of ours"],
 )
 def test_how_it_ended_is_told(
     folder: RunFolder, tiny_config: SearchConfig, error: BaseException, state: str, message: str | None
@@ -79,6 +76,19 @@ def test_how_it_ended_is_told(
     assert view.state == state
     assert (view.message or "").startswith(message or "")
     assert "word" not in (folder.path / "status.json").read_text() + (folder.path / "log.jsonl").read_text()
+
+
+def test_the_last_word_is_said_where_no_other_file_can_be_made(folder: RunFolder, tiny_config: SearchConfig) -> None:
+    def search() -> None:
+        with Watch(tiny_config, lambda _: None).over(folder):
+            (folder.path / "status.json.part").mkdir()
+            raise SpecError("there is no room " * 20)
+
+    with pytest.raises(SpecError):
+        search()
+    view = view_run(folder.path)
+    assert view.state == "failed"
+    assert "there is no room" in (view.message or "")
 
 
 def test_the_store_password_is_nowhere(folder: RunFolder, tiny_config: SearchConfig) -> None:
