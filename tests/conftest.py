@@ -8,6 +8,11 @@ import os
 import shutil
 import tempfile
 
+from shape_checker import leave_the_rest_alone
+
+leave_the_rest_alone()
 os.environ["OMP_NUM_THREADS"] = "1"
+# The many processes that tests start would each compile aen anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["AEN_CACHE"] = tempfile.mkdtemp(prefix="aen-test-cache-")
 atexit.register(shutil.rmtree, os.environ["AEN_CACHE"], ignore_errors=True)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aen.data import Split
-from aen.groups import Orbits
+from aen.groups import Orbits, PlanarGroup
 from aen.nn import FreeHead, OrbitTable
 from aen.nn.tying import orbit_mean_matrix
 
@@ -28,3 +28,8 @@ def test_shapes_that_disagree_are_caught():
 def test_right_shapes_pass():
     assert orbit_mean_matrix(Orbits.discrete(4)).shape == (4, 4)
     assert Split(torch.zeros(2, 1, 8, 8), torch.zeros(2, dtype=torch.int64)).labels.shape == (2,)
+
+
+def test_what_says_no_shape_is_called_as_it_is():
+    assert not hasattr(PlanarGroup.__le__, "__wrapped__")
+    assert hasattr(OrbitTable.forward, "__wrapped__")

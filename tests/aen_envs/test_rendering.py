@@ -18,21 +18,25 @@ SCENE = Scene(
 )
 
 
+@pytest.fixture(scope="module")
+def picture():
+    return draw_picture(SCENE)
+
+
 def test_the_text_shows_factors_group_and_accuracies():
     factors, figures = draw_text(SCENE).splitlines()
     assert factors == "[rot90]  hflip  [hflip x vflip]"
     assert figures == "step 2: group D4, validation accuracy 75.0% (untied 62.5%, best of the episode 87.5%)"
 
 
-def test_the_picture_is_rgb():
-    picture = draw_picture(SCENE)
+def test_the_picture_is_rgb(picture):
     assert picture.dtype == np.uint8
     assert picture.shape == (360, 960, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 10
 
 
-def test_equal_scenes_have_equal_pictures():
-    assert np.array_equal(draw_picture(SCENE), draw_picture(replace(SCENE)))
+def test_equal_scenes_have_equal_pictures(picture):
+    assert np.array_equal(picture, draw_picture(replace(SCENE)))
 
 
 @pytest.mark.parametrize(
@@ -48,8 +52,8 @@ def test_equal_scenes_have_equal_pictures():
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_everything_in_the_scene_is_in_the_picture(change):
-    assert not np.array_equal(draw_picture(SCENE), draw_picture(replace(SCENE, **change)))
+def test_everything_in_the_scene_is_in_the_picture(picture, change):
+    assert not np.array_equal(picture, draw_picture(replace(SCENE, **change)))
 
 
 def test_a_picture_does_not_touch_the_users_figures():

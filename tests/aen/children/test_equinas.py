@@ -220,8 +220,14 @@ CHAINS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("published", [False, True])
-@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize(
+    ("chain", "published"),
+    [
+        *((chain, False) for chain in CHAINS),
+        ("one by one", True),
+        *(pytest.param(chain, True, marks=pytest.mark.slow) for chain in ("the head follows", "in steps")),
+    ],
+)
 def test_relaxing_keeps_the_function(chain, published):
     child = build_child(EquiNASSpec(width=1, side=16, published=published)).double()
     first = child = used(child)
@@ -559,8 +565,8 @@ def test_trained_twice_alike_to_the_bit(mode, tmp_path):
 
 @pytest.mark.parametrize("options", [{"groups": ("C1",) * 8}, {"mixed": ("C1", "D4")}], ids=str)
 def test_children_learn_digits(options):
-    data = DataSpec(train=200, validation=1, test=1)
-    training = TrainingSpec(epochs=4, batch_size=10, learning_rate=4e-3)
+    data = DataSpec(train=80, validation=1, test=1)
+    training = TrainingSpec(epochs=5, batch_size=10, learning_rate=4e-3)
     spec = EquiNASSpec(data=data, training=training, **(SMALL | {"side": 8, "dense": 16} | options))
     assert spec.poolings == (7,)
     child, split = build_child(spec), load_dataset(data).train

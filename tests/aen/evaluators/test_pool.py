@@ -31,6 +31,8 @@ SPECS = [
 ]
 # Long enough that a test can meet them at work.
 LONG = [replace(spec, training=TrainingSpec(epochs=1500)) for spec in SPECS[:4]]
+# Long enough to be in flight while the next call is made.
+FLYING = [replace(spec, training=TrainingSpec(epochs=400)) for spec in SPECS[:2]]
 
 
 @pytest.fixture(scope="module")
@@ -148,10 +150,10 @@ def test_every_result_is_in_the_store_before_its_future_is_done(evaluator, open_
 
 def test_equal_specs_and_those_in_flight_share_one_training(evaluator):
     same = SPECS[0].with_decomposition(Decomposition.of(["rot90", "rot180"]))
-    first = evaluator.submit([*LONG[:2], SPECS[0], LONG[0], same])
+    first = evaluator.submit([*FLYING, SPECS[0], FLYING[0], same])
     assert first[0] is first[3]
     assert first[2] is first[4]
-    second = evaluator.submit([LONG[1], LONG[0], SPECS[1]])
+    second = evaluator.submit([FLYING[1], FLYING[0], SPECS[1]])
     assert second[:2] == [first[1], first[0]]
     assert not first[0].cancel()
     wait([*first, *second])
@@ -204,12 +206,12 @@ def test_an_error_in_a_worker_reaches_its_future_alone(evaluator, open_store):
 
 def test_a_pickled_evaluator_has_workers_of_its_own(evaluator):
     known = evaluate(evaluator, SPECS)
-    flying = evaluator.submit(LONG[:2])
+    flying = evaluator.submit(FLYING)
     copy = pickle.loads(pickle.dumps(evaluator))  # noqa: S301 - our own bytes
     assert (copy.workers, copy.capacity, copy._flying, pids(copy)) == (2, 4, {}, set())
     assert evaluate(copy, SPECS) == known
     wait(flying)
-    assert evaluate(copy, LONG[:2]) == [future.result() for future in flying]
+    assert evaluate(copy, FLYING) == [future.result() for future in flying]
     assert copy.trained == len(SPECS)
     copy.close()
 

@@ -1,15 +1,15 @@
-"""A process of its own that uses a result store; test_store_processes.py runs it and kills it."""
+"""Processes of their own that use a result store; test_store_processes.py starts them and kills them."""
 
+import json
 import os
 import random
-import resource
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.errors import StoreError
 from aen.evaluators import local, pool
 from aen.groups import Decomposition
 from aen.results import Evaluation
@@ -102,22 +102,31 @@ def commit_on_and_on(store_path):
         say(spec.key)
 
 
-def fill_a_small_file(store_path):
-    """Commit more than the process may write to a file; then again with leave to."""
-    specs = [SPEC.with_seed(seed) for seed in range(200)]
-    results = [(invented(spec, validation_loss=0.5), spec) for spec in specs]
-    with ResultStore(store_path) as store:
-        store.commit(*results[0])
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-        try:
-            store.commit_many(results)
-        except StoreError as error:
-            say(error)
-        say(f"{store.count()} {store.get(SPEC.key) is not None}")
-        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        store.commit_many(results)
-        say(store.count())
+def begin(out, errors, command, *words):
+    """Start a worker: a fork of this process. Return its number."""
+    number = os.fork()
+    if number:
+        return number
+    status = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(os.open(out, os.O_WRONLY), 1)
+        os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+        globals()[command](*words)
+        status = 0
+    except BaseException:  # noqa: BLE001 - nothing of a worker may go on in what it is a fork of
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def end(number):
+    """Wait for a worker; return its exit status, or minus the signal that killed it."""
+    return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](*sys.argv[2:])
+    for line in sys.stdin:
+        asked, *given = json.loads(line)
+        say({"begin": begin, "end": end}[asked](*given))

@@ -85,8 +85,9 @@ def check_whole(name, grids, counts):
         assert space.spec(network_class).class_key == network_class.key
 
 
-def test_the_digits_have_21904_classes():
-    check_whole("quarter", (8, 16, 16), [148, 148])
+@pytest.mark.parametrize("grids", [(4, 8, 4), pytest.param((8, 16, 16), marks=pytest.mark.slow)], ids=str)
+def test_the_quarters_have_21904_classes(grids):
+    check_whole("quarter", grids, [148, 148])
 
 
 @pytest.mark.slow

@@ -60,8 +60,19 @@ def spread(child):
     return child
 
 
-@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
-@pytest.mark.parametrize("changes", [{}, {"keep_norm": False, "skip": False, "temperature": 0.5}], ids=str)
+OTHERWISE = {"keep_norm": False, "skip": False, "temperature": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("training", "changes"),
+    [
+        (True, {}),
+        (False, OTHERWISE),
+        pytest.param(False, {}, marks=pytest.mark.slow),
+        pytest.param(True, OTHERWISE, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
 def test_gradient_is_that_of_finite_differences(training, changes, split):
     spec = replace(SPEC, **changes)
     child = spread(build_child(spec)).double()

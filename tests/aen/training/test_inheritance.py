@@ -101,12 +101,12 @@ def assert_slices_are_one(spec, data, folder, slices, epochs, whole):
 
 @pytest.mark.parametrize(
     ("mode", "training"),
-    [*((mode, ADAM) for mode in MODES), ("static", MOMENTUM), ("mixed", MOMENTUM)],
+    [*((mode, ADAM) for mode in MODES), ("mixed", MOMENTUM)],
     ids=lambda value: value if isinstance(value, str) else value.optimiser,
 )
 def test_slices_are_one_training_bit_for_bit(mode, training, data, tmp_path):
     spec = EquiNASSpec(**SMALL, **MODES[mode], training=training)
-    child, start = assert_slices_are_one(spec, data, tmp_path, 3, 1 / 3, 1)
+    child, start = assert_slices_are_one(spec, data, tmp_path, 2, 1 / 2, 1)
     pairs = zip(child.parameters(), start.parameters(), strict=True)
     assert not any(torch.equal(one, other) for one, other in pairs)
 
@@ -115,7 +115,7 @@ def test_slices_are_one_training_bit_for_bit(mode, training, data, tmp_path):
     ("n", "slices", "epochs", "batches"),
     [
         (18, 5, 1 / 5, 5),  # five batches, the last one smaller
-        (22, 2, 1 / 2, 6),
+        pytest.param(22, 2, 1 / 2, 6, marks=pytest.mark.slow),
         (22, 4, 1 / 4, 6),  # one and a half, three, four and a half, six: no batch is won or lost
         (18, 3, 1 / 2, 8),  # seven and a half are eight
         (18, 2, 1.5, 15),  # over the end of an epoch

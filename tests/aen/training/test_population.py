@@ -1,5 +1,6 @@
 """Children trained side by side: each the same as alone, and in no way touched by its companions."""
 
+import copy
 import random
 from dataclasses import replace
 
@@ -35,6 +36,8 @@ KINDS = [
     for initialisation in ("fan_in", "published")
 ]
 kinds = pytest.mark.parametrize("kind", KINDS, ids=["-".join(kind.values()) for kind in KINDS])
+# Once begun, training knows nothing of how values were drawn: every head with every bias is enough.
+begun = pytest.mark.parametrize("kind", KINDS[::2], ids=["-".join(kind.values()) for kind in KINDS[::2]])
 
 
 def specs_of(groups=tuple(GROUPS), spec=SPEC, **options):
@@ -95,7 +98,7 @@ def test_children_begin_with_the_values_of_their_modules(kind):
         assert population.parameter_counts[i] == build_child(spec).parameter_count()
 
 
-@kinds
+@begun
 def test_gradient_is_that_of_automatic_differentiation(kind):
     specs = specs_of(**kind)
     population = Population(specs, "cpu")
@@ -106,6 +109,9 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
     population._gradient = population._gradient.double()
     if population._pooling is not None:
         population._pooling = population._pooling.double()
+    children = [build_child(spec).double() for spec in specs]
+    for i, child in enumerate(children):
+        child.load_state_dict(population.state_dict(i))
     for n in (1, 7, 16):
         images = torch.randn(len(specs), n, 64, generator=source, dtype=torch.float64)
         labels = torch.randint(0, 10, (len(specs), n), generator=source)
@@ -113,8 +119,8 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
         sums = population._orbit_sums(population._gradient)
         gradients = torch.split(sums[: sum(population.parameter_counts)], population.parameter_counts)
         for i, spec in enumerate(specs):
-            child = build_child(spec).double()
-            child.load_state_dict(population.state_dict(i))
+            child = children[i]
+            child.zero_grad()
             loss = cross_entropy(child(images[i]), labels[i])
             loss.backward()
             assert torch.allclose(losses[i], loss.detach(), rtol=1e-6, atol=1e-8)
@@ -131,14 +137,14 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
 
 def gradients_of(child):
     """The gradients under the names and in the order of `state_dict`."""
-    twin = build_child(child.spec).double()
+    twin = copy.deepcopy(child)
     with torch.no_grad():
         for mine, theirs in zip(twin.parameters(), child.parameters(), strict=True):
             mine.copy_(theirs.grad)
     return twin.state_dict()
 
 
-@kinds
+@begun
 def test_twenty_steps_are_those_of_each_child_alone(data, kind):
     specs = specs_of(**kind)
     population = stepped(specs, data.train, 20)
@@ -152,7 +158,7 @@ def test_twenty_steps_are_those_of_each_child_alone(data, kind):
 
 def test_accuracies_are_those_of_children_trained_alone():
     spec = DenseSpec(grids=(8, 8), training=TrainingSpec(epochs=6))
-    specs = specs_of([*GROUPS, *GROUPS, *GROUPS][:20], spec)
+    specs = specs_of([*GROUPS, *GROUPS][:10], spec)
     data = load_dataset(spec.data)
     together = train_population(specs, data)
     alone = [train_child(spec, data) for spec in specs]
@@ -255,7 +261,7 @@ def test_a_population_may_diverge_as_a_whole(data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@kinds
+@begun
 def test_kept_weights_are_those_that_were_measured(data, tmp_path, kind):
     specs = specs_of(["turns", "none", "all twelve"], **kind)
     for spec, evaluation in zip(specs, train_population(specs, data, size=4, weights_folder=tmp_path), strict=True):

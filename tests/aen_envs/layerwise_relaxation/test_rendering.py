@@ -18,6 +18,16 @@ SCENE = RelaxationScene(
 )
 
 
+@pytest.fixture(scope="module")
+def picture():
+    return draw_picture(SCENE)
+
+
+def test_the_picture_is_rgb_and_of_the_scene_alone(picture):
+    assert (picture.shape, picture.dtype) == ((360, 960, 3), np.uint8)
+    assert np.array_equal(picture, draw_picture(replace(SCENE)))
+
+
 def test_the_text_shows_groups_and_accuracies():
     assert draw_text(SCENE).splitlines() == [
         "D4 # # # # # # . . .",
@@ -41,10 +51,7 @@ def test_the_text_shows_groups_and_accuracies():
     ],
     ids=str,
 )
-def test_everything_in_the_scene_is_in_the_picture(change):
-    picture = draw_picture(SCENE)
-    assert (picture.shape, picture.dtype) == ((360, 960, 3), np.uint8)
-    assert np.array_equal(picture, draw_picture(replace(SCENE)))
+def test_everything_in_the_scene_is_in_the_picture(picture, change):
     assert not np.array_equal(picture, draw_picture(replace(SCENE, **change)))
 
 
