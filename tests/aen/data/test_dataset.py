@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from aen.data import SOURCES, Dataset, DataSpec, Pool, Source, load_dataset, load_test_split
+from aen.data import SOURCES, Dataset, DataSpec, Pool, Source, find_source, load_dataset, load_test_split
 from aen.errors import DataError
 
 N = 60
@@ -97,7 +97,10 @@ def test_digits_are_those_of_scikit_learn():
     spec = DataSpec()
     splits = parts(spec)
     assert [len(s.labels) for s in splits] == [600, 597, 600]
-    _, labels = load_digits(return_X_y=True)
+    images, labels = load_digits(return_X_y=True)
+    pool = find_source("digits").load()
+    assert torch.equal(pool.labels, torch.from_numpy(labels))
+    assert torch.equal(pool.images.flatten(1).double() * 16, torch.from_numpy(images))
     assert sorted(torch.cat([s.labels for s in splits]).tolist()) == sorted(labels.tolist())
     dataset = load_dataset(spec)
     assert (dataset.side, dataset.classes) == (8, 10)
