@@ -37,6 +37,11 @@ class Room:
 
     nodes: tuple[tuple[float, float], ...]
 
+    @property
+    def cores(self) -> float:
+        """How many cores all machines have together."""
+        return sum(cpus for cpus, _ in self.nodes)
+
     def workers(self, cpus: float, gpus: float) -> int:
         """Return how many workers with so many cores and GPUs find room; none stretches over two machines."""
         return sum(min(_times(cpus, have_cpus), _on_gpus(gpus, have_gpus)) for have_cpus, have_gpus in self.nodes)

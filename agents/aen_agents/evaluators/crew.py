@@ -66,9 +66,10 @@ class Crew:
         return ray.remote(Worker)
 
     def hire(self) -> None:
-        """Start as many workers as there are places without one, and as are wanted in reserve."""
+        """Start as many workers as there are places without one, and as are wanted in reserve; not all at a time."""
         free = sum(slot.actor is None for slot in self.slots)
-        for _ in range(free + self._wanted() - len(self._starting) - len(self._reserve)):
+        missing = free + self._wanted() - len(self._starting) - len(self._reserve)
+        for _ in range(min(missing, self._settings.starts - len(self._starting))):
             # There are cores for as many as there are places; the rest will take the places of such.
             holds_cores = len(self._holding) < self._settings.workers
             actor = self._actors.options(
@@ -141,6 +142,7 @@ class Crew:
             self._reserve.append((start.actor, hello))
         else:
             self._fill(slot, start.actor, hello)
+        self.hire()
 
     def disband(self) -> None:
         """End all workers, whatever they are doing."""

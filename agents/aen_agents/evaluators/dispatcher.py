@@ -30,6 +30,10 @@ from aen_agents.events import ChildLogged, Listener, WorkerLogged
 
 POLL_SECONDS = 1.0
 CLOSE_SECONDS = 10.0
+# Storing is at rest for so many times as long as it took, but no longer than this: a transaction costs milliseconds,
+# nearly the same for one result and for many.
+REST_TIMES = 9
+REST_SECONDS = 0.05
 
 # With the worker's name.
 _Result = tuple[Evaluation, ChildSpec, str]
@@ -69,6 +73,8 @@ class Dispatcher:
         self._orders = Orders(settings.weights_folder, debug=settings.debug, needs_data=trainer.needs_data)
         self._waiting: deque[Unit] = deque()
         self._pace = Pace()
+        self._landing: list[_Result] = []
+        self._rests_until = 0.0
         self._error: BaseException | None = None
         self._closing = self._cluster_lost = False
         self._lock = threading.Lock()
@@ -139,10 +145,13 @@ class Dispatcher:
     def _run(self) -> None:
         try:
             self._crew.hire()
-            while not self._closing and self._error is None:
-                self._give()
-                self._take(self._next_events())
-                self._check_time()
+            try:
+                while not self._closing and self._error is None:
+                    self._give()
+                    self._take(self._next_events())
+                    self._check_time()
+            finally:
+                self._store()
         except BaseException as error:  # noqa: BLE001 - whoever waits is told
             self._error = self._error or error  # what follows from a lost cluster says less than that
         finally:
@@ -166,7 +175,8 @@ class Dispatcher:
     def _patience(self) -> float:
         """Return how long nothing may happen before the time is to be checked."""
         timeout = self._settings.timeout
-        return POLL_SECONDS if timeout is None else max(min(POLL_SECONDS, timeout / 4), 0.01)
+        patience = POLL_SECONDS if timeout is None else max(min(POLL_SECONDS, timeout / 4), 0.01)
+        return min(patience, max(self._rests_until - time.monotonic(), 0.0)) if self._landing else patience
 
     # Calls are made and come back.
 
@@ -190,7 +200,7 @@ class Dispatcher:
         self._crew.follow(slot, call, slot.actor.train.remote(orders, list(data.items())))
 
     def _take(self, events: Sequence[Sequence[Unit] | Ended | Start | None]) -> None:
-        """Take in what happened; all results that came together are stored together, while workers train the next."""
+        """Take in what happened; workers have the next to train before results are stored."""
         results: list[_Result] = []
         try:
             for event in events:
@@ -207,10 +217,20 @@ class Dispatcher:
             self._land(results)  # also when one of them ends everything
 
     def _land(self, results: Sequence[_Result]) -> None:
+        """Have results stored and handed out, now or with those of the next milliseconds."""
+        self._landing += results
+        if self._landing and time.monotonic() >= self._rests_until:
+            self._store()
+
+    def _store(self) -> None:
+        results, self._landing = self._landing, []
         if not results:
             return
+        started = time.monotonic()
         pairs = [(evaluation, spec) for evaluation, spec, _ in results]
         self._commit(pairs)
+        ended = time.monotonic()
+        self._rests_until = ended + min(REST_TIMES * (ended - started), REST_SECONDS)
         self.trained += len(pairs)
         self._failed += sum(evaluation.status == "failed" for evaluation, _ in pairs)
         self._landed(pairs)

@@ -17,7 +17,7 @@ from aen.evaluators.base import Activity
 from aen.evaluators.ledger import KeepsLedger, Ledger
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.abandon import abandon
-from aen_agents.evaluators.cluster import ClusterError, check_room, connect, disconnect, head_of, starts_here
+from aen_agents.evaluators.cluster import ClusterError, check_room, connect, disconnect, head_of, room, starts_here
 from aen_agents.evaluators.dispatcher import Dispatcher
 from aen_agents.evaluators.pulse import Pulse
 from aen_agents.evaluators.settings import Settings
@@ -123,6 +123,7 @@ class RayEvaluator(KeepsLedger):
             self._dispatcher = Dispatcher(
                 Settings(
                     workers=self.workers,
+                    starts=max(1, int(room().cores)),
                     reserve=self._reserve(address, gpus_per_worker),
                     cpus=cpus_per_worker,
                     gpus=gpus_per_worker,

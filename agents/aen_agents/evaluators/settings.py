@@ -9,10 +9,12 @@ class Settings:
     """How children are trained on a cluster; see `aen_agents.evaluators.ray.RayEvaluator`.
 
     Attributes:
+        starts: how many workers may be starting at a time; each takes a core for a second or more.
         reserve: how many workers may be held in reserve while others are being lost.
     """
 
     workers: int
+    starts: int
     reserve: int
     cpus: float
     gpus: float
