@@ -13,6 +13,7 @@ from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
 from aen.evaluators.pool import WorkerError
+from aen_agents.evaluators.cluster import Room
 from aen_agents.evaluators.ray import RayEvaluator
 
 
@@ -71,10 +72,13 @@ class TestDeath:
         self, make, acting, told, monkeypatch
     ):
         monkeypatch.setattr(RayEvaluator, "_reserve", lambda *_: 1)
+        monkeypatch.setattr(Room, "cores", 1)
         evaluator = make(acting(each=("sleep", 0.1)), workers=2)
         crew = evaluator._dispatcher._crew
         evaluator.start()
-        until(lambda: evaluator.activity().workers == 2)
+        starting = []
+        until(lambda: starting.append(len(crew._starting)) or evaluator.activity().workers == 2)
+        assert max(starting) == 1  # there is one core, so it is
         assert not crew._reserve  # nobody was lost
         for seed in range(2):  # more than the cluster's cores are never asked for: the second would wait for ever
             os.kill(told.pids()["worker-1." + str(seed + 1)], signal.SIGKILL)
