@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError, ConfigError
-from aen_agents.words import command
+from aen_agents.words import command, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -78,7 +78,6 @@ def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
     from aen_agents.sweep.folder import SweepFolder
     from aen_agents.sweep.overrides import add_overrides
     from aen_agents.sweep.plan import make_trials
-    from aen_agents.sweep.words import counted
 
     if options.restore is not None:
         if options.config is not None or options.out is not None:

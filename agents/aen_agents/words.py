@@ -18,3 +18,8 @@ def command() -> str:
     if not file.is_file() or (on_path is not None and Path(on_path).resolve() == file.resolve()):
         return "aen"
     return shlex.quote(str(file))
+
+
+def counted(count: float, thing: str, things: str | None = None) -> str:
+    """Return a number and what it counts: `1 trial`, `0.5 GPUs`, `10,000 children`."""
+    return f"{count:,.10g} {thing if count == 1 else things or f'{thing}s'}"

@@ -14,6 +14,7 @@ from aen.errors import AenError
 from aen_agents.evaluators import tokens
 from aen_agents.evaluators.knock import CLIENT_PORT, GCS_PORT, Door, knock
 from aen_agents.evaluators.machine import found_near, room_here
+from aen_agents.words import counted
 
 # In a cluster of our own nobody reads Ray's figures of itself; without them lost workers were replaced sooner.
 _QUIET = {
@@ -48,11 +49,7 @@ class Room:
 
     def __str__(self) -> str:
         cpus, gpus = (sum(node[i] for node in self.nodes) for i in (0, 1))
-        return f"{_count(cpus, 'core')} and {_count(gpus, 'GPU')} on {_count(len(self.nodes), 'machine')}"
-
-
-def _count(number: float, what: str) -> str:
-    return f"{number:g} {what}{'s' * (number != 1)}"
+        return f"{counted(cpus, 'core')} and {counted(gpus, 'GPU')} on {counted(len(self.nodes), 'machine')}"
 
 
 def _times(part: float, whole: float) -> int:
@@ -177,7 +174,7 @@ def check_room(workers: int | None, cpus: float, gpus: float, here: Room | None 
     if gpus and has.workers(cpus, 0) >= (workers or 1):
         lack, key = "GPUs", "gpus_per_worker"
     asked = "null" if workers is None else workers
-    each = (f"{_count(gpus, 'GPU')} and " if gpus else "") + _count(cpus, "core")
+    each = (f"{counted(gpus, 'GPU')} and " if gpus else "") + counted(cpus, "core")
     raise ClusterError(
         f"too few {lack}: evaluator.workers is {asked}, each with {each}; {who} has {has}, room for {fit}. "
         f"Ask for fewer workers, or less for each (evaluator.{key})."

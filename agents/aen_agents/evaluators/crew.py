@@ -85,6 +85,11 @@ class Crew:
             self._starting.add(actor)
             self._follow_start(actor)
 
+    def dismiss(self) -> None:
+        """End those in reserve that are not wanted any more."""
+        while len(self._reserve) > self._wanted():
+            self._end(self._reserve.pop()[0])
+
     def _wanted(self) -> int:
         """Return how many workers there shall be in reserve: as many as were lost lately."""
         while self._losses and time.monotonic() - self._losses[0] > LATELY_SECONDS:

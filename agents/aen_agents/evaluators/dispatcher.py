@@ -271,6 +271,7 @@ class Dispatcher:
                 results += self._check_call(slot, slot.calls[0])
         self._land(results)
         self._crew.check_ready(now, wanted=bool(self._waiting))
+        self._crew.dismiss()
 
     def _check_call(self, slot: Slot, call: Call) -> list[_Result]:
         """End a worker that takes too long for a child, or holds up others too long."""

@@ -16,8 +16,7 @@ from aen_agents.made import MadeFolder
 from aen_agents.run_folder import RunFolder, write_atomically
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
-from aen_agents.sweep.words import counted
-from aen_agents.words import command
+from aen_agents.words import command, counted
 
 Status = Literal["complete", "stopped", "failed", "unfinished"]
 # Keys of a sweep that decide how it is run, not what: they may change when it goes on.

@@ -3,11 +3,6 @@
 from aen._typing import JsonDict
 
 
-def counted(count: float, thing: str, things: str | None = None) -> str:
-    """Return a number and what it counts: `1 trial`, `0.5 GPUs`, `10,000 children`."""
-    return f"{count:,.10g} {thing if count == 1 else things or f'{thing}s'}"
-
-
 def accuracy_text(row: JsonDict, what: str = "validation") -> str:
     """Return a mean and its interval, or why there is none."""
     mean, interval = row[f"{what}_accuracy_mean"], row[f"{what}_accuracy_interval"]
