@@ -7,7 +7,7 @@ from concurrent.futures import wait
 from dataclasses import replace
 
 import pytest
-from ray_trainers import SPEC, LittleMemory, specs, until
+from ray_trainers import SPEC, LittleMemory, running, specs, until
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
@@ -91,6 +91,9 @@ class TestDeath:
         assert told.pids()["worker-1.4"] == waiting.pid
         until(lambda: len(crew._reserve) == 1)
         assert len(set(told.pids().values())) == 2 + 3
+        ((_, waiting),) = crew._reserve
+        monkeypatch.setattr("aen_agents.evaluators.crew.LATELY_SECONDS", 0.0)  # it is long ago
+        until(lambda: not crew._reserve and not running(waiting.pid))
 
     def test_a_worker_killed_in_mid_training_costs_no_result(self, make, acting, open_store, told):
         store, trainer = open_store(), acting(each=("sleep", 0.3))
