@@ -4,7 +4,6 @@ import bisect
 import io
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from stable_baselines3 import DQN
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import KVWriter, Logger
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
@@ -22,13 +21,13 @@ from aen._typing import JsonDict
 from aen_agents.checkpoint import Loaded, intact, save
 from aen_agents.conclusion import conclude
 from aen_agents.config import DQNConfig, RayConfig
+from aen_agents.dqn_curves import RunEvents
 from aen_agents.dqn_state import dqn_state, environments_state, restore_dqn, restore_environments
 from aen_agents.environments import make_environment
 from aen_agents.events import Notice, StageStarted
 from aen_agents.explorer import Task
 from aen_agents.vec_env import LockstepVecEnv
 from aen_agents.visits import OUT_OF_STEPS, Visits
-from aen_agents.watching.scalars import ScalarFile
 from aen_envs.child_env import ChildEnv
 
 NEVER = 10**12
@@ -135,34 +134,6 @@ class _Watch(BaseCallback):
         self.logger.record("search/first_visits", self.visits.first_visits)
         self.logger.record("search/classes_seen", len(self.visits.accuracy_of_class))
         return self.visits.why_finished() is None
-
-
-class RunEvents(KVWriter):
-    """TensorBoard events of a run that goes on: what an earlier start told of later steps does not count.
-
-    A point that cannot be written (a full disk) is left out. TensorBoard's own writer, which SB3 uses, has a thread
-    that prints a traceback then.
-
-    Args:
-        folder: where they go, beside those of earlier starts.
-        step: the next one; None: the first of all.
-    """
-
-    def __init__(self, folder: Path, step: int | None) -> None:
-        self._file = ScalarFile(folder, step)
-
-    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
-        """Write what is known at a step."""
-        points = {
-            key: float(value)
-            for key, value in sorted(key_values.items())
-            if "tensorboard" not in (key_excluded.get(key) or ()) and isinstance(value, int | float | np.number)
-        }
-        with suppress(OSError):
-            self._file.add(step, points)
-
-    def close(self) -> None:
-        """Do nothing: the file is closed after each point."""
 
 
 def make_dqn(config: DQNConfig, env: gym.Env[Any, Any] | VecEnv, visits: Visits, *, seed: int) -> SearchDQN:

@@ -20,7 +20,7 @@ from aen.errors import RunFolderError, StoreError
 from aen.results.store import ResultStore
 from aen_agents.cli import main
 from aen_agents.config import SearchConfig
-from aen_agents.dqn import RunEvents
+from aen_agents.dqn_curves import RunEvents
 from aen_agents.events import Event, Visited
 from aen_agents.full_disk import FullDiskError, what_had_no_room
 from aen_agents.history_file import HistoryFile

@@ -10,7 +10,8 @@ from aen.evaluators import Evaluator
 from aen_agents.checkpoint import save
 from aen_agents.collector.loop import Collector
 from aen_agents.config import DQNConfig
-from aen_agents.dqn import RunEvents, last_checkpoint, make_dqn, save_agent
+from aen_agents.dqn import last_checkpoint, make_dqn, save_agent
+from aen_agents.dqn_curves import RunEvents
 from aen_agents.visits import Visits
 from aen_envs.child_env import ChildEnv
 
