@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 
-from shape_checker import leave_the_rest_alone
+from helpers.shape_checker import leave_the_rest_alone
 
 leave_the_rest_alone()
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,4 +1,4 @@
-"""The shapes in the signatures are checked while the tests run (tests/shape_checker.py)."""
+"""The shapes in the signatures are checked while the tests run (tests/helpers/shape_checker.py)."""
 
 import jaxtyping
 import pytest

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_search import TINY
+from helpers.tiny_search import TINY
 
 from aen._typing import JsonDict
 from aen_agents.config import SearchConfig

@@ -7,10 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import failing_mirror
-import fake_data
 import numpy as np
 import pytest
+from helpers import failing_mirror, fake_data
 
 import aen.data.find
 from aen.data import load_dataset, load_test_split

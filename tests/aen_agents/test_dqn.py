@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from made_up_table import GOOD, Table
+from helpers.made_up_table import GOOD, Table
 from stable_baselines3.common.monitor import Monitor
 
 import aen_envs  # noqa: F401

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from broken_runs import assert_same_run
-from full_disk import files_no_longer_than
+from helpers.broken_runs import assert_same_run
+from helpers.full_disk import files_no_longer_than
 from safetensors.torch import save_file
 from stable_baselines3.common.logger import Logger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

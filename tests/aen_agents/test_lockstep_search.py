@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from table_evaluators import ENVIRONMENTS, LateTable
+from helpers.table_evaluators import ENVIRONMENTS, LateTable
 
 from aen._typing import JsonDict
 from aen_agents.config import BudgetConfig, DQNConfig, SearchConfig

@@ -3,10 +3,10 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from helpers.table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
-from table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
 
 from aen.errors import SpecError
 from aen_agents.vec_env import LockstepVecEnv

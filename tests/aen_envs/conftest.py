@@ -1,5 +1,5 @@
 import pytest
-from table_evaluators import TableEvaluator
+from helpers.table_evaluators import TableEvaluator
 
 from aen.children import DenseSpec
 

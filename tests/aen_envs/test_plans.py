@@ -5,9 +5,9 @@ from dataclasses import FrozenInstanceError
 import gymnasium
 import numpy as np
 import pytest
+from helpers.table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
 
 from aen.errors import SpecError
 from aen.evaluators import evaluate

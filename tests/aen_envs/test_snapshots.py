@@ -5,9 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from helpers.table_evaluators import ENVIRONMENTS, EQUINAS, LateTable, TableEvaluator, draw_action, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from table_evaluators import ENVIRONMENTS, EQUINAS, LateTable, TableEvaluator, draw_action, plain
 
 from aen.children import DenseSpec
 from aen.errors import SpecError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
-from table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
+from helpers.table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
 
 from aen.errors import SpecError
 from aen.evaluators import LocalEvaluator

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import fields, replace
 from itertools import pairwise
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 from torch import nn

@@ -5,7 +5,7 @@ import math
 import pickle
 from dataclasses import fields, replace
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 from torch import nn

@@ -6,9 +6,9 @@ import struct
 import zipfile
 from pathlib import Path
 
-import fake_data
 import numpy as np
 import pytest
+from helpers import fake_data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat

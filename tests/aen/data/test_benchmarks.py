@@ -3,11 +3,11 @@ import json
 import os
 from dataclasses import replace
 
-import fake_data
 import numpy as np
 import pytest
 import torch
-from full_disk import files_no_longer_than
+from helpers import fake_data
+from helpers.full_disk import files_no_longer_than
 
 from aen.data import BENCHMARKS, VARIANTS, DataSpec, find_source, load_dataset, load_test_split, move_images
 from aen.data.benchmarks import BENCHMARK_NAMES

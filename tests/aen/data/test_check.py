@@ -2,9 +2,9 @@ import gzip
 import hashlib
 import os
 
-import fake_data
 import numpy as np
 import pytest
+from helpers import fake_data
 
 import aen.data.check
 from aen.data.check import check_data

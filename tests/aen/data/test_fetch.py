@@ -5,10 +5,9 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-import failing_mirror
-import fake_data
 import numpy as np
 import pytest
+from helpers import failing_mirror, fake_data
 
 import aen.data.fetch
 from aen.data import find_source, galaxy10

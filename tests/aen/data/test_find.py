@@ -1,8 +1,8 @@
 from pathlib import Path
 
-import fake_data
 import numpy as np
 import pytest
+from helpers import fake_data
 
 import aen.data.find
 from aen.data import find_source

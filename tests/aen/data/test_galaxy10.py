@@ -1,8 +1,8 @@
-import fake_data
 import h5py
 import numpy as np
 import pytest
 import torch
+from helpers import fake_data
 
 import aen.data.galaxy10
 from aen.data import DataSpec, find_source, load_dataset, load_test_split

@@ -4,10 +4,10 @@ import shutil
 import threading
 from pathlib import Path
 
-import fake_data
 import numpy as np
 import pytest
 import torch
+from helpers import fake_data
 
 import aen.data.isic
 from aen.data import DataSpec, find_source, load_dataset

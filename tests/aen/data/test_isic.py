@@ -1,7 +1,7 @@
-import fake_data
 import numpy as np
 import pytest
 import torch
+from helpers import fake_data
 from PIL import Image
 
 from aen.data import DataSpec, find_source, load_dataset, pinned

@@ -1,9 +1,9 @@
 import os
 
-import fake_data
 import numpy as np
 import pytest
 import torch
+from helpers import fake_data
 
 from aen.data import SOURCES, DataSpec, find_source, load_dataset, load_test_split
 from aen.data.sources import rebuild_rotated

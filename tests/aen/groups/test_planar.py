@@ -6,8 +6,8 @@ import re
 from fractions import Fraction
 from itertools import product
 
+import helpers.planar_cases as cases
 import numpy as np
-import planar_cases as cases
 import pytest
 import torch
 from hypothesis import given, settings

@@ -2,8 +2,8 @@
 
 import pickle
 
+import helpers.planar_cases as cases
 import numpy as np
-import planar_cases as cases
 import pytest
 import torch
 

@@ -5,8 +5,8 @@ import io
 import itertools
 import pickle
 
+import helpers.planar_cases as cases
 import numpy as np
-import planar_cases as cases
 import pytest
 import torch
 from hypothesis import given, settings

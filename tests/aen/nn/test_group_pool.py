@@ -3,7 +3,7 @@
 import copy
 import pickle
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 from torch import nn

@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 import pytest
-import tied_layers
 import torch
+from helpers import tied_layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

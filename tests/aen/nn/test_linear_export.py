@@ -1,9 +1,9 @@
 """What a symmetrised dense layer says of itself, and the ordinary layer that it becomes."""
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
-import tied_layers
 import torch
+from helpers import tied_layers
 from torch import nn
 
 from aen.errors import SpecError

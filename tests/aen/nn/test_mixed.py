@@ -5,8 +5,8 @@ import math
 import pickle
 from itertools import pairwise
 
+import helpers.planar_cases as cases
 import numpy as np
-import planar_cases as cases
 import pytest
 import torch
 from hypothesis import given, settings

@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-import tied_layers
+from helpers import tied_layers
 from hypothesis import given, settings
 
 from aen.errors import GroupError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from full_disk import files_no_longer_than
+from helpers.full_disk import files_no_longer_than
 
 from aen.errors import StoreError
 from aen.results.database import _patient

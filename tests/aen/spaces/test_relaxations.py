@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 import pytest
-from planar_cases import EXACT, GENERATORS, after, turn
+from helpers.planar_cases import EXACT, GENERATORS, after, turn
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.children.equinas import LAYERS

@@ -1,4 +1,4 @@
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 

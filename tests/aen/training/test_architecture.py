@@ -4,7 +4,7 @@ import copy
 from contextlib import nullcontext
 from dataclasses import replace
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 from torch.nn.functional import cross_entropy

@@ -4,8 +4,8 @@ import copy
 import itertools
 
 import pytest
-import tied_layers
 import torch
+from helpers import tied_layers
 from torch.nn.functional import cross_entropy
 
 from aen.children import DenseSpec, build_child

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings

@@ -1,6 +1,6 @@
 """The optimisers of a child, and their state by the parameters' names."""
 
-import planar_cases as cases
+import helpers.planar_cases as cases
 import pytest
 import torch
 

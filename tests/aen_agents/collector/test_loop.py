@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from table_evaluators import ENVIRONMENTS, LateTable
+from helpers.table_evaluators import ENVIRONMENTS, LateTable
 
 from aen_agents.checkpoint import load
 from aen_agents.collector import Collector, explore_asynchronously

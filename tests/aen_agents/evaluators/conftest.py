@@ -4,8 +4,8 @@ import logging
 import threading
 
 import pytest
-import ray_trainers
-from ray_trainers import running, until
+from helpers import ray_trainers
+from helpers.ray_trainers import running, until
 
 from aen.results.store import ResultStore
 from aen_agents.evaluators.ray import RayEvaluator

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 from dataclasses import replace
 
 import pytest
-from ray_trainers import SPEC, LittleMemory, running, specs, until
+from helpers.ray_trainers import SPEC, LittleMemory, running, specs, until
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError

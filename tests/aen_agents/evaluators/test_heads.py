@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from ray_trainers import until
+from helpers.ray_trainers import until
 
 from aen_agents.evaluators.knock import Door, knock
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from ray_trainers import running, specs, until
+from helpers.ray_trainers import running, specs, until
 
 from aen.results.store import ResultStore
 from aen_agents.run_folder import RunFolder
@@ -28,7 +28,7 @@ DRIVER = """
 import json, logging, sys, time
 from pathlib import Path
 import ray, ray_trainers
-from ray_trainers import Acting, specs
+from helpers.ray_trainers import Acting, specs
 from aen.errors import AenError
 from aen.evaluators import evaluate, stream
 from aen.results.store import ResultStore

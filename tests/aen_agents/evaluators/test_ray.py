@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ray_trainers import DATA, SPEC, specs, until
+from helpers.ray_trainers import DATA, SPEC, specs, until
 from safetensors.torch import load_file
 
 from aen.children import EquiNASSpec, TrainingSpec

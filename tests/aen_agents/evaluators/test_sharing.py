@@ -3,7 +3,7 @@
 from collections import deque
 
 import pytest
-from ray_trainers import specs
+from helpers.ray_trainers import specs
 
 from aen_agents.evaluators.sharing import take_share
 from aen_agents.evaluators.slots import Call, Slot

@@ -3,9 +3,9 @@
 import json
 from dataclasses import replace
 
+from helpers.ray_trainers import DATA, SPEC
 from hypothesis import given
 from hypothesis import strategies as st
-from ray_trainers import DATA, SPEC
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.groups import Decomposition

@@ -1,9 +1,9 @@
 """What is decided of units that failed: no child is forgotten, who is not at fault loses nothing, and it has an end."""
 
 import pytest
+from helpers.ray_trainers import specs
 from hypothesis import given
 from hypothesis import strategies as st
-from ray_trainers import specs
 
 from aen.evaluators.pool import WorkerError
 from aen_agents.evaluators import faults

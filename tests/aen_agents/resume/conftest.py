@@ -7,7 +7,7 @@ import pytest
 from aen_agents.dqn import DQNExplorer
 
 pytest.register_assert_rewrite("broken_runs")
-from broken_runs import STEPS, walk  # noqa: E402 - its assertions say what they compared
+from helpers.broken_runs import STEPS, walk  # noqa: E402 - its assertions say what they compared
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from broken_runs import rows
+from helpers.broken_runs import rows
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError

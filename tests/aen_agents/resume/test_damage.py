@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from broken_runs import assert_same, broken_walk, walk
+from helpers.broken_runs import assert_same, broken_walk, walk
 
 from aen.errors import RunFolderError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_runs import Run, assert_same_run, finishing_times
+from helpers.broken_runs import Run, assert_same_run, finishing_times
 
 from aen._typing import JsonDict
 from aen_agents.config import SearchConfig

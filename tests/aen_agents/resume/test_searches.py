@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from broken_runs import assert_same_run, finishing_times
+from helpers.broken_runs import assert_same_run, finishing_times
 
 from aen._typing import JsonDict
 from aen_agents.cli import main

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from broken_runs import STEPS, assert_same, broken_walk, walk
+from helpers.broken_runs import STEPS, assert_same, broken_walk, walk
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, make, write
+from helpers.tiny_sweeps import SEEDS, make, write
 
 from aen.errors import AenError, ConfigError
 from aen_agents.cli import main

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_sweeps import SEEDS, write
+from helpers.tiny_sweeps import SEEDS, write
 
 from aen._typing import JsonDict
 from aen_agents.cli import main

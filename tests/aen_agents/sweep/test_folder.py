@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, make, plan
+from helpers.tiny_sweeps import SEEDS, make, plan
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, write
+from helpers.tiny_sweeps import SEEDS, write
 
 from aen.errors import ConfigError
 from aen_agents.cli import main

@@ -3,8 +3,8 @@
 import math
 from pathlib import Path
 
+from helpers.tiny_sweeps import SEEDS, plan
 from scipy import stats
-from tiny_sweeps import SEEDS, plan
 
 from aen._typing import JsonDict
 from aen_agents.config import load_config

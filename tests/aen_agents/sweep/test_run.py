@@ -4,8 +4,8 @@ import io
 from pathlib import Path
 
 import pytest
+from helpers.tiny_sweeps import SEEDS, make, plan
 from rich.console import Console
-from tiny_sweeps import SEEDS, make, plan
 
 from aen._typing import JsonDict
 from aen_agents.evaluators.cluster import ClusterError, Room

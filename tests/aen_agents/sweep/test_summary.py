@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers.tiny_sweeps import SEEDS, make
 from scipy import stats
-from tiny_sweeps import SEEDS, make
 
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial

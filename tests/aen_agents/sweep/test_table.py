@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers.tiny_sweeps import SEEDS, make
 from rich.console import Console
-from tiny_sweeps import SEEDS, make
 
 from aen_agents.sweep.summary import summarise
 from aen_agents.sweep.table import print_table

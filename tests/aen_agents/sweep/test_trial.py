@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, evaluations, leases, make, run_here
+from helpers.tiny_sweeps import SEEDS, evaluations, leases, make, run_here
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError

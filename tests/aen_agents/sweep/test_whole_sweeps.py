@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, evaluations, leases, make, run_here, write
+from helpers.tiny_sweeps import SEEDS, evaluations, leases, make, run_here, write
 
 from aen_agents.sweep.folder import SweepFolder
 

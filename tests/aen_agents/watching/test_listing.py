@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from helpers.watched_runs import a_status
 from rich.console import Console
-from watched_runs import a_status
 
 from aen._typing import JsonDict
 from aen_agents.cli import main

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from watched_runs import EVENTS, NAMES, VISITED, lines_of, unheard
+from helpers.watched_runs import EVENTS, NAMES, VISITED, lines_of, unheard
 
 from aen_agents.watching.log import EventLog
 from aen_agents.watching.tally import Tally

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from watched_runs import a_status
+from helpers.watched_runs import a_status
 
 from aen_agents.cli import main
 from aen_agents.run_folder import RunFolder

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from watched_runs import VISITED, a_status
+from helpers.watched_runs import VISITED, a_status
 
 from aen.evaluators import Activity
 from aen_agents.events import Retrained, StageStarted, Trained

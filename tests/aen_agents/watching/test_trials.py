@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tiny_sweeps import SEEDS, make
-from watched_runs import a_status
+from helpers.tiny_sweeps import SEEDS, make
+from helpers.watched_runs import a_status
 
 from aen_agents.cli import main
 from aen_agents.run_folder import RunFolder

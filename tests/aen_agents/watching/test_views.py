@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from watched_runs import a_status
+from helpers.watched_runs import a_status
 
 from aen._typing import JsonDict
 from aen_agents.cli import main

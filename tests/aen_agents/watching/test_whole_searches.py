@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.watched_runs import lines_of
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from watched_runs import lines_of
 
 from aen._typing import JsonDict
 from aen.errors import SpecError

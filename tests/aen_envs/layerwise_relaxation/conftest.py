@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from relaxation_child import CHILD
+from helpers.relaxation_child import CHILD
 
 from aen.evaluators import LocalEvaluator
 from aen_envs import LayerwiseRelaxationEnv

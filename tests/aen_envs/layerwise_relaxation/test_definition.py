@@ -7,9 +7,9 @@ from functools import cache
 import gymnasium
 import numpy as np
 import pytest
+from helpers.relaxation_child import CHILD, FEW, TRAINING
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relaxation_child import CHILD, FEW, TRAINING
 
 from aen.groups.planar import PlanarGroup
 from aen_envs import LayerwiseRelaxationEnv

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from relaxation_child import CHILD, TRAINING
+from helpers.relaxation_child import CHILD, TRAINING
 
 from aen_envs import LayerwiseRelaxationEnv
 

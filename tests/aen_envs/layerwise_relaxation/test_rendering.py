@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from relaxation_child import FEW
+from helpers.relaxation_child import FEW
 
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
 

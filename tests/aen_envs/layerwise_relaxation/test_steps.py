@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from relaxation_child import CHILD, FEW
+from helpers.relaxation_child import CHILD, FEW
 
 from aen.errors import SpecError
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from relaxation_child import CHILD, FEW, TRAINING
+from helpers.relaxation_child import CHILD, FEW, TRAINING
 
 from aen.training.weights import load_parent
 from aen_envs import LayerwiseRelaxationEnv

@@ -4,7 +4,7 @@ import copy
 import pickle
 
 import pytest
-from relaxation_child import CHILD
+from helpers.relaxation_child import CHILD
 
 from aen_envs import LayerwiseRelaxationEnv
 

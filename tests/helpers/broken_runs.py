@@ -6,7 +6,7 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
-from made_up_table import Table
+from helpers.made_up_table import Table
 from stable_baselines3.common.save_util import load_from_zip_file
 
 import aen_envs  # noqa: F401

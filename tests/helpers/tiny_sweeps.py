@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tiny_search import TINY
+from helpers.tiny_search import TINY
 
 from aen._typing import JsonDict
 from aen_agents.sweep.config import SweepConfig, find_search, load_sweep
