@@ -3,12 +3,12 @@
 from aen.children.augmenter import Augmenter
 from aen.children.child import Child
 from aen.children.dense import DenseSpec
+from aen.children.dense_child import DenseChild
 from aen.children.equinas import EquiNASSpec
 from aen.children.equinas_child import EquiNASChild
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_child import GCNNChild
 from aen.children.kinds import KINDS, Kind, build_child
-from aen.children.mlp import DenseChild
 from aen.children.spec import ChildSpec, TrainingSpec
 
 __all__ = [

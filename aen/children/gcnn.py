@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.augmenter import Augmenter
+from aen.children.gcnn_widths import STAGES, level_fields, published_fields, sides_of
 from aen.children.spec import ChildSpec, TrainingSpec
-from aen.children.widths import STAGES, level_fields, published_fields, sides_of
 from aen.data.augmentation import AffineAugmenter, check_augmentations
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean

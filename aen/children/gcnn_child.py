@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.children.child import Child
 from aen.children.gcnn import GCNNSpec
-from aen.children.widths import DENSE, POOL, sides_of
+from aen.children.gcnn_widths import DENSE, POOL, sides_of
 from aen.errors import SpecError
 from aen.groups.planar import PLANAR_GROUPS, PlanarGroup
 from aen.nn.fields import FieldType

@@ -26,7 +26,7 @@ class Kind:
 
 # To add a kind, name it here; tests and plug-ins may add theirs at run time.
 KINDS: dict[str, Kind] = {
-    "dense": Kind("aen.children.dense:DenseSpec", "aen.children.mlp:DenseChild"),
+    "dense": Kind("aen.children.dense:DenseSpec", "aen.children.dense_child:DenseChild"),
     "gcnn": Kind("aen.children.gcnn:GCNNSpec", "aen.children.gcnn_child:GCNNChild"),
     "equinas": Kind("aen.children.equinas:EquiNASSpec", "aen.children.equinas_child:EquiNASChild"),
 }

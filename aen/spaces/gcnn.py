@@ -10,8 +10,8 @@ from math import prod
 from typing import Literal, TypeVar
 
 from aen.children.gcnn import GCNNSpec
+from aen.children.gcnn_widths import LEVEL, POOL, parameter_count, sides_of
 from aen.children.spec import ChildSpec
-from aen.children.widths import LEVEL, POOL, parameter_count, sides_of
 from aen.data.augmentation import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
 from aen.groups.planar import PlanarElement, PlanarGroup

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from aen._typing import Float, Int
-from aen.children.mlp import DenseChild
+from aen.children.dense_child import DenseChild
 from aen.nn.heads import InvariantHead
 from aen.nn.products.base import Saved
 from aen.training.batches import differentiate_in_parts

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from aen.children.dense import DenseSpec
+from aen.children.dense_child import DenseChild
 from aen.children.kinds import build_child
-from aen.children.mlp import DenseChild
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation

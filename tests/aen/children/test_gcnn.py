@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from aen.children import ChildSpec, DenseSpec, GCNNChild, GCNNSpec, TrainingSpec, build_child
-from aen.children.widths import parameter_count, published_fields, sides_of
+from aen.children.gcnn_widths import parameter_count, published_fields, sides_of
 from aen.data.augmentation import AffineAugmenter
 from aen.data.spec import DataSpec
 from aen.errors import GroupError, SpecError
