@@ -6,7 +6,7 @@ import numpy as np
 
 from aen._typing import IntArray, Labels
 from aen.groups.orbits import Orbits
-from aen.nn.moves import free_involutions, further_moves, single_involutions
+from aen.nn.involutions import free_involutions, further_moves, single_involutions
 from aen.nn.products import ExpandedProduct, MergedProduct, Product, SpectralProduct, SplitProduct
 from aen.nn.tying import Runs, long_runs, single_runs
 

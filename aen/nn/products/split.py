@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from aen._typing import Float, IntArray
-from aen.nn.moves import Move
+from aen.nn.involutions import Move
 from aen.nn.products.base import Product, Saved
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aen.groups import Generator
 from aen.nn import OrbitTable
-from aen.nn.moves import Move
+from aen.nn.involutions import Move
 from aen.nn.products import ExpandedProduct, MergedProduct, SpectralProduct, SplitProduct, multiply
 
 BATCH = 3

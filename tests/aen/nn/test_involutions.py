@@ -7,8 +7,8 @@ from hypothesis import given, settings
 
 from aen.errors import GroupError
 from aen.groups import Decomposition, Generator, Orbits, layer_orbits
-from aen.nn import moves
-from aen.nn.moves import Move, free_involutions, further_moves, single_involutions
+from aen.nn import involutions as moves
+from aen.nn.involutions import Move, free_involutions, further_moves, single_involutions
 
 INVOLUTIONS = (
     *("hflip", "vflip", "rot180", "transpose", "swap_lr", "swap_tb"),
