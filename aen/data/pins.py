@@ -1,7 +1,7 @@
 """Names that say what a data set of the user's own holds, not only where it is: they enter keys."""
 
 from aen.data.find import pinned_npz, require
-from aen.data.isic import pin_of, skipping
+from aen.data.sets.isic import pin_of, skipping
 from aen.data.sources import SOURCES, find_source, how_to_get
 
 

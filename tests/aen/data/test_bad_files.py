@@ -16,8 +16,8 @@ from scipy.io import savemat
 from aen.data import find_source, isic
 from aen.data.archives import read_members
 from aen.data.formats import read_amat, read_cifar10, read_cifar10_archive, read_idx, read_sign_language, read_svhn
-from aen.data.galaxy10 import read_galaxy10
 from aen.data.npz import look_into_npz, read_npz
+from aen.data.sets.galaxy10 import read_galaxy10
 from aen.errors import DataError
 
 RAW = "MNIST/raw/"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from helpers import fake_data
 
-import aen.data.isic
+import aen.data.sets.isic
 from aen.data import DataSpec, find_source, load_dataset
 from aen.data.image_cache import cached_images
 from aen.errors import DataError
@@ -219,10 +219,10 @@ def test_a_missing_source_is_said(cache, sources):
 def test_galaxies_are_decoded_once(cache, data_folder, monkeypatch, name):
     fake_data.write_galaxy10(data_folder, n=10)
     first = find_source(name).load().images
-    step = aen.data.galaxy10._step
-    monkeypatch.setattr("aen.data.galaxy10._step", None)
+    step = aen.data.sets.galaxy10._step
+    monkeypatch.setattr("aen.data.sets.galaxy10._step", None)
     assert torch.equal(find_source(name).load().images, first)
-    monkeypatch.setattr("aen.data.galaxy10._step", step)
+    monkeypatch.setattr("aen.data.sets.galaxy10._step", step)
     written = fake_data.write_galaxy10(data_folder, n=10, seed=1)
     assert not torch.equal(find_source(name).load().images, first)
     assert find_source(name).load().labels.tolist() == written.labels.tolist()
@@ -233,8 +233,8 @@ def test_lesions_are_decoded_once(cache, data_folder, monkeypatch):
     written = fake_data.write_isic(data_folder)
     first = find_source("isic-64").load().images
     decoded = []
-    real = aen.data.isic._decoded
-    monkeypatch.setattr("aen.data.isic._decoded", lambda *what: decoded.append(what) or real(*what))
+    real = aen.data.sets.isic._decoded
+    monkeypatch.setattr("aen.data.sets.isic._decoded", lambda *what: decoded.append(what) or real(*what))
     assert torch.equal(find_source("isic-64").load().images, first)
     assert torch.equal(find_source("isic-64:skip-missing").load().images, first)
     # Other classes of the same images.

@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers import fake_data
 
-import aen.data.galaxy10
+import aen.data.sets.galaxy10
 from aen.data import DataSpec, find_source, load_dataset, load_test_split
 from aen.errors import DataError
 
@@ -44,8 +44,8 @@ def test_what_was_written_is_read(data_folder, folder, layout):
 @pytest.mark.parametrize("rows", [None, 1, 5, 40])
 @pytest.mark.parametrize("piece", [1, 2_000_000, 2**28])
 def test_pieces_of_any_length_make_the_same_images(data_folder, monkeypatch, rows, piece):
-    monkeypatch.setattr(aen.data.galaxy10, "_PIECE", piece)
-    monkeypatch.setattr(aen.data.galaxy10, "_MOST", 20)
+    monkeypatch.setattr(aen.data.sets.galaxy10, "_PIECE", piece)
+    monkeypatch.setattr(aen.data.sets.galaxy10, "_MOST", 20)
     layout = {"chunks": (rows, 256, 256, 3)} if rows else {}
     written = fake_data.write_galaxy10(data_folder, **layout)
     np.testing.assert_array_equal(find_source("galaxy10").load().images.numpy(), written.images)
