@@ -12,8 +12,8 @@ from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import SpecError
 from aen.evaluators.base import Activity
-from aen.evaluators.ledger import KeepsLedger, Ledger
-from aen.evaluators.pool import WorkerPool, train
+from aen.evaluators.cache import KeepsLedger, Ledger
+from aen.evaluators.processes import WorkerPool, train
 from aen.results.evaluation import Evaluation
 from aen.training.device import check_device, check_threads, device_memory
 from aen.training.population import population_bytes

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen_agents.evaluators.cluster import room
 from aen_agents.evaluators.faults import last_line, text_of
 from aen_agents.evaluators.settings import Settings

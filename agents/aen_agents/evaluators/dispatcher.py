@@ -16,7 +16,7 @@ from typing import Any
 
 from aen.children.spec import ChildSpec
 from aen.evaluators.base import Activity
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators import faults
 from aen_agents.evaluators.crew import Crew

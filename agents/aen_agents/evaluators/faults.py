@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aen.children.spec import ChildSpec
 from aen.errors import AenError
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.units import Unit
 from aen_agents.evaluators.worker import FaultKind

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aen.children.spec import ChildSpec
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.slots import Slot
 from aen_agents.evaluators.units import Unit

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
-from aen.evaluators.ledger import KeepsLedger, Ledger
+from aen.evaluators.cache import KeepsLedger, Ledger
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.abandon import abandon
 from aen_agents.evaluators.cluster import ClusterError, check_room, connect, disconnect, head_of, room, starts_here

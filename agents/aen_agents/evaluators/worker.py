@@ -196,14 +196,14 @@ class ChildTrainer:
         """Import what training needs, and load it once on the device."""
         import torch
 
-        import aen.evaluators.pool  # noqa: F401
+        import aen.evaluators.processes  # noqa: F401
 
         torch.zeros(1, device=self.device)
 
     def train(self, order: Order, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401 - what `pack` made, or nothing
         """Train a child or a population."""
         from aen.children import ChildSpec
-        from aen.evaluators.pool import train
+        from aen.evaluators.processes import train
 
         specs = [ChildSpec.from_json(json.loads(text)) for text in order.specs.values()]
         if order.data not in self._datasets:

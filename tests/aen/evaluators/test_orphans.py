@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import time
-from aen.evaluators.pool import WorkerPool
+from aen.evaluators.processes import WorkerPool
 pool = WorkerPool(1)
 pool._running().submit(__import__("os").getpid).add_done_callback(lambda f: print(f.result(), flush=True))
 time.sleep(120)

@@ -12,7 +12,7 @@ from helpers.ray_trainers import SPEC, LittleMemory, running, specs, until
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen_agents.evaluators.cluster import Room
 from aen_agents.evaluators.ray import RayEvaluator
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import DataError, SpecError, StoreError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate, stream
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 

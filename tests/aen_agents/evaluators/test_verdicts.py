@@ -5,7 +5,7 @@ from helpers.ray_trainers import specs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aen.evaluators.pool import WorkerError
+from aen.evaluators.processes import WorkerError
 from aen_agents.evaluators import faults
 from aen_agents.evaluators.units import MOST_PARTS, Unit
 

@@ -13,7 +13,7 @@ from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, DataError, SpecError
 from aen.evaluators import LocalEvaluator, evaluate, stream
-from aen.evaluators.pool import WorkerError, WorkerPool
+from aen.evaluators.processes import WorkerError, WorkerPool
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 

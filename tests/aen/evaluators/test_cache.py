@@ -4,7 +4,7 @@ import pytest
 
 from aen.children import DenseSpec
 from aen.errors import SpecError
-from aen.evaluators.ledger import Ledger
+from aen.evaluators.cache import Ledger
 from aen.results import Evaluation
 from aen.results.store import ResultStore
 
