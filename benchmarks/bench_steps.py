@@ -19,7 +19,7 @@ from torch import nn
 from aen.children import DenseSpec, build_child
 from aen.groups import Alphabet, Decomposition, load_classes
 from aen.training import cpu_threads
-from aen.training.engine import Engine
+from aen.training.dense.trainer import Engine
 
 GRIDS, BATCH, IMAGES = (28, 20, 20), 64, 4000
 TURNS, STEPS = 9, 8

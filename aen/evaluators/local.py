@@ -15,8 +15,8 @@ from aen.evaluators.base import Activity
 from aen.evaluators.cache import KeepsLedger, Ledger
 from aen.evaluators.processes import WorkerPool, train
 from aen.results.evaluation import Evaluation
+from aen.training.dense.population import population_bytes
 from aen.training.device import check_device, check_threads, device_memory
-from aen.training.population import population_bytes
 
 if TYPE_CHECKING:
     from aen.results.store import ResultStore

@@ -1,9 +1,9 @@
 """Training children and measuring them."""
 
+from aen.training.dense.population import population_bytes, train_population
 from aen.training.device import available_cores, check_device, check_threads
 from aen.training.loop import train_child
 from aen.training.measuring import Measured, measure, measure_test
-from aen.training.population import population_bytes, train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import load_child, save_weights
 

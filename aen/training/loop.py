@@ -15,11 +15,11 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
 from aen.training.autograd import Fitted, fit
+from aen.training.dense.population import train_population
+from aen.training.dense.trainer import Engine
 from aen.training.device import exact_convolutions
-from aen.training.engine import Engine
 from aen.training.inheritance import inherit
 from aen.training.measuring import check_fit, check_parts, evaluation_of, measure_prepared, noted, shown
-from aen.training.population import train_population
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 

@@ -11,8 +11,8 @@ from aen.children import DenseSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset
 from aen.groups import ALPHABETS, Decomposition
 from aen.training import load_child, measure, train_child, train_population
-from aen.training.engine import Engine
-from aen.training.lockstep import Population
+from aen.training.dense.batched_trainer import Population
+from aen.training.dense.trainer import Engine
 
 GROUPS = [
     *([], ["rot90"], ["rot90", "hflip"], ["hflip", "vflip"], ["swap_tb_left"], ["hshift(1/2)"]),

@@ -18,8 +18,8 @@ from aen.training import train_child, train_population
 from aen.training.architecture import ArchitectureSteps
 from aen.training.autograd import fit
 from aen.training.batches import cut
-from aen.training.engine import Engine
-from aen.training.lockstep import Population
+from aen.training.dense.batched_trainer import Population
+from aen.training.dense.trainer import Engine
 from aen.training.measuring import measure_prepared
 from aen.training.recalibration import norms, recalibrate
 

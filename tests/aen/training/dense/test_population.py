@@ -14,9 +14,9 @@ from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
 from aen.groups import ALPHABETS, Decomposition
 from aen.training import load_child, measure, population_bytes, train_child, train_population
-from aen.training.engine import Engine
-from aen.training.layout import Layout
-from aen.training.lockstep import Population, evaluation_chunk
+from aen.training.dense.batched_trainer import Population, evaluation_chunk
+from aen.training.dense.layout import Layout
+from aen.training.dense.trainer import Engine
 
 GROUPS = {
     "none": [],
@@ -225,7 +225,7 @@ def test_the_invariant_head_has_its_orbits_means(data):
 
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_every_image_is_measured_once(data, size, monkeypatch):
-    monkeypatch.setattr("aen.training.lockstep.EVALUATION_BATCH", 64 * size)
+    monkeypatch.setattr("aen.training.dense.batched_trainer.EVALUATION_BATCH", 64 * size)
     assert evaluation_chunk(size) == 64  # so that 120 images are two chunks, the last not full
     (found, *others) = Population([SPEC] * size, "cpu").measure(data.validation)
     expected = measure(build_child(SPEC), data.validation)

@@ -1,4 +1,4 @@
-"""Training many dense children side by side, each as if it were alone; see `aen.training.lockstep`."""
+"""Training many dense children side by side, each as if it were alone; see `aen.training.dense.batched_trainer`."""
 
 import math
 import time
@@ -11,8 +11,8 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.errors import SpecError
 from aen.results.evaluation import Evaluation
-from aen.training.layout import full_shapes
-from aen.training.lockstep import Population, evaluation_chunk
+from aen.training.dense.batched_trainer import Population, evaluation_chunk
+from aen.training.dense.layout import full_shapes
 from aen.training.measuring import check_fit, check_parts, evaluation_of, noted
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights

@@ -18,8 +18,8 @@ from aen._typing import Float, Int
 from aen.children.dense import DenseSpec
 from aen.data.dataset import Split
 from aen.training.batches import differentiate_in_parts
-from aen.training.engine import ADAM
-from aen.training.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
+from aen.training.dense.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
+from aen.training.dense.trainer import ADAM
 from aen.training.measuring import EVALUATION_BATCH, Measured
 
 

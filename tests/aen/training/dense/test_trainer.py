@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from aen.children import DenseSpec, build_child
 from aen.groups import Decomposition
-from aen.training.engine import Engine
+from aen.training.dense.trainer import Engine
 
 GROUPS = {
     "none": [],

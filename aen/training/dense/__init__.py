@@ -1,0 +1,1 @@
+"""TODO aen/training/dense."""
