@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from aen.errors import StoreError
-from aen.results.trouble import (
+from aen.results.database_errors import (
     ANOTHER,
     MEND,
     database_errors,

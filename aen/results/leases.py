@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from aen.results.database import LEASES
-from aen.results.inserting import insert_missing, present
 from aen.results.rows import chunks
+from aen.results.upsert import insert_missing, present
 
 
 def take_leases(connection: Connection, keys: Sequence[str], owner: str, now: float, seconds: float) -> set[str]:

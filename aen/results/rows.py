@@ -10,8 +10,8 @@ from typing import Any
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
 from aen.results.database import EVALUATIONS
+from aen.results.database_errors import shown
 from aen.results.evaluation import Evaluation
-from aen.results.trouble import shown
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("key", "class_key", "status", "device"), (str,)),

@@ -22,11 +22,11 @@ from sqlalchemy.engine import Connection
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
 from aen.results.database import EVALUATIONS, LEASES, READ_ONLY, open_database
+from aen.results.database_errors import database_errors, shown
 from aen.results.evaluation import Evaluation, Status
-from aen.results.inserting import insert_missing, present
 from aen.results.leases import drop_leases, machine, take_leases
 from aen.results.rows import EVALUATION_COLUMNS, evaluation_of, spec_of, values_of
-from aen.results.trouble import database_errors, shown
+from aen.results.upsert import insert_missing, present
 
 # Rows read at a time.
 _PAGE = 1000

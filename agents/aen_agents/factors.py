@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from aen._typing import JsonDict
-from aen.results.factors import analyse_factors
+from aen.results.factor_effects import analyse_factors
 from aen.spaces import Space
 
 _FEWEST = 3  # children of whose differences anything can be said

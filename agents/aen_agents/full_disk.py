@@ -45,7 +45,7 @@ def what_had_no_room(error: BaseException) -> str | None:
 
     One full disk makes several errors: what was to be tidied up or summed up after the first cannot be written either.
     """
-    from aen.results.trouble import disk_full
+    from aen.results.database_errors import disk_full
 
     found, told = None, None
     at: BaseException | None = error

@@ -14,8 +14,8 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec
 from aen.data import load_dataset
 from aen.results import Evaluation
+from aen.results.database_errors import shown
 from aen.results.store import ResultStore
-from aen.results.trouble import shown
 from aen.spaces import Space
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
 from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.results.factors import analyse_factors
+from aen.results.factor_effects import analyse_factors
 
 FACTORS = {"group": ("C1", "C4", "D4"), "rotation": ("no", "yes"), "size": ("x1", "x1.5")}
 REFERENCE = {factor: levels[0] for factor, levels in FACTORS.items()}
