@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aen.data import galaxy10, isic
+from aen.data.sets import galaxy10, isic
 from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
 from aen.data.find import Found, Layout, check_pin, find_npz, is_npz, locate, require
 from aen.data.formats import (

@@ -1,1 +1,1 @@
-"""TODO aen/training/dense."""
+"""The fast path of dense children: gradients written out, and many children trained together."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from aen.errors import GroupError
 from aen.groups import Decomposition, Generator, Orbits, layer_orbits
-from aen.nn import involutions as moves
+from aen.nn import involutions
 from aen.nn.involutions import Move, free_involutions, further_moves, single_involutions
 
 INVOLUTIONS = (
@@ -128,7 +128,7 @@ def test_free_means_that_both_grids_have_no_cell_at_rest():
 
 
 def test_a_weight_beside_the_sample_is_looked_at_too(monkeypatch):
-    monkeypatch.setattr(moves, "_SAMPLE", 4)
+    monkeypatch.setattr(involutions, "_SAMPLE", 4)
     # Of 16 weights, 0, 4, 8 and 12 are in the sample; moving outputs 1 and 2 leaves those alone.
     move = Move(np.arange(4), np.array([0, 2, 1, 3]))
     assert not move.keeps(Orbits.discrete(16))

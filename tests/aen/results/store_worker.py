@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.evaluators import local, pool
+from aen.evaluators import local, processes
 from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.store import ResultStore
@@ -65,7 +65,7 @@ def train_all(store_path, ledger, workers, keys, direction):
         # The figure is another at each training: equal figures are copies of one training.
         return invented(spec, validation_loss=random.SystemRandom().random())
 
-    pool.train_child = train
+    processes.train_child = train
     specs = [SPEC.with_seed(seed) for seed in range(int(keys))][:: int(direction)]
     with ResultStore(store_path) as store:
         evaluator = local.LocalEvaluator(store)
