@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aen.data.sets import galaxy10, isic
 from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
 from aen.data.find import Found, Layout, check_pin, find_npz, is_npz, locate, require
 from aen.data.formats import (
@@ -23,6 +22,7 @@ from aen.data.formats import (
 )
 from aen.data.npz import look_into_npz, read_npz
 from aen.data.pool import Part, Pool, pool_of
+from aen.data.sets import galaxy10, isic
 from aen.errors import DataError, did_you_mean
 
 

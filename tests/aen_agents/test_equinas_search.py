@@ -16,7 +16,7 @@ from aen.children import EquiNASChild, EquiNASSpec
 from aen.data import load_dataset
 from aen.errors import RunFolderError
 from aen.training import measure
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import load_config
 from aen_agents.events import Event, SliceTrained, StageStarted
 from aen_agents.report import build_report

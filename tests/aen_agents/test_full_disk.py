@@ -18,7 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.store import ResultStore
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.dqn_curves import RunEvents
 from aen_agents.events import Event, Visited

@@ -16,8 +16,8 @@ from aen._typing import JsonDict
 from aen.children import GCNNSpec
 from aen.errors import SpecError
 from aen.results.store import ResultStore
+from aen_agents.cli.console import print_verdict
 from aen_agents.config import SearchConfig
-from aen_agents.console import print_verdict
 from aen_agents.events import Visited
 from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder

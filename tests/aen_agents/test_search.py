@@ -14,8 +14,8 @@ from aen.data import load_dataset
 from aen.errors import RunFolderError
 from aen.training import measure
 from aen_agents import selection
+from aen_agents.cli.console import print_verdict
 from aen_agents.config import BudgetConfig, SearchConfig
-from aen_agents.console import print_verdict
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
 from aen_agents.report import build_report
 from aen_agents.run_folder import RunFolder

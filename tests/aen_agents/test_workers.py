@@ -92,7 +92,7 @@ def test_a_search_that_is_ended_leaves_no_process_behind(how: str, tmp_path: Pat
         *("alphabet=[rot90, hflip, vflip]", "selection.seeds=2", "selection.top=2", "evaluator.workers=2"),
         *("training.epochs=60", "agent.seeds=200"),
     ]
-    code = "from aen_agents.cli import main; raise SystemExit(main())"
+    code = "from aen_agents.cli.main import main; raise SystemExit(main())"
     command = [sys.executable, "-c", code, "search", "configs/digits.yaml", *words, "--out", str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -230,7 +230,7 @@ def test_ctrl_c_ends_a_search_its_ray_and_leaves_a_summary(tmp_path):
         *("alphabet=[rot90, hflip, vflip]", "selection.seeds=2", "selection.top=2", "training.epochs=60"),
         *("agent.seeds=200", "evaluator=ray", "evaluator.workers=2", "evaluator.cpus_per_worker=0.5"),
     ]
-    main = "from aen_agents.cli import main; raise SystemExit(main())"
+    main = "from aen_agents.cli.main import main; raise SystemExit(main())"
     command = [sys.executable, "-c", main, "search", str(ROOT / "configs/digits.yaml"), *words, "--out", str(out)]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

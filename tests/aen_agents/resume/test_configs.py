@@ -10,7 +10,7 @@ from helpers.broken_runs import rows
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.store import ResultStore
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Visited
 from aen_agents.run_folder import RunFolder

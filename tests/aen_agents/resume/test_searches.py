@@ -6,7 +6,7 @@ import pytest
 from helpers.broken_runs import assert_same_run, finishing_times
 
 from aen._typing import JsonDict
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Retrained, Visited
 from aen_agents.run_folder import RunFolder

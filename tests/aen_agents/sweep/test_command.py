@@ -8,7 +8,7 @@ import pytest
 from helpers.tiny_sweeps import SEEDS, make, write
 
 from aen.errors import AenError, ConfigError
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.evaluators.cluster import ClusterError
 
 

@@ -7,7 +7,7 @@ import yaml
 from helpers.tiny_sweeps import SEEDS, write
 
 from aen._typing import JsonDict
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.sweep.config import find_search, load_sweep
 from aen_agents.sweep.plan import make_trials
 

@@ -6,7 +6,7 @@ import pytest
 from helpers.tiny_sweeps import SEEDS, write
 
 from aen.errors import ConfigError
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import load_config
 from aen_agents.sweep.config import SweepConfig, find_search, load_sweep
 from aen_agents.sweep.overrides import add_overrides

@@ -21,7 +21,7 @@ COMMAND = [
     """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 raise SystemExit(main())
 """,
     "sweep",

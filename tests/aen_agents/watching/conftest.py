@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.run_folder import RunFolder
 

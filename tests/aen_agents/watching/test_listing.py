@@ -12,7 +12,7 @@ from helpers.watched_runs import a_status
 from rich.console import Console
 
 from aen._typing import JsonDict
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.run_folder import RunFolder
 from aen_agents.watching import RunView, find_runs, runs_table

@@ -13,7 +13,7 @@ import pytest
 from helpers.watched_runs import a_status
 
 from aen._typing import JsonDict
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.run_folder import RunFolder
 from aen_agents.watching import view_run

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from aen._typing import JsonDict
 from aen.errors import SpecError
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Visited
 from aen_agents.run_folder import RunFolder
@@ -66,7 +66,7 @@ def test_a_search_that_fails_says_so(tiny_config: SearchConfig, tmp_path: Path) 
 @pytest.mark.slow
 def test_a_search_that_is_killed_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    code = "import sys; from aen_agents.cli import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from aen_agents.cli.main import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "search", "configs/digits.yaml", *QUICK, "--out", str(out)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as search:
         while search.poll() is None and not ((out / "status.json").exists() and done_in(out) >= 2):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from aen._typing import JsonDict
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.run_folder import RunFolder
 
 DIGITS = "configs/digits.yaml"
@@ -21,9 +21,7 @@ QUICK = [
 
 
 def test_the_command_starts_without_torch() -> None:
-    code = (
-        "import sys; from aen_agents.cli import main; main([]); print('torch' in sys.modules, 'numpy' in sys.modules)"
-    )
+    code = "import sys; from aen_agents.cli.main import main; main([]); print('torch' in sys.modules, 'numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False False\n")
     assert "search" in done.stdout
@@ -172,7 +170,7 @@ def test_a_bad_store_is_refused_and_left_as_it_is(
 @pytest.mark.parametrize("where", ["/dev/full", "pipe"])
 def test_output_that_fails_does_not_end_a_search(where: str, tmp_path: Path) -> None:
     words = ["search", DIGITS, *QUICK, "--out", str(tmp_path / "run")]
-    command = [sys.executable, "-c", "from aen_agents.cli import main; raise SystemExit(main())", *words]
+    command = [sys.executable, "-c", "from aen_agents.cli.main import main; raise SystemExit(main())", *words]
     if where == "pipe":
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
@@ -215,7 +213,7 @@ def test_a_broken_run_is_readable_and_goes_on(how: signal.Signals, tmp_path: Pat
         """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 raise SystemExit(main())
 """,
         "search",

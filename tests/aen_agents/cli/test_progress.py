@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 
 from aen.evaluators import Activity
+from aen_agents.cli.progress import ConsoleProgress
 from aen_agents.events import (
     ChildLogged,
     Notice,
@@ -14,7 +15,6 @@ from aen_agents.events import (
     Visited,
     WorkerLogged,
 )
-from aen_agents.progress import ConsoleProgress
 
 
 def visited(visits: int, *, first: bool = True) -> Visited:

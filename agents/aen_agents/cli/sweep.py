@@ -37,7 +37,7 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 def _sweep(options: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from aen_agents.progress import UnfailingStream
+    from aen_agents.cli.progress import UnfailingStream
 
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
     # What stops services and batch jobs ends a sweep like Ctrl-C does.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.watched_runs import a_status
 
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.run_folder import RunFolder
 from aen_agents.watching.status import now, process_start
 
@@ -81,7 +81,7 @@ def test_it_is_followed_until_it_ends(
 def test_readers_need_no_torch(folder: RunFolder) -> None:
     a_status(folder.path).write(folder.path)
     code = (
-        "import sys; from aen_agents.cli import main; "
+        "import sys; from aen_agents.cli.main import main; "
         f"main(['status', {str(folder.path)!r}]); main(['list', {str(folder.path.parent)!r}]); "
         "print('torch' in sys.modules)"
     )

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError
-from aen_agents.data_commands import add_data_commands
-from aen_agents.run_commands import add_run_commands
-from aen_agents.sweep_commands import add_sweep_commands
-from aen_agents.watch_commands import add_watch_commands
+from aen_agents.cli.data import add_data_commands
+from aen_agents.cli.run import add_run_commands
+from aen_agents.cli.status import add_watch_commands
+from aen_agents.cli.sweep import add_sweep_commands
 from aen_agents.words import command
 
 if TYPE_CHECKING:
@@ -106,10 +106,10 @@ def _parser() -> argparse.ArgumentParser:
 def _search(options: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from aen_agents.cli.console import print_verdict
+    from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
     from aen_agents.config import load_config
-    from aen_agents.console import print_verdict
     from aen_agents.full_disk import FullDiskError
-    from aen_agents.progress import ConsoleProgress, UnfailingStream
     from aen_agents.run_folder import RunFolder
 
     config = load_config(options.config, options.overrides)

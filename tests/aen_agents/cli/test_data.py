@@ -15,7 +15,7 @@ import aen.data.find
 from aen.data import load_dataset, load_test_split
 from aen.data.mirrors import RECIPES, Download, Recipe
 from aen.errors import DataError
-from aen_agents.cli import main
+from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.search import Search
 from aen_agents.spaces import child_of
@@ -154,7 +154,9 @@ def test_data_alone_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_help_stays_light() -> None:
-    code = "import sys; from aen_agents.cli import main; main(['data']); print(*({'torch', 'rich'} & {*sys.modules}))"
+    code = (
+        "import sys; from aen_agents.cli.main import main; main(['data']); print(*({'torch', 'rich'} & {*sys.modules}))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("\n\n")
 
