@@ -9,7 +9,7 @@ from common import print_table
 
 from aen_agents.config import PROJECT_CONFIGS, load_config
 from aen_agents.report import build_report
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 

@@ -100,7 +100,7 @@ def resume_exhaustive(count: int) -> float:
     """Return the seconds that an exhaustive search whose children are all stored needs to look them up and rank."""
     from aen_agents.config import ExhaustiveConfig, load_config
     from aen_agents.events import Event, StageStarted
-    from aen_agents.run_folder import RunFolder
+    from aen_agents.runs.folder import RunFolder
     from aen_agents.search import Search
     from aen_agents.selection import exploring_seeds
 

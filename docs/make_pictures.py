@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from aen_agents.report.figures import selection_intervals
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import yaml
 from aen._typing import JsonDict
 from aen.errors import AenError
 from aen_agents.config import PROJECT_CONFIGS, ExhaustiveConfig, SearchConfig, load_config
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 PAGE = Path(__file__).parent / "results.md"
 TOP = 10

@@ -10,7 +10,7 @@ from aen.results.search_result import ClassResult, TestedClass, compare, rank
 from aen.training import load_child, save_weights
 from aen_agents.events import StageStarted
 from aen_agents.explorer import Task
-from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds, measure_on_test, retrain
 
 

@@ -15,8 +15,8 @@ from aen_agents.conclusion import conclude
 from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
 from aen_agents.explorer import Task
-from aen_agents.history_file import HistoryFile
-from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.history import HistoryFile
 from aen_agents.selection import exploring_seeds
 
 

@@ -11,7 +11,7 @@ from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig, SearchConfig
 from aen_agents.events import Listener
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)

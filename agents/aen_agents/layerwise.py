@@ -23,7 +23,7 @@ from aen_agents.explorer import Task
 from aen_agents.methods.base import Member, Method
 from aen_agents.methods.lanes import Lane, Lanes
 from aen_agents.methods.registry import NO_SYMMETRY, methods_of
-from aen_agents.run_folder import write_atomically
+from aen_agents.runs.folder import write_atomically
 from aen_agents.selection import exploring_seeds
 
 

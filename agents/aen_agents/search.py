@@ -24,7 +24,7 @@ from aen_agents.explorer import Explorer, Task, make_explorer
 from aen_agents.factors import factors_of
 from aen_agents.full_disk import full_disk_told
 from aen_agents.methods.registry import methods_of
-from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.selection import fresh_seeds
 from aen_agents.spaces import check_space, child_of, space_of
 from aen_agents.watching.watch import Watch

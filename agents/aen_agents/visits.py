@@ -8,7 +8,7 @@ from typing import Any, Literal
 from aen._typing import JsonDict
 from aen_agents.config import BudgetConfig
 from aen_agents.events import Listener, Visited
-from aen_agents.history_file import HistoryFile
+from aen_agents.runs.history import HistoryFile
 
 # A child that came to no result is worth nothing: neither its accuracy nor its rank says anything.
 _NO_RESULT = {"diverged", "failed"}

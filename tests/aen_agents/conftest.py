@@ -9,7 +9,7 @@ from helpers.tiny_search import TINY
 from aen._typing import JsonDict
 from aen_agents.config import SearchConfig
 from aen_agents.report import build_report
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 # One worker: more would take longer to start than all of these children to train.

@@ -20,7 +20,7 @@ from aen_agents.cli.main import main
 from aen_agents.config import load_config
 from aen_agents.events import Event, SliceTrained, StageStarted
 from aen_agents.report import build_report
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 CONFIG = "configs/equinas/digits_e.yaml"

@@ -20,7 +20,7 @@ from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Event, StageStarted, Trained
 from aen_agents.exhaustive import ExhaustiveExplorer
 from aen_agents.explorer import Task
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 from aen_agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.spaces import alphabet_of, child_of

@@ -23,8 +23,8 @@ from aen_agents.config import SearchConfig
 from aen_agents.dqn_curves import RunEvents
 from aen_agents.events import Event, Visited
 from aen_agents.full_disk import FullDiskError, what_had_no_room
-from aen_agents.history_file import HistoryFile
-from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.history import HistoryFile
 from aen_agents.search import Search
 from aen_agents.watching import view_run
 

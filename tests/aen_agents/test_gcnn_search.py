@@ -20,7 +20,7 @@ from aen_agents.cli.console import print_verdict
 from aen_agents.config import SearchConfig
 from aen_agents.events import Visited
 from aen_agents.report import build_report
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 from aen_agents.spaces import gcnn_space_of
 

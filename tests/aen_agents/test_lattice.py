@@ -12,7 +12,7 @@ from aen._typing import JsonDict
 from aen.groups import Alphabet, enumerate_classes
 from aen_agents.report import build_report
 from aen_agents.report.lattice import LatticeClass, covers, lattice
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 SVG = "{http://www.w3.org/2000/svg}"
 

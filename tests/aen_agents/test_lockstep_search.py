@@ -10,7 +10,7 @@ from helpers.table_evaluators import ENVIRONMENTS, LateTable
 from aen._typing import JsonDict
 from aen_agents.config import BudgetConfig, DQNConfig, SearchConfig
 from aen_agents.dqn import explore, make_dqn
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.vec_env import LockstepVecEnv
 from aen_agents.visits import Visits
 

@@ -10,7 +10,7 @@ import pytest
 
 from aen._typing import JsonDict
 from aen_agents.config import load_config
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "make_results.py"

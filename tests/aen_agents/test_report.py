@@ -12,7 +12,7 @@ from aen.errors import RunFolderError, StoreError
 from aen.results.store import ResultStore
 from aen_agents.report import build_report
 from aen_agents.report.failures import MOST_SHOWN
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 
 class Page(HTMLParser):

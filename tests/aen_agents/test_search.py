@@ -18,7 +18,7 @@ from aen_agents.cli.console import print_verdict
 from aen_agents.config import BudgetConfig, SearchConfig
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
 from aen_agents.report import build_report
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 from aen_agents.selection import fresh_seeds
 from aen_agents.spaces import child_of

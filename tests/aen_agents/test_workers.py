@@ -17,7 +17,7 @@ from aen.errors import SpecError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
 from aen_agents.evaluators.choice import workers_of
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]

@@ -16,7 +16,7 @@ from aen.data import DataSpec
 from aen_agents.config import BudgetConfig, DQNConfig, SearchConfig
 from aen_agents.dqn import explore
 from aen_agents.events import Event, Visited
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.visits import Visits
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]

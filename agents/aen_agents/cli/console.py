@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from aen._typing import JsonDict
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 
 def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> None:

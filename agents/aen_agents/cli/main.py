@@ -21,7 +21,7 @@ from aen_agents.words import command
 
 if TYPE_CHECKING:
     from aen_agents.config import SearchConfig
-    from aen_agents.run_folder import RunFolder
+    from aen_agents.runs.folder import RunFolder
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -110,7 +110,7 @@ def _search(options: argparse.Namespace) -> int:
     from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
     from aen_agents.config import load_config
     from aen_agents.full_disk import FullDiskError
-    from aen_agents.run_folder import RunFolder
+    from aen_agents.runs.folder import RunFolder
 
     config = load_config(options.config, options.overrides)
     if options.out is not None:
@@ -165,7 +165,7 @@ def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:
 
 def _report(options: argparse.Namespace) -> int:
     from aen_agents.report import build_report
-    from aen_agents.run_folder import RunFolder
+    from aen_agents.runs.folder import RunFolder
 
     folder = RunFolder.open(options.run_folder)
     build_report(folder)

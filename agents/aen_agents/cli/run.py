@@ -32,7 +32,7 @@ def add_run_commands(
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from aen_agents.run_folder import RunFolder
+    from aen_agents.runs.folder import RunFolder
 
     folder = RunFolder.open(options.run_folder)
     of_search = argparse.Namespace(config=folder.config_file, overrides=options.overrides, out=folder.path)

@@ -13,7 +13,7 @@ from aen.evaluators import Evaluator
 from aen.results import Evaluation
 from aen_agents.events import SliceTrained
 from aen_agents.methods.base import Member, Method, best
-from aen_agents.run_folder import write_atomically
+from aen_agents.runs.folder import write_atomically
 
 
 class Took(Protocol):

@@ -24,7 +24,7 @@ from aen_agents.report.factors import effect_rows, share_picture
 from aen_agents.report.failures import failures_of
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.report.layerwise import layerwise_pictures
-from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.spaces import child_of, space_of
 

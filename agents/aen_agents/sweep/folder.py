@@ -11,9 +11,9 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.folders import LOCK_FILE, lock_folder, new_folder
-from aen_agents.made import MadeFolder
-from aen_agents.run_folder import RunFolder, write_atomically
+from aen_agents.runs.created_folder import MadeFolder
+from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.folders import LOCK_FILE, lock_folder, new_folder
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
 from aen_agents.words import command, counted

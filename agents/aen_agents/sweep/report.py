@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
 from aen_agents.report.figures import ACCENT, GREY, RC, as_svg
-from aen_agents.run_folder import write_atomically
+from aen_agents.runs.folder import write_atomically
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.words import accuracy_text, best_text, seeds_text, winners_text
 from aen_agents.words import counted

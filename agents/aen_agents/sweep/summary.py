@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aen._typing import JsonDict
 from aen.stats import estimate_accuracy
-from aen_agents.run_folder import write_atomically
+from aen_agents.runs.folder import write_atomically
 from aen_agents.sweep.folder import SweepFolder, TrialFiles
 from aen_agents.sweep.plan import Trial, label_of
 

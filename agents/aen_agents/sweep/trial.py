@@ -12,7 +12,7 @@ from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, SliceTrained, StageStarted, Trained, Visited
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.sweep.folder import Report, SweepFolder, TrialFiles
 
 LOCK_SECONDS = 30  # that a process of a sweep that was killed may take to end

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from aen.errors import AenError, RunFolderError
 from aen_agents.damage import what_is_wrong
-from aen_agents.folders import OtherVersionError
-from aen_agents.not_a_run import did_you_mean_folder
+from aen_agents.runs.folder_hints import did_you_mean_folder
+from aen_agents.runs.folders import OtherVersionError
 from aen_agents.watching.status import STATUS_FILE
 from aen_agents.watching.view import RunView
 from aen_agents.watching.views import view_run

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.damage import what_is_wrong
-from aen_agents.folders import OtherVersionError
+from aen_agents.runs.folders import OtherVersionError
 
 STATUS_FILE = "status.json"
 STATUS_VERSION = 1  # raise it when a key goes or changes its meaning; a new key leaves it

@@ -12,9 +12,9 @@ import yaml
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen_agents.damage import what_is_wrong
-from aen_agents.folders import OtherVersionError
-from aen_agents.not_a_run import sweep_of
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
+from aen_agents.runs.folder_hints import sweep_of
+from aen_agents.runs.folders import OtherVersionError
 from aen_agents.sweep.folder import TrialFiles
 from aen_agents.watching.status import (
     STATUS_FILE,

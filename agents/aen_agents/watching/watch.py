@@ -13,7 +13,7 @@ from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.watching.heartbeat import Heartbeat
 from aen_agents.watching.log import EventLog
 from aen_agents.watching.scalars import ScalarFile

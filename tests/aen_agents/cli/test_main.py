@@ -10,7 +10,7 @@ import pytest
 
 from aen._typing import JsonDict
 from aen_agents.cli.main import main
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 DIGITS = "configs/digits.yaml"
 QUICK = [

@@ -13,7 +13,7 @@ import pytest
 from helpers.watched_runs import a_status
 
 from aen_agents.cli.main import main
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.watching.status import now, process_start
 
 

@@ -15,7 +15,7 @@ import pytest
 from helpers.ray_trainers import running, specs, until
 
 from aen.results.store import ResultStore
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 pytestmark = [
     pytest.mark.slow,

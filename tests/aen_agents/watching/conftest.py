@@ -8,7 +8,7 @@ import pytest
 
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from aen.errors import SpecError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, StageStarted
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.watching import view_run
 from aen_agents.watching.status import Children
 from aen_agents.watching.watch import Watch

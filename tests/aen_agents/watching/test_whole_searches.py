@@ -14,7 +14,7 @@ from aen.errors import SpecError
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Visited
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 from aen_agents.watching import view_run
 

@@ -6,7 +6,7 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
-from aen_agents.folders import DEFAULT_FOLDER
+from aen_agents.runs.folders import DEFAULT_FOLDER
 from aen_agents.words import command
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents import run_folder
 from aen_agents.config import SearchConfig
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs import folder as run_folder
+from aen_agents.runs.folder import RunFolder
 
 
 def test_a_folder_of_before_there_were_versions_is_taken_up(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aen_agents.not_a_run import did_you_mean_folder, why_not_a_run
+from aen_agents.runs.folder_hints import did_you_mean_folder, why_not_a_run
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,14 @@ from helpers.broken_runs import Run, assert_same_run, finishing_times
 
 from aen._typing import JsonDict
 from aen_agents.config import SearchConfig
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 
 KILLED = """
 import os, signal, sys, threading
 from pathlib import Path
 from aen_agents.dqn import DQNExplorer
 from aen_agents.events import Retrained, Visited
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 DQNExplorer.checkpoint_seconds = 0.0

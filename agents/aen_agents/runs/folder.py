@@ -12,10 +12,10 @@ from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.damage import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
-from aen_agents.folders import LOCK_FILE, OtherVersionError, lock_folder, new_folder
-from aen_agents.made import MadeFolder
-from aen_agents.not_a_run import why_not_a_run
-from aen_agents.run_config import as_started, check_config
+from aen_agents.runs.created_folder import MadeFolder
+from aen_agents.runs.folder_hints import why_not_a_run
+from aen_agents.runs.folders import LOCK_FILE, OtherVersionError, lock_folder, new_folder
+from aen_agents.runs.resume_check import as_started, check_config
 
 VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
 

@@ -9,7 +9,7 @@ from aen._typing import JsonDict
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Retrained, Visited
-from aen_agents.run_folder import RunFolder
+from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
 
