@@ -98,11 +98,11 @@ def resume_dqn(count: int) -> float:
 
 def resume_exhaustive(count: int) -> float:
     """Return the seconds that an exhaustive search whose children are all stored needs to look them up and rank."""
+    from aen_agents.agents.selection import exploring_seeds
     from aen_agents.config import ExhaustiveConfig, load_config
     from aen_agents.events import Event, StageStarted
     from aen_agents.runs.folder import RunFolder
     from aen_agents.search import Search
-    from aen_agents.selection import exploring_seeds
 
     class _Reached(Exception):  # noqa: N818 - no error
         pass

@@ -18,14 +18,14 @@ from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 
 from aen._typing import JsonDict
+from aen_agents.agents.base import Task
+from aen_agents.agents.final_stage import conclude
 from aen_agents.checkpoint import Loaded, intact, save
-from aen_agents.conclusion import conclude
 from aen_agents.config import DQNConfig, RayConfig
 from aen_agents.dqn_curves import RunEvents
 from aen_agents.dqn_state import dqn_state, environments_state, restore_dqn, restore_environments
 from aen_agents.environments import make_environment
 from aen_agents.events import Notice, StageStarted
-from aen_agents.explorer import Task
 from aen_agents.vec_env import LockstepVecEnv
 from aen_agents.visits import OUT_OF_STEPS, Visits
 from aen_envs.child_env import ChildEnv
@@ -275,7 +275,7 @@ def last_checkpoint(folder: Path, visits: Visits, notice: Callable[[str], None])
 
 
 class DQNExplorer:
-    """DQN at work on a task; see `aen_agents.explorer.Explorer`."""
+    """DQN at work on a task; see `aen_agents.agents.base.Explorer`."""
 
     packages: tuple[str, ...] = ("gymnasium", "stable-baselines3")
     checkpoint_seconds = CHECKPOINT_SECONDS

@@ -8,7 +8,7 @@ import gymnasium as gym
 import aen_envs  # noqa: F401 - registers the environments
 from aen.errors import SpecError
 from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace
-from aen_agents.explorer import Task
+from aen_agents.agents.base import Task
 
 
 def make_environment(task: Task) -> gym.Env[Any, Any]:

@@ -16,15 +16,15 @@ from aen.errors import RunFolderError, SpecError
 from aen.results.search_result import compare
 from aen.stats import estimate_accuracy
 from aen.training import load_child, measure_test
-from aen_agents.conclusion import keep_best
+from aen_agents.agents.base import Task
+from aen_agents.agents.final_stage import keep_best
+from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
 from aen_agents.events import SliceTrained, StageStarted
-from aen_agents.explorer import Task
 from aen_agents.methods.base import Member, Method
 from aen_agents.methods.lanes import Lane, Lanes
 from aen_agents.methods.registry import NO_SYMMETRY, methods_of
 from aen_agents.runs.folder import write_atomically
-from aen_agents.selection import exploring_seeds
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class MethodResult:
 
 
 class LayerwiseExplorer:
-    """EquiNAS_E or EquiNAS_D, and the baselines, at work on a task; see `aen_agents.explorer.Explorer`."""
+    """EquiNAS_E or EquiNAS_D, and the baselines, at work on a task; see `aen_agents.agents.base.Explorer`."""
 
     packages: tuple[str, ...] = ()
 

@@ -8,8 +8,8 @@ import pytest
 from aen._typing import JsonDict
 from aen.children import GCNNSpec
 from aen.spaces import GCNNSpace
+from aen_agents.agents.factor_effects import factors_of
 from aen_agents.config import BudgetConfig
-from aen_agents.factors import factors_of
 from aen_agents.report.factors import EffectRow, effect_rows, share_picture
 from aen_agents.visits import Visits
 

@@ -13,14 +13,14 @@ from aen._typing import JsonDict
 from aen.data import load_dataset
 from aen.errors import RunFolderError
 from aen.training import measure
-from aen_agents import selection
+from aen_agents.agents import selection
+from aen_agents.agents.selection import fresh_seeds
 from aen_agents.cli.console import print_verdict
 from aen_agents.config import BudgetConfig, SearchConfig
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
-from aen_agents.selection import fresh_seeds
 from aen_agents.spaces import child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
@@ -141,7 +141,7 @@ def test_test_images_are_read_for_winner_and_baseline_only(
         measured.append(result.class_key)
         return original(result, *args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("aen_agents.conclusion.measure_on_test", spy)
+    monkeypatch.setattr("aen_agents.agents.final_stage.measure_on_test", spy)
     _, summary = run_search(tiny_config, tmp_path / "spied")
     keys = {summary["winner"]["class_key"], summary["baseline"]["class_key"]}
     assert sorted(measured) == sorted(keys)

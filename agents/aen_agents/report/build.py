@@ -17,6 +17,7 @@ from aen.results import Evaluation
 from aen.results.database_errors import shown
 from aen.results.store import ResultStore
 from aen.spaces import Space
+from aen_agents.agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
 from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.report import figures
@@ -25,7 +26,6 @@ from aen_agents.report.failures import failures_of
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.report.layerwise import layerwise_pictures
 from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.spaces import child_of, space_of
 
 

@@ -16,13 +16,13 @@ from aen.children import ChildSpec
 from aen.groups import ClassTable, enumerate_classes
 from aen.results import Evaluation
 from aen.spaces import DecompositionSpace
+from aen_agents.agents.base import Task
+from aen_agents.agents.exhaustive import ExhaustiveExplorer
+from aen_agents.agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Event, StageStarted, Trained
-from aen_agents.exhaustive import ExhaustiveExplorer
-from aen_agents.explorer import Task
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
-from aen_agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.spaces import alphabet_of, child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
@@ -214,7 +214,7 @@ def test_closed_sets_are_the_largest_states_of_their_classes(exhaustive_config: 
 
 def test_exhaustive_searches_start_without_the_agents_libraries() -> None:
     code = (
-        "import sys; import aen_agents.exhaustive, aen_agents.search; "
+        "import sys; import aen_agents.agents.exhaustive, aen_agents.search; "
         "print('stable_baselines3' in sys.modules, 'gymnasium' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

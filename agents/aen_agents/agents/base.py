@@ -80,7 +80,7 @@ class Explorer(Protocol):
 def make_explorer(task: Task) -> Explorer:
     """Return the agent that the config names."""
     if isinstance(task.config.agent, ExhaustiveConfig):
-        from aen_agents.exhaustive import ExhaustiveExplorer
+        from aen_agents.agents.exhaustive import ExhaustiveExplorer
 
         return ExhaustiveExplorer(task, task.config.agent)
     if isinstance(task.config.agent, EquiNASEConfig | EquiNASDConfig):

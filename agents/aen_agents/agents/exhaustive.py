@@ -11,17 +11,17 @@ from aen.evaluators import stream
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, compare, rank
 from aen.spaces import Space, SpaceClass
-from aen_agents.conclusion import conclude
+from aen_agents.agents.base import Task
+from aen_agents.agents.final_stage import conclude
+from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
-from aen_agents.explorer import Task
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.history import HistoryFile
-from aen_agents.selection import exploring_seeds
 
 
 class ExhaustiveExplorer:
-    """Every class once per seed; see `aen_agents.explorer.Explorer`.
+    """Every class once per seed; see `aen_agents.agents.base.Explorer`.
 
     Nothing depends on the order in which children finish. The budget of the config is for agents that choose.
     """

@@ -8,10 +8,10 @@ from aen.children import ChildSpec, GCNNSpec
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, TestedClass, compare, rank
 from aen.training import load_child, save_weights
+from aen_agents.agents.base import Task
+from aen_agents.agents.selection import fresh_seeds, measure_on_test, retrain
 from aen_agents.events import StageStarted
-from aen_agents.explorer import Task
 from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.selection import fresh_seeds, measure_on_test, retrain
 
 
 def conclude(task: Task, found: Sequence[str]) -> JsonDict:
