@@ -19,11 +19,11 @@ from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.stats import Estimate, estimate, paired_difference
 from aen.training import cpu_threads
+from aen_agents.agents.dqn.explorer import explore
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
-from aen_agents.dqn import explore
 from aen_agents.events import Event, Visited
 from aen_agents.spaces import alphabet_of, child_of, space_of
-from aen_agents.visits import Visits
 
 AT = (25, 50, 100)  # children
 

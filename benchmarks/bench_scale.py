@@ -103,10 +103,10 @@ def collector() -> dict[str, Any]:
     from stable_baselines3.common.logger import Logger
 
     from aen.results.store import ResultStore
-    from aen_agents.collector import Collector
+    from aen_agents.agents.dqn.collector import Collector
+    from aen_agents.agents.dqn.explorer import make_dqn
+    from aen_agents.agents.dqn.visits import Visits
     from aen_agents.config import BudgetConfig, DQNConfig
-    from aen_agents.dqn import make_dqn
-    from aen_agents.visits import Visits
     from aen_envs import GroupDecompositionEnv
 
     child, alphabet = wide_space()

@@ -44,11 +44,11 @@ def _fill(store: ResultStore, specs: list[ChildSpec]) -> None:
 def resume_dqn(count: int) -> float:
     """Return the seconds that a DQN of so many visits and results needs to go on and make one more step."""
     from aen.evaluators import LocalEvaluator
-    from aen_agents.checkpoint import save
+    from aen_agents.agents.dqn.checkpoint import save
+    from aen_agents.agents.dqn.explorer import explore, make_dqn
+    from aen_agents.agents.dqn.state import dqn_state, environments_state
+    from aen_agents.agents.dqn.visits import Visits
     from aen_agents.config import BudgetConfig, DQNConfig
-    from aen_agents.dqn import explore, make_dqn
-    from aen_agents.dqn_state import dqn_state, environments_state
-    from aen_agents.visits import Visits
     from aen_envs import GroupDecompositionEnv
 
     def visits_of(steps: int) -> Visits:

@@ -8,10 +8,10 @@ import pytest
 from aen._typing import JsonDict
 from aen.children import GCNNSpec
 from aen.spaces import GCNNSpace
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.agents.factor_effects import factors_of
 from aen_agents.config import BudgetConfig
 from aen_agents.report.factors import EffectRow, effect_rows, share_picture
-from aen_agents.visits import Visits
 
 REFERENCE = {"group": "C1", "augment rotation": "no", "size": "x1"}
 

@@ -18,9 +18,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.store import ResultStore
+from aen_agents.agents.dqn.curves import RunEvents
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
-from aen_agents.dqn_curves import RunEvents
 from aen_agents.events import Event, Visited
 from aen_agents.full_disk import FullDiskError, what_had_no_room
 from aen_agents.runs.folder import RunFolder, write_atomically

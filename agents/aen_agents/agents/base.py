@@ -87,6 +87,6 @@ def make_explorer(task: Task) -> Explorer:
         from aen_agents.layerwise import LayerwiseExplorer
 
         return LayerwiseExplorer(task, task.config.agent)
-    from aen_agents.dqn import DQNExplorer  # imports Stable-Baselines3, which takes seconds
+    from aen_agents.agents.dqn.explorer import DQNExplorer  # imports Stable-Baselines3, which takes seconds
 
     return DQNExplorer(task, task.config.agent)

@@ -8,11 +8,11 @@ import pytest
 from helpers.table_evaluators import ENVIRONMENTS, LateTable
 
 from aen._typing import JsonDict
+from aen_agents.agents.dqn.explorer import explore, make_dqn
+from aen_agents.agents.dqn.vec_env import LockstepVecEnv
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig, SearchConfig
-from aen_agents.dqn import explore, make_dqn
 from aen_agents.runs.folder import RunFolder
-from aen_agents.vec_env import LockstepVecEnv
-from aen_agents.visits import Visits
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 AGENT = DQNConfig(layers=(16,), learn_after=4, batch_size=8, gradient_steps=1, epsilon=((0.0, 0.5),))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aen_agents.dqn import DQNExplorer
+from aen_agents.agents.dqn.explorer import DQNExplorer
 
 pytest.register_assert_rewrite("broken_runs")
 from helpers.broken_runs import STEPS, walk  # noqa: E402 - its assertions say what they compared

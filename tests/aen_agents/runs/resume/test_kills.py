@@ -17,7 +17,7 @@ from aen_agents.runs.folder import RunFolder
 KILLED = """
 import os, signal, sys, threading
 from pathlib import Path
-from aen_agents.dqn import DQNExplorer
+from aen_agents.agents.dqn.explorer import DQNExplorer
 from aen_agents.events import Retrained, Visited
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search

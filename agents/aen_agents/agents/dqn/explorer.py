@@ -19,15 +19,15 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from aen._typing import JsonDict
 from aen_agents.agents.base import Task
+from aen_agents.agents.dqn.checkpoint import Loaded, intact, save
+from aen_agents.agents.dqn.curves import RunEvents
+from aen_agents.agents.dqn.environment import make_environment
+from aen_agents.agents.dqn.state import dqn_state, environments_state, restore_dqn, restore_environments
+from aen_agents.agents.dqn.vec_env import LockstepVecEnv
+from aen_agents.agents.dqn.visits import OUT_OF_STEPS, Visits
 from aen_agents.agents.final_stage import conclude
-from aen_agents.checkpoint import Loaded, intact, save
 from aen_agents.config import DQNConfig, RayConfig
-from aen_agents.dqn_curves import RunEvents
-from aen_agents.dqn_state import dqn_state, environments_state, restore_dqn, restore_environments
-from aen_agents.environments import make_environment
 from aen_agents.events import Notice, StageStarted
-from aen_agents.vec_env import LockstepVecEnv
-from aen_agents.visits import OUT_OF_STEPS, Visits
 from aen_envs.child_env import ChildEnv
 
 NEVER = 10**12
@@ -330,7 +330,7 @@ class DQNExplorer:
         if many and settings.collect == "lockstep" and settings.n_envs is None:
             count = _environments_before(task.folder.path / "agent") or count
         if many and settings.collect != "lockstep":
-            from aen_agents.collector import explore_asynchronously
+            from aen_agents.agents.dqn.collector import explore_asynchronously
 
             environments = [cast("ChildEnv[Any]", make_environment(task).unwrapped) for _ in range(count)]
             explore_asynchronously(

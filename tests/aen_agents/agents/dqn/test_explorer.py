@@ -18,10 +18,10 @@ from aen.children import DenseSpec
 from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.groups import ALPHABETS
+from aen_agents.agents.dqn.environment import make_environment
+from aen_agents.agents.dqn.explorer import SearchDQN, VisitRule, explore, make_dqn
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig, load_config
-from aen_agents.dqn import SearchDQN, VisitRule, explore, make_dqn
-from aen_agents.environments import make_environment
-from aen_agents.visits import Visits
 
 NAMES = ("rot90", "hflip", "hshift(1/4)", "vshift(1/4)", "quadrants", "swap_lr")
 CHILD = DenseSpec(data=DataSpec(), grids=(4, 4))

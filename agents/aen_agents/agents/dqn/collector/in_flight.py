@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aen_agents.visits import Visits
+from aen_agents.agents.dqn.visits import Visits
 
 
 class Flights:

@@ -18,14 +18,14 @@ import torch
 
 from aen._typing import JsonDict
 from aen.evaluators import Evaluator
-from aen_agents.checkpoint import Loaded, save
-from aen_agents.collector.ahead import Ahead
-from aen_agents.collector.flights import Flights
-from aen_agents.collector.learner import Learner
-from aen_agents.collector.walker import Walker
-from aen_agents.dqn import SearchDQN
-from aen_agents.dqn_state import dqn_state, restore_dqn
-from aen_agents.visits import Visits
+from aen_agents.agents.dqn.checkpoint import Loaded, save
+from aen_agents.agents.dqn.collector.env_slot import Walker
+from aen_agents.agents.dqn.collector.in_flight import Flights
+from aen_agents.agents.dqn.collector.learner import Learner
+from aen_agents.agents.dqn.collector.prefetch import Ahead
+from aen_agents.agents.dqn.explorer import SearchDQN
+from aen_agents.agents.dqn.state import dqn_state, restore_dqn
+from aen_agents.agents.dqn.visits import Visits
 from aen_envs.child_env import ChildEnv
 from aen_envs.lockstep import submit
 

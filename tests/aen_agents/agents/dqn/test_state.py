@@ -19,11 +19,11 @@ import aen_envs  # noqa: F401
 from aen.children import DenseSpec
 from aen.data import DataSpec
 from aen.errors import RunFolderError
-from aen_agents.checkpoint import load, save
+from aen_agents.agents.dqn.checkpoint import load, save
+from aen_agents.agents.dqn.explorer import SearchDQN, make_dqn
+from aen_agents.agents.dqn.state import dqn_state, environments_state, restore_dqn, restore_environments
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig
-from aen_agents.dqn import SearchDQN, make_dqn
-from aen_agents.dqn_state import dqn_state, environments_state, restore_dqn, restore_environments
-from aen_agents.visits import Visits
 
 NAMES = ("rot90", "hflip", "hshift(1/4)", "vshift(1/4)", "quadrants", "swap_lr")
 CHILD = DenseSpec(data=DataSpec(), grids=(4, 4))

@@ -10,9 +10,9 @@ from stable_baselines3 import DQN
 import aen_envs  # noqa: F401
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.data import DataSpec
+from aen_agents.agents.dqn.explorer import explore
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig
-from aen_agents.dqn import explore
-from aen_agents.visits import Visits
 
 CHILD = EquiNASSpec(
     data=DataSpec("digits", train=64, validation=64, test=64),

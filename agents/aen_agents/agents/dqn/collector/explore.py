@@ -7,12 +7,12 @@ from typing import Any
 from stable_baselines3.common.logger import Logger
 
 from aen.evaluators import Evaluator
-from aen_agents.checkpoint import save
-from aen_agents.collector.loop import Collector
+from aen_agents.agents.dqn.checkpoint import save
+from aen_agents.agents.dqn.collector.loop import Collector
+from aen_agents.agents.dqn.curves import RunEvents
+from aen_agents.agents.dqn.explorer import last_checkpoint, make_dqn, save_agent
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import DQNConfig
-from aen_agents.dqn import last_checkpoint, make_dqn, save_agent
-from aen_agents.dqn_curves import RunEvents
-from aen_agents.visits import Visits
 from aen_envs.child_env import ChildEnv
 
 
@@ -28,7 +28,7 @@ def explore_asynchronously(
     checkpoint_seconds: float,
     notice: Callable[[str], None],
 ) -> None:
-    """Let a DQN walk through environments of which none waits for another; see `aen_agents.dqn.explore`.
+    """Let a DQN walk through environments of which none waits for another; see `aen_agents.agents.dqn.explorer.explore`.
 
     Args:
         config: the agent's settings.

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from aen_agents.collector import learner as module
-from aen_agents.collector.learner import MOST_OWED, SHARE, Learner
+from aen_agents.agents.dqn.collector import learner as module
+from aen_agents.agents.dqn.collector.learner import MOST_OWED, SHARE, Learner
 
 
 class Model:

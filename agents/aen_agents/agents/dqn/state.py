@@ -18,7 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.checkpoint import Arrays
+from aen_agents.agents.dqn.checkpoint import Arrays
 
 _COUNTERS = (
     "num_timesteps",

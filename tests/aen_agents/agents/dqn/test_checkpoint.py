@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aen.errors import RunFolderError
-from aen_agents.checkpoint import intact, load, save
+from aen_agents.agents.dqn.checkpoint import intact, load, save
 
 
 @pytest.fixture

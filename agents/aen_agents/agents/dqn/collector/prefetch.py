@@ -10,8 +10,8 @@ import numpy.typing as npt
 from aen.children import ChildSpec
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
-from aen_agents.collector.flights import Flights
-from aen_agents.collector.walker import Walker
+from aen_agents.agents.dqn.collector.env_slot import Walker
+from aen_agents.agents.dqn.collector.in_flight import Flights
 
 # Neighbours that are looked at, between two arrivals: looking costs time as well.
 MOST_LOOKED_AT = 64

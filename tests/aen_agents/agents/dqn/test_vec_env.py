@@ -9,7 +9,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from aen.errors import SpecError
-from aen_agents.vec_env import LockstepVecEnv
+from aen_agents.agents.dqn.vec_env import LockstepVecEnv
 
 
 def make(kind, n=3, **options):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aen_agents.collector.flights import Flights
+from aen_agents.agents.dqn.collector.in_flight import Flights
 
 KEYS = st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=2)
 

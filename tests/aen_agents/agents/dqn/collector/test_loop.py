@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from helpers.table_evaluators import ENVIRONMENTS, LateTable
 
-from aen_agents.checkpoint import load
-from aen_agents.collector import Collector, explore_asynchronously
+from aen_agents.agents.dqn.checkpoint import load
+from aen_agents.agents.dqn.collector import Collector, explore_asynchronously
+from aen_agents.agents.dqn.explorer import make_dqn
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig
-from aen_agents.dqn import make_dqn
-from aen_agents.visits import Visits
 
 AGENT = DQNConfig(layers=(16,), learn_after=4, batch_size=8, gradient_steps=1, epsilon=((0.0, 0.5),))
 
@@ -165,7 +165,7 @@ def test_nothing_is_trained_ahead_where_weights_would_have_to_be_kept(tmp_path):
 
 @pytest.mark.parametrize("stop", [1, 7, 20])
 def test_one_environment_goes_on_where_it_was(stop, tmp_path, monkeypatch):
-    monkeypatch.setattr("aen_agents.collector.learner.SHARE", 0.0)  # by the clock no two walks are the same
+    monkeypatch.setattr("aen_agents.agents.dqn.collector.learner.SHARE", 0.0)  # by the clock no two walks are the same
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     for folder in (whole, broken):
         folder.mkdir()

@@ -4,9 +4,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig
 from aen_agents.events import Event, Visited
-from aen_agents.visits import Visits
 
 # Ten states in three classes.
 CLASS_OF_STATE = [0, 0, 1, 1, 1, 2, 2, 2, 2, 2]
