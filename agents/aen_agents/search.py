@@ -18,13 +18,13 @@ from aen.spaces import Space
 from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task, make_explorer
 from aen_agents.agents.factor_effects import factors_of
+from aen_agents.agents.layerwise.registry import methods_of
 from aen_agents.agents.selection import fresh_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
 from aen_agents.config.changes import remarks
 from aen_agents.evaluators.choice import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
 from aen_agents.full_disk import full_disk_told
-from aen_agents.methods.registry import methods_of
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.spaces import check_space, child_of, space_of
 from aen_agents.watching.watch import Watch

@@ -84,7 +84,7 @@ def make_explorer(task: Task) -> Explorer:
 
         return ExhaustiveExplorer(task, task.config.agent)
     if isinstance(task.config.agent, EquiNASEConfig | EquiNASDConfig):
-        from aen_agents.layerwise import LayerwiseExplorer
+        from aen_agents.agents.layerwise.explorer import LayerwiseExplorer
 
         return LayerwiseExplorer(task, task.config.agent)
     from aen_agents.agents.dqn.explorer import DQNExplorer  # imports Stable-Baselines3, which takes seconds

@@ -17,9 +17,9 @@ from aen.results import Evaluation
 from aen.results.database_errors import shown
 from aen.results.store import ResultStore
 from aen.spaces import Space
+from aen_agents.agents.layerwise.neighbours import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
-from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.report import figures
 from aen_agents.report.factors import effect_rows, share_picture
 from aen_agents.report.failures import failures_of

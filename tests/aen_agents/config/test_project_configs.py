@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from aen.children import EquiNASSpec, build_child
+from aen_agents.agents.layerwise.registry import BASELINES, methods_of
 from aen_agents.config import (
     AGENTS,
     PROJECT_CONFIGS,
@@ -14,7 +15,6 @@ from aen_agents.config import (
     SearchConfig,
     load_config,
 )
-from aen_agents.methods.registry import BASELINES, methods_of
 from aen_agents.spaces import alphabet_of, child_of, gcnn_space_of
 
 CONFIGS = sorted([*PROJECT_CONFIGS.glob("*.yaml"), *(PROJECT_CONFIGS / "paper").glob("*.yaml")])

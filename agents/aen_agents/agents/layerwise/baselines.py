@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aen.children import EquiNASSpec
-from aen_agents.methods.base import Member, Method
-from aen_agents.methods.equinas_d import epochs_of
-from aen_agents.methods.equinas_e import largest
-from aen_agents.methods.moves import neighbours, random_architecture
+from aen_agents.agents.layerwise.equinas_d import epochs_of
+from aen_agents.agents.layerwise.equinas_e import largest
+from aen_agents.agents.layerwise.method import Member, Method
+from aen_agents.agents.layerwise.neighbours import neighbours, random_architecture
 
 # The published strength of the residual pathway prior.
 RPP_PENALTY = 1e-6

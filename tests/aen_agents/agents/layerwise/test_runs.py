@@ -14,11 +14,11 @@ from aen.data import DataSpec
 from aen.errors import RunFolderError, StoreError
 from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
+from aen_agents.agents.layerwise.method import Method
+from aen_agents.agents.layerwise.registry import methods_of
+from aen_agents.agents.layerwise.runs import Lane, Lanes
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
 from aen_agents.events import SliceTrained
-from aen_agents.methods.base import Method
-from aen_agents.methods.lanes import Lane, Lanes
-from aen_agents.methods.registry import methods_of
 
 CHILD = EquiNASSpec(
     data=DataSpec(train=64, validation=64, test=64),

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from aen.children import EquiNASSpec
 from aen.children.equinas import discretised_groups
-from aen_agents.methods.base import Member, Method
+from aen_agents.agents.layerwise.method import Member, Method
 
 AlphaData = Literal["same", "halves"]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aen.children import EquiNASSpec
-from aen_agents.methods.base import Member, Method
-from aen_agents.methods.moves import neighbours
+from aen_agents.agents.layerwise.method import Member, Method
+from aen_agents.agents.layerwise.neighbours import neighbours
 
 Selection = Literal["accuracy", "pareto"]
 

@@ -17,13 +17,19 @@ from aen.data import DataSpec
 from aen.errors import ConfigError, GroupError, SpecError
 from aen.groups.planar import PlanarGroup
 from aen.results import Evaluation
+from aen_agents.agents.layerwise.baselines import RandomArchitecture, RandomSteps, ResidualPathwayPrior, Static
+from aen_agents.agents.layerwise.equinas_d import Discretised, EquiNASD
+from aen_agents.agents.layerwise.equinas_e import EquiNASE
+from aen_agents.agents.layerwise.method import Member, Method, best
+from aen_agents.agents.layerwise.neighbours import (
+    PUBLISHED_MIXED,
+    PUBLISHED_RELAXED,
+    neighbours,
+    random_architecture,
+    subgroups_of,
+)
+from aen_agents.agents.layerwise.registry import BASELINES, methods_of
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
-from aen_agents.methods.base import Member, Method, best
-from aen_agents.methods.baselines import RandomArchitecture, RandomSteps, ResidualPathwayPrior, Static
-from aen_agents.methods.equinas_d import Discretised, EquiNASD
-from aen_agents.methods.equinas_e import EquiNASE
-from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, neighbours, random_architecture, subgroups_of
-from aen_agents.methods.registry import BASELINES, methods_of
 
 TEN = ("D4", "C4", "D2d", "D2", "C2", "D1a", "D1v", "D1d", "D1", "C1")
 CHILD = EquiNASSpec(

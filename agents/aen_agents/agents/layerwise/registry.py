@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from aen.children import EquiNASSpec
 from aen.errors import ConfigError, SpecError
+from aen_agents.agents.layerwise.baselines import RandomArchitecture, RandomSteps, ResidualPathwayPrior, Static
+from aen_agents.agents.layerwise.equinas_d import Discretised, EquiNASD
+from aen_agents.agents.layerwise.equinas_e import EquiNASE
+from aen_agents.agents.layerwise.method import Method
+from aen_agents.agents.layerwise.neighbours import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
-from aen_agents.methods.base import Method
-from aen_agents.methods.baselines import RandomArchitecture, RandomSteps, ResidualPathwayPrior, Static
-from aen_agents.methods.equinas_d import Discretised, EquiNASD
-from aen_agents.methods.equinas_e import EquiNASE
-from aen_agents.methods.moves import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 
 # By which everything is measured: no symmetry.
 NO_SYMMETRY = "static_c1"

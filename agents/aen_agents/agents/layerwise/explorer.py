@@ -18,12 +18,12 @@ from aen.stats import estimate_accuracy
 from aen.training import load_child, measure_test
 from aen_agents.agents.base import Task
 from aen_agents.agents.final_stage import keep_best
+from aen_agents.agents.layerwise.method import Member, Method
+from aen_agents.agents.layerwise.registry import NO_SYMMETRY, methods_of
+from aen_agents.agents.layerwise.runs import Lane, Lanes
 from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
 from aen_agents.events import SliceTrained, StageStarted
-from aen_agents.methods.base import Member, Method
-from aen_agents.methods.lanes import Lane, Lanes
-from aen_agents.methods.registry import NO_SYMMETRY, methods_of
 from aen_agents.runs.folder import write_atomically
 
 

@@ -11,8 +11,8 @@ from aen.children import EquiNASSpec
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
+from aen_agents.agents.layerwise.method import Member, Method, best
 from aen_agents.events import SliceTrained
-from aen_agents.methods.base import Member, Method, best
 from aen_agents.runs.folder import write_atomically
 
 
