@@ -30,7 +30,7 @@ MANY = 100_000
 
 def _evaluator(store: Any, trainer: Any, workers: int, **options: Any) -> Any:  # noqa: ANN401
     """Return an evaluator all of whose workers are up."""
-    from aen_agents.evaluators.ray import RayEvaluator
+    from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
     evaluator = RayEvaluator(store, workers=workers, cpus_per_worker=1 / WORKERS, trainer=trainer, **options)
     evaluator.start()
@@ -162,7 +162,7 @@ def gpus() -> dict[str, Any]:
     """Four declared GPUs, eight workers of half a one: what each worker sees."""
     import ray
 
-    from aen_agents.evaluators.ray import RayEvaluator
+    from aen_agents.evaluators.ray.evaluator import RayEvaluator
     from aen_agents.events import WorkerLogged
 
     ray.init(num_cpus=8, num_gpus=4, include_dashboard=False, log_to_driver=False, logging_level=40)
@@ -187,7 +187,7 @@ def speedup(count: int = 24) -> dict[str, Any]:
     from aen.data import DataSpec, find_source
     from aen.errors import DataError
     from aen.evaluators import stream
-    from aen_agents.evaluators.ray import RayEvaluator
+    from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
     data = DataSpec("mnist", train=2000, validation=500, test=500)
     try:

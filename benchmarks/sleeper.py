@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aen_agents.evaluators.worker import Order
+from aen_agents.evaluators.ray.worker import Order
 
 
 def part(key: str, what: str) -> float:

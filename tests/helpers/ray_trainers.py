@@ -11,7 +11,7 @@ from pathlib import Path
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import SpecError
-from aen_agents.evaluators.worker import ChildTrainer, Order
+from aen_agents.evaluators.ray.worker import ChildTrainer, Order
 
 DATA = DataSpec(train=60, validation=60, test=60)
 SPEC = DenseSpec(data=DATA, grids=(8, 4), training=TrainingSpec(epochs=2))
@@ -125,7 +125,7 @@ class Acting:
         torch.empty(1 << 60, dtype=torch.uint8)
 
     def be_of_other_sources(self):
-        from aen_agents.evaluators import worker
+        from aen_agents.evaluators.ray.evaluator import worker
 
         worker.sources_digest = lambda: "0" * 8
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from aen.errors import AenError, ConfigError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
-from aen_agents.evaluators.cluster import ClusterError, Room, connect, disconnect, meant, room, starts_here
-from aen_agents.evaluators.machine import room_here
+from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect, disconnect, meant, room, starts_here
+from aen_agents.evaluators.ray.machine import room_here
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.folder import Report, SweepFolder
 from aen_agents.sweep.plan import Trial, most_children

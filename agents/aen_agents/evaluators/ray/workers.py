@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.cluster import room
-from aen_agents.evaluators.faults import last_line, text_of
-from aen_agents.evaluators.settings import Settings
-from aen_agents.evaluators.slots import Call, Ended, Slot, Start
-from aen_agents.evaluators.worker import Hello, Trainer, Versions, Worker
+from aen_agents.evaluators.ray.cluster import room
+from aen_agents.evaluators.ray.faults import last_line, text_of
+from aen_agents.evaluators.ray.settings import Settings
+from aen_agents.evaluators.ray.slots import Call, Ended, Slot, Start
+from aen_agents.evaluators.ray.worker import Hello, Trainer, Versions, Worker
 from aen_agents.events import WorkerLogged
 
 # So long may a cluster be without any worker that is ready, before the search gives up.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.groups import Decomposition
-from aen_agents.evaluators.units import MOST_PARTS, MOST_UNITS, Pace, cut_units
+from aen_agents.evaluators.ray.work_units import MOST_PARTS, MOST_UNITS, Pace, cut_units
 
 ALONE = EquiNASSpec(data=DATA, side=8, width=1, kernel_size=3, dense=8)  # no population of these
 KINDS = [

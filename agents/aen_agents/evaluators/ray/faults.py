@@ -12,8 +12,8 @@ from aen.children.spec import ChildSpec
 from aen.errors import AenError
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.units import Unit
-from aen_agents.evaluators.worker import FaultKind
+from aen_agents.evaluators.ray.work_units import Unit
+from aen_agents.evaluators.ray.worker import FaultKind
 
 # Quick units go together, and calls of them wait at their workers. So long may one that is not so quick after all hold
 # up others; then its worker is ended, and all go again, that one alone.

@@ -32,8 +32,8 @@ from helpers.ray_trainers import Acting, specs
 from aen.errors import AenError
 from aen.evaluators import evaluate, stream
 from aen.results.store import ResultStore
-from aen_agents.evaluators.cluster import connect
-from aen_agents.evaluators.ray import RayEvaluator
+from aen_agents.evaluators.ray.cluster import connect
+from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
 folder = Path(sys.argv[1])
 ray.cloudpickle.register_pickle_by_value(ray_trainers)
@@ -159,7 +159,7 @@ def test_a_search_whose_cluster_is_lost_says_how_to_go_on_and_ends(tmp_path, fat
     # A head that is stopped leaves every question without an answer, as does a machine without power; Ray waits then.
     (tmp_path / "acting").mkdir()
     body = """
-from aen_agents.evaluators import pulse
+from aen_agents.evaluators.ray.evaluator import head_monitor as pulse
 pulse.EVERY_SECONDS, pulse.ANSWER_SECONDS, pulse.SILENCE_SECONDS = 0.5, 1.0, 3.0
 e = evaluator(Acting(folder / "acting", each=("sleep", 0.3)), workers=2, resume="aen resume RUN")
 futures = e.submit(specs(900))

@@ -5,10 +5,10 @@ from collections import deque
 import pytest
 from helpers.ray_trainers import specs
 
-from aen_agents.evaluators.sharing import take_share
-from aen_agents.evaluators.slots import Call, Slot
-from aen_agents.evaluators.units import Unit
-from aen_agents.evaluators.worker import Hello, Versions
+from aen_agents.evaluators.ray.sharing import take_share
+from aen_agents.evaluators.ray.slots import Call, Slot
+from aen_agents.evaluators.ray.work_units import Unit
+from aen_agents.evaluators.ray.worker import Hello, Versions
 
 HELLO = Hello(Versions("", "", ""), "node", "host", 1, "")
 

@@ -6,7 +6,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from aen_agents.evaluators.cluster import disconnect
+from aen_agents.evaluators.ray.cluster import disconnect
 
 LEAVE_SECONDS = 5.0
 _EXIT_ERROR = 2

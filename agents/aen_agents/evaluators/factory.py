@@ -7,7 +7,7 @@ from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen.training import available_cores, check_device, check_threads
 from aen_agents.config import DQNConfig, ExhaustiveConfig, LocalConfig, RayConfig, SearchConfig
-from aen_agents.evaluators.ray import RayEvaluator
+from aen_agents.evaluators.ray.evaluator import RayEvaluator
 from aen_agents.events import Listener
 from aen_agents.words import command
 

@@ -8,7 +8,7 @@ from helpers import ray_trainers
 from helpers.ray_trainers import running, until
 
 from aen.results.store import ResultStore
-from aen_agents.evaluators.ray import RayEvaluator
+from aen_agents.evaluators.ray.evaluator import RayEvaluator
 from aen_agents.events import ChildLogged, WorkerLogged
 
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from aen_agents.evaluators import pulse
-from aen_agents.evaluators.pulse import Pulse
+from aen_agents.evaluators.ray.evaluator import head_monitor as pulse
+from aen_agents.evaluators.ray.head_monitor import Pulse
 
 
 @pytest.fixture(autouse=True)

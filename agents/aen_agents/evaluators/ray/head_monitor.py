@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from aen_agents.evaluators import tokens
-from aen_agents.evaluators.knock import Door, knock
+from aen_agents.evaluators.ray.evaluator import auth as tokens
+from aen_agents.evaluators.ray.probe import Door, knock
 
 # How often it is asked, how long it may think, and for how long it may say nothing: well below Ray's 60 seconds.
 EVERY_SECONDS = 5.0

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from aen_agents.evaluators import cluster
-from aen_agents.evaluators.cluster import ClusterError, Room, connect
-from aen_agents.evaluators.knock import Door, knock
-from aen_agents.evaluators.machine import room_here
-from aen_agents.evaluators.tokens import Token, find_token
+from aen_agents.evaluators.ray.auth import Token, find_token
+from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect
+from aen_agents.evaluators.ray.evaluator import cluster
+from aen_agents.evaluators.ray.machine import room_here
+from aen_agents.evaluators.ray.probe import Door, knock
 
 pytestmark = pytest.mark.usefixtures("no_ray")
 

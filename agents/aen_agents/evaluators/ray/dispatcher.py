@@ -18,14 +18,14 @@ from aen.children.spec import ChildSpec
 from aen.evaluators.base import Activity
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators import faults
-from aen_agents.evaluators.crew import Crew
-from aen_agents.evaluators.orders import Orders
-from aen_agents.evaluators.settings import Settings
-from aen_agents.evaluators.sharing import take_share
-from aen_agents.evaluators.slots import Call, Ended, Slot, Start
-from aen_agents.evaluators.units import Pace, Unit
-from aen_agents.evaluators.worker import Outcome, Trainer
+from aen_agents.evaluators.ray.evaluator import faults
+from aen_agents.evaluators.ray.requests import Orders
+from aen_agents.evaluators.ray.settings import Settings
+from aen_agents.evaluators.ray.sharing import take_share
+from aen_agents.evaluators.ray.slots import Call, Ended, Slot, Start
+from aen_agents.evaluators.ray.work_units import Pace, Unit
+from aen_agents.evaluators.ray.worker import Outcome, Trainer
+from aen_agents.evaluators.ray.workers import Crew
 from aen_agents.events import ChildLogged, Listener, WorkerLogged
 
 POLL_SECONDS = 1.0

@@ -43,7 +43,7 @@ class TestResults:
     @pytest.fixture(scope="class")
     @classmethod
     def shared(cls, cluster, folder):
-        from aen_agents.evaluators.ray import RayEvaluator
+        from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
         assert cluster.is_initialized()
         evaluator = RayEvaluator(workers=2, cpus_per_worker=0.5, weights_folder=folder / "shared")
@@ -141,7 +141,7 @@ def test_it_is_an_evaluator_and_results_come_in_the_order_in_which_they_finish(m
 
 @pytest.mark.slow
 def test_one_that_is_slow_does_not_hold_up_those_that_were_given_with_it(make, acting, monkeypatch, told):
-    monkeypatch.setattr("aen_agents.evaluators.faults.HELD_UP_SECONDS", 1.0)
+    monkeypatch.setattr("aen_agents.evaluators.ray.faults.HELD_UP_SECONDS", 1.0)
     trainer = acting({110: ("sleep", 4)})
     evaluator = make(trainer)
     evaluate(evaluator, specs(50))  # so quick that many go together from now on

@@ -16,7 +16,7 @@ from aen._typing import JsonDict
 from aen.errors import SpecError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
-from aen_agents.evaluators.choice import workers_of
+from aen_agents.evaluators.factory import workers_of
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
@@ -53,7 +53,7 @@ def test_only_a_list_known_beforehand_is_shared_out(
     tiny_config: SearchConfig, monkeypatch: pytest.MonkeyPatch, agent: str, threads: int, workers: int
 ) -> None:
     monkeypatch.setattr("aen.training.device.available_cores", lambda: 4)
-    monkeypatch.setattr("aen_agents.evaluators.choice.available_cores", lambda: 4)
+    monkeypatch.setattr("aen_agents.evaluators.factory.available_cores", lambda: 4)
     config = SearchConfig.model_validate(
         tiny_config.model_dump() | {"agent": {"name": agent}, "evaluator": {"threads": threads}}
     )

@@ -7,9 +7,9 @@ from typing import Any
 from aen.children.spec import ChildSpec
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.slots import Slot
-from aen_agents.evaluators.units import Unit
-from aen_agents.evaluators.worker import Order, Outcome
+from aen_agents.evaluators.ray.slots import Slot
+from aen_agents.evaluators.ray.work_units import Unit
+from aen_agents.evaluators.ray.worker import Order, Outcome
 
 
 class Orders:
@@ -68,7 +68,7 @@ class Orders:
         if not self._needs_data:
             return None
         from aen.data import load_dataset
-        from aen_agents.evaluators.worker import pack
+        from aen_agents.evaluators.ray.worker import pack
 
         return ray.put(pack(load_dataset(spec.data)))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.ray_trainers import until
 
-from aen_agents.evaluators.knock import Door, knock
+from aen_agents.evaluators.ray.probe import Door, knock
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ TOKEN = "0123456789abcdef" * 2
 CONNECT = """
 import json, os, sys
 from aen.errors import AenError
-from aen_agents.evaluators.cluster import connect, disconnect, room
+from aen_agents.evaluators.ray.cluster import connect, disconnect, room
 for address in sys.argv[1:]:
     try:
         connect(address, 20)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """How children are trained on a cluster; see `aen_agents.evaluators.ray.RayEvaluator`.
+    """How children are trained on a cluster; see `aen_agents.evaluators.ray.evaluator.RayEvaluator`.
 
     Attributes:
         starts: how many workers may be starting at a time; each takes a core for a second or more.

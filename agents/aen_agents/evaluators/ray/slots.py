@@ -6,8 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from aen_agents.evaluators.units import Unit
-from aen_agents.evaluators.worker import Hello
+from aen_agents.evaluators.ray.work_units import Unit
+from aen_agents.evaluators.ray.worker import Hello
 
 # A worker gets its next call ahead only if its present one has not lasted so long.
 FRESH_SECONDS = 1.0

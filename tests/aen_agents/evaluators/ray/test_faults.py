@@ -13,8 +13,8 @@ from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.cluster import Room
-from aen_agents.evaluators.ray import RayEvaluator
+from aen_agents.evaluators.ray.cluster import Room
+from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
 
 def failure(evaluation):
@@ -92,7 +92,7 @@ class TestDeath:
         until(lambda: len(crew._reserve) == 1)
         assert len(set(told.pids().values())) == 2 + 3
         ((_, waiting),) = crew._reserve
-        monkeypatch.setattr("aen_agents.evaluators.crew.LATELY_SECONDS", 0.0)  # it is long ago
+        monkeypatch.setattr("aen_agents.evaluators.ray.workers.LATELY_SECONDS", 0.0)  # it is long ago
         until(lambda: not crew._reserve and not running(waiting.pid))
 
     def test_a_worker_killed_in_mid_training_costs_no_result(self, make, acting, open_store, told):

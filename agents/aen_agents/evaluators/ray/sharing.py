@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Sequence
 
-from aen_agents.evaluators.slots import Slot
-from aen_agents.evaluators.units import Unit
+from aen_agents.evaluators.ray.slots import Slot
+from aen_agents.evaluators.ray.work_units import Unit
 
 
 def take_share(waiting: deque[Unit], slot: Slot, slots: Sequence[Slot], *, worth: int) -> list[Unit]:

@@ -16,13 +16,13 @@ from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
 from aen.evaluators.cache import KeepsLedger, Ledger
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.abandon import abandon
-from aen_agents.evaluators.cluster import ClusterError, check_room, connect, disconnect, head_of, room, starts_here
-from aen_agents.evaluators.dispatcher import Dispatcher
-from aen_agents.evaluators.pulse import Pulse
-from aen_agents.evaluators.settings import Settings
-from aen_agents.evaluators.units import cut_units
-from aen_agents.evaluators.worker import ChildTrainer, Trainer
+from aen_agents.evaluators.ray.cluster import ClusterError, check_room, connect, disconnect, head_of, room, starts_here
+from aen_agents.evaluators.ray.disconnect import abandon
+from aen_agents.evaluators.ray.dispatcher import Dispatcher
+from aen_agents.evaluators.ray.head_monitor import Pulse
+from aen_agents.evaluators.ray.settings import Settings
+from aen_agents.evaluators.ray.work_units import cut_units
+from aen_agents.evaluators.ray.worker import ChildTrainer, Trainer
 from aen_agents.events import Listener
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class RayEvaluator(KeepsLedger):
 
     Args:
         store: where results are kept and looked up; None keeps them in memory.
-        address: of the cluster; see `aen_agents.evaluators.cluster.connect`.
+        address: of the cluster; see `aen_agents.evaluators.ray.cluster.connect`.
         connect_timeout: seconds to wait for it.
         workers: actors; None: as many as there is room for.
         cpus_per_worker: cores that Ray sets aside for each.

@@ -1,0 +1,1 @@
+"""TODO agents/aen_agents/evaluators/ray."""
