@@ -25,9 +25,9 @@ from aen_agents.config.changes import remarks
 from aen_agents.evaluators.factory import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
 from aen_agents.full_disk import full_disk_told
+from aen_agents.monitoring.monitor import Watch
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.spaces import check_space, child_of, space_of
-from aen_agents.watching.watch import Watch
 
 SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 

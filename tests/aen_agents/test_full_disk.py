@@ -23,10 +23,10 @@ from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Visited
 from aen_agents.full_disk import FullDiskError, what_had_no_room
+from aen_agents.monitoring import view_run
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.history import HistoryFile
 from aen_agents.search import Search
-from aen_agents.watching import view_run
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 

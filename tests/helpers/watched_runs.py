@@ -17,7 +17,7 @@ from aen_agents.events import (
     Visited,
     WorkerLogged,
 )
-from aen_agents.watching.status import Best, Children, Rate, Stage, Status, now, process_start, this_machine
+from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status, now, process_start, this_machine
 
 VISITED = Visited(1, 3, True, 3, "rot90 + hflip", "D4", "class", 0.9, 0.1, 0.5, 0.9)
 EVENTS: list[Event] = [

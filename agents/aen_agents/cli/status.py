@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aen_agents.watching import RunView
+    from aen_agents.monitoring import RunView
 
 DEFAULT_FOLDER = Path("runs")
 FOLLOW_SECONDS = 1.0
@@ -38,7 +38,7 @@ def add_watch_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _status(options: argparse.Namespace) -> int:
-    from aen_agents.watching import view_run, view_table
+    from aen_agents.monitoring import view_run, view_table
 
     view = view_run(options.run_folder)
     if options.follow:
@@ -61,7 +61,7 @@ def _follow(path: Path, *, as_json: bool) -> "RunView":
     """
     from rich.live import Live
 
-    from aen_agents.watching import view_line, view_run, view_table
+    from aen_agents.monitoring import view_line, view_run, view_table
 
     console = _console()
     live = Live(console=console, auto_refresh=False) if console.is_terminal and not as_json else None
@@ -83,7 +83,7 @@ def _follow(path: Path, *, as_json: bool) -> "RunView":
 
 
 def _list(options: argparse.Namespace) -> int:
-    from aen_agents.watching import find_runs, runs_table, unread_lines
+    from aen_agents.monitoring import find_runs, runs_table, unread_lines
     from aen_agents.words import command
 
     folder = options.folder or DEFAULT_FOLDER

@@ -13,8 +13,8 @@ import pytest
 from helpers.watched_runs import a_status
 
 from aen_agents.cli.main import main
+from aen_agents.monitoring.status import now, process_start
 from aen_agents.runs.folder import RunFolder
-from aen_agents.watching.status import now, process_start
 
 
 def test_a_run_is_told(folder: RunFolder, run_status: Callable[..., str]) -> None:

@@ -7,10 +7,10 @@ from helpers.tiny_sweeps import SEEDS, evaluations, leases, make, run_here
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.monitoring import view_run
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 from aen_agents.sweep.trial import TrialStopped
-from aen_agents.watching import view_run
 
 
 def test_a_trial_is_the_plain_search(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.logger import KVWriter
 
-from aen_agents.watching.scalars import ScalarFile
+from aen_agents.monitoring.tensorboard import ScalarFile
 
 
 class RunEvents(KVWriter):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from aen._typing import JsonDict
-from aen_agents.watching.status import Best, Children, Rate, Stage
+from aen_agents.monitoring.status import Best, Children, Rate, Stage
 
 RunState = Literal[
     "new",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aen_agents.watching.secrets import hide_secrets
+from aen_agents.monitoring.redact import hide_secrets
 
 
 @pytest.mark.parametrize(

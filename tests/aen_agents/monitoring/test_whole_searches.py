@@ -14,9 +14,9 @@ from aen.errors import SpecError
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Visited
+from aen_agents.monitoring import view_run
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
-from aen_agents.watching import view_run
 
 QUICK = [
     *("data.train=400", "training.epochs=15", "child.hidden=[8]", "alphabet=[rot90, hflip, vflip, swap_lr]"),

@@ -15,9 +15,9 @@ from helpers.watched_runs import a_status
 from aen._typing import JsonDict
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
+from aen_agents.monitoring import view_run
+from aen_agents.monitoring.status import now, process_start
 from aen_agents.runs.folder import RunFolder
-from aen_agents.watching import view_run
-from aen_agents.watching.status import now, process_start
 
 
 def test_a_process_that_was_killed_is_noticed(

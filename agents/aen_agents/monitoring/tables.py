@@ -9,8 +9,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from aen_agents.watching.status import Best
-from aen_agents.watching.view import RunView
+from aen_agents.monitoring.run_view import RunView
+from aen_agents.monitoring.status import Best
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MOST_LINES = 5

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from helpers.watched_runs import EVENTS, NAMES, VISITED, lines_of, unheard
 
-from aen_agents.watching.log import EventLog
-from aen_agents.watching.tally import Tally
+from aen_agents.monitoring.event_log import EventLog
+from aen_agents.monitoring.tracker import Tally
 
 
 def test_every_event_is_a_line_with_all_its_fields(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from aen.errors import AenError, RunFolderError
 from aen_agents.damage import what_is_wrong
+from aen_agents.monitoring.read_run import view_run
+from aen_agents.monitoring.run_view import RunView
+from aen_agents.monitoring.status import STATUS_FILE
 from aen_agents.runs.folder_hints import did_you_mean_folder
 from aen_agents.runs.folders import OtherVersionError
-from aen_agents.watching.status import STATUS_FILE
-from aen_agents.watching.view import RunView
-from aen_agents.watching.views import view_run
 
 _DEPTH = 4
 _SIGNS = ("run.json", "weights", STATUS_FILE, "summary.json", "results.sqlite")

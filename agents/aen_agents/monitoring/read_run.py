@@ -12,11 +12,8 @@ import yaml
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen_agents.damage import what_is_wrong
-from aen_agents.runs.folder import RunFolder
-from aen_agents.runs.folder_hints import sweep_of
-from aen_agents.runs.folders import OtherVersionError
-from aen_agents.sweep.folder import TrialFiles
-from aen_agents.watching.status import (
+from aen_agents.monitoring.run_view import RunState, RunView
+from aen_agents.monitoring.status import (
     STATUS_FILE,
     Best,
     Children,
@@ -25,7 +22,10 @@ from aen_agents.watching.status import (
     process_start,
     this_machine,
 )
-from aen_agents.watching.view import RunState, RunView
+from aen_agents.runs.folder import RunFolder
+from aen_agents.runs.folder_hints import sweep_of
+from aen_agents.runs.folders import OtherVersionError
+from aen_agents.sweep.folder import TrialFiles
 from aen_agents.words import command
 
 SILENT_SECONDS = 30.0  # a search that runs is heard of about every second

@@ -13,13 +13,13 @@ from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
+from aen_agents.monitoring.event_log import EventLog
+from aen_agents.monitoring.heartbeat import Heartbeat
+from aen_agents.monitoring.redact import hide_secrets
+from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now, process_start, this_machine
+from aen_agents.monitoring.tensorboard import ScalarFile
+from aen_agents.monitoring.tracker import Tally
 from aen_agents.runs.folder import RunFolder
-from aen_agents.watching.heartbeat import Heartbeat
-from aen_agents.watching.log import EventLog
-from aen_agents.watching.scalars import ScalarFile
-from aen_agents.watching.secrets import hide_secrets
-from aen_agents.watching.status import STATUS_FILE, Best, Status, now, process_start, this_machine
-from aen_agents.watching.tally import Tally
 
 _LONGEST_MESSAGE = 1000
 State = Literal["running", "complete", "interrupted", "failed"]

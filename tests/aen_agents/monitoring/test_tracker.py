@@ -8,8 +8,8 @@ from helpers.watched_runs import VISITED, a_status
 
 from aen.evaluators import Activity
 from aen_agents.events import Retrained, StageStarted, Trained
-from aen_agents.watching.status import Best, Children, Rate, Stage
-from aen_agents.watching.tally import Tally
+from aen_agents.monitoring.status import Best, Children, Rate, Stage
+from aen_agents.monitoring.tracker import Tally
 
 
 def test_stage_best_and_time_left() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from aen.evaluators import Activity
 from aen_agents.events import Event, Retrained, SliceTrained, StageStarted, Trained, Visited
-from aen_agents.watching.status import Best, Children, Rate, Stage, Status
+from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status
 
 STAGES = ("explore", "select", "compare", "test")
 _MINUTE = 60.0

@@ -11,10 +11,10 @@ from aen.errors import SpecError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, StageStarted
+from aen_agents.monitoring import view_run
+from aen_agents.monitoring.monitor import Watch
+from aen_agents.monitoring.status import Children
 from aen_agents.runs.folder import RunFolder
-from aen_agents.watching import view_run
-from aen_agents.watching.status import Children
-from aen_agents.watching.watch import Watch
 
 
 class Busy:

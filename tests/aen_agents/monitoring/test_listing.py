@@ -14,9 +14,9 @@ from rich.console import Console
 from aen._typing import JsonDict
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
+from aen_agents.monitoring import RunView, find_runs, runs_table
+from aen_agents.monitoring.status import Best, Children, now
 from aen_agents.runs.folder import RunFolder
-from aen_agents.watching import RunView, find_runs, runs_table
-from aen_agents.watching.status import Best, Children, now
 from aen_agents.words import command
 
 

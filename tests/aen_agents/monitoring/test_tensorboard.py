@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from aen_agents.watching.scalars import ScalarFile
+from aen_agents.monitoring.tensorboard import ScalarFile
 
 
 def test_tensorboard_reads_what_is_written(tmp_path: Path) -> None:
