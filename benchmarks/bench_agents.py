@@ -21,7 +21,7 @@ from aen_agents.agents.dqn.explorer import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
 from aen_agents.events import Event, Visited
-from aen_agents.spaces import alphabet_of, child_of
+from aen_agents.problem import alphabet_of, child_of
 
 
 def children_until_found(

@@ -18,7 +18,7 @@ from aen.data import load_dataset
 from aen.groups import load_classes
 from aen.training import train_population
 from aen_agents.config import PROJECT_CONFIGS, load_config
-from aen_agents.spaces import alphabet_of, child_of
+from aen_agents.problem import alphabet_of, child_of
 
 TOP = 10
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aen.errors import AenError, RunFolderError, StoreError
-from aen_agents.words import command
+from aen_agents.text import command
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, the user's quota, the process's limit of a file
 _OF_SAFETENSORS = re.compile(r"\(os error (\d+)\)")  # its errors have no number of their own

@@ -26,8 +26,8 @@ from aen_agents.evaluators.factory import check_evaluator, make_evaluator, popul
 from aen_agents.events import Listener, Notice
 from aen_agents.full_disk import full_disk_told
 from aen_agents.monitoring.monitor import Watch
+from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.spaces import check_space, child_of, space_of
 
 SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 

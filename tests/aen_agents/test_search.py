@@ -18,10 +18,10 @@ from aen_agents.agents.selection import fresh_seeds
 from aen_agents.cli.console import print_verdict
 from aen_agents.config import BudgetConfig, SearchConfig
 from aen_agents.events import Event, Notice, Retrained, StageStarted, Visited
+from aen_agents.problem import child_of
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
-from aen_agents.spaces import child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 TIMES = {"seconds", "finished_at"}

@@ -17,7 +17,7 @@ from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_watch_commands
 from aen_agents.cli.sweep import add_sweep_commands
-from aen_agents.words import command
+from aen_agents.text import command
 
 if TYPE_CHECKING:
     from aen_agents.config import SearchConfig

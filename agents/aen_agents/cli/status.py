@@ -84,7 +84,7 @@ def _follow(path: Path, *, as_json: bool) -> "RunView":
 
 def _list(options: argparse.Namespace) -> int:
     from aen_agents.monitoring import find_runs, runs_table, unread_lines
-    from aen_agents.words import command
+    from aen_agents.text import command
 
     folder = options.folder or DEFAULT_FOLDER
     views = find_runs(folder) if options.folder is not None or folder.is_dir() else []

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError, ConfigError
-from aen_agents.words import command, counted
+from aen_agents.text import command, counted
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,8 +13,8 @@ from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
 from aen_agents.config.errors import explain
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
-from aen_agents.damage import what_is_wrong
-from aen_agents.words import command
+from aen_agents.errors import what_is_wrong
+from aen_agents.text import command
 
 # PyYAML's own errors, and what it lets through: a date like 2026-13-01, brackets in brackets without end.
 _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)

@@ -9,7 +9,7 @@ from aen.training import available_cores, check_device, check_threads
 from aen_agents.config import DQNConfig, ExhaustiveConfig, LocalConfig, RayConfig, SearchConfig
 from aen_agents.evaluators.ray.evaluator import RayEvaluator
 from aen_agents.events import Listener
-from aen_agents.words import command
+from aen_agents.text import command
 
 CUDA_POPULATION = 64  # what `population: null` means there
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aen.errors import AenError, RunFolderError
-from aen_agents.damage import what_is_wrong
+from aen_agents.errors import what_is_wrong
 from aen_agents.monitoring.read_run import view_run
 from aen_agents.monitoring.run_view import RunView
 from aen_agents.monitoring.status import STATUS_FILE

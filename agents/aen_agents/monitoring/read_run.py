@@ -11,7 +11,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
-from aen_agents.damage import what_is_wrong
+from aen_agents.errors import what_is_wrong
 from aen_agents.monitoring.run_view import RunState, RunView
 from aen_agents.monitoring.status import (
     STATUS_FILE,
@@ -26,7 +26,7 @@ from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.folder_hints import sweep_of
 from aen_agents.runs.folders import OtherVersionError
 from aen_agents.sweep.folder import TrialFiles
-from aen_agents.words import command
+from aen_agents.text import command
 
 SILENT_SECONDS = 30.0  # a search that runs is heard of about every second
 _PLAIN = re.compile(r"[a-z][a-z0-9_.-]*", re.IGNORECASE)  # what YAML reads as it stands

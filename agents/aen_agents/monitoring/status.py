@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.damage import what_is_wrong
+from aen_agents.errors import what_is_wrong
 from aen_agents.runs.folders import OtherVersionError
 
 STATUS_FILE = "status.json"

@@ -20,13 +20,13 @@ from aen.spaces import Space
 from aen_agents.agents.layerwise.neighbours import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
 from aen_agents.agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
+from aen_agents.problem import child_of, space_of
 from aen_agents.report import figures
 from aen_agents.report.factors import effect_rows, share_picture
 from aen_agents.report.failures import failures_of
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.report.layerwise import layerwise_pictures
 from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.spaces import child_of, space_of
 
 
 @dataclass(frozen=True)

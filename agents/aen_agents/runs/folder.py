@@ -10,7 +10,7 @@ from pathlib import Path
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig, load_config
-from aen_agents.damage import what_is_wrong
+from aen_agents.errors import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.created_folder import MadeFolder
 from aen_agents.runs.folder_hints import why_not_a_run

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aen_agents.runs.folders import DEFAULT_FOLDER
-from aen_agents.words import command
+from aen_agents.text import command
 
 
 def why_not_a_run(path: Path) -> str:

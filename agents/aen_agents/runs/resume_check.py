@@ -9,8 +9,8 @@ from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import decisive, offered, say
-from aen_agents.damage import what_is_wrong
-from aen_agents.words import command
+from aen_agents.errors import what_is_wrong
+from aen_agents.text import command
 
 
 def as_started(config: SearchConfig) -> JsonDict:

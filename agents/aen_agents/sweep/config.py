@@ -16,7 +16,7 @@ from aen.errors import ConfigError, did_you_mean
 from aen_agents.config import ClusterConfig, SearchConfig, read_yaml
 from aen_agents.config.errors import explain
 from aen_agents.config.section import Section
-from aen_agents.words import command
+from aen_agents.text import command
 
 SAMPLES = 10  # what `samples: null` means where there is something to draw
 # Keys of a search that the sweep itself decides on, and where to say so instead.

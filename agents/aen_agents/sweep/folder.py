@@ -16,7 +16,7 @@ from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.folders import LOCK_FILE, lock_folder, new_folder
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
-from aen_agents.words import command, counted
+from aen_agents.text import command, counted
 
 Status = Literal["complete", "stopped", "failed", "unfinished"]
 # Keys of a sweep that decide how it is run, not what: they may change when it goes on.

@@ -13,7 +13,7 @@ from aen_agents.report.figures import ACCENT, GREY, RC, as_svg
 from aen_agents.runs.folder import write_atomically
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.words import accuracy_text, best_text, seeds_text, winners_text
-from aen_agents.words import counted
+from aen_agents.text import counted
 
 MOST_DRAWN = 30
 _LONGEST_LABEL = 44

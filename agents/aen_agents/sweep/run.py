@@ -20,7 +20,7 @@ from aen_agents.evaluators.ray.machine import room_here
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.folder import Report, SweepFolder
 from aen_agents.sweep.plan import Trial, most_children
-from aen_agents.words import command, counted
+from aen_agents.text import command, counted
 
 # Tune's own ways that ours stand in for: Ctrl-C, logs of every report, a folder that a trial is moved to. And a trial
 # that fails may end without any report.

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial
-from aen_agents.words import counted
+from aen_agents.text import counted
 
 _NAME = 40  # cells for a trial's name
 _STAGES = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}

@@ -21,9 +21,9 @@ from aen_agents.agents.exhaustive import ExhaustiveExplorer
 from aen_agents.agents.selection import exploring_seeds, fresh_seeds
 from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.events import Event, StageStarted, Trained
+from aen_agents.problem import alphabet_of, child_of
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
-from aen_agents.spaces import alphabet_of, child_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 COUNTS = ("seconds", "children_trained", "children_trained_in_all")

@@ -19,10 +19,10 @@ from aen.results.store import ResultStore
 from aen_agents.cli.console import print_verdict
 from aen_agents.config import SearchConfig
 from aen_agents.events import Visited
+from aen_agents.problem import gcnn_space_of
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
-from aen_agents.spaces import gcnn_space_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 

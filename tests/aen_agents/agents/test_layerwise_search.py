@@ -10,8 +10,8 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec, DenseSpec
 from aen.spaces import DecompositionSpace, LayerwiseDecompositionSpace
 from aen_agents.config import PROJECT_CONFIGS, SearchConfig, load_config
+from aen_agents.problem import space_of
 from aen_agents.runs.folder import RunFolder
-from aen_agents.spaces import space_of
 
 Run = Callable[[SearchConfig, Path], tuple[RunFolder, JsonDict]]
 

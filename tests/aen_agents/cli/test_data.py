@@ -17,8 +17,8 @@ from aen.data.mirrors import RECIPES, Download, Recipe
 from aen.errors import DataError
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
+from aen_agents.problem import child_of
 from aen_agents.search import Search
-from aen_agents.spaces import child_of
 
 
 @pytest.fixture

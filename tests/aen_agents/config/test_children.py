@@ -10,7 +10,7 @@ from aen_agents.config import (
     GCNNConfig,
     load_config,
 )
-from aen_agents.spaces import child_of
+from aen_agents.problem import child_of
 
 EQUINAS = ["child.kind=equinas", "agent=equinas_e"]
 GCNN = ["child.kind=gcnn", "child.padding=same"]

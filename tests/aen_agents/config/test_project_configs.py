@@ -15,7 +15,7 @@ from aen_agents.config import (
     SearchConfig,
     load_config,
 )
-from aen_agents.spaces import alphabet_of, child_of, gcnn_space_of
+from aen_agents.problem import alphabet_of, child_of, gcnn_space_of
 
 CONFIGS = sorted([*PROJECT_CONFIGS.glob("*.yaml"), *(PROJECT_CONFIGS / "paper").glob("*.yaml")])
 GCNN_CONFIGS = sorted((PROJECT_CONFIGS / "gcnn").glob("*.yaml"))

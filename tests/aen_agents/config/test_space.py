@@ -6,7 +6,7 @@ from aen.errors import AenError
 from aen_agents.config import (
     load_config,
 )
-from aen_agents.spaces import child_of, space_of
+from aen_agents.problem import child_of, space_of
 
 GCNN = ["child.kind=gcnn", "child.padding=same"]
 

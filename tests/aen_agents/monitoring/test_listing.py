@@ -17,7 +17,7 @@ from aen_agents.config import SearchConfig
 from aen_agents.monitoring import RunView, find_runs, runs_table
 from aen_agents.monitoring.status import Best, Children, now
 from aen_agents.runs.folder import RunFolder
-from aen_agents.words import command
+from aen_agents.text import command
 
 
 def test_runs_are_listed_newest_first(

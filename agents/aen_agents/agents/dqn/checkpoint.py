@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.damage import what_is_wrong
+from aen_agents.errors import what_is_wrong
 
 VERSION = 1  # raise it when what a checkpoint holds goes or changes its meaning
 KEPT = 2

@@ -14,7 +14,7 @@ from aen.errors import AenError
 from aen_agents.evaluators.ray.evaluator import auth as tokens
 from aen_agents.evaluators.ray.machine import found_near, room_here
 from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, Door, knock
-from aen_agents.words import counted
+from aen_agents.text import counted
 
 # In a cluster of our own nobody reads Ray's figures of itself; without them lost workers were replaced sooner.
 _QUIET = {

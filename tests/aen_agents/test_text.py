@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aen_agents.words import command
+from aen_agents.text import command
 
 
 @pytest.mark.parametrize(

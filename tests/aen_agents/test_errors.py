@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from aen_agents.damage import what_is_wrong
+from aen_agents.errors import what_is_wrong
 
 
 class _Note(BaseModel):
