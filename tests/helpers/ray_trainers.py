@@ -125,7 +125,7 @@ class Acting:
         torch.empty(1 << 60, dtype=torch.uint8)
 
     def be_of_other_sources(self):
-        from aen_agents.evaluators.ray.evaluator import worker
+        from aen_agents.evaluators.ray import worker
 
         worker.sources_digest = lambda: "0" * 8
 

@@ -1,1 +1,1 @@
-"""TODO agents/aen_agents/cli."""
+"""The `aen` command: one module for each subcommand."""

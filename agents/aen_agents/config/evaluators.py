@@ -26,7 +26,7 @@ class LocalConfig(Section):
 
 
 class RayConfig(Section):
-    """Children are trained by Ray actors, here or on a cluster; see `aen_agents.evaluators.ray.evaluator.RayEvaluator`."""
+    """Children are trained by Ray actors, here or on a cluster; see `RayEvaluator`."""
 
     kind: Literal["ray"] = Field("ray", description="who trains the children")
     workers: int | None = Field(None, gt=0, description="actors that train; null: as many as the cluster has room for")

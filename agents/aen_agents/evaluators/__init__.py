@@ -1,1 +1,1 @@
-"""Evaluators that need more than this machine, and which of all of them a config asks for."""
+"""Evaluators that a configuration can name: the local one, and the one on Ray."""

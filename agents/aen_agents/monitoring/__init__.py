@@ -1,6 +1,6 @@
-"""What a search leaves for those who watch it: a log, a status file, TensorBoard scalars, and how they are read.
+"""What a search writes for those who follow it: a log, a status file, TensorBoard scalars; and how they are read.
 
-`aen_agents.monitoring.monitor` has the side that writes: it knows evaluators, so it imports torch, and readers need not.
+`aen_agents.monitoring.monitor` writes. It imports evaluators and with them torch, which readers do not need.
 """
 
 from aen_agents.monitoring.listing import find_runs

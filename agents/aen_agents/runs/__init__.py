@@ -1,1 +1,1 @@
-"""TODO agents/aen_agents/runs."""
+"""Run folders: their files, their history, and whether a run may be resumed."""

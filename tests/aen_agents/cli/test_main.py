@@ -21,9 +21,9 @@ QUICK = [
 
 
 def test_the_command_starts_without_torch() -> None:
-    code = "import sys; from aen_agents.cli.main import main; main([]); print('torch' in sys.modules, 'numpy' in sys.modules)"
+    code = "import sys; from aen_agents.cli.main import main; main([]); print(*({'torch', 'numpy'} & {*sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("False False\n")
+    assert done.stdout.endswith("\n\n")
     assert "search" in done.stdout
 
 

@@ -1,1 +1,1 @@
-"""TODO agents/aen_agents/agents/dqn."""
+"""The DQN agent of AEN (arXiv 2104.04848) on Stable-Baselines3."""

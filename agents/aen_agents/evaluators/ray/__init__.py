@@ -1,1 +1,1 @@
-"""TODO agents/aen_agents/evaluators/ray."""
+"""The Ray evaluator: children are trained by the actors of a Ray cluster."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aen.errors import AenError
-from aen_agents.evaluators.ray.evaluator import auth as tokens
+from aen_agents.evaluators.ray import auth
 from aen_agents.evaluators.ray.machine import found_near, room_here
 from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, Door, knock
 from aen_agents.text import counted
@@ -202,13 +202,13 @@ def _check_door(address: str, timeout: float) -> str:
     if door is None:
         raise ClusterError(f"{place}; give host:port, such as 10.0.0.1:{GCS_PORT}, ray://host:port, or auto.")
     deadline = time.monotonic() + timeout
-    token = tokens.find_token()
+    token = auth.find_token()
     try:
-        answer = knock(door, timeout, tokens.token_to_show())
-        if answer == "token" and token is not None and tokens.mode() is None:
+        answer = knock(door, timeout, auth.token_to_show())
+        if answer == "token" and token is not None and auth.mode() is None:
             answer = knock(door, max(deadline - time.monotonic(), 1.0), token.value)
             if answer == "ray":
-                tokens.show_token()
+                auth.show_token()
     except OSError as error:
         why = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise ClusterError(
@@ -216,7 +216,7 @@ def _check_door(address: str, timeout: float) -> str:
             f"--port={door.port}), or leave cluster.address out to start one here."
         ) from error
     if answer == "token":
-        raise ClusterError(f"{place}; {tokens.why_refused(token)}")
+        raise ClusterError(f"{place}; {auth.why_refused(token)}")
     if answer != "ray":
         late = f", or one that does not answer within {timeout:g} s" if answer == "silent" else ""
         raise ClusterError(

@@ -18,7 +18,7 @@ from aen.children.spec import ChildSpec
 from aen.evaluators.base import Activity
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.ray.evaluator import faults
+from aen_agents.evaluators.ray import faults
 from aen_agents.evaluators.ray.requests import Orders
 from aen_agents.evaluators.ray.settings import Settings
 from aen_agents.evaluators.ray.sharing import take_share

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from aen_agents.evaluators.ray.evaluator import auth as tokens
+from aen_agents.evaluators.ray import auth
 from aen_agents.evaluators.ray.probe import Door, knock
 
 # How often it is asked, how long it may think, and for how long it may say nothing: well below Ray's 60 seconds.
@@ -60,6 +60,6 @@ class Pulse:
 
 def _answers(door: Door) -> bool:
     try:
-        return knock(door, ANSWER_SECONDS, tokens.token_to_show()) in ("ray", "token")
+        return knock(door, ANSWER_SECONDS, auth.token_to_show()) in ("ray", "token")
     except OSError:
         return False

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
+from aen_agents.evaluators.ray import cluster
 from aen_agents.evaluators.ray.auth import Token, find_token
 from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect
-from aen_agents.evaluators.ray.evaluator import cluster
 from aen_agents.evaluators.ray.machine import room_here
 from aen_agents.evaluators.ray.probe import Door, knock
 

@@ -7,15 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from aen_agents.evaluators.ray.evaluator import head_monitor as pulse
+from aen_agents.evaluators.ray import head_monitor
 from aen_agents.evaluators.ray.head_monitor import Pulse
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(pulse, "EVERY_SECONDS", 0.02)
-    monkeypatch.setattr(pulse, "ANSWER_SECONDS", 0.2)
-    monkeypatch.setattr(pulse, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(head_monitor, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(head_monitor, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(head_monitor, "SILENCE_SECONDS", 0.3)
 
 
 class Head:
@@ -72,7 +72,7 @@ def test_a_head_that_is_gone_is_told_of_once(head, watch):
 
 
 def test_a_head_that_comes_back_in_time_is_not_told_of(head, watch, monkeypatch):
-    monkeypatch.setattr(pulse, "SILENCE_SECONDS", 10.0)
+    monkeypatch.setattr(head_monitor, "SILENCE_SECONDS", 10.0)
     head.was_heard()
     head.stop()
     time.sleep(0.1)
@@ -80,7 +80,7 @@ def test_a_head_that_comes_back_in_time_is_not_told_of(head, watch, monkeypatch)
     head.start()
     while head.asked.get(timeout=5) < back:
         pass
-    monkeypatch.setattr(pulse, "SILENCE_SECONDS", 0.3)
+    monkeypatch.setattr(head_monitor, "SILENCE_SECONDS", 0.3)
     until = time.monotonic() + 0.5
     while head.asked.get(timeout=5) < until:
         pass

@@ -159,8 +159,8 @@ def test_a_search_whose_cluster_is_lost_says_how_to_go_on_and_ends(tmp_path, fat
     # A head that is stopped leaves every question without an answer, as does a machine without power; Ray waits then.
     (tmp_path / "acting").mkdir()
     body = """
-from aen_agents.evaluators.ray.evaluator import head_monitor as pulse
-pulse.EVERY_SECONDS, pulse.ANSWER_SECONDS, pulse.SILENCE_SECONDS = 0.5, 1.0, 3.0
+from aen_agents.evaluators.ray import head_monitor
+head_monitor.EVERY_SECONDS, head_monitor.ANSWER_SECONDS, head_monitor.SILENCE_SECONDS = 0.5, 1.0, 3.0
 e = evaluator(Acting(folder / "acting", each=("sleep", 0.3)), workers=2, resume="aen resume RUN")
 futures = e.submit(specs(900))
 try:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.ray.evaluator import faults
+from aen_agents.evaluators.ray import faults
 from aen_agents.evaluators.ray.work_units import MOST_PARTS, Unit
 
 RETRIES = 2

@@ -28,7 +28,7 @@ def explore_asynchronously(
     checkpoint_seconds: float,
     notice: Callable[[str], None],
 ) -> None:
-    """Let a DQN walk through environments of which none waits for another; see `aen_agents.agents.dqn.explorer.explore`.
+    """Run a DQN on environments of which none waits for another; see `aen_agents.agents.dqn.sb3_loop.explore`.
 
     Args:
         config: the agent's settings.
