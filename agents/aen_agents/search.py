@@ -22,9 +22,9 @@ from aen_agents.agents.layerwise.registry import methods_of
 from aen_agents.agents.selection import fresh_seeds
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
 from aen_agents.config.changes import remarks
+from aen_agents.errors import full_disk_told
 from aen_agents.evaluators.factory import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
-from aen_agents.full_disk import full_disk_told
 from aen_agents.monitoring.monitor import Watch
 from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.folder import RunFolder, write_atomically

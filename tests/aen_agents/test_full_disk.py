@@ -21,8 +21,8 @@ from aen.results.store import ResultStore
 from aen_agents.agents.dqn.curves import RunEvents
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
+from aen_agents.errors import FullDiskError, what_had_no_room
 from aen_agents.events import Event, Visited
-from aen_agents.full_disk import FullDiskError, what_had_no_room
 from aen_agents.monitoring import view_run
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.history import HistoryFile

@@ -109,7 +109,7 @@ def _search(options: argparse.Namespace) -> int:
     from aen_agents.cli.console import print_verdict
     from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
     from aen_agents.config import load_config
-    from aen_agents.full_disk import FullDiskError
+    from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
 
     config = load_config(options.config, options.overrides)

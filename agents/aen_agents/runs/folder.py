@@ -12,9 +12,8 @@ from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.errors import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
-from aen_agents.runs.created_folder import MadeFolder
 from aen_agents.runs.folder_hints import why_not_a_run
-from aen_agents.runs.folders import LOCK_FILE, OtherVersionError, lock_folder, new_folder
+from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
 from aen_agents.runs.resume_check import as_started, check_config
 
 VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
@@ -50,7 +49,7 @@ class RunFolder:
         self.summary_file = path / "summary.json"
         self.report_file = path / "report.html"
         self.best = path / "best"
-        self._made: MadeFolder | None = None
+        self._made: CreatedFolder | None = None
 
     @classmethod
     def create(cls, config: SearchConfig, out: Path | None) -> "RunFolder":
@@ -66,7 +65,7 @@ class RunFolder:
         out = out or new_folder(config.name)
         folder = cls(out)
         try:
-            folder._made = MadeFolder(out)
+            folder._made = CreatedFolder(out)
             folder._take_up(config)
             for inner in _FOLDERS:
                 (out / inner).mkdir(exist_ok=True)

@@ -1,10 +1,11 @@
-"""What the folders of runs and of sweeps have in common: a name that no other has, and one process at a time."""
+"""What run folders and sweep folders share: a unique name, a lock, and undoing what a refused start created."""
 
 import fcntl
 import secrets
+import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aen.errors import RunFolderError
@@ -48,3 +49,39 @@ def lock_folder(path: Path, otherwise: str) -> Iterator[None]:
         except OSError as error:
             raise RunFolderError(otherwise) from error
         yield
+
+
+class CreatedFolder:
+    """A folder that is there; it remembers what of its path this process has made, and whether it was empty.
+
+    Args:
+        path: the folder; what is missing of its path is made.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        around = (self.path, *self.path.parents)
+        self._made = [folder for folder in around if not folder.exists()]  # it first, then those around it
+        path.mkdir(parents=True, exist_ok=True)
+        self._empty = not any(path.iterdir())
+
+    def undo(self, known: Collection[str]) -> None:
+        """Empty the folder if it was empty, and remove what of its path was made for it, if nothing else is in it.
+
+        Args:
+            known: names of what may have come into it; if anything else has, all stays.
+        """
+        with suppress(OSError):  # it may stay: why it is undone is what counts
+            inside = list(self.path.iterdir())
+            if not self._empty or any(inner.name not in known for inner in inside):
+                return
+            for inner in inside:
+                if inner.is_dir() and not inner.is_symlink():
+                    shutil.rmtree(inner)
+                else:
+                    inner.unlink()
+            for folder in self._made:
+                folder.rmdir()

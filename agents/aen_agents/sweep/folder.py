@@ -11,9 +11,8 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.runs.created_folder import MadeFolder
 from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.runs.folders import LOCK_FILE, lock_folder, new_folder
+from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, lock_folder, new_folder
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
 from aen_agents.text import command, counted
@@ -130,7 +129,7 @@ class SweepFolder:
         self.scratch = path / ".tune"
         self.summary_file = path / "summary.json"
         self.report_file = path / "report.html"
-        self._made: MadeFolder | None = None  # by `create`, as long as no trial was handed out
+        self._made: CreatedFolder | None = None  # by `create`, as long as no trial was handed out
 
     @classmethod
     def create(cls, sweep: SweepConfig, trials: list[Trial], out: Path | None) -> "SweepFolder":
@@ -147,7 +146,7 @@ class SweepFolder:
         out = out or new_folder(sweep.name)
         folder = cls(out)
         try:
-            folder._made = MadeFolder(out)
+            folder._made = CreatedFolder(out)
             folder._take_up(sweep, trials)
             for inner in (folder.trials_folder, folder.weights):
                 inner.mkdir(exist_ok=True)

@@ -21,8 +21,7 @@ from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.ray import faults
 from aen_agents.evaluators.ray.requests import Orders
 from aen_agents.evaluators.ray.settings import Settings
-from aen_agents.evaluators.ray.sharing import take_share
-from aen_agents.evaluators.ray.slots import Call, Ended, Slot, Start
+from aen_agents.evaluators.ray.slots import Call, Ended, Slot, Start, take_share
 from aen_agents.evaluators.ray.work_units import Pace, Unit
 from aen_agents.evaluators.ray.worker import Outcome, Trainer
 from aen_agents.evaluators.ray.workers import Crew

@@ -5,8 +5,7 @@ from collections import deque
 import pytest
 from helpers.ray_trainers import specs
 
-from aen_agents.evaluators.ray.sharing import take_share
-from aen_agents.evaluators.ray.slots import Call, Slot
+from aen_agents.evaluators.ray.slots import Call, Slot, take_share
 from aen_agents.evaluators.ray.work_units import Unit
 from aen_agents.evaluators.ray.worker import Hello, Versions
 
