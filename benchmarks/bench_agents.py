@@ -17,7 +17,7 @@ from aen.evaluators import LocalEvaluator, evaluate
 from aen.groups import Decomposition, enumerate_classes
 from aen.results.store import ResultStore
 from aen.training import cpu_threads
-from aen_agents.agents.dqn.explorer import explore
+from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
 from aen_agents.events import Event, Visited

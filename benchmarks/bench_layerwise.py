@@ -19,7 +19,7 @@ from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.stats import Estimate, estimate, paired_difference
 from aen.training import cpu_threads
-from aen_agents.agents.dqn.explorer import explore
+from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
 from aen_agents.events import Event, Visited

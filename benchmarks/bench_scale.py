@@ -104,7 +104,7 @@ def collector() -> dict[str, Any]:
 
     from aen.results.store import ResultStore
     from aen_agents.agents.dqn.collector import Collector
-    from aen_agents.agents.dqn.explorer import make_dqn
+    from aen_agents.agents.dqn.model import make_dqn
     from aen_agents.agents.dqn.visits import Visits
     from aen_agents.config import BudgetConfig, DQNConfig
     from aen_envs import GroupDecompositionEnv

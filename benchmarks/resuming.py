@@ -45,7 +45,8 @@ def resume_dqn(count: int) -> float:
     """Return the seconds that a DQN of so many visits and results needs to go on and make one more step."""
     from aen.evaluators import LocalEvaluator
     from aen_agents.agents.dqn.checkpoint import save
-    from aen_agents.agents.dqn.explorer import explore, make_dqn
+    from aen_agents.agents.dqn.model import make_dqn
+    from aen_agents.agents.dqn.sb3_loop import explore
     from aen_agents.agents.dqn.state import dqn_state, environments_state
     from aen_agents.agents.dqn.visits import Visits
     from aen_agents.config import BudgetConfig, DQNConfig

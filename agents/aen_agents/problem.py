@@ -1,14 +1,105 @@
-"""From a config to what it searches: the baseline's child and the space of all children."""
+"""From a configuration to its problem: the baseline's child and the space of all children."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, cast
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec, Source, find_source, pinned
 from aen.errors import DataError, GroupError
 from aen.groups import Alphabet, Generator, check_enumerable, load_classes, load_layerwise_classes
 from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace, Space
-from aen_agents.config import DenseConfig, EquiNASConfig, GCNNConfig, SearchConfig
+from aen_agents.config import DenseConfig, GCNNConfig, SearchConfig
+
+
+class Problem(ABC):
+    """What a search of one kind of child consists of; the kind's section names it (`ChildSection.problem`)."""
+
+    @abstractmethod
+    def child(self, config: SearchConfig) -> ChildSpec:
+        """Return the baseline's child; see `child_of`."""
+
+    @abstractmethod
+    def space(self, config: SearchConfig) -> Space:
+        """Return the space; see `space_of`."""
+
+    def check(self, config: SearchConfig) -> None:
+        """Check that the space can be made; see `check_space`."""
+        self.space(config)
+
+
+class DenseProblem(Problem):
+    """Dense children, tied by the decompositions of an alphabet, for the whole network or for each layer."""
+
+    def child(self, config: SearchConfig) -> DenseSpec:
+        """Return the untied child."""
+        settings = cast("DenseConfig", config.child)
+        data, source = _data_of(config)
+        if source.channels != 1:
+            raise DataError(
+                f"data set {data.name!r} has {source.channels} channels; the dense child needs grey images. "
+                "child.kind=gcnn takes colour."
+            )
+        return DenseSpec(
+            data=data,
+            grids=(source.side, *settings.hidden),
+            classes=source.classes,
+            head=settings.head,
+            bias=settings.bias,
+            initialisation=settings.initialisation,
+            training=TrainingSpec(**config.training.model_dump()),
+            seed=config.seed,
+        )
+
+    def space(self, config: SearchConfig) -> Space:
+        """Return the decompositions of the alphabet, or one of them for each layer."""
+        child, alphabet = self.child(config), alphabet_of(config)
+        if cast("DenseConfig", config.child).layerwise:
+            return LayerwiseDecompositionSpace(child, load_layerwise_classes(alphabet, child.grids))
+        return DecompositionSpace(child, load_classes(alphabet, child.grids))
+
+    def check(self, config: SearchConfig) -> None:
+        """Check the alphabet; the classes, which take seconds on large grids, are not made."""
+        grids = self.child(config).grids
+        try:
+            check_enumerable(alphabet_of(config), grids)
+        except GroupError as error:
+            raise GroupError(f"alphabet on the grids {list(grids)}: {error}") from error
+
+
+class GCNNProblem(Problem):
+    """The G-CNN design space."""
+
+    def child(self, config: SearchConfig) -> GCNNSpec:
+        """Return the child of C1, not augmented, of the usual size."""
+        return self.space(config).child
+
+    def space(self, config: SearchConfig) -> GCNNSpace:
+        """Return the space of groups, augmentations and sizes."""
+        return GCNNSpace(GCNNSpec(**_fields_of(config)), **config.space.model_dump())
+
+    def check(self, config: SearchConfig) -> None:
+        """Check the space, and that escnn can be imported if its filters are wanted."""
+        super().check(config)
+        if cast("GCNNConfig", config.child).backend == "escnn":
+            from aen.nn.steerable import load_escnn  # it takes seconds
+
+            load_escnn()
+
+
+class EquiNASProblem(Problem):
+    """The backbone of EquiNAS, with a group for each layer."""
+
+    def child(self, config: SearchConfig) -> EquiNASSpec:
+        """Return the child with no symmetry in any layer."""
+        child = EquiNASSpec(**_fields_of(config))
+        return child.with_layer_groups(("C1",) * len(child.layer_groups))
+
+    def space(self, config: SearchConfig) -> Space:
+        """Return the space of groups that only shrink along the network."""
+        groups = config.space.groups
+        return RelaxationSpace(self.child(config), None if groups == "bits" else groups)
 
 
 def child_of(config: SearchConfig) -> ChildSpec:
@@ -17,55 +108,7 @@ def child_of(config: SearchConfig) -> ChildSpec:
     Raises:
         AenError: there is no such data set, or no such child for it.
     """
-    if isinstance(config.child, EquiNASConfig):
-        return equinas_child_of(config)
-    return dense_child_of(config) if isinstance(config.child, DenseConfig) else gcnn_space_of(config).child
-
-
-def dense_child_of(config: SearchConfig) -> DenseSpec:
-    """Return the untied child of a config whose children are dense."""
-    if not isinstance(config.child, DenseConfig):
-        raise GroupError(f"child.kind is {config.child.kind!r}; an alphabet is for dense children.")
-    data, source = _data_of(config)
-    if source.channels != 1:
-        raise DataError(
-            f"data set {data.name!r} has {source.channels} channels; the dense child needs grey images. "
-            "child.kind=gcnn takes colour."
-        )
-    return DenseSpec(
-        data=data,
-        grids=(source.side, *config.child.hidden),
-        classes=source.classes,
-        head=config.child.head,
-        bias=config.child.bias,
-        initialisation=config.child.initialisation,
-        training=TrainingSpec(**config.training.model_dump()),
-        seed=config.seed,
-    )
-
-
-def equinas_child_of(config: SearchConfig) -> EquiNASSpec:
-    """Return the child of a config whose layers have a group each: no symmetry anywhere."""
-    settings = config.child
-    if not isinstance(settings, EquiNASConfig):
-        raise GroupError(f"child.kind is {settings.kind!r}; a group for each layer is for child.kind=equinas.")
-    child = EquiNASSpec(**_fields_of(config))
-    return child.with_layer_groups(("C1",) * len(child.layer_groups))
-
-
-def gcnn_space_of(config: SearchConfig) -> GCNNSpace:
-    """Return the space of a config whose children are G-CNNs."""
-    settings = config.child
-    if not isinstance(settings, GCNNConfig):
-        raise GroupError(f"child.kind is {settings.kind!r}; the G-CNN design space is for child.kind=gcnn.")
-    child = GCNNSpec(**_fields_of(config))
-    return GCNNSpace(child, **config.space.model_dump())
-
-
-def alphabet_of(config: SearchConfig) -> Alphabet:
-    """Return the alphabet of a config, with the user's own generators."""
-    custom = {name: Generator.from_permutations(name, tables) for name, tables in config.generators.items()}
-    return Alphabet.of(config.alphabet, custom)
+    return _problem(config).child(config)
 
 
 def check_space(config: SearchConfig) -> None:
@@ -76,33 +119,23 @@ def check_space(config: SearchConfig) -> None:
     Raises:
         AenError: it cannot; the message says why.
     """
-    if isinstance(config.child, DenseConfig):
-        grids = dense_child_of(config).grids
-        try:
-            check_enumerable(alphabet_of(config), grids)
-        except GroupError as error:
-            raise GroupError(f"alphabet on the grids {list(grids)}: {error}") from error
-    elif isinstance(config.child, EquiNASConfig):
-        space_of(config)
-    else:
-        gcnn_space_of(config)
-        if config.child.backend == "escnn":
-            from aen.nn.steerable import load_escnn
-
-            load_escnn()
+    _problem(config).check(config)
 
 
 def space_of(config: SearchConfig) -> Space:
     """Return the space of a config; on large grids its classes take seconds, the first time."""
-    if isinstance(config.child, EquiNASConfig):
-        groups = config.space.groups
-        return RelaxationSpace(equinas_child_of(config), None if groups == "bits" else groups)
-    if not isinstance(config.child, DenseConfig):
-        return gcnn_space_of(config)
-    child, alphabet = dense_child_of(config), alphabet_of(config)
-    if config.child.layerwise:
-        return LayerwiseDecompositionSpace(child, load_layerwise_classes(alphabet, child.grids))
-    return DecompositionSpace(child, load_classes(alphabet, child.grids))
+    return _problem(config).space(config)
+
+
+def alphabet_of(config: SearchConfig) -> Alphabet:
+    """Return the alphabet of a config, with the user's own generators."""
+    custom = {name: Generator.from_permutations(name, tables) for name, tables in config.generators.items()}
+    return Alphabet.of(config.alphabet, custom)
+
+
+def _problem(config: SearchConfig) -> Problem:
+    problem: Problem = resolve_name(config.child.problem)()
+    return problem
 
 
 def _fields_of(config: SearchConfig) -> dict[str, Any]:

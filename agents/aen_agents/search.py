@@ -10,17 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
-from aen.children import ChildSpec, EquiNASSpec
+from aen.children import ChildSpec
 from aen.data import load_dataset
 from aen.errors import GroupError, SpecError
 from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.training import cpu_threads
-from aen_agents.agents.base import Explorer, Task, make_explorer
+from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of
-from aen_agents.agents.layerwise.registry import methods_of
+from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import fresh_seeds
-from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
+from aen_agents.config import SearchConfig
 from aen_agents.config.changes import remarks
 from aen_agents.errors import full_disk_told
 from aen_agents.evaluators.factory import check_evaluator, make_evaluator, population_of, workers_of
@@ -55,8 +55,7 @@ class Search:
         self.config = config
         self.child = child_of(config)
         check_space(config)
-        if isinstance(config.agent, EquiNASEConfig | EquiNASDConfig) and isinstance(self.child, EquiNASSpec):
-            methods_of(config.agent, self.child)
+        check_agent(config, self.child)
         load_dataset(self.child.data)
         check_evaluator(config)
         self.notices: list[str] = []
@@ -100,7 +99,7 @@ class Search:
                 config=self.config,
                 child=self.child,
                 space=self.space,
-                planted=self._planted(),
+                hidden=self._hidden(),
                 evaluator=evaluator,
                 folder=folder,
                 listener=self._listener,
@@ -154,19 +153,19 @@ class Search:
             },
         }
 
-    def _planted(self) -> ChildSpec | None:
-        """Return the child with the group by which the images were moved, if they were and the space knows it."""
+    def _hidden(self) -> ChildSpec | None:
+        """Return the child with the hidden group, by which the images were moved, if they were and the space has it."""
         data = self.child.data  # a benchmark's name stands for its moves there
         if not data.moves:
             return None
         try:
-            planted = self.space.spec_of_moves(data.moves)
+            hidden = self.space.spec_of_moves(data.moves)
         except GroupError as error:
-            self._notice(f"the images' own moves do not act on every grid of the child: {error}")
+            self._notice(f"the hidden group does not act on every grid of the child: {error}")
             return None
         except SpecError as error:
-            self._notice(f"no child of this search has the group of the images' own moves: {error}")
+            self._notice(f"no child of this search has the hidden group: {error}")
             return None
-        if planted is not None and data.angles == "any" and "rot90" in data.moves:
+        if hidden is not None and data.angles == "any" and "rot90" in data.moves:
             self._notice("turns by any angle are more than the group of rot90, with which the winner is compared")
-        return planted
+        return hidden

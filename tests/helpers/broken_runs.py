@@ -13,7 +13,7 @@ import aen_envs  # noqa: F401
 from aen._typing import JsonDict
 from aen.children import DenseSpec
 from aen.data import DataSpec
-from aen_agents.agents.dqn.explorer import explore
+from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig, SearchConfig
 from aen_agents.events import Event, Visited

@@ -1,4 +1,4 @@
-"""What every agent is given, and what it answers: the seam between a search and its agents."""
+"""Task and Explorer: what a search gives to an agent, and what it asks of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,31 +9,32 @@ from aen.children import ChildSpec
 from aen.evaluators import Evaluator
 from aen.results.store import ResultStore
 from aen.spaces import Space
-from aen_agents.config import EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig, SearchConfig
+from aen_agents.config import SearchConfig
 from aen_agents.events import Listener
 from aen_agents.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
 class Task:
-    """What there is to search, by whom children are trained, and who is told.
+    """What an agent is given: the search, its space, and what trains children and records events.
 
     Attributes:
         config: the search.
         child: the baseline's child.
         space: the children to choose among.
-        planted: the child with the group by which the images were moved, if they were and it is known.
+        hidden: the child with the hidden group, by whose elements the images were moved; None: they were not, or the
+            space has no such child.
         evaluator: trains children or looks them up.
         folder: where files go.
-        listener: is told what happens.
-        notice: is told what the user should know.
-        store: where the evaluator keeps its results, for who looks up many at once; None: nowhere.
+        listener: called with every event.
+        notice: called with what the user should know.
+        store: where the evaluator keeps its results, to look up many at once; None: nowhere.
     """
 
     config: SearchConfig
     child: ChildSpec
     space: Space
-    planted: ChildSpec | None
+    hidden: ChildSpec | None
     evaluator: Evaluator
     folder: RunFolder
     listener: Listener
@@ -42,13 +43,15 @@ class Task:
 
 
 class Explorer(Protocol):
-    """An agent at work on a task.
+    """An agent at work on a task, from which alone it is made.
 
     Attributes:
         packages: distributions whose versions its result depends on.
     """
 
     packages: tuple[str, ...]
+
+    def __init__(self, task: Task) -> None: ...
 
     def explore(self) -> None:
         """Explore until the agent's budget is used up."""
@@ -75,18 +78,3 @@ class Explorer(Protocol):
         Always ``winner``, ``baseline``, ``winner_minus_baseline`` and ``selection``.
         """
         ...
-
-
-def make_explorer(task: Task) -> Explorer:
-    """Return the agent that the config names."""
-    if isinstance(task.config.agent, ExhaustiveConfig):
-        from aen_agents.agents.exhaustive import ExhaustiveExplorer
-
-        return ExhaustiveExplorer(task, task.config.agent)
-    if isinstance(task.config.agent, EquiNASEConfig | EquiNASDConfig):
-        from aen_agents.agents.layerwise.explorer import LayerwiseExplorer
-
-        return LayerwiseExplorer(task, task.config.agent)
-    from aen_agents.agents.dqn.explorer import DQNExplorer  # imports Stable-Baselines3, which takes seconds
-
-    return DQNExplorer(task, task.config.agent)

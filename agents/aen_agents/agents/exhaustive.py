@@ -14,7 +14,6 @@ from aen.spaces import Space, SpaceClass
 from aen_agents.agents.base import Task
 from aen_agents.agents.final_stage import conclude
 from aen_agents.agents.selection import exploring_seeds
-from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.history import HistoryFile
@@ -28,10 +27,10 @@ class ExhaustiveExplorer:
 
     packages: tuple[str, ...] = ()
 
-    def __init__(self, task: Task, agent: ExhaustiveConfig) -> None:
+    def __init__(self, task: Task) -> None:
         self.task = task
         self.seeds = exploring_seeds(task.config)
-        self.total = agent.seeds * len(task.space.classes)
+        self.total = len(self.seeds) * len(task.space.classes)
         # By (place of the seed, place of the class): the whole space is known on one seed before the next begins.
         self._trained: dict[tuple[int, int], Evaluation] = {}
         self._space: JsonDict | None = None
@@ -128,11 +127,11 @@ def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int
     space: JsonDict = {"seeds": list(seeds), "classes": rows}
     if len(seeds) > 1:
         space["not_separated_from_best"] = sum(not row["best_minus_it"]["better_on_validation"] for row in rows)
-    if task.planted is not None:
-        key = task.planted.class_key
+    if task.hidden is not None:
+        key = task.hidden.class_key
         space["hidden_group"] = next((row for row in rows if row["class_key"] == key), None)
         if space["hidden_group"] is None:
-            task.notice(f"the space cannot express the images' own moves, {task.planted.name}: no class is theirs")
+            task.notice(f"the space cannot express the images' own moves, {task.hidden.name}: no class is theirs")
     return space
 
 

@@ -38,10 +38,10 @@ def conclude(task: Task, found: Sequence[str]) -> JsonDict:
     baseline = next(result for result in selected if result.class_key == untied.key)
 
     summary: JsonDict = {}
-    if task.planted is not None:
+    if task.hidden is not None:
         task.listener(StageStarted("compare", len(seeds)))
-        (theirs,) = retrain(task.evaluator, [task.planted], seeds, task.listener)
-        summary["hidden_group"] = _against_planted(winner, theirs, ranking, found)
+        (theirs,) = retrain(task.evaluator, [task.hidden], seeds, task.listener)
+        summary["hidden_group"] = _against_hidden(winner, theirs, ranking, found)
 
     tested = measure_on_test(winner, task.folder.weights, threads=threads)
     same = winner is baseline
@@ -56,7 +56,7 @@ def conclude(task: Task, found: Sequence[str]) -> JsonDict:
     }
 
 
-def _against_planted(
+def _against_hidden(
     winner: ClassResult, theirs: ClassResult, ranking: Sequence[ClassResult], found: Sequence[str]
 ) -> JsonDict:
     """Say where the data's own group stands. It is compared on validation only, after the winner is fixed."""

@@ -9,7 +9,7 @@ from aen.evaluators import Evaluator, stream
 from aen.results import Evaluation
 from aen.results.search_result import ClassResult, TestedClass
 from aen.training import load_child, measure_test
-from aen_agents.config import DQNConfig, SearchConfig
+from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Retrained
 
 
@@ -23,7 +23,7 @@ def exploring_seeds(config: SearchConfig) -> list[int]:
 
     Search seeds are below 1,000,000, so fresh seeds stay below 1,001,000,000 and no stage meets another's.
     """
-    more = 0 if isinstance(config.agent, DQNConfig) else config.agent.seeds - 1
+    more = config.agent.exploring_seeds - 1
     return [config.seed, *(2_000_000_000 + 1_000 * config.seed + i for i in range(more))]
 
 

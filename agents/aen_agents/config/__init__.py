@@ -1,8 +1,16 @@
 """The configuration of a search: YAML and overrides, validated; an unknown key is an error."""
 
-from aen_agents.config.agents import AGENTS, DQNConfig, EquiNASDConfig, EquiNASEConfig, ExhaustiveConfig
-from aen_agents.config.children import DenseConfig, EquiNASConfig, GCNNConfig
-from aen_agents.config.evaluators import ClusterConfig, LocalConfig, RayConfig
+from aen_agents.config.agents import (
+    AGENTS,
+    AgentSection,
+    DQNConfig,
+    EquiNASDConfig,
+    EquiNASEConfig,
+    ExhaustiveConfig,
+    LayerwiseConfig,
+)
+from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
+from aen_agents.config.evaluators import ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
 from aen_agents.config.loading import PROJECT_CONFIGS, load_config, read_yaml
 from aen_agents.config.search import SearchConfig
 from aen_agents.config.stages import BudgetConfig
@@ -10,15 +18,19 @@ from aen_agents.config.stages import BudgetConfig
 __all__ = [
     "AGENTS",
     "PROJECT_CONFIGS",
+    "AgentSection",
     "BudgetConfig",
+    "ChildSection",
     "ClusterConfig",
     "DQNConfig",
     "DenseConfig",
     "EquiNASConfig",
     "EquiNASDConfig",
     "EquiNASEConfig",
+    "EvaluatorSection",
     "ExhaustiveConfig",
     "GCNNConfig",
+    "LayerwiseConfig",
     "LocalConfig",
     "RayConfig",
     "SearchConfig",

@@ -1,16 +1,54 @@
-"""The section `agent`: the agents and their settings."""
+"""The section `agent`: the agents, their settings, and what each of them can do."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 import pydantic
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import Field
 
 from aen_agents.config.section import Section
+from aen_agents.config.union import Kinds
 
 
-class DQNConfig(Section):
+class AgentSection(Section):
+    """The settings of an agent. Its class variables say what the agent can do; nothing else asks which agent it is.
+
+    Attributes:
+        explorer: the agent's `aen_agents.agents.base.Explorer`, as ``module:class``; it is made from a `Task`.
+        check: ``module:function``, called with the section and the baseline's child before anything is trained, to
+            refuse what cannot work; None: nothing more to check.
+        figures: ``module:function`` that draws the figures of the agent's report; see `aen_agents.report.build`.
+        step_by_step: whether it steps through an environment, one child at a time: it then has the sections
+            `environment` and `budget`.
+        knows_children_ahead: whether it can hand over many children at once, so that a GPU trains them together.
+        child_kinds: the kinds of child that it can choose among; None: all.
+        unused_sections: sections of a search that have no effect on it, and so must be left out.
+    """
+
+    explorer: ClassVar[str]
+    check: ClassVar[str | None] = None
+    figures: ClassVar[str] = "aen_agents.report.search_figures:search_figures"
+    step_by_step: ClassVar[bool] = False
+    knows_children_ahead: ClassVar[bool] = False
+    child_kinds: ClassVar[tuple[str, ...] | None] = None
+    unused_sections: ClassVar[tuple[str, ...]] = ()
+
+    if TYPE_CHECKING:  # a field of every kind, with its own name as the default
+
+        @property
+        def name(self) -> str:
+            """The agent's name."""
+
+    @property
+    def exploring_seeds(self) -> int:
+        """On how many seeds it trains each child while it explores."""
+        return 1
+
+
+class DQNConfig(AgentSection):
     """The DQN agent. The defaults are the tuned ones; configs/agents/dqn_paper.yaml has the published ones."""
+
+    explorer: ClassVar[str] = "aen_agents.agents.dqn.explorer:DQNExplorer"
+    step_by_step: ClassVar[bool] = True
 
     name: Literal["dqn"] = Field("dqn", description="the algorithm")
     first_visits: Literal["classes", "states"] = Field("classes", description="what budget and epsilon count")
@@ -44,11 +82,19 @@ class DQNConfig(Section):
         return value
 
 
-class ExhaustiveConfig(Section):
-    """The exhaustive agent, which trains every class of the alphabet; see docs/agents/exhaustive.md."""
+class ExhaustiveConfig(AgentSection):
+    """The exhaustive agent, which trains every class of the space; see docs/agents/exhaustive.md."""
+
+    explorer: ClassVar[str] = "aen_agents.agents.exhaustive:ExhaustiveExplorer"
+    knows_children_ahead: ClassVar[bool] = True
 
     name: Literal["exhaustive"] = Field("exhaustive", description="the algorithm")
     seeds: int = Field(1, gt=0, le=1000, description="seeds on which each class is trained; 2 or more give intervals")
+
+    @property
+    def exploring_seeds(self) -> int:
+        """As many as `seeds` says."""
+        return self.seeds
 
 
 Baseline = Literal[
@@ -65,8 +111,21 @@ Baseline = Literal[
 Subgroups = Literal["all", "published"] | tuple[str, ...]
 
 
-class LayerwiseConfig(Section):
-    """What the agents have in common that choose a group for each layer."""
+class LayerwiseConfig(AgentSection):
+    """What the agents have in common that choose a group for each layer.
+
+    Attributes:
+        methods: ``module:function`` that returns the agent's own methods, from the section, the child and its groups.
+        published_subgroups: the groups that ``subgroups: published`` stands for.
+    """
+
+    explorer: ClassVar[str] = "aen_agents.agents.layerwise.explorer:LayerwiseExplorer"
+    check: ClassVar[str | None] = "aen_agents.agents.layerwise.registry:methods_of"
+    figures: ClassVar[str] = "aen_agents.report.layerwise:search_figures"
+    child_kinds: ClassVar[tuple[str, ...] | None] = ("equinas",)
+    unused_sections: ClassVar[tuple[str, ...]] = ("environment", "budget", "selection")
+    methods: ClassVar[str]
+    published_subgroups: ClassVar[tuple[str, ...]]
 
     subgroups: Subgroups = Field(
         "published", description="groups that layers may have: published, all, or a list with the largest among them"
@@ -76,9 +135,17 @@ class LayerwiseConfig(Section):
         get_args(Baseline), description="methods that are run beside the agent; static_c1, no symmetry, always is"
     )
 
+    @property
+    def exploring_seeds(self) -> int:
+        """As many as `seeds` says."""
+        return self.seeds
+
 
 class EquiNASEConfig(LayerwiseConfig):
     """EquiNAS_E, evolution over groups per layer; see docs/agents/equinas_e.md."""
+
+    methods: ClassVar[str] = "aen_agents.agents.layerwise.equinas_e:methods"
+    published_subgroups: ClassVar[tuple[str, ...]] = ("D4", "C4", "C2", "D1", "C1")
 
     name: Literal["equinas_e"] = Field("equinas_e", description="the algorithm")
     generations: int = Field(50, gt=0, description="each trains an equal part of training.epochs")
@@ -91,6 +158,9 @@ class EquiNASEConfig(LayerwiseConfig):
 
 class EquiNASDConfig(LayerwiseConfig):
     """EquiNAS_D, differentiable search over groups per layer; see docs/agents/equinas_d.md."""
+
+    methods: ClassVar[str] = "aen_agents.agents.layerwise.equinas_d:methods"
+    published_subgroups: ClassVar[tuple[str, ...]] = ("D4", "C4", "D2", "C2", "D1", "C1")
 
     name: Literal["equinas_d"] = Field("equinas_d", description="the algorithm")
     alpha_learning_rate: float = Field(1e-3, ge=0, allow_inf_nan=False, description="of Adam")
@@ -107,23 +177,15 @@ class EquiNASDConfig(LayerwiseConfig):
     )
 
 
-AGENTS: Mapping[str, type[BaseModel]] = {
-    "dqn": DQNConfig,
-    "exhaustive": ExhaustiveConfig,
-    "equinas_e": EquiNASEConfig,
-    "equinas_d": EquiNASDConfig,
-}
+AGENTS = Kinds(
+    AgentSection,
+    key="name",
+    what="agent",
+    group="aen.agents",
+    built_in=(DQNConfig, ExhaustiveConfig, EquiNASEConfig, EquiNASDConfig),
+)
 
-
-def _agent_name(value: object) -> str | None:
-    """Say which agent a section is about: the one it names, DQN if it names none."""
-    return str(value.get("name", "dqn")) if isinstance(value, dict) else getattr(value, "name", None)
-
-
-AgentConfig = Annotated[
-    Annotated[DQNConfig, Tag("dqn")]
-    | Annotated[ExhaustiveConfig, Tag("exhaustive")]
-    | Annotated[EquiNASEConfig, Tag("equinas_e")]
-    | Annotated[EquiNASDConfig, Tag("equinas_d")],
-    Discriminator(_agent_name),
-]
+if TYPE_CHECKING:
+    AgentConfig = AgentSection
+else:
+    AgentConfig = AGENTS.annotation()

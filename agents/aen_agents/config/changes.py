@@ -8,18 +8,6 @@ import yaml
 from aen._typing import JsonDict
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
 
-# They say where and how fast children are trained, never what comes of it. The kind of evaluator is none of them: with
-# Ray a DQN walks through more environments, which do not wait for each other. Nor are threads and populations, on which
-# the last bits depend.
-MAY_CHANGE = (
-    "cluster.address",
-    "cluster.connect_timeout",
-    "evaluator.workers",
-    "evaluator.cpus_per_worker",
-    "evaluator.gpus_per_worker",  # but not from or to 0, with which children are trained on the CPU
-    "evaluator.timeout",
-    "evaluator.retries",
-)
 _GPUS = "evaluator.gpus_per_worker"
 _LONGEST = 60  # of a value that is shown
 _MOST = 3  # differences that are told
@@ -28,14 +16,19 @@ Differences = Mapping[str, tuple[Any, Any]]
 
 
 def may_change(config: SearchConfig) -> list[str]:
-    """Return those of the keys that a config's evaluator heeds."""
-    cluster = () if config.evaluator.kind == "ray" else ("cluster.",)
-    return [key for key in MAY_CHANGE if key in _flat(config) and not key.startswith(cluster)]
+    """Return the keys that say where and how fast children are trained, and never change a result.
+
+    The kind of evaluator is not among them: with Ray a DQN steps through more environments, which do not wait for each
+    other. Nor are threads and populations, on which the last bits depend.
+    """
+    sections = (key for key in _flat(config) if key.startswith(tuple(f"{name}." for name in config.evaluator.sections)))
+    return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable)]
 
 
 def decisive(theirs: SearchConfig, ours: SearchConfig) -> Differences:
     """Return the keys in which two configs differ so that results may, each with both values."""
-    free = set(MAY_CHANGE) - (set() if theirs.evaluator.device == ours.evaluator.device else {_GPUS})
+    free = {*may_change(theirs), *may_change(ours)}
+    free -= set() if theirs.evaluator.device == ours.evaluator.device else {_GPUS}
     found = {key: values for key, values in _differences(theirs, ours).items() if key not in free}
     for section, several in ALTERNATIVES.items():
         tag = f"{section}.{several.key}"

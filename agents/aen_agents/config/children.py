@@ -1,15 +1,40 @@
-"""The section `child`: the kinds of child network."""
+"""The section `child`: the kinds of child network, and what a search of each kind consists of."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import Field
 
 from aen_agents.config.section import Section
+from aen_agents.config.union import Kinds
 
 
-class DenseConfig(Section):
+class ChildSection(Section):
+    """The settings of a kind of child.
+
+    Attributes:
+        problem: the `aen_agents.problem.Problem` of the kind, as ``module:class``.
+        sections: which of the sections that only some kinds use it uses: `alphabet`, `generators`, `space`.
+        space_keys: which keys of `space` it uses; None: all.
+        environment_keys: which keys of `environment` it uses beside those that every kind does.
+    """
+
+    problem: ClassVar[str]
+    sections: ClassVar[tuple[str, ...]]
+    space_keys: ClassVar[tuple[str, ...] | None] = None
+    environment_keys: ClassVar[tuple[str, ...]] = ("reward", "stop_action")
+
+    if TYPE_CHECKING:  # a field of every kind, with its own name as the default
+
+        @property
+        def kind(self) -> str:
+            """The kind's name."""
+
+
+class DenseConfig(ChildSection):
     """A dense child network; see `aen.children.DenseSpec`."""
+
+    problem: ClassVar[str] = "aen_agents.problem:DenseProblem"
+    sections: ClassVar[tuple[str, ...]] = ("alphabet", "generators")
 
     kind: Literal["dense"] = Field("dense", description="what the child is made of")
     hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((16, 16), min_length=1, description="hidden grids' sides")
@@ -19,8 +44,12 @@ class DenseConfig(Section):
     layerwise: bool = Field(False, description="whether each layer chooses factors of its own")
 
 
-class GCNNConfig(Section):
+class GCNNConfig(ChildSection):
     """A convolutional child network; see `aen.children.GCNNSpec`."""
+
+    problem: ClassVar[str] = "aen_agents.problem:GCNNProblem"
+    sections: ClassVar[tuple[str, ...]] = ("space",)
+    environment_keys: ClassVar[tuple[str, ...]] = ("reward", "stop_action", "reference")
 
     kind: Literal["gcnn"] = Field("gcnn", description="what the child is made of")
     width: int = Field(20, gt=0, le=1000, description="fields of each convolution where the group is C1")
@@ -37,8 +66,13 @@ class GCNNConfig(Section):
     backend: Literal["native", "escnn"] = Field("native", description="escnn has finer turns, too")
 
 
-class EquiNASConfig(Section):
+class EquiNASConfig(ChildSection):
     """The backbone of EquiNAS, with a group for each layer; see `aen.children.EquiNASSpec`."""
+
+    problem: ClassVar[str] = "aen_agents.problem:EquiNASProblem"
+    sections: ClassVar[tuple[str, ...]] = ("space",)
+    space_keys: ClassVar[tuple[str, ...] | None] = ("groups",)
+    environment_keys: ClassVar[tuple[str, ...]] = ("inherit", "slices", "parameter_price")
 
     kind: Literal["equinas"] = Field("equinas", description="what the child is made of")
     base: str = Field("D4", description="the largest group: D4 or one of its subgroups")
@@ -51,17 +85,9 @@ class EquiNASConfig(Section):
     published: bool = Field(False, description="pooling, norm and head as published: not exactly equivariant")
 
 
-CHILDREN: Mapping[str, type[BaseModel]] = {"dense": DenseConfig, "gcnn": GCNNConfig, "equinas": EquiNASConfig}
+CHILDREN = Kinds(ChildSection, key="kind", what="kind of child", built_in=(DenseConfig, GCNNConfig, EquiNASConfig))
 
-
-def _child_kind(value: object) -> str | None:
-    """Say which kind of child a section is about: the one it names, dense if it names none."""
-    return str(value.get("kind", "dense")) if isinstance(value, dict) else getattr(value, "kind", None)
-
-
-ChildConfig = Annotated[
-    Annotated[DenseConfig, Tag("dense")]
-    | Annotated[GCNNConfig, Tag("gcnn")]
-    | Annotated[EquiNASConfig, Tag("equinas")],
-    Discriminator(_child_kind),
-]
+if TYPE_CHECKING:
+    ChildConfig = ChildSection
+else:
+    ChildConfig = CHILDREN.annotation()

@@ -2,32 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pydantic
 from pydantic import BaseModel
 
 from aen.errors import did_you_mean
-
-
-@dataclass(frozen=True)
-class Alternatives:
-    """A section that is one of several models, by a key of its own.
-
-    Attributes:
-        key: the key that names the model, such as ``name``.
-        what: what the models are, in words.
-        models: the model of each name.
-    """
-
-    key: str
-    what: str
-    models: Mapping[str, type[BaseModel]]
+from aen_agents.config.union import Kinds
 
 
 def explain(
-    error: pydantic.ValidationError, root: type[BaseModel], alternatives: Mapping[str, Alternatives]
+    error: pydantic.ValidationError, root: type[BaseModel], alternatives: Mapping[str, Kinds[Any]]
 ) -> Iterable[str]:
     """Return one message for each key that was refused.
 
@@ -47,7 +32,7 @@ def explain(
 
 
 def _place(
-    loc: Sequence[str | int], root: type[BaseModel], alternatives: Mapping[str, Alternatives]
+    loc: Sequence[str | int], root: type[BaseModel], alternatives: Mapping[str, Kinds[Any]]
 ) -> tuple[str, Any, Sequence[str]]:
     """Return the key's dotted name, without pydantic's inner names for alternatives, its field, and its neighbours."""
     section: Any = root
@@ -56,8 +41,8 @@ def _place(
     field: Any = None
     for place, part in enumerate(loc):
         several = alternatives.get(parts[0]) if place == 1 else None
-        if several is not None and part in several.models:  # which of them: pydantic's word, no key
-            section = several.models[str(part)]
+        if several is not None and part in several:  # which of them: pydantic's word, no key
+            section = several[str(part)]
             continue
         fields = getattr(section, "model_fields", {})
         if parts and not fields and (isinstance(part, int) or field is None or "generators" not in parts):
@@ -74,7 +59,7 @@ def _say(
     name: str,
     field: Any,  # noqa: ANN401 - pydantic's field
     keys: Sequence[str],
-    alternatives: Mapping[str, Alternatives],
+    alternatives: Mapping[str, Kinds[Any]],
 ) -> str:
     kind, value, several = problem["type"], problem["input"], alternatives.get(name)
     match kind:
@@ -86,14 +71,15 @@ def _say(
             said = f"{name} is {value!r}; give a list in brackets, such as [{value}]"
         case "union_tag_invalid" if several is not None:
             tag = value[several.key]
-            said = f"{name}.{several.key} is {tag!r}, an unknown {several.what}{did_you_mean(str(tag), several.models)}"
+            why = several.broken.get(str(tag))
+            said = f"{name}.{several.key} is {tag!r}, an unknown {several.what}{did_you_mean(str(tag), several)}"
+            said = said if why is None else f"{name}.{several.key} is {tag!r}: {why}"
         case "union_tag_not_found" if name == "agent" and several is not None:
             said = (
-                f"{name} is {value!r}; it is the name of an agent ({', '.join(several.models)}) or a section with its "
-                "settings"
+                f"{name} is {value!r}; it is the name of an agent ({', '.join(several)}) or a section with its settings"
             )
         case "union_tag_not_found" if several is not None:
-            said = f"{name} is {value!r}; it is a section whose key {several.key} is one of {', '.join(several.models)}"
+            said = f"{name} is {value!r}; it is a section whose key {several.key} is one of {', '.join(several)}"
         case "value_error" if not name:  # several sections together
             said = problem["msg"].removeprefix("Value error, ")
         case "model_type" | "model_attributes_type":

@@ -1,21 +1,69 @@
-"""The sections `evaluator` and `cluster`: who trains the children, and where."""
+"""The sections `evaluator` and `cluster`: what trains the children, and where."""
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
+from pydantic import Field, field_validator
 
 from aen_agents.config.section import Section
+from aen_agents.config.union import Kinds
 
 
-class LocalConfig(Section):
+class EvaluatorSection(Section):
+    """The settings of an evaluator.
+
+    Every kind has `kind`, `workers`, `threads`, `device` and `population`, as fields or as properties.
+
+    Attributes:
+        factory: the `aen_agents.evaluators.factory.EvaluatorFactory` of the kind, as ``module:class``.
+        parallel: whether it trains many children at a time, so that a step-by-step agent uses several environments.
+        in_sweeps: whether the trials of a sweep can use it.
+        sections: which of the sections that only some evaluators use it uses: `cluster`.
+        changeable: keys that a resumed run may change, since results do not depend on them.
+    """
+
+    factory: ClassVar[str]
+    parallel: ClassVar[bool] = False
+    in_sweeps: ClassVar[bool] = False
+    sections: ClassVar[tuple[str, ...]] = ()
+    changeable: ClassVar[tuple[str, ...]] = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def kind(self) -> str:
+            """The kind's name."""
+
+        @property
+        def threads(self) -> int:
+            """CPU threads per worker."""
+
+        @property
+        def device(self) -> str:
+            """Where a worker trains."""
+
+        @property
+        def workers(self) -> int | None:
+            """How many workers train; None: by the agent, or as many as there is room for."""
+
+        @property
+        def population(self) -> int | None:
+            """How many children a worker trains together; None: by the agent and the device."""
+
+
+class LocalConfig(EvaluatorSection):
     """Children are trained on this machine; see `aen.evaluators.LocalEvaluator`."""
 
-    kind: Literal["local"] = Field("local", description="who trains the children")
+    factory: ClassVar[str] = "aen_agents.evaluators.factory:LocalFactory"
+    in_sweeps: ClassVar[bool] = True
+    changeable: ClassVar[tuple[str, ...]] = ("workers",)
+
+    kind: Literal["local"] = Field("local", description="what trains the children")
     device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="use cpu, cuda or cuda:1")
     threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
     workers: int | None = Field(
-        None, gt=0, description="processes that train; null: 1 for an agent that walks (dqn), every core for the others"
+        None,
+        gt=0,
+        description="processes that train; null: 1 for step-by-step agents (dqn), else every core",
     )
     population: int | None = Field(
         None,
@@ -25,10 +73,16 @@ class LocalConfig(Section):
     )
 
 
-class RayConfig(Section):
+class RayConfig(EvaluatorSection):
     """Children are trained by Ray actors, here or on a cluster; see `RayEvaluator`."""
 
-    kind: Literal["ray"] = Field("ray", description="who trains the children")
+    factory: ClassVar[str] = "aen_agents.evaluators.ray.factory:RayFactory"
+    parallel: ClassVar[bool] = True
+    sections: ClassVar[tuple[str, ...]] = ("cluster",)
+    # gpus_per_worker not from or to 0, with which children are trained on the CPU
+    changeable: ClassVar[tuple[str, ...]] = ("workers", "cpus_per_worker", "gpus_per_worker", "timeout", "retries")
+
+    kind: Literal["ray"] = Field("ray", description="what trains the children")
     workers: int | None = Field(None, gt=0, description="actors that train; null: as many as the cluster has room for")
     cpus_per_worker: float = Field(1.0, gt=0, allow_inf_nan=False, description="cores that Ray sets aside for each")
     gpus_per_worker: float = Field(
@@ -64,17 +118,14 @@ class RayConfig(Section):
         return self.population_per_worker
 
 
-EVALUATORS: Mapping[str, type[BaseModel]] = {"local": LocalConfig, "ray": RayConfig}
+EVALUATORS = Kinds(
+    EvaluatorSection, key="kind", what="evaluator", group="aen.evaluators", built_in=(LocalConfig, RayConfig)
+)
 
-
-def _evaluator_kind(value: object) -> str | None:
-    """Say which evaluator a section is about: the one it names, local if it names none."""
-    return str(value.get("kind", "local")) if isinstance(value, dict) else getattr(value, "kind", None)
-
-
-EvaluatorConfig = Annotated[
-    Annotated[LocalConfig, Tag("local")] | Annotated[RayConfig, Tag("ray")], Discriminator(_evaluator_kind)
-]
+if TYPE_CHECKING:
+    EvaluatorConfig = EvaluatorSection
+else:
+    EvaluatorConfig = EVALUATORS.annotation()
 
 
 class ClusterConfig(Section):

@@ -1,29 +1,26 @@
 """The configuration of a whole search: its sections, and what does not go together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import yaml
 from pydantic import Field
 
-from aen_agents.config.agents import AGENTS, AgentConfig, DQNConfig, LayerwiseConfig
+from aen_agents.config.agents import AGENTS, AgentConfig, DQNConfig
 from aen_agents.config.children import CHILDREN, ChildConfig, DenseConfig
 from aen_agents.config.data import DataConfig
 from aen_agents.config.environment import EnvironmentConfig
-from aen_agents.config.errors import Alternatives
 from aen_agents.config.evaluators import EVALUATORS, ClusterConfig, EvaluatorConfig, LocalConfig
 from aen_agents.config.section import Section
 from aen_agents.config.space import SpaceConfig
 from aen_agents.config.stages import BudgetConfig, SelectionConfig
 from aen_agents.config.training import TrainingConfig
+from aen_agents.config.union import Kinds
 
 # The sections of which there are several kinds.
-ALTERNATIVES: Mapping[str, Alternatives] = {
-    "agent": Alternatives("name", "agent", AGENTS),
-    "child": Alternatives("kind", "kind of child", CHILDREN),
-    "evaluator": Alternatives("kind", "evaluator", EVALUATORS),
-}
+ALTERNATIVES: Mapping[str, Kinds[Any]] = {"agent": AGENTS, "child": CHILDREN, "evaluator": EVALUATORS}
 
 
 class SearchConfig(Section):
@@ -56,67 +53,65 @@ class SearchConfig(Section):
     @pydantic.field_validator("store")
     @classmethod
     def _placed(cls, value: str | None) -> str | None:
-        """Make a file's path absolute: who goes on with the run may be in another folder."""
+        """Make a file's path absolute: the run may be resumed from another folder."""
         return value if value is None or "://" in value else str(Path(value).absolute())
 
     @pydantic.model_validator(mode="after")
     def _fits_the_child(self) -> "SearchConfig":
-        """Refuse what another kind of child or agent alone heeds: it would be without effect."""
+        """Refuse sections that only other kinds of child use: they would have no effect."""
         kind = self.child.kind
-        for name, whose in {"space": ("gcnn", "equinas"), "alphabet": ("dense",), "generators": ("dense",)}.items():
-            if kind not in whose and self._given(name):
-                raise ValueError(
-                    f"{name} is for child.kind={' or '.join(whose)}, but child.kind is {kind}; leave it out"
-                )
-        if kind == "equinas" and self._given("space") and self.space != SpaceConfig(groups=self.space.groups):
-            raise ValueError("of space only groups is for child.kind=equinas; leave the rest out")
+        for name in _used_by_some(CHILDREN, "sections"):
+            if name not in self.child.sections and self._given(name):
+                whose = " or ".join(other for other, model in CHILDREN.items() if name in model.sections)
+                raise ValueError(f"{name} is for child.kind={whose}, but child.kind is {kind}; leave it out")
+        keys = self.child.space_keys
+        if keys is not None and self._given("space"):
+            used = {key: getattr(self.space, key) for key in keys}
+            if self.space != SpaceConfig(**used):
+                raise ValueError(f"of space only {', '.join(keys)} is for child.kind={kind}; leave the rest out")
         return self
 
     @pydantic.model_validator(mode="after")
     def _environment_fits(self) -> "SearchConfig":
-        """Refuse settings of other kinds' environments."""
-        kind = self.child.kind
-        environment, fields = self.environment, EnvironmentConfig.model_fields
-        relaxes = kind == "equinas"
-        for name in ("reward", "stop_action") if relaxes else ("inherit", "slices", "parameter_price"):
-            if getattr(environment, name) != fields[name].default:
-                why = "is for other kinds of child" if relaxes else "is for child.kind=equinas"
+        """Refuse settings that only the environments of other kinds of child have."""
+        kind, fields = self.child.kind, EnvironmentConfig.model_fields
+        for name in _used_by_some(CHILDREN, "environment_keys"):
+            value = getattr(self.environment, name)
+            if name not in self.child.environment_keys and value != fields[name].default:
+                whose = [other for other, model in CHILDREN.items() if name in model.environment_keys]
+                why = f"is for child.kind={whose[0]}" if len(whose) == 1 else "is for other kinds of child"
                 raise ValueError(
-                    f"environment.{name} is {getattr(environment, name)!r}, which {why}, but child.kind is {kind}; "
-                    "leave it out"
+                    f"environment.{name} is {value!r}, which {why}, but child.kind is {kind}; leave it out"
                 )
-        if kind != "gcnn" and self.environment.reference != "untied":
-            raise ValueError(
-                f"environment.reference is {self.environment.reference!r}, which is for child.kind=gcnn, but "
-                f"child.kind is {kind}; leave it out"
-            )
         return self
 
     @pydantic.model_validator(mode="after")
     def _agent_fits(self) -> "SearchConfig":
-        """Refuse an agent for another kind of child, and sections that it does not heed."""
-        kind = self.child.kind
-        if isinstance(self.agent, LayerwiseConfig):
-            if kind != "equinas":
-                raise ValueError(f"agent {self.agent.name} is for child.kind=equinas, but child.kind is {kind}")
-            for name in ("environment", "budget", "selection"):
-                if self._given(name):
-                    raise ValueError(
-                        f"{name} is for agents that walk, but the agent is {self.agent.name}; leave it out"
-                    )
+        """Refuse an agent for another kind of child, and sections that it does not use."""
+        kinds = self.agent.child_kinds
+        if kinds is not None and self.child.kind not in kinds:
+            raise ValueError(
+                f"agent {self.agent.name} is for child.kind={' or '.join(kinds)}, but child.kind is {self.child.kind}"
+            )
+        for name in self.agent.unused_sections:
+            if self._given(name):
+                raise ValueError(f"{name} does not apply to agent {self.agent.name}; leave it out")
         return self
 
     @pydantic.model_validator(mode="after")
     def _evaluator_fits(self) -> "SearchConfig":
-        """Refuse what only another evaluator heeds."""
-        if self.evaluator.kind != "ray":
-            if self._given("cluster"):
-                raise ValueError("cluster is for evaluator.kind=ray, but evaluator.kind is local; leave it out")
-            if self.environment.collect == "asynchronous":
-                raise ValueError(
-                    "environment.collect is 'asynchronous', which is for evaluator.kind=ray, but evaluator.kind is "
-                    "local; leave it out"
-                )
+        """Refuse what only another evaluator uses."""
+        kind = self.evaluator.kind
+        for name in _used_by_some(EVALUATORS, "sections"):
+            if name not in self.evaluator.sections and self._given(name):
+                whose = " or ".join(other for other, model in EVALUATORS.items() if name in model.sections)
+                raise ValueError(f"{name} is for evaluator.kind={whose}, but evaluator.kind is {kind}; leave it out")
+        if self.environment.collect == "asynchronous" and not self.evaluator.parallel:
+            whose = " or ".join(other for other, model in EVALUATORS.items() if model.parallel)
+            raise ValueError(
+                f"environment.collect is 'asynchronous', which is for evaluator.kind={whose}, but evaluator.kind is "
+                f"{kind}; leave it out"
+            )
         return self
 
     def _given(self, name: str) -> bool:
@@ -127,3 +122,8 @@ class SearchConfig(Section):
         """Return every value, defaults too, as YAML that `load_config` reads."""
         text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
         return text
+
+
+def _used_by_some(kinds: Kinds[Any], variable: str) -> Iterable[str]:
+    """Return the names that a class variable has in any kind, each once."""
+    return dict.fromkeys(name for model in kinds.values() for name in getattr(model, variable))

@@ -1,92 +1,107 @@
-"""Which evaluator a config asks for."""
+"""From a configuration to its evaluator."""
 
-import shlex
+from abc import ABC, abstractmethod
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import cast
 
-from aen.evaluators import LocalEvaluator
+from aen.evaluators import Evaluator, LocalEvaluator
 from aen.results.store import ResultStore
 from aen.training import available_cores, check_device, check_threads
-from aen_agents.config import DQNConfig, ExhaustiveConfig, LocalConfig, RayConfig, SearchConfig
-from aen_agents.evaluators.ray.evaluator import RayEvaluator
+from aen_agents.config import LocalConfig, SearchConfig
 from aen_agents.events import Listener
-from aen_agents.text import command
 
 CUDA_POPULATION = 64  # what `population: null` means there
 
-SearchEvaluator = LocalEvaluator | RayEvaluator
+
+class EvaluatorFactory(ABC):
+    """Makes the evaluators of one kind of the section `evaluator`, which names it (`EvaluatorSection.factory`)."""
+
+    @abstractmethod
+    def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
+        """Return the evaluator of a search; see `make_evaluator`."""
+
+    def check(self, config: SearchConfig) -> None:  # noqa: B027 - most evaluators have nothing to check
+        """Check what can be known before the evaluator is made.
+
+        Raises:
+            AenError: it cannot work here.
+        """
+
+    def workers(self, config: SearchConfig) -> int:
+        """Return how many workers train; 0: as many as there is room for, which is found out later."""
+        del config
+        return 1
+
+
+class LocalFactory(EvaluatorFactory):
+    """Makes evaluators on this machine."""
+
+    def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
+        """Return a `LocalEvaluator`."""
+        del listener
+        return LocalEvaluator(
+            store,
+            device=config.evaluator.device,
+            threads=config.evaluator.threads,
+            workers=self.workers(config),
+            population=population_of(config),
+            weights_folder=weights,
+            debug=config.debug,
+        )
+
+    def check(self, config: SearchConfig) -> None:
+        """Check that the device is here and has enough cores."""
+        check_device(config.evaluator.device)
+        check_threads(config.evaluator.threads, self.workers(config))
+
+    def workers(self, config: SearchConfig) -> int:
+        """Return the number of processes: a step-by-step agent has work for one, the others for every core."""
+        settings = cast("LocalConfig", config.evaluator)
+        if settings.workers is not None:
+            return settings.workers
+        if not config.agent.step_by_step and settings.device == "cpu":
+            return max(available_cores() // settings.threads, 1)
+        return 1
 
 
 def check_evaluator(config: SearchConfig) -> None:
     """Check what can be known of an evaluator before it is made.
 
     Raises:
-        SpecError: no such device here, or fewer cores than threads.
+        AenError: it cannot work here, such as: no such device, or fewer cores than threads.
     """
-    if isinstance(config.evaluator, LocalConfig):
-        check_device(config.evaluator.device)
-        check_threads(config.evaluator.threads, workers_of(config))
+    _factory(config).check(config)
 
 
-def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> SearchEvaluator:
+def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
     """Return the evaluator of a config.
 
     Args:
         config: the search.
         store: where results are kept.
         weights: the folder of weights that are kept, in the run's folder.
-        listener: is told of workers that come and go, and of what happens to children on them.
+        listener: is notified of workers that start or are lost, and of what happens to children on them.
 
     Raises:
-        ClusterError: the cluster cannot be reached, or has no room.
+        AenError: it cannot be made, such as: the cluster cannot be reached, or has no room.
     """
-    settings = config.evaluator
-    if isinstance(settings, RayConfig):
-        return RayEvaluator(
-            store,
-            address=config.cluster.address,
-            connect_timeout=config.cluster.connect_timeout,
-            workers=settings.workers,
-            cpus_per_worker=settings.cpus_per_worker,
-            gpus_per_worker=settings.gpus_per_worker,
-            threads=settings.threads,
-            population=population_of(config),
-            timeout=settings.timeout,
-            retries=settings.retries,
-            weights_folder=weights,
-            debug=config.debug,
-            listener=listener,
-            resume=f"{command()} resume {shlex.quote(str(weights.parent))}",
-        )
-    return LocalEvaluator(
-        store,
-        device=settings.device,
-        threads=settings.threads,
-        workers=workers_of(config),
-        population=population_of(config),
-        weights_folder=weights,
-        debug=config.debug,
-    )
+    return _factory(config).make(config, store, weights, listener)
 
 
 def workers_of(config: SearchConfig) -> int:
-    """Return how many processes of this machine train: a walk has work for one, the others for every core.
-
-    With Ray it is the number asked for, 0 meaning as many as the cluster has room for.
-    """
-    settings = config.evaluator
-    if isinstance(settings, RayConfig):
-        return settings.workers or 0
-    if settings.workers is not None:
-        return settings.workers
-    if not isinstance(config.agent, DQNConfig) and settings.device == "cpu":
-        return max(available_cores() // settings.threads, 1)
-    return 1
+    """Return how many workers train; 0: as many as the cluster has room for."""
+    return _factory(config).workers(config)
 
 
 def population_of(config: SearchConfig) -> int:
-    """Return how many children a worker trains side by side: on a CPU each by its own products is faster."""
+    """Return how many children a worker trains together; on a CPU training each by itself is faster."""
     settings = config.evaluator
     if settings.population is not None:
         return settings.population
-    known = isinstance(config.agent, ExhaustiveConfig)
-    return CUDA_POPULATION if known and settings.device != "cpu" else 1
+    return CUDA_POPULATION if config.agent.knows_children_ahead and settings.device != "cpu" else 1
+
+
+def _factory(config: SearchConfig) -> EvaluatorFactory:
+    factory: EvaluatorFactory = resolve_name(config.evaluator.factory)()
+    return factory

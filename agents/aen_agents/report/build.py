@@ -17,9 +17,9 @@ from aen.results import Evaluation
 from aen.results.database_errors import shown
 from aen.results.store import ResultStore
 from aen.spaces import Space
-from aen_agents.agents.layerwise.neighbours import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
+from aen_agents.agents.layerwise.registry import layer_groups
 from aen_agents.agents.selection import exploring_seeds, fresh_seeds
-from aen_agents.config import EquiNASDConfig, EquiNASEConfig, SearchConfig
+from aen_agents.config import LayerwiseConfig, SearchConfig
 from aen_agents.problem import child_of, space_of
 from aen_agents.report import figures
 from aen_agents.report.factors import effect_rows, share_picture
@@ -85,7 +85,7 @@ def build_report(folder: RunFolder) -> None:
         roles=roles,
         seeds=len(seeds),
         pictures=_layerwise_pictures(config, child, summary, history)
-        if isinstance(config.agent, EquiNASEConfig | EquiNASDConfig)
+        if isinstance(config.agent, LayerwiseConfig)
         else _pictures(
             child,
             summary,
@@ -259,10 +259,9 @@ def _layerwise_pictures(
 ) -> list[_Picture]:
     """Return the pictures of a search that gives each layer a group of its own."""
     agent = config.agent
-    published = PUBLISHED_MIXED if isinstance(agent, EquiNASDConfig) else PUBLISHED_RELAXED
     names: tuple[str, ...] = ()
-    if isinstance(child, EquiNASSpec) and isinstance(agent, EquiNASEConfig | EquiNASDConfig):
-        names = subgroups_of(child.base, agent.subgroups, published=published)
+    if isinstance(child, EquiNASSpec) and isinstance(agent, LayerwiseConfig):
+        names = layer_groups(agent, child)
     found = layerwise_pictures(history, summary.get("methods", []), names)
     return [_Picture(title, text, Markup(svg)) for title, text, svg in [*found, _images(child)]]  # noqa: S704
 

@@ -16,7 +16,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
-from aen_agents.config import DQNConfig, LocalConfig, SearchConfig, load_config
+from aen_agents.config import SearchConfig, load_config
 from aen_agents.sweep.config import Distribution, SweepConfig
 
 MOST_TRIALS = 10_000
@@ -180,8 +180,10 @@ def _is_everyones(error: ConfigError, sweep: SweepConfig, search: Path) -> bool:
 def _check_fits(sweep: SweepConfig, config: SearchConfig) -> None:
     """Refuse what a search decides alone, but not as one of many."""
     evaluator = config.evaluator
-    if not isinstance(evaluator, LocalConfig):
-        raise ConfigError("evaluator.kind is ray; each trial of a sweep trains its own children, so leave it out.")
+    if not evaluator.in_sweeps:
+        raise ConfigError(
+            f"evaluator.kind is {evaluator.kind}; each trial of a sweep trains its own children, so leave it out."
+        )
     if evaluator.workers not in {None, 1}:
         raise ConfigError(
             f"evaluator.workers is {evaluator.workers}; a trial has one, and the sweep's key concurrent says how many "
@@ -219,10 +221,10 @@ def _check_together(sweep: SweepConfig, trials: Sequence[Trial]) -> None:
         return
     for trial in trials:
         agent = trial.config.agent
-        if not isinstance(agent, DQNConfig):
+        if not agent.step_by_step:
             raise ConfigError(
                 f"stop.rule is asha, which counts the children of a budget, but agent {agent.name} of trial "
-                f"{trial.number} ({trial.label}) has none; leave stop out, or use an agent that walks (dqn)."
+                f"{trial.number} ({trial.label}) has none; leave stop out, or use a step-by-step agent (dqn)."
             )
     most = most_children(trials)
     if sweep.stop.grace >= most:

@@ -100,7 +100,7 @@ def test_no_two_stages_share_a_seed(exhaustive_config: SearchConfig, seed: int) 
 def test_one_seed_says_nothing_of_differences(exhaustive_config: SearchConfig, tmp_path: Path) -> None:
     config = exhaustive_config.model_copy(update={"agent": ExhaustiveConfig()})
     task = task_of(config, tmp_path / "one", lambda _: None, Shuffled())
-    explorer = ExhaustiveExplorer(task, ExhaustiveConfig())
+    explorer = ExhaustiveExplorer(task)
     explorer.explore()
     space = explorer.figures()["space"]
     assert "not_separated_from_best" not in space
@@ -168,7 +168,7 @@ def task_of(
         config=config,
         child=child,
         space=space,
-        planted=space.spec_of_moves([moves]),
+        hidden=space.spec_of_moves([moves]),
         evaluator=evaluator,
         folder=RunFolder.create(config, path),
         listener=listener,
@@ -182,9 +182,7 @@ def test_the_order_of_completion_changes_nothing(exhaustive_config: SearchConfig
         events: list[Event] = []
         evaluator = Shuffled(capacity)
         path = tmp_path / str(len(outcomes))
-        explorer = ExhaustiveExplorer(
-            task_of(exhaustive_config, path, events.append, evaluator), ExhaustiveConfig(seeds=3)
-        )
+        explorer = ExhaustiveExplorer(task_of(exhaustive_config, path, events.append, evaluator))
         explorer.explore()
         assert events[0] == StageStarted("explore", 36)
         assert len(events) == 37
@@ -198,7 +196,7 @@ def test_the_order_of_completion_changes_nothing(exhaustive_config: SearchConfig
 
 def test_moves_that_the_alphabet_lacks_have_no_class(exhaustive_config: SearchConfig, tmp_path: Path) -> None:
     task = task_of(exhaustive_config, tmp_path / "lacks", lambda _: None, Shuffled(), moves="swap_tb_left")
-    explorer = ExhaustiveExplorer(task, ExhaustiveConfig(seeds=3))
+    explorer = ExhaustiveExplorer(task)
     explorer.explore()
     assert explorer.figures()["space"]["hidden_group"] is None
 

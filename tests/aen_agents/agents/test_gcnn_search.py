@@ -19,7 +19,7 @@ from aen.results.store import ResultStore
 from aen_agents.cli.console import print_verdict
 from aen_agents.config import SearchConfig
 from aen_agents.events import Visited
-from aen_agents.problem import gcnn_space_of
+from aen_agents.problem import space_of
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
@@ -70,7 +70,7 @@ def test_the_summary_says_what_was_found(searched: tuple[RunFolder, JsonDict]) -
 
 def test_the_agent_was_rewarded_by_the_reference(searched: tuple[RunFolder, JsonDict]) -> None:
     folder, _ = searched
-    space = gcnn_space_of(folder.config())
+    space = space_of(folder.config())
     rot90 = space.spec_of_moves(("rot90",))
     with ResultStore(folder.store_file) as store:
         assert rot90 is not None
@@ -134,7 +134,7 @@ def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
     folder = RunFolder.create(wanted, tmp_path / "wide")
     summary = Search(wanted, events.append).run(folder)
     assert summary["states"] == 4 * 2**6 * 2 * 2 * 2 * 2
-    space = gcnn_space_of(wanted)
+    space = space_of(wanted)
     children = [space.spec_of(state) for state in product(*map(range, space.sizes))]
     different = {(c.group, c.augmentations, c.fields, c.kernel_size) for c in children}
     assert summary["classes"] == len(different)

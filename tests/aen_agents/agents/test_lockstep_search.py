@@ -8,7 +8,8 @@ import pytest
 from helpers.table_evaluators import ENVIRONMENTS, LateTable
 
 from aen._typing import JsonDict
-from aen_agents.agents.dqn.explorer import explore, make_dqn
+from aen_agents.agents.dqn.model import make_dqn
+from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.vec_env import LockstepVecEnv
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig, SearchConfig

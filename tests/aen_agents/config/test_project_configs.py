@@ -15,7 +15,7 @@ from aen_agents.config import (
     SearchConfig,
     load_config,
 )
-from aen_agents.problem import alphabet_of, child_of, gcnn_space_of
+from aen_agents.problem import alphabet_of, child_of, space_of
 
 CONFIGS = sorted([*PROJECT_CONFIGS.glob("*.yaml"), *(PROJECT_CONFIGS / "paper").glob("*.yaml")])
 GCNN_CONFIGS = sorted((PROJECT_CONFIGS / "gcnn").glob("*.yaml"))
@@ -45,7 +45,7 @@ def test_every_config_of_the_project_can_be_searched_exhaustively(file: Path) ->
 def test_every_gcnn_config_has_its_space_and_its_plain_child(file: Path) -> None:
     config = load_config(file)
     assert config.name == f"gcnn_{file.stem}"
-    space = gcnn_space_of(config)
+    space = space_of(config)
     expected = (3, 3) if file.stem == "rotmnist_groups" else (1024, 768)
     assert (space.states, len(space.classes)) == expected
     plain = build_child(space.child)
@@ -60,7 +60,7 @@ def test_the_published_gcnn_configs_differ_in_their_data_alone() -> None:
         *("mnist", "fashion_mnist", "cifar10", "svhn", "rotmnist", "emnist-balanced", "kmnist", "asl"),
     }
     assert {(config.data.train, config.data.validation) for config in configs} == {(6000, 1000)}
-    first = gcnn_space_of(configs[0]).child
+    first = space_of(configs[0]).child
     assert (first.widths, first.head, first.norm, first.dropout, first.padding) == (
         *("published", "flatten", "none"),
         *(0.5, "none"),

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.errors import what_is_wrong
 
 VERSION = 1  # raise it when what a checkpoint holds goes or changes its meaning
@@ -165,3 +166,32 @@ def _clear(folder: Path, last: int) -> None:
         number = path.name.removeprefix("checkpoint-").partition(".")[0]
         if number.isdigit() and int(number) <= last - KEPT:
             path.unlink(missing_ok=True)
+
+
+def last_checkpoint(folder: Path, visits: Visits, notice: Callable[[str], None]) -> Loaded | None:
+    """Return the last checkpoint that is whole and whose visits the history has, which are taken up.
+
+    Args:
+        folder: where checkpoints are.
+        visits: of a run that has made no visit yet.
+        notice: is told where the run goes on, and why not from a later checkpoint.
+
+    Returns:
+        The checkpoint; None: there is none, and all is walked anew.
+
+    Raises:
+        RunFolderError: a checkpoint is of another version.
+    """
+    damaged: list[str] = []
+    for checkpoint in intact(folder, damaged.append):
+        if visits.go_on(checkpoint.state["visits"]):
+            damaged.append(f"going on after step {visits.steps}")
+            break
+        damaged.append(f"the history is not that of checkpoint {checkpoint.number}, which is not used")
+    else:
+        checkpoint = None
+        if damaged:
+            damaged.append("no checkpoint is left: exploring begins anew; what is in the store is not trained again")
+    for text in damaged:
+        notice(text)
+    return checkpoint

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from aen.children import EquiNASSpec
 from aen.children.equinas import discretised_groups
 from aen_agents.agents.layerwise.method import Member, Method
+from aen_agents.config import EquiNASDConfig
 
 AlphaData = Literal["same", "halves"]
 
@@ -114,6 +115,20 @@ class Discretised(Method):
         groups = discretised_groups(alphas, before.spec.mixed, before.spec.base)
         discrete = before.spec.with_layer_groups(groups).with_seed(seed)
         return [self.slice_of(discrete, parent=before.key if self.warm else None)]
+
+
+def methods(agent: EquiNASDConfig, child: EquiNASSpec, groups: tuple[str, ...]) -> list[Method]:
+    """Return the methods of a config: the mixed network, and those that come after it."""
+    mixed = EquiNASD(
+        child,
+        subgroups=groups,
+        alpha_learning_rate=agent.alpha_learning_rate,
+        alpha_data=agent.alpha_data,
+        prior=agent.prior,
+        skip=agent.skip,
+        temperature=agent.temperature,
+    )
+    return [mixed, *(Discretised(child, warm=name == "warm") for name in agent.networks)]
 
 
 def epochs_of(child: EquiNASSpec) -> int:

@@ -7,6 +7,7 @@ from typing import Literal
 from aen.children import EquiNASSpec
 from aen_agents.agents.layerwise.method import Member, Method
 from aen_agents.agents.layerwise.neighbours import neighbours
+from aen_agents.config import EquiNASEConfig
 
 Selection = Literal["accuracy", "pareto"]
 
@@ -71,6 +72,20 @@ class EquiNASE(Method):
             front = pareto_front(alive)
             alive = [*front, *(member for member in alive if member not in front)]
         return alive[: self.population]
+
+
+def methods(agent: EquiNASEConfig, child: EquiNASSpec, groups: tuple[str, ...]) -> list[Method]:
+    """Return the method of a config; see `EquiNASEConfig.methods`."""
+    return [
+        EquiNASE(
+            child,
+            subgroups=groups,
+            generations=agent.generations,
+            population=agent.population,
+            selection=agent.selection,
+            unique=agent.unique,
+        )
+    ]
 
 
 def largest(child: EquiNASSpec) -> EquiNASSpec:

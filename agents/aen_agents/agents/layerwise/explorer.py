@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 from aen._typing import JsonDict
 from aen.children import EquiNASSpec
@@ -22,7 +23,7 @@ from aen_agents.agents.layerwise.method import Member, Method
 from aen_agents.agents.layerwise.registry import NO_SYMMETRY, methods_of
 from aen_agents.agents.layerwise.runs import Lane, Lanes
 from aen_agents.agents.selection import exploring_seeds
-from aen_agents.config import EquiNASDConfig, EquiNASEConfig
+from aen_agents.config import LayerwiseConfig
 from aen_agents.events import SliceTrained, StageStarted
 from aen_agents.runs.folder import write_atomically
 
@@ -90,10 +91,9 @@ class LayerwiseExplorer:
 
     packages: tuple[str, ...] = ()
 
-    def __init__(self, task: Task, agent: EquiNASEConfig | EquiNASDConfig) -> None:
-        child = task.child
-        if not isinstance(child, EquiNASSpec):
-            raise SpecError(f"agent {agent.name} is for child.kind=equinas, not for {child.kind}.")
+    def __init__(self, task: Task) -> None:
+        # The config is refused where the child is of another kind (`child_kinds`).
+        agent, child = cast("LayerwiseConfig", task.config.agent), cast("EquiNASSpec", task.child)
         self.task = task
         self.seeds = exploring_seeds(task.config)
         self.methods = methods_of(agent, child)

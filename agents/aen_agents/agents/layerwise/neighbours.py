@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
 
-# Published: the six over which layers are mixed, and those to which the evolutionary search relaxes layers.
-PUBLISHED_MIXED = ("D4", "C4", "D2", "C2", "D1", "C1")
-PUBLISHED_RELAXED = ("D4", "C4", "C2", "D1", "C1")
-
 
 def subgroups_of(base: str, names: Sequence[str] | str, *, published: Sequence[str]) -> tuple[str, ...]:
     """Return the groups that layers may have, the largest first.

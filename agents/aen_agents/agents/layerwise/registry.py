@@ -1,15 +1,14 @@
 """From a config to its methods."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pkgutil import resolve_name
 
 from aen.children import EquiNASSpec
 from aen.errors import ConfigError, SpecError
 from aen_agents.agents.layerwise.baselines import RandomArchitecture, RandomSteps, ResidualPathwayPrior, Static
-from aen_agents.agents.layerwise.equinas_d import Discretised, EquiNASD
-from aen_agents.agents.layerwise.equinas_e import EquiNASE
 from aen_agents.agents.layerwise.method import Method
-from aen_agents.agents.layerwise.neighbours import PUBLISHED_MIXED, PUBLISHED_RELAXED, subgroups_of
-from aen_agents.config import EquiNASDConfig, EquiNASEConfig
+from aen_agents.agents.layerwise.neighbours import subgroups_of
+from aen_agents.config import LayerwiseConfig
 
 # By which everything is measured: no symmetry.
 NO_SYMMETRY = "static_c1"
@@ -28,7 +27,7 @@ _BASELINES: Mapping[str, Callable[[EquiNASSpec, tuple[str, ...], int], Method]] 
 BASELINES = tuple(_BASELINES)
 
 
-def methods_of(agent: EquiNASEConfig | EquiNASDConfig, child: EquiNASSpec) -> dict[str, Method]:
+def methods_of(agent: LayerwiseConfig, child: EquiNASSpec) -> dict[str, Method]:
     """Return the methods of a config by name: the agent's own, those that come after it, and the baselines.
 
     Args:
@@ -38,41 +37,25 @@ def methods_of(agent: EquiNASEConfig | EquiNASDConfig, child: EquiNASSpec) -> di
     Raises:
         ConfigError: subgroups that cannot be.
     """
-    evolves = isinstance(agent, EquiNASEConfig)
     try:
-        groups = subgroups_of(child.base, agent.subgroups, published=PUBLISHED_RELAXED if evolves else PUBLISHED_MIXED)
-        found: list[Method] = []
-        if isinstance(agent, EquiNASEConfig):
-            slices = agent.generations
-            found.append(
-                EquiNASE(
-                    child,
-                    subgroups=groups,
-                    generations=agent.generations,
-                    population=agent.population,
-                    selection=agent.selection,
-                    unique=agent.unique,
-                )
-            )
-        else:
-            mixed = EquiNASD(
-                child,
-                subgroups=groups,
-                alpha_learning_rate=agent.alpha_learning_rate,
-                alpha_data=agent.alpha_data,
-                prior=agent.prior,
-                skip=agent.skip,
-                temperature=agent.temperature,
-            )
-            slices = mixed.slices
-            found.append(mixed)
-            found += [Discretised(child, warm=name == "warm") for name in agent.networks]
+        groups = layer_groups(agent, child)
+        found: list[Method] = resolve_name(agent.methods)(agent, child, groups)
         names = dict.fromkeys((*agent.baselines, NO_SYMMETRY))
+        slices = found[0].slices
         found += [_BASELINES[name](child, groups, slices) for name in names]
     except SpecError as error:
         raise ConfigError(f"agent: {error}") from error
     _check_starts(found, child)
     return {method.name: method for method in found}
+
+
+def layer_groups(agent: LayerwiseConfig, child: EquiNASSpec) -> tuple[str, ...]:
+    """Return the groups that layers may have by an agent's section, the largest first.
+
+    Raises:
+        SpecError: subgroups that cannot be.
+    """
+    return subgroups_of(child.base, agent.subgroups, published=agent.published_subgroups)
 
 
 def _check_starts(methods: Sequence[Method], child: EquiNASSpec) -> None:

@@ -1,5 +1,7 @@
 """The DQN agent against a made-up table of accuracies, so that its own behaviour is what is measured."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +21,8 @@ from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.groups import ALPHABETS
 from aen_agents.agents.dqn.environment import make_environment
-from aen_agents.agents.dqn.explorer import SearchDQN, VisitRule, explore, make_dqn
+from aen_agents.agents.dqn.model import ScaledBits, SearchDQN, VisitRule, make_dqn
+from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig, load_config
 
@@ -178,3 +181,16 @@ def test_a_space_without_an_environment_is_named() -> None:
     task = SimpleNamespace(space=object(), config=load_config(Path("configs/digits.yaml")))
     with pytest.raises(SpecError, match="there is no environment for a object; use agent=exhaustive"):
         make_environment(task)  # type: ignore[arg-type]
+
+
+def test_agents_of_earlier_versions_are_read(
+    env: gym.Env[Any, Any], make_visits: Callable[..., Visits], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ScaledBits, "__module__", "aen_agents.dqn")  # where it was, and files name it by that
+    env.reset(seed=0)
+    model = make_dqn(paper(), env, make_visits(), seed=0)
+    model.save(tmp_path / "dqn.zip")
+    assert SearchDQN.load(tmp_path / "dqn.zip").policy.features_extractor_class is ScaledBits
+    code = f"from aen_agents.dqn import SearchDQN; print(SearchDQN.load({str(tmp_path / 'dqn.zip')!r}).num_timesteps)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr

@@ -10,7 +10,7 @@ from stable_baselines3 import DQN
 import aen_envs  # noqa: F401
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.data import DataSpec
-from aen_agents.agents.dqn.explorer import explore
+from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig
 

@@ -20,7 +20,7 @@ from aen.children import DenseSpec
 from aen.data import DataSpec
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.checkpoint import load, save
-from aen_agents.agents.dqn.explorer import SearchDQN, make_dqn
+from aen_agents.agents.dqn.model import SearchDQN, make_dqn
 from aen_agents.agents.dqn.state import dqn_state, environments_state, restore_dqn, restore_environments
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig

@@ -22,8 +22,6 @@ from aen_agents.agents.layerwise.equinas_d import Discretised, EquiNASD
 from aen_agents.agents.layerwise.equinas_e import EquiNASE
 from aen_agents.agents.layerwise.method import Member, Method, best
 from aen_agents.agents.layerwise.neighbours import (
-    PUBLISHED_MIXED,
-    PUBLISHED_RELAXED,
     neighbours,
     random_architecture,
     subgroups_of,
@@ -31,6 +29,8 @@ from aen_agents.agents.layerwise.neighbours import (
 from aen_agents.agents.layerwise.registry import BASELINES, methods_of
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
 
+PUBLISHED_MIXED = EquiNASDConfig.published_subgroups
+PUBLISHED_RELAXED = EquiNASEConfig.published_subgroups
 TEN = ("D4", "C4", "D2d", "D2", "C2", "D1a", "D1v", "D1d", "D1", "C1")
 CHILD = EquiNASSpec(
     data=DataSpec(train=64, validation=64, test=64),

@@ -7,10 +7,10 @@ from typing import Any
 from stable_baselines3.common.logger import Logger
 
 from aen.evaluators import Evaluator
-from aen_agents.agents.dqn.checkpoint import save
+from aen_agents.agents.dqn.checkpoint import last_checkpoint, save
 from aen_agents.agents.dqn.collector.loop import Collector
 from aen_agents.agents.dqn.curves import RunEvents
-from aen_agents.agents.dqn.explorer import last_checkpoint, make_dqn, save_agent
+from aen_agents.agents.dqn.model import make_dqn, save_agent
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import DQNConfig
 from aen_envs.child_env import ChildEnv

@@ -2,7 +2,7 @@
 
 import time
 
-from aen_agents.agents.dqn.explorer import SearchDQN
+from aen_agents.agents.dqn.model import SearchDQN
 
 # Learning may lag behind by so many transitions; gradient steps due beyond are left out.
 MOST_OWED = 256

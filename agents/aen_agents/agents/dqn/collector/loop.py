@@ -23,7 +23,7 @@ from aen_agents.agents.dqn.collector.env_slot import Walker
 from aen_agents.agents.dqn.collector.in_flight import Flights
 from aen_agents.agents.dqn.collector.learner import Learner
 from aen_agents.agents.dqn.collector.prefetch import Ahead
-from aen_agents.agents.dqn.explorer import SearchDQN
+from aen_agents.agents.dqn.model import SearchDQN
 from aen_agents.agents.dqn.state import dqn_state, restore_dqn
 from aen_agents.agents.dqn.visits import Visits
 from aen_envs.child_env import ChildEnv

@@ -11,7 +11,7 @@ from helpers.table_evaluators import ENVIRONMENTS, LateTable
 
 from aen_agents.agents.dqn.checkpoint import load
 from aen_agents.agents.dqn.collector import Collector, explore_asynchronously
-from aen_agents.agents.dqn.explorer import make_dqn
+from aen_agents.agents.dqn.model import make_dqn
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig
 
