@@ -1,4 +1,4 @@
-"""A search from config to verdict: an agent explores, then the best classes are measured again and compared."""
+"""Search: runs a configuration from exploring to the verdict on the test images."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from aen_agents.config.changes import remarks
 from aen_agents.errors import full_disk_told
 from aen_agents.evaluators.factory import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
-from aen_agents.monitoring.monitor import Watch
+from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.folder import RunFolder, write_atomically
 
@@ -33,7 +33,7 @@ SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new ke
 
 
 def _processor() -> str:
-    """Return the processor's name; Python itself does not know it on Linux."""
+    """Return the processor's name, which Python does not know on Linux."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -41,11 +41,11 @@ def _processor() -> str:
 
 
 class Search:
-    """A search that is started, watched through events, and can be interrupted without loss.
+    """A search that is started, followed through events, and can be interrupted and resumed without loss.
 
     Args:
         config: what to search.
-        listener: is told what happens.
+        listener: called with every event.
 
     Raises:
         AenError: the config cannot work: unknown data set, a factor that does not fit a grid, too few images, ...
@@ -59,23 +59,23 @@ class Search:
         load_dataset(self.child.data)
         check_evaluator(config)
         self.notices: list[str] = []
-        self._listener = self.watch = Watch(config, listener)
+        self._listener = self.monitor = SearchMonitor(config, listener)
 
     @cached_property
     def space(self) -> Space:
-        """The children to choose among; the first look takes seconds on large grids."""
+        """The children to choose among; on large grids the first access takes seconds."""
         return space_of(self.config)
 
     def run(self, folder: RunFolder) -> JsonDict:
         """Run the search and return its summary, which is also written to the folder.
 
-        A KeyboardInterrupt leaves a summary with status ``interrupted`` and passes on. The same config in the same
-        folder afterwards goes on where that one was, and comes to the same figures. `children_trained` and the seconds
+        A KeyboardInterrupt leaves a summary with status ``interrupted`` and is raised again. The same config in the
+        same folder afterwards resumes the search and gives the same figures. `children_trained` and the seconds
         ``explore`` and ``total`` are those of this start alone; `children_trained_in_all` and the seconds ``in_all``
-        are the run's, all its starts together.
+        are those of all starts of the run together.
 
         Raises:
-            FullDiskError: there is no room left; it says how to go on.
+            FullDiskError: there is no room left; the message says how to resume.
             AenError: the search cannot be run, or its store or cluster was lost.
         """
         started = time.perf_counter()
@@ -83,16 +83,18 @@ class Search:
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
         with (
             folder.locked(),
-            self.watch.over(folder),
+            self.monitor.over(folder),
             full_disk_told(folder.path),
             ResultStore(self.config.store or folder.store_file) as store,
             cpu_threads(self.config.evaluator.threads),
             closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
         ):
-            self.watch.evaluator = evaluator
-            for change in remarks(folder.config(), self.config):  # the summary says nothing of how often it went on
+            self.monitor.evaluator = evaluator
+            for change in remarks(
+                folder.config(), self.config
+            ):  # the summary does not depend on how often it was resumed
                 self._listener(Notice(change))
-            evaluator.start()  # workers come up while the classes are found
+            evaluator.start()  # workers start while the classes are found
             for remark in self.space.remarks():
                 self._notice(remark)
             task = Task(
@@ -117,7 +119,7 @@ class Search:
             finally:
                 summary |= explorer.figures() | {"children_trained": evaluator.trained}
                 clock["total"] = time.perf_counter() - started
-                summary["children_trained_in_all"], clock["in_all"] = self.watch.in_all()
+                summary["children_trained_in_all"], clock["in_all"] = self.monitor.in_all()
                 summary["seconds"] = clock
                 summary["notices"] = self.notices
                 write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")

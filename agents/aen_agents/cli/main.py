@@ -125,7 +125,7 @@ def _search(options: argparse.Namespace) -> int:
 
     with ConsoleProgress(console) as progress:
         search = Search(config, progress)
-        progress.activity = search.watch.activity
+        progress.activity = search.monitor.activity
         folder = RunFolder.create(config, options.out)
         summary = folder.summary()
         if summary is not None and summary.get("status") == "complete":

@@ -1,4 +1,4 @@
-"""Watch: writes down what a search does while it does it, and passes every event on."""
+"""SearchMonitor: writes a search's log, status and scalars while it runs, and passes every event on."""
 
 import json
 import os
@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
-from typing import Literal, Protocol
+from typing import Literal
 
 from aen.errors import AenError, RunFolderError
-from aen.evaluators import Activity
+from aen.evaluators import Activity, Evaluator
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
 from aen_agents.monitoring.event_log import EventLog
@@ -18,67 +18,59 @@ from aen_agents.monitoring.heartbeat import Heartbeat
 from aen_agents.monitoring.redact import hide_secrets
 from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now, process_start, this_machine
 from aen_agents.monitoring.tensorboard import ScalarFile
-from aen_agents.monitoring.tracker import Tally
+from aen_agents.monitoring.tracker import ProgressTracker
 from aen_agents.runs.folder import RunFolder
 
 _LONGEST_MESSAGE = 1000
 State = Literal["running", "complete", "interrupted", "failed"]
 
 
-class Active(Protocol):
-    """Who can say what it is at, as every evaluator of a search can."""
+class SearchMonitor:
+    """A listener that writes ``log.jsonl``, ``status.json`` and TensorBoard scalars to the run folder.
 
-    def activity(self) -> Activity:
-        """Return what it is at."""
-        ...
-
-
-class Watch:
-    """A listener that leaves ``log.jsonl``, ``status.json`` and TensorBoard scalars in the run folder.
-
-    Whatever it cannot do, the search goes on.
+    A file that cannot be written does not stop the search.
 
     Args:
         config: of the search.
-        listener: is told every event too, after it is written down.
+        listener: called with every event after it was written.
 
     Attributes:
-        evaluator: who trains; the search sets it once there is one.
+        evaluator: trains the children; the search sets it once it is made.
     """
 
     def __init__(self, config: SearchConfig, listener: Listener) -> None:
         self.config = config
-        self.evaluator: Active | None = None
+        self.evaluator: Evaluator | None = None
         self._listener = listener
         self._log: EventLog | None = None
-        self._tally = Tally()
+        self._tracker = ProgressTracker()
 
     def __call__(self, event: Event) -> None:
-        """Write an event down and pass it on; it may come from any thread."""
+        """Write an event and pass it on; may be called from any thread."""
         if self._log is not None:
             self._log(event)
-        self._tally(event)
+        self._tracker(event)
         self._listener(event)
 
     def activity(self) -> Activity | None:
-        """Return what the evaluator is at, or None if that is not known."""
+        """Return the counts of workers and children, or None if they are not known."""
         with suppress(Exception):  # it may be closing in another thread
             if self.evaluator is not None:
                 return self.evaluator.activity()
         return None
 
     def in_all(self) -> tuple[int, float]:
-        """Return how many children the run has trained and the seconds that it took, all its processes together."""
-        self._tally.note(self.activity())
-        return self._tally.children().trained, self._tally.seconds
+        """Return how many children the run has trained and its seconds, over all its starts."""
+        self._tracker.note(self.activity())
+        return self._tracker.children().trained, self._tracker.seconds
 
     @contextmanager
     def over(self, folder: RunFolder) -> Iterator[None]:
-        """Watch what happens inside the block, in a run folder that nobody else writes to."""
+        """Record what happens inside the block in a run folder that this process has locked."""
         earlier = None
         with suppress(RunFolderError):
             earlier = Status.read(folder.path)
-        self._tally = Tally(earlier)
+        self._tracker = ProgressTracker(earlier)
         self._log = EventLog(folder.path / "log.jsonl", lambda text: self._listener(Notice(text)))
         self._log.started(
             agent=self.config.agent.name,
@@ -87,9 +79,9 @@ class Watch:
             store=self.config.store,
             versions={name: version(name) for name in ("aen", "torch")} | {"python": platform.python_version()},
         )
-        record = _Record(self.config, folder, self._tally, self.activity)
-        record.beat()
-        heartbeat = Heartbeat(record.beat)
+        writer = _StatusWriter(self.config, folder, self._tracker, self.activity)
+        writer.beat()
+        heartbeat = Heartbeat(writer.beat)
         state: State = "failed"
         message = None
         try:
@@ -104,20 +96,20 @@ class Watch:
             raise
         finally:
             if heartbeat.stop():
-                record.end(state, message)
+                writer.end(state, message)
             self.evaluator = None
             self._log.ended(state=state, message=message)
 
 
-class _Record:
-    """Writes what a tally comes to."""
+class _StatusWriter:
+    """Writes the state of a tracker to ``status.json`` and to the TensorBoard scalars."""
 
     def __init__(
-        self, config: SearchConfig, folder: RunFolder, tally: Tally, activity: Callable[[], Activity | None]
+        self, config: SearchConfig, folder: RunFolder, tracker: ProgressTracker, activity: Callable[[], Activity | None]
     ) -> None:
         self.config = config
         self.folder = folder
-        self.tally = tally
+        self.tracker = tracker
         self.activity = activity
         self.started = now()
         self.scalars = ScalarFile(folder.path / "tensorboard" / "search")
@@ -126,32 +118,32 @@ class _Record:
 
     def beat(self) -> None:
         """Write the status and a point of each curve."""
-        self.tally.note(self.activity())
+        self.tracker.note(self.activity())
         status = self.status("running", None)
         status.write(self.folder.path)
         self.draw(status)
 
     def end(self, state: State, message: str | None) -> None:
-        """Write how it ended."""
+        """Write the last status: how the search ended."""
         with suppress(Exception):
-            self.tally.note(self.activity())
+            self.tracker.note(self.activity())
             self.draw(self.status("running", None))
-            self.tally.over()
+            self.tracker.over()
             last = self.status(state, message)
             last.write(self.folder.path)
             self._insist(last)
 
     def _insist(self, last: Status) -> None:
-        """Write the last status over the one before it, if there was no room for another file beside it.
+        """Overwrite the last status in place where the disk had no room for a second file beside it.
 
-        A reader may then see half of it, so this is done once, when nothing else can be.
+        A reader may then see half of it, so this is done once, at the end.
         """
         file = self.folder.path / STATUS_FILE
         text = last.model_dump_json(indent=2).encode() + b"\n"
         if file.read_bytes() == text:
             return
         with file.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, len(text))  # if there is no room even so, the file stays as it is
+            os.posix_fallocate(stream.fileno(), 0, len(text))  # raises where there is no room: the file stays as it is
             stream.write(text)
             stream.truncate()
 
@@ -171,22 +163,22 @@ class _Record:
             machine=machine,
             started=self.started,
             updated=now(),
-            seconds=self.tally.seconds,
-            stage=self.tally.stage(),
-            stages=dict(self.tally.stages),
-            best=self.tally.best,
-            children=self.tally.children(),
-            workers=self.tally.workers,
-            rate=self.tally.rate(),
+            seconds=self.tracker.seconds,
+            stage=self.tracker.stage(),
+            stages=dict(self.tracker.stages),
+            best=self.tracker.best,
+            children=self.tracker.children(),
+            workers=self.tracker.workers,
+            rate=self.tracker.rate(),
             winner=self._winner() if state == "complete" else None,
         )
 
     def draw(self, status: Status) -> None:
-        """Add a point to the curves, if there is news."""
+        """Add a point to the curves if anything has changed."""
         step, rate = status.children.done, status.rate.last_minute
         values: dict[str, float | None] = {
             "search/best_accuracy": status.best.accuracy if status.best else None,
-            "search/accuracy": self.tally.accuracy,
+            "search/accuracy": self.tracker.accuracy,
             "children/trained": status.children.trained,
             "children/failed": status.children.failed,
             "workers/alive": status.workers,

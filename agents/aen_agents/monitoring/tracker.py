@@ -1,4 +1,4 @@
-"""Tally: what the events of a search come to."""
+"""ProgressTracker: how far a search is, and how fast, by its events."""
 
 import threading
 import time
@@ -12,15 +12,15 @@ from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status
 STAGES = ("explore", "select", "compare", "test")
 _MINUTE = 60.0
 _WINDOWS = (_MINUTE, 10 * _MINUTE)
-_ENOUGH = 10  # children in a window, that its rate says something
+_ENOUGH = 10  # children in a window from which its rate is trusted
 
 
 class Speed:
     """How fast a count grows.
 
     Args:
-        now: when the count began, by a clock of its caller.
-        count: what it was then.
+        now: when counting began, by the caller's clock.
+        count: the count at that time.
     """
 
     def __init__(self, now: float, count: int) -> None:
@@ -28,7 +28,7 @@ class Speed:
         self._samples: deque[tuple[float, int]] = deque([self._first])
 
     def note(self, now: float, count: int) -> None:
-        """Note what the count is now; about once a second."""
+        """Note the count; call it about once a second."""
         self._samples.append((now, count))
         while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOWS[-1]:
             self._samples.popleft()
@@ -53,11 +53,11 @@ class Speed:
         return self.over()
 
 
-class Tally:
-    """Counts what events tell; a listener that may be called from several threads.
+class ProgressTracker:
+    """Counts events; a listener that may be called from several threads.
 
     Args:
-        earlier: the status that an earlier process of the same run left.
+        earlier: the last status of an earlier process of the same run.
         clock: in seconds.
     """
 
@@ -98,7 +98,7 @@ class Tally:
                 self._go_to(self._done + 1)
 
     def note(self, activity: Activity | None) -> None:
-        """Note what the evaluator is at; to be called about once a second."""
+        """Note the evaluator's counts; call it about once a second."""
         with self._lock:
             now = self._clock()
             if activity is not None:
@@ -118,12 +118,12 @@ class Tally:
 
     @property
     def workers(self) -> int | None:
-        """How many are alive."""
+        """How many workers are alive."""
         return None if self._activity is None else self._activity.workers
 
     @property
     def seconds(self) -> float:
-        """What the run took so far, all its processes together."""
+        """Seconds of the run so far, over all its processes."""
         return self._seconds_before + self._clock() - self._begun
 
     def stage(self) -> Stage | None:
@@ -140,7 +140,7 @@ class Tally:
             )
 
     def children(self) -> Children:
-        """Return how many children are at what."""
+        """Return how many children are done, running, waiting, trained and failed."""
         with self._lock:
             known = self._activity or Activity(0, 0, 0, 0, 0)
             return Children(
@@ -157,7 +157,7 @@ class Tally:
             return Rate(last_minute=self._trained.over(_MINUTE), overall=self._trained.over())
 
     def _start(self, event: StageStarted) -> None:
-        # A run that goes on comes to some stages again: they and those after them are counted anew.
+        # A resumed run repeats some stages: they and those after them are counted from zero.
         after = STAGES[STAGES.index(event.name) :] if event.name in STAGES else (event.name,)
         self.stages = {name: done for name, done in self.stages.items() if name not in after} | {event.name: 0}
         self._stage, self._done = event, 0
@@ -186,7 +186,7 @@ class Tally:
         if self._stage is None:
             return
         if self._stage_speed is None:
-            # An agent that goes on begins at what it had done: only what comes from now on says how fast it is.
+            # A resumed agent begins with what it had done before, which says nothing about its speed now.
             self._stage_speed = Speed(self._stage_begun, max(done, 1) - 1)
             self._stage_speed.note(self._clock(), done)
         self._done = done

@@ -1,24 +1,24 @@
-"""Who watches a run writes down what is done, and how it ended."""
+"""Who monitores a run writes down what is done, and how it ended."""
 
 import os
 import shutil
 import time
 
 import pytest
-from helpers.watched_runs import EVENTS, NAMES, VISITED, lines_of
+from helpers.monitored_runs import EVENTS, NAMES, VISITED, lines_of
 
 from aen.errors import SpecError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, StageStarted
 from aen_agents.monitoring import view_run
-from aen_agents.monitoring.monitor import Watch
+from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.monitoring.status import Children
 from aen_agents.runs.folder import RunFolder
 
 
 class Busy:
-    """An evaluator, as far as who watches knows it."""
+    """An evaluator, as far as who monitores knows it."""
 
     def __init__(self, activity: Activity) -> None:
         self.known = activity
@@ -29,12 +29,12 @@ class Busy:
 
 def test_what_is_done_is_written_down_and_passed_on(folder: RunFolder, tiny_config: SearchConfig) -> None:
     heard: list[Event] = []
-    watch = Watch(tiny_config, heard.append)
-    with watch.over(folder):
+    monitor = SearchMonitor(tiny_config, heard.append)
+    with monitor.over(folder):
         assert view_run(folder.path).state == "running"
-        watch.evaluator = Busy(Activity(4, 3, 2, 17, 1))
+        monitor.evaluator = Busy(Activity(4, 3, 2, 17, 1))
         for event in EVENTS:
-            watch(event)
+            monitor(event)
         deadline = time.monotonic() + 10
         while view_run(folder.path).workers != 4 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -67,7 +67,7 @@ def test_how_it_ended_is_told(
     folder: RunFolder, tiny_config: SearchConfig, error: BaseException, state: str, message: str | None
 ) -> None:
     def search() -> None:
-        with Watch(tiny_config, lambda _: None).over(folder):
+        with SearchMonitor(tiny_config, lambda _: None).over(folder):
             raise error
 
     with pytest.raises(type(error)):
@@ -80,7 +80,7 @@ def test_how_it_ended_is_told(
 
 def test_the_last_word_is_said_where_no_other_file_can_be_made(folder: RunFolder, tiny_config: SearchConfig) -> None:
     def search() -> None:
-        with Watch(tiny_config, lambda _: None).over(folder):
+        with SearchMonitor(tiny_config, lambda _: None).over(folder):
             (folder.path / "status.json.part").mkdir()
             raise SpecError("there is no room " * 20)
 
@@ -93,18 +93,18 @@ def test_the_last_word_is_said_where_no_other_file_can_be_made(folder: RunFolder
 
 def test_the_store_password_is_nowhere(folder: RunFolder, tiny_config: SearchConfig) -> None:
     config = tiny_config.model_copy(update={"store": "postgresql://me:word@host/db"})
-    with Watch(config, lambda _: None).over(folder):
+    with SearchMonitor(config, lambda _: None).over(folder):
         pass
     assert lines_of(folder.path / "log.jsonl")[0]["store"] == "postgresql://me:***@host/db"
     assert "word" not in (folder.path / "status.json").read_text()
 
 
 def test_a_folder_that_is_removed_meanwhile_stays_so(folder: RunFolder, tiny_config: SearchConfig) -> None:
-    watch = Watch(tiny_config, lambda _: None)
-    with watch.over(folder):
-        watch(StageStarted("explore", 12))
+    monitor = SearchMonitor(tiny_config, lambda _: None)
+    with monitor.over(folder):
+        monitor(StageStarted("explore", 12))
         shutil.rmtree(folder.path)
-        watch(VISITED)
+        monitor(VISITED)
         time.sleep(1.2)  # a heartbeat
     assert not folder.path.exists()
 
@@ -114,8 +114,8 @@ def test_an_evaluator_that_fails_to_answer_disturbs_nobody(folder: RunFolder, ti
         def activity(self) -> Activity:
             raise RuntimeError("closed")
 
-    watch = Watch(tiny_config, lambda _: None)
-    with watch.over(folder):
-        watch.evaluator = Broken()
-        assert watch.activity() is None
+    monitor = SearchMonitor(tiny_config, lambda _: None)
+    with monitor.over(folder):
+        monitor.evaluator = Broken()
+        assert monitor.activity() is None
     assert view_run(folder.path).state == "complete"

@@ -15,6 +15,7 @@ import torch
 from helpers.made_up_table import GOOD, Table
 from stable_baselines3.common.monitor import Monitor
 
+import aen_agents.dqn
 import aen_envs  # noqa: F401
 from aen.children import DenseSpec
 from aen.data import DataSpec
@@ -190,6 +191,7 @@ def test_agents_of_earlier_versions_are_read(
     env.reset(seed=0)
     model = make_dqn(paper(), env, make_visits(), seed=0)
     model.save(tmp_path / "dqn.zip")
+    assert aen_agents.dqn.ScaledBits is ScaledBits
     assert SearchDQN.load(tmp_path / "dqn.zip").policy.features_extractor_class is ScaledBits
     code = f"from aen_agents.dqn import SearchDQN; print(SearchDQN.load({str(tmp_path / 'dqn.zip')!r}).num_timesteps)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
