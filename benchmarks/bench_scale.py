@@ -150,10 +150,10 @@ def collector() -> dict[str, Any]:
         "seconds": seconds,
         "children": len(rows),
         "visits": visits.first_visits,
-        "ahead": loop.ahead.count,
+        "ahead": loop.prefetcher.count,
         "steps": visits.steps,
         "updates": model._n_updates,  # noqa: SLF001
-        "left_out": loop.learner.left_out,
+        "left_out": loop.learner.skipped,
         "driver": 1000 * cpu / len(rows),
     }
 

@@ -1,4 +1,4 @@
-"""The collector: many environments, each stepping alone, and one DQN that learns from all of them."""
+"""Asynchronous exploring: many environments that each step as soon as they can, and one DQN that learns from all."""
 
 from aen_agents.agents.dqn.collector.explore import explore_asynchronously
 from aen_agents.agents.dqn.collector.loop import Collector

@@ -1,4 +1,4 @@
-"""Walkers: environments on their way."""
+"""EnvSlot: one environment of the collector, with the step that it waits for."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from aen_envs.child_env import ChildEnv, Plan
 
 
 @dataclass(eq=False)
-class Walker:
-    """An environment on its way.
+class EnvSlot:
+    """One environment of the collector.
 
     Attributes:
         env: the environment.
-        number: of the environment.
-        plan: what it waits for.
+        number: its number, from 0.
+        plan: the step or reset that waits for its children.
         futures: of the plan's children.
         left: how many of them are not done.
-        observation: before the plan's step; None: no episode yet.
-        epsilon: with which the action was drawn.
+        observation: the one before the plan's step; None: the first episode has not begun.
+        epsilon: the epsilon with which the action was drawn.
     """
 
     env: ChildEnv[Any]
@@ -35,11 +35,11 @@ class Walker:
 
     @property
     def in_episode(self) -> bool:
-        """Whether it has a state from which it takes a step, or will once its step is done."""
+        """Whether a further step of the episode follows, now or once the waiting step is done."""
         return self.observation is not None and (self.plan is None or self.plan.action is not None)
 
     def state(self) -> JsonDict:
-        """Return what `go_on` needs, as JSON values."""
+        """Return what `Collector.resume` needs, as JSON values."""
         return {
             "episode": None if self.observation is None else self.env.snapshot(),
             "observation": None if self.observation is None else self.observation.tolist(),

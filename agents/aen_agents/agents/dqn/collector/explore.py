@@ -1,4 +1,4 @@
-"""Exploring with the collector, from the last checkpoint on if there is one."""
+"""Exploring with the collector, from the last checkpoint if there is one."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +39,7 @@ def explore_asynchronously(
         seed: of the Q-network, the actions and the replay samples; the order in which children are done is not seeded.
         folder: the run's.
         checkpoint_seconds: a checkpoint is written after so many.
-        notice: is told where it goes on, and of damaged checkpoints.
+        notice: called with where the run resumes, and with damaged checkpoints.
     """
     events, agent = folder / "tensorboard", folder / "agent"
     checkpoint = last_checkpoint(agent, visits, notice)
@@ -47,7 +47,7 @@ def explore_asynchronously(
         return
     if checkpoint is None:
         for file in events.glob("events.*"):
-            file.unlink()  # a run that begins anew tells its whole story again
+            file.unlink()  # a run that starts from the beginning writes all its events again
     model = make_dqn(config, environments[0], visits, seed=seed)
     collector = Collector(
         model,
@@ -61,11 +61,11 @@ def explore_asynchronously(
     if checkpoint is None:
         collector.start(seed)
     else:
-        collector.go_on(checkpoint)
+        collector.resume(checkpoint)
     model.set_logger(Logger(str(events), [RunEvents(events, model.num_timesteps + 1)]))
     try:
         collector.run()
     finally:
         model.logger.close()
         save_agent(model, agent / "dqn.zip")
-    save(agent, {}, {"visits": visits.mark()})  # all is walked: who goes on from here needs no agent
+    save(agent, {}, {"visits": visits.mark()})  # exploring is over: a run that is resumed from here needs no agent

@@ -1,4 +1,4 @@
-"""When the agent learns, beside walking."""
+"""When the agent learns, beside stepping environments."""
 
 import time
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from aen_agents.agents.dqn.collector import learner as module
-from aen_agents.agents.dqn.collector.learner import MOST_OWED, SHARE, Learner
+from aen_agents.agents.dqn.collector.learner import MAX_PENDING, SHARE, Learner
 
 
 class Model:
@@ -29,57 +29,57 @@ class Model:
         time.sleep(self.seconds)
 
 
-def owing(model, transitions):
+def learner_of(model, transitions):
     learner = Learner(model)
     for _ in range(transitions):
         model.num_timesteps += 1
-        learner.owe()
+        learner.add_transition()
     return learner
 
 
 def test_it_owes_nothing_before_learning_starts():
     model = Model()
-    assert owing(model, 2).owed == 0
-    assert owing(model, 3).owed == 3
+    assert learner_of(model, 2).pending == 0
+    assert learner_of(model, 3).pending == 3
 
 
 def test_what_is_owed_beyond_the_most_is_left_out_and_counted():
-    learner = owing(Model(), MOST_OWED + 7)
-    assert learner.owed == MOST_OWED
-    assert learner.left_out == (MOST_OWED + 7 - 2 - MOST_OWED) * Model.gradient_steps
+    learner = learner_of(Model(), MAX_PENDING + 7)
+    assert learner.pending == MAX_PENDING
+    assert learner.skipped == (MAX_PENDING + 7 - 2 - MAX_PENDING) * Model.gradient_steps
 
 
 def test_where_nobody_waits_it_learns_all_it_owes():
     model = Model()
-    learner = owing(model, 12)
-    while learner.is_due(somebody_waits=False):
+    learner = learner_of(model, 12)
+    while learner.is_due(steps_wait=False):
         learner.learn()
-    assert (learner.owed, model.taken) == (0, 10 * model.gradient_steps)
+    assert (learner.pending, model.taken) == (0, 10 * model.gradient_steps)
 
 
 @pytest.mark.parametrize("walked", [0.0, 0.05])
-def test_where_somebody_waits_learning_has_its_share_and_no_more(walked, monkeypatch):
+def test_where_steps_wait_learning_has_its_share_and_no_more(walked, monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock.now)
     model = Model()
     model.train = lambda **_: setattr(clock, "now", clock.now + 0.001)
-    learner = owing(model, 200)
-    learner.walked(walked)
+    learner = learner_of(model, 200)
+    learner.add_other_time(walked)
     taken = 0
-    while learner.is_due(somebody_waits=True):
+    while learner.is_due(steps_wait=True):
         learner.learn()
         taken += 1
     # The share is of both together: of walking it is share / (1 - share).
     assert taken == pytest.approx(1000 * walked * SHARE / (1 - SHARE), abs=1)
-    assert learner.owed == 198 - taken
+    assert learner.pending == 198 - taken
 
 
 def test_a_share_that_was_not_needed_is_not_saved_up():
     model = Model()
-    learner = owing(model, 3)
-    learner.walked(1000.0)
-    while learner.is_due(somebody_waits=False):
+    learner = learner_of(model, 3)
+    learner.add_other_time(1000.0)
+    while learner.is_due(steps_wait=False):
         learner.learn()
     model.num_timesteps += 1
-    learner.owe()
-    assert not learner.is_due(somebody_waits=True)
+    learner.add_transition()
+    assert not learner.is_due(steps_wait=True)

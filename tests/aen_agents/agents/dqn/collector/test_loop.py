@@ -115,7 +115,7 @@ def test_what_is_learnt_from_are_the_steps_that_were_made(tmp_path):
         assert replay.dones[i, 0] == (stopped or replay.timeouts[i, 0])
     assert replay.timeouts.sum() > 0
     assert model._n_updates > 0
-    assert model._n_updates + collector.learner.owed == visits.steps - model.learning_starts
+    assert model._n_updates + collector.learner.pending == visits.steps - model.learning_starts
 
 
 def test_none_waits_for_another(tmp_path):
@@ -220,10 +220,10 @@ def test_a_class_is_on_its_way_until_the_last_who_waits_for_it_has_it(tmp_path):
         checkpoint_seconds=1e9,
     )
     collector.start(0)
-    collector._submit(collector._walkers)
+    collector._submit(collector._slots)
     evaluator.answer()
     counts = []
-    for walker in collector._walkers:
-        collector._arrive(walker)
-        counts.append(sum(collector._flights._waiting.values()))
+    for slot in collector._slots:
+        collector._finish(slot)
+        counts.append(sum(collector._in_flight._waiting.values()))
     assert counts == [2, 1, 0]
