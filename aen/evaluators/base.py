@@ -1,10 +1,11 @@
-"""Evaluator: what turns specs into evaluations, whoever trains them."""
+"""Evaluator: turns specs into evaluations, by training children or by looking them up."""
 
 import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from aen.children.spec import ChildSpec
@@ -13,14 +14,14 @@ from aen.results.evaluation import Evaluation
 
 @dataclass(frozen=True)
 class Activity:
-    """What an evaluator is at, for those who watch.
+    """The counts of an evaluator, for progress displays.
 
     Attributes:
         workers: how many are alive.
         running: children that workers are training.
         waiting: children that wait for a worker.
         trained: children trained so far, not counting those looked up.
-        failed: of these, those that came to no result.
+        failed: how many of these failed.
     """
 
     workers: int
@@ -32,12 +33,38 @@ class Activity:
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """Trains children, or looks them up; an environment does not know which."""
+    """Trains children, or looks them up; an environment does not know which.
+
+    A subclass needs `submit` alone. The other members have defaults, which suit an evaluator that answers at once and
+    holds nothing.
+    """
+
+    @property
+    def parallelism(self) -> int:
+        """How many children it trains at a time."""
+        return 1
 
     @property
     def capacity(self) -> int:
-        """How many specs it works on at a time; who has many hands over this many and tops up."""
-        ...
+        """How many specs to have submitted at a time so that no worker waits; `stream` keeps to it."""
+        return self.parallelism
+
+    @property
+    def trained(self) -> int:
+        """How many children it has trained, not counting those it looked up."""
+        return 0
+
+    @property
+    def weights_folder(self) -> Path | None:
+        """Where weights are kept, and where those of parents are found; None: it keeps none."""
+        return None
+
+    def start(self) -> None:
+        """Start the workers now, so that they are ready when the first specs are submitted."""
+
+    def activity(self) -> Activity:
+        """Return how many workers and children there are; may be called from any thread."""
+        return Activity(self.parallelism, running=0, waiting=0, trained=self.trained, failed=0)
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
         """Start the evaluation of some specs.
@@ -53,7 +80,6 @@ class Evaluator(Protocol):
 
     def close(self) -> None:
         """Stop working and free what is held."""
-        ...
 
 
 def evaluate(evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Evaluation]:
@@ -66,30 +92,30 @@ def stream(
 ) -> Iterator[tuple[int, Evaluation]]:
     """Evaluate many specs, yielding (place in `specs`, evaluation) as they finish, in any order.
 
-    At most `evaluator.capacity` specs are in flight, so that progress shows and a stop loses little. They are topped up
-    by an eighth at a time: asking for one costs a store nearly what asking for many does.
+    At most `evaluator.capacity` specs are in flight, so that progress shows and a stop loses little. They are refilled
+    by an eighth of it at a time, since a store needs nearly as long to look up one as many.
     """
     waiting = iter(range(len(specs)))
-    flying: dict[Future[Evaluation], list[int]] = {}
-    # Futures come by themselves: to look through all that fly, each time one is done, would cost more than storing it.
+    in_flight: dict[Future[Evaluation], list[int]] = {}
+    # By callbacks: looking through all futures whenever one is done would cost more than storing its result.
     arrived: queue.SimpleQueue[Future[Evaluation]] = queue.SimpleQueue()
     while True:
         capacity = evaluator.capacity
-        free = capacity - len(flying)
+        free = capacity - len(in_flight)
         places = list(islice(waiting, free)) if free >= max(capacity // 8, 1) else []
         if places:
             futures = evaluator.submit([specs[place] for place in places], keep_weights=keep_weights)
             for future, place in zip(futures, places, strict=True):
-                if future in flying:
-                    flying[future].append(place)
+                if future in in_flight:
+                    in_flight[future].append(place)
                 else:
-                    flying[future] = [place]
+                    in_flight[future] = [place]
                     future.add_done_callback(arrived.put)
-        if not flying:
+        if not in_flight:
             return
         done = [arrived.get()]
         while not arrived.empty():
             done.append(arrived.get())
-        for future in sorted(done, key=lambda f: flying[f][0]):
-            for place in flying.pop(future):
+        for future in sorted(done, key=lambda f: in_flight[f][0]):
+            for place in in_flight.pop(future):
                 yield place, future.result()

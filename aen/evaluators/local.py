@@ -12,7 +12,7 @@ from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import SpecError
 from aen.evaluators.base import Activity
-from aen.evaluators.cache import KeepsLedger, Ledger
+from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.evaluators.processes import WorkerPool, train
 from aen.results.evaluation import Evaluation
 from aen.training.dense.population import population_bytes
@@ -24,27 +24,23 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.2
 
 
-class LocalEvaluator(KeepsLedger):
+class LocalEvaluator(CachingEvaluator):
     """Evaluates on this machine: in this process, or in several.
 
-    With one worker everything is trained when it is submitted, and the futures that `submit` returns are done. With
-    more, a single spec is still trained at once in this process, as an agent that goes step by step wants it; several
-    go to the workers, and their futures are done when they are. The results are the same, bit for bit on a CPU.
+    With one worker everything is trained in `submit`, and the futures that it returns are done. With more, a single
+    spec is still trained at once in this process, as a step-by-step agent needs it; several specs go to the workers,
+    and their futures are done later. The results are the same, bit for bit on a CPU.
 
     Args:
         store: where results are kept and looked up; None keeps them in memory.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: CPU threads per worker.
         workers: processes that train.
-        population: children that a worker trains side by side (see `aen.training.train_population`); those that go
-            together are cut into populations in the order in which they come. Where so many would not fit into half of
-            the device's memory, it is halved until they do. A result depends on it in its last bits.
+        population: children that a worker trains together (see `aen.training.train_population`); specs that can be
+            trained together are cut into populations in their order. Where so many would not fit into half of the
+            device's memory, it is halved until they do. A result depends on it in its last bits.
         weights_folder: where weights go when they are kept, and where those of parents are found.
-        debug: check of every child that goes on from a parent's weights that it begins as the same function.
-
-    Attributes:
-        trained: how many children it has trained, not counting those it looked up.
-        capacity: how many specs it works on at a time, and as many again, so that no worker waits.
+        debug: check of every child that inherits weights that it begins as the same function as its parent.
 
     Raises:
         SpecError: the device is not here, or there are fewer cores than threads.
@@ -70,15 +66,29 @@ class LocalEvaluator(KeepsLedger):
         self.workers = workers
         self.population = population
         self.debug = debug
-        self.trained = 0
-        self.capacity = population if workers == 1 else 2 * workers * population
+        self._trained = 0
         self._pool = WorkerPool(workers)
-        self._ledger = Ledger(store, weights_folder)
+        self._cache = EvaluationCache(store, weights_folder)
         self._datasets: dict[DataSpec, Dataset] = {}
-        self._flying: dict[str, Future[Evaluation]] = {}
+        self._in_flight: dict[str, Future[Evaluation]] = {}
+
+    @property
+    def parallelism(self) -> int:
+        """Workers times population."""
+        return self.workers * self.population
+
+    @property
+    def capacity(self) -> int:
+        """As many as are trained at a time, and with several workers as many again, so that none waits."""
+        return self.parallelism if self.workers == 1 else 2 * self.parallelism
+
+    @property
+    def trained(self) -> int:
+        """How many children it has trained, not counting those it looked up."""
+        return self._trained
 
     def start(self) -> None:
-        """Start the workers now, so that they are there when the first specs come."""
+        """Start the workers now, so that they are ready when the first specs are submitted."""
         if self.workers > 1:
             self._pool.start()
 
@@ -90,7 +100,7 @@ class LocalEvaluator(KeepsLedger):
         Raises:
             SpecError: weights shall be kept but there is no folder for them.
         """
-        self._ledger.check_weights(keep_weights=keep_weights)
+        self._cache.check_weights(keep_weights=keep_weights)
         futures: dict[str, Future[Evaluation]] = {}
         waiting = list({spec.key: spec for spec in specs}.values())
         while waiting:
@@ -102,7 +112,7 @@ class LocalEvaluator(KeepsLedger):
                 mine = self._claim(mine)
                 futures |= self._train(mine, keep_weights=keep_weights)
             except BaseException:
-                self._ledger.release([spec.key for spec in mine])
+                self._cache.release([spec.key for spec in mine])
                 raise
             waiting = [spec for spec in waiting if spec.key not in futures]
             if waiting:
@@ -110,39 +120,39 @@ class LocalEvaluator(KeepsLedger):
         return [futures[spec.key] for spec in specs]
 
     def activity(self) -> Activity:
-        """Return what it is at; children that this process trains itself are not seen from outside."""
-        flying = len(self._flying)
-        running = min(flying, self.workers * self.population)
-        return Activity(self.workers, running, flying - running, self.trained, failed=0)
+        """Return the counts; children that this process trains itself are not among them."""
+        in_flight = len(self._in_flight)
+        running = min(in_flight, self.parallelism)
+        return Activity(self.workers, running, in_flight - running, self.trained, failed=0)
 
     def close(self) -> None:
         """End the workers, give back what they had not finished, and close the store."""
         self._pool.close()
-        self._ledger.close(list(self._flying))
+        self._cache.close(list(self._in_flight))
 
     def _look_up(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
-        """Return by key what is known or on its way."""
-        flying = dict(self._flying)  # one look: they may land at any moment
+        """Return by key what is known or in flight."""
+        in_flight = dict(self._in_flight)  # a copy: results may arrive at any moment
         keys = [spec.key for spec in specs]
-        found = {key: flying[key] for key in keys if key in flying}
+        found = {key: in_flight[key] for key in keys if key in in_flight}
         unknown = [key for key in keys if key not in found]
-        for key, known in self._ledger.known(unknown, keep_weights=keep_weights).items():
+        for key, known in self._cache.known(unknown, keep_weights=keep_weights).items():
             found[key] = Future()
             found[key].set_result(known)
         return found
 
     def _claim(self, specs: Sequence[ChildSpec]) -> list[ChildSpec]:
         """Return those of the specs that are this evaluator's to train."""
-        claims = self._ledger.claim([spec.key for spec in specs])
+        claims = self._cache.claim([spec.key for spec in specs])
         return [spec for spec in specs if spec.key not in claims or claims[spec.key].mine]
 
     def _train(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:
         """Cut specs into populations and train them, here or in the workers."""
         futures: dict[str, Future[Evaluation]] = {spec.key: Future() for spec in specs}
         for future in futures.values():
-            future.set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
+            future.set_running_or_notify_cancel()  # others may wait for it too, so it cannot be cancelled
         populations = list(self._populations(specs))
-        here = self.workers == 1 or (len(populations) == 1 and not self._flying)
+        here = self.workers == 1 or (len(populations) == 1 and not self._in_flight)
         for population, size in populations:
             options: dict[str, Any] = {
                 "size": size,
@@ -156,25 +166,25 @@ class LocalEvaluator(KeepsLedger):
                 evaluations = train(population, self._dataset(population[0].data), **options)
                 self._keep(population, evaluations, futures)
                 continue
-            self._flying |= {spec.key: futures[spec.key] for spec in population}
+            self._in_flight |= {spec.key: futures[spec.key] for spec in population}
             trained = self._pool.submit(population, options)
-            trained.add_done_callback(functools.partial(self._land, population, futures))
+            trained.add_done_callback(functools.partial(self._receive, population, futures))
         return futures
 
-    def _land(
+    def _receive(
         self,
         population: Sequence[ChildSpec],
         futures: "dict[str, Future[Evaluation]]",
         trained: "Future[list[Evaluation]]",
     ) -> None:
-        """Take in what a worker has trained."""
+        """Store what a worker has trained."""
         try:
             self._keep(population, trained.result(), futures)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the futures is told
+        except BaseException as error:  # noqa: BLE001 - it is raised by the futures
             for spec in population:
-                self._flying.pop(spec.key, None)
+                self._in_flight.pop(spec.key, None)
                 futures[spec.key].set_exception(error)
-            self._ledger.release([spec.key for spec in population])
+            self._cache.release([spec.key for spec in population])
 
     def _keep(
         self,
@@ -183,11 +193,11 @@ class LocalEvaluator(KeepsLedger):
         futures: "dict[str, Future[Evaluation]]",
     ) -> None:
         """Commit results, then hand them out."""
-        self._ledger.commit(list(zip(evaluations, population, strict=True)))
-        outcomes = [self._ledger.note(evaluation) for evaluation in evaluations]
-        self.trained += len(outcomes)
+        self._cache.commit(list(zip(evaluations, population, strict=True)))
+        outcomes = [self._cache.note(evaluation) for evaluation in evaluations]
+        self._trained += len(outcomes)
         for spec, outcome in zip(population, outcomes, strict=True):
-            self._flying.pop(spec.key, None)
+            self._in_flight.pop(spec.key, None)
             futures[spec.key].set_result(outcome)
 
     def _populations(self, specs: Sequence[ChildSpec]) -> Iterator[tuple[list[ChildSpec], int]]:
@@ -208,8 +218,8 @@ class LocalEvaluator(KeepsLedger):
         return self._datasets[spec]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Data sets are loaded again where they are needed; workers and what they are at stay here."""
-        return self.__dict__ | {"_datasets": {}, "_flying": {}, "_pool": None}
+        """Data sets are loaded again where they are needed; workers and their work stay here."""
+        return self.__dict__ | {"_datasets": {}, "_in_flight": {}, "_pool": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state

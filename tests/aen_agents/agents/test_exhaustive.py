@@ -13,6 +13,7 @@ import pytest
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec
+from aen.evaluators import Evaluator
 from aen.groups import ClassTable, enumerate_classes
 from aen.results import Evaluation
 from aen.spaces import DecompositionSpace
@@ -137,13 +138,17 @@ def test_an_interrupt_loses_nothing(
     assert folder.history() == exhausted[0].history()
 
 
-class Shuffled:
+class Shuffled(Evaluator):
     """Makes accuracies up, and finishes the children that it holds in no fixed order."""
 
     def __init__(self, capacity: int = 5) -> None:
-        self.capacity = capacity
+        self._capacity = capacity
         self.workers = ThreadPoolExecutor(capacity)
         self.submitted: list[str] = []
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
         assert not keep_weights

@@ -67,15 +67,15 @@ class DQNExplorer:
         """Walk through one environment, several in lock-step, or several of which none waits for another."""
         task, settings = self.task, self.task.config.environment
         many = task.config.evaluator.parallel
-        hands = getattr(task.evaluator, "workers", 1) * getattr(task.evaluator, "population", 1)
+        parallelism = task.evaluator.parallelism
         # A quarter more than workers, so that none waits while the next action is chosen.
-        count = settings.n_envs or (hands + max(hands // 4, 1) if many else 1)
+        count = settings.n_envs or (parallelism + max(parallelism // 4, 1) if many else 1)
         if many and settings.collect == "lockstep" and settings.n_envs is None:
             count = _environments_before(task.folder.path / "agent") or count
         if many and settings.collect != "lockstep":
             environments = [cast("ChildEnv[Any]", make_environment(task).unwrapped) for _ in range(count)]
             explore_asynchronously(
-                self.agent, environments, self.visits, evaluator=task.evaluator, workers=hands, **how
+                self.agent, environments, self.visits, evaluator=task.evaluator, workers=parallelism, **how
             )
         elif count == 1:
             explore(self.agent, make_environment(task), self.visits, **how)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
-from aen.evaluators.cache import KeepsLedger, Ledger
+from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.ray.cluster import ClusterError, check_room, connect, disconnect, head_of, room, starts_here
 from aen_agents.evaluators.ray.disconnect import abandon
@@ -46,7 +46,7 @@ class _Flight:
     keeps: bool
 
 
-class RayEvaluator(KeepsLedger):
+class RayEvaluator(CachingEvaluator):
     """Evaluates on a Ray cluster: actors train specs as they come, this process alone writes the store.
 
     Results come in the order in which they finish, and are the same as those of a `LocalEvaluator` with as many threads
@@ -108,7 +108,7 @@ class RayEvaluator(KeepsLedger):
         if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
             raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray gives a worker part of one, or whole ones.")
         self.population = population
-        self._ledger = Ledger(store, weights_folder)
+        self._cache = EvaluationCache(store, weights_folder)
         self._flying: dict[str, _Flight] = {}
         self._elsewhere: dict[str, tuple[ChildSpec, bool]] = {}
         self._lock = threading.RLock()
@@ -135,7 +135,7 @@ class RayEvaluator(KeepsLedger):
                     debug=debug,
                 ),
                 trainer or ChildTrainer(device="cuda" if gpus_per_worker else "cpu", threads=threads),
-                commit=self._ledger.commit,
+                commit=self._cache.commit,
                 landed=self._landed,
                 lost=self._lost,
                 listener=listener or (lambda _: None),
@@ -155,6 +155,11 @@ class RayEvaluator(KeepsLedger):
     def trained(self) -> int:
         """How many children were trained, failed ones too."""
         return self._dispatcher.trained
+
+    @property
+    def parallelism(self) -> int:
+        """Workers times population."""
+        return self.workers * self.population
 
     @property
     def capacity(self) -> int:
@@ -178,7 +183,7 @@ class RayEvaluator(KeepsLedger):
             SpecError: weights shall be kept but there is no folder for them.
             AenError: the evaluator has stopped: it was closed, or its cluster or store was lost.
         """
-        self._ledger.check_weights(keep_weights=keep_weights)
+        self._cache.check_weights(keep_weights=keep_weights)
         self.start()
         keys = [spec.key for spec in specs]
         with self._lock:
@@ -201,7 +206,7 @@ class RayEvaluator(KeepsLedger):
             self._watch.join()
         with self._lock:
             unfinished = list(self._flying)
-        self._ledger.close(unfinished)
+        self._cache.close(unfinished)
         self._leave()
 
     def _leave(self) -> None:
@@ -219,7 +224,7 @@ class RayEvaluator(KeepsLedger):
             flight = self._flying.get(key)
             if flight is not None:
                 futures[key] = flight.future if flight.keeps or not keep_weights else self._again(flight, spec)
-        known = self._ledger.known([key for key in specs if key not in futures], keep_weights=keep_weights)
+        known = self._cache.known([key for key in specs if key not in futures], keep_weights=keep_weights)
         for key, evaluation in known.items():
             futures[key] = Future()
             futures[key].set_result(evaluation)
@@ -232,7 +237,7 @@ class RayEvaluator(KeepsLedger):
             future.set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
         self._flying |= {key: _Flight(future, keep_weights) for key, future in futures.items()}
         try:
-            claims = self._ledger.claim(list(specs))
+            claims = self._cache.claim(list(specs))
             mine = {key for key in specs if key not in claims or claims[key].mine}
             self._train([(key, spec) for key, spec in specs.items() if key in mine], keep_weights=keep_weights)
             self._elsewhere |= {key: (spec, keep_weights) for key, spec in specs.items() if key not in mine}
@@ -242,7 +247,7 @@ class RayEvaluator(KeepsLedger):
             for key in specs:
                 self._flying.pop(key, None)
                 self._elsewhere.pop(key, None)
-            self._ledger.release(specs)
+            self._cache.release(specs)
             raise
         return futures
 
@@ -280,7 +285,7 @@ class RayEvaluator(KeepsLedger):
         done: list[tuple[Future[Evaluation], Evaluation]] = []
         with self._lock:
             for evaluation, _ in results:
-                outcome = self._ledger.note(evaluation)
+                outcome = self._cache.note(evaluation)
                 flight = self._flying.pop(evaluation.key, None)
                 if flight is not None:
                     done.append((flight.future, outcome))
@@ -292,7 +297,7 @@ class RayEvaluator(KeepsLedger):
         self._stop.set()
         with self._lock:
             flights, self._flying, self._elsewhere = self._flying, {}, {}
-        self._ledger.release(flights)
+        self._cache.release(flights)
         for flight in flights.values():
             flight.future.set_exception(error)
 
@@ -328,17 +333,17 @@ class RayEvaluator(KeepsLedger):
         claims = self.store.claim_many(list(waiting))
         landed = []
         with self._lock:
-            self._ledger.release([key for key, claim in claims.items() if claim.mine and key not in self._elsewhere])
+            self._cache.release([key for key, claim in claims.items() if claim.mine and key not in self._elsewhere])
             for key, claim in claims.items():
                 spec, keep_weights = waiting[key]
                 if key not in self._elsewhere or not (claim.mine or claim.evaluation is not None):
                     continue
                 del self._elsewhere[key]
-                if claim.evaluation is not None and (not keep_weights or self._ledger.has_weights(claim.evaluation)):
+                if claim.evaluation is not None and (not keep_weights or self._cache.has_weights(claim.evaluation)):
                     landed.append((claim.evaluation, spec))
                     continue
                 if claim.evaluation is not None:
-                    self._ledger.recall(claim.evaluation)  # it is trained once more, for its weights
+                    self._cache.recall(claim.evaluation)  # it is trained once more, for its weights
                 self._train([(key, spec)], keep_weights=keep_weights)
         self._landed(landed)
 

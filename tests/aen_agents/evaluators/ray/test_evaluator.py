@@ -60,19 +60,19 @@ class TestResults:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(orders, "_folder", folder / name)
             patch.setattr(orders, "_node", orders._node if request.param.startswith("a folder") else None)
-            patch.setattr(shared._ledger, "_known", {})
+            patch.setattr(shared._cache, "_known", {})
             yield shared
 
     @pytest.fixture
     def stored(self, shared, open_store, monkeypatch):
         """A store that the evaluator has for one test."""
         store = open_store()
-        monkeypatch.setattr(shared._ledger, "store", store)
+        monkeypatch.setattr(shared._cache, "store", store)
         return store
 
     @pytest.mark.parametrize("population", [1, 2])
     def test_they_are_those_of_a_local_evaluator_bit_for_bit(self, shared, population, monkeypatch):
-        monkeypatch.setattr(shared._ledger, "_known", {})
+        monkeypatch.setattr(shared._cache, "_known", {})
         monkeypatch.setattr(shared, "population", population)
         expected = evaluate(LocalEvaluator(population=population), CHILDREN)
         assert timeless(evaluate(shared, CHILDREN)) == timeless(expected)
