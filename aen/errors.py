@@ -24,6 +24,10 @@ class ConfigError(AenError, ValueError):
     """A configuration with an unknown key or a value out of range."""
 
 
+class PluginError(AenError):
+    """A plug-in of another package that cannot be loaded."""
+
+
 class StoreError(AenError):
     """A result store that cannot be opened, read or written."""
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Generic, TypeVar, Union
 
 from pydantic import Discriminator, Tag
 
-from aen._plugins import PluginError, load_plugin, plugin_names
+from aen._plugins import load_plugin, plugin_names
+from aen.errors import PluginError
 from aen_agents.config.section import Section
 
 SectionT = TypeVar("SectionT", bound=Section)
