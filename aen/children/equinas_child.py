@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from aen._typing import Float, JsonDict
 from aen.children.child import Architecture, Child
 from aen.children.copying import deep_copied, hand_over
-from aen.children.equinas import LAST_POOL, LAYERS, EquiNASSpec, discretised_groups
+from aen.children.equinas import LAYERS, EquiNASSpec
+from aen.children.equinas_groups import discretised_groups
 from aen.children.equinas_layers import DenseNorm, backbone
+from aen.children.equinas_poolings import LAST_POOL
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError
 from aen.groups.planar import PlanarElement, PlanarGroup

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from aen.children.equinas import LAST_POOL, EquiNASSpec
+from aen.children.equinas import EquiNASSpec
+from aen.children.equinas_poolings import LAST_POOL
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
 from aen.nn.group_conv import GroupConv2d, LiftingConv2d
