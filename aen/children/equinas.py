@@ -210,6 +210,11 @@ class EquiNASSpec(ChildSpec):
         object.__setattr__(self, "poolings", checked)
 
     @property
+    def key_version(self) -> str:
+        """``child-5``: the dense layer in front of the batch norm had a bias before."""
+        return "child-5"
+
+    @property
     def sides(self) -> tuple[int, ...]:
         """Side of the maps that each convolution takes, and last that of the maps behind all poolings."""
         return sides_along(self.side, self.poolings or (), LAYERS)

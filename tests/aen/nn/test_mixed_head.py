@@ -52,6 +52,19 @@ def test_mixed_head_is_discretised_to_its_strongest_branch(place):
     cases.assert_near(relax(found, "C1")(x), layer(x), 1e-12)
 
 
+def test_mixed_head_without_a_bias():
+    layer = strengthen(head_of(GROUPS, bias=False)).eval()
+    assert "bias" not in dict(layer.named_parameters())
+    x = cases.images(4, 16, 5, 5)
+    cases.assert_near(layer(x), x.mean(dim=(2, 3)) @ layer.expanded_weight().t(), 1e-12)
+    cases.assert_near(layer.export()(x), layer(x), 1e-12)
+    with torch.no_grad():
+        layer.alpha[1] = 1e3
+    found = layer.discretise()
+    assert (found.bias, found.weight.dtype, found.training) == (None, torch.float64, False)
+    cases.assert_near(found(x), layer(x), 1e-12)
+
+
 def test_mixed_head_penalty_and_messages():
     layer = head_of(["D4", "C1"], keep_norm=False, weighting="sum").double()
     squares = sum(value**2 for value in layer.mixture.values[1].tolist())
