@@ -36,7 +36,7 @@ SPECS["gcnn, SO2"] = GCNNSpec(**GCNN | {"group": "SO2"}, norm="batch", backend="
 SPECS |= {f"equinas, {name}": EquiNASSpec(**EQUINAS, **options) for name, options in EQUINAS_OPTIONS.items()}
 NORMS = (GroupBatchNorm2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # So many channels of each parameter are tried.
-CHANNELS = 5
+CHANNELS = 3
 
 
 def test_every_kind_is_tried():

@@ -17,7 +17,7 @@ def test_a_child_drawn_as_the_largest_group_is_that_group_s_child(groups):
     assert child.parameter_count() == build_child(spec_of(*groups)).parameter_count() > whole.parameter_count()
     for one, other in zip(child.places, whole.places, strict=True):
         assert torch.equal(child.layers[one].expanded_weight(), whole.layers[other].expanded_weight())
-    assert max(child.record()["distance_to_base"]) < 1e-6
+    assert max(child.double().record()["distance_to_base"]) < 1e-12
     assert max(build_child(spec_of(*groups)).record()["distance_to_base"]) > 0.1
 
 
@@ -44,4 +44,4 @@ def test_drawn_as_goes_through_the_spec():
     assert build_child(spec_of(*("C2",) * 8, drawn_as="C4")).distances()[0] > 0.1
     loaded = build_child(spec)
     loaded.load_state_dict(build_child(spec).state_dict())
-    assert max(loaded.distances()) < 1e-6
+    assert max(loaded.double().distances()) < 1e-12

@@ -206,7 +206,7 @@ def test_measuring_in_parts_is_the_same(data):
     rows, labels = child.prepare(data.train.images), data.train.labels
     whole, pieces = measure_prepared(child, rows, labels), measure_prepared(child, rows, labels, 1000)
     assert pieces.loss == pytest.approx(whole.loss, rel=1e-5)
-    assert pieces.accuracy == whole.accuracy
+    assert pieces.accuracy == pytest.approx(whole.accuracy, abs=1.5 / len(labels))  # of two equal logits either may win
 
 
 @pytest.mark.parametrize("size", [1, 2])
