@@ -15,12 +15,16 @@ TORCH := torch==2.13.0
 TORCH_INDEX ?=
 CONFIG ?= configs/digits.yaml
 ARGS ?=
+# What `make test-portable` runs, and the settings under which it does: one variable each.
+NUMERICAL := tests/aen/nn tests/aen/children tests/aen/training
+SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE \
+  AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent test test-all lint format bench bench-scale clean docker
+.PHONY: help setup setup-dev train-agent test test-all test-portable lint format bench bench-scale clean docker
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## make .venv and install aen in it (once)
 
@@ -34,6 +38,16 @@ test: setup-dev lint ## lint, types and the fast tests
 
 test-all: setup-dev lint ## lint, types and every test, slow ones too
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+test-portable: setup-dev ## the numerical tests as other processors compute (about 10 minutes)
+	@failed=; \
+	for setting in $(SETTINGS); do \
+	  echo "== $$setting"; \
+	  env OMP_WAIT_POLICY=passive $$setting $(BIN)/python -m pytest $(NUMERICAL) -m 'not slow' -n auto -q $(ARGS) \
+	    || failed="$$failed $$setting"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed under:$$failed" >&2; exit 1; fi; \
+	echo "Passed under: $(SETTINGS)"
 
 lint: setup-dev ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .

@@ -5,21 +5,21 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
+from aen.children.equinas_groups import discretised_groups, relaxed_groups, shrinking, subgroup
+from aen.children.equinas_poolings import check_poolings, default_poolings, sides_along
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError, did_you_mean
 from aen.groups.planar import PlanarGroup
 from aen.nn.mixture import Weighting
 
+__all__ = ["LAYERS", "EquiNASSpec", "discretised_groups"]
+
 LAYERS = 8
 STAGES = 2
-# What the last maps are pooled by as published, and the side down to which maps are pooled by default.
-LAST_POOL = 4
-# Which convolutions are followed by a pooling, by how many poolings there are.
-_POOLINGS = ((), (7,), (5, 7), (3, 5, 7), (3, 5, 6, 7), (3, 4, 5, 6, 7), (2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 6, 7))
 # What only mixed children have, and what the others have instead.
 _OF_MIXED: dict[str, Any] = {
     "skip": False,
@@ -147,7 +147,7 @@ class EquiNASSpec(ChildSpec):
             object.__setattr__(self, name, float(value))
 
     def _check_mixed(self, base: PlanarGroup) -> None:
-        found = [self._subgroup(f"mixed[{place}]", name, base, "base") for place, name in enumerate(self.mixed)]
+        found = [subgroup(f"mixed[{place}]", name, base, "base") for place, name in enumerate(self.mixed)]
         if len(set(found)) < len(found):
             raise SpecError(f"mixed is {list(self.mixed)}; name each group once.")
         if self.groups not in ((), (self.base,) * LAYERS) or self.head_group not in ("", self.base):
@@ -185,18 +185,14 @@ class EquiNASSpec(ChildSpec):
         names = tuple(self.groups) or (base.name,) * LAYERS
         if len(names) != LAYERS:
             raise SpecError(f"groups is {list(names)}; name one for each of the {LAYERS} convolutions.")
-        found = [base]
-        for place, name in enumerate(names):
-            found.append(
-                self._subgroup(f"groups[{place}]", name, found[-1], f"groups[{place - 1}]" if place else "base")
-            )
-        object.__setattr__(self, "groups", tuple(group.name for group in found[1:]))
+        found = shrinking(names, base)
+        object.__setattr__(self, "groups", tuple(group.name for group in found))
         if self.drawn_as:
             drawn = PlanarGroup.of(self.drawn_as)
-            if not found[1] <= drawn <= base:
+            if not found[0] <= drawn <= base:
                 raise SpecError(
                     f"drawn_as is {drawn}; weights are relaxed from a larger group: name {base} or one of its "
-                    f"subgroups that holds {found[1]}, the group of the first convolution."
+                    f"subgroups that holds {found[0]}, the group of the first convolution."
                 )
             object.__setattr__(self, "drawn_as", drawn.name)
         if self.published and self.head_group not in ("", "C1"):
@@ -205,55 +201,23 @@ class EquiNASSpec(ChildSpec):
                 "published."
             )
         head = "C1" if self.published else self.head_group or found[-1].name
-        tied = self._subgroup("head_group", head, found[-1], f"groups[{LAYERS - 1}]")
+        tied = subgroup("head_group", head, found[-1], f"groups[{LAYERS - 1}]")
         object.__setattr__(self, "head_group", tied.name)
 
-    @staticmethod
-    def _subgroup(name: str, value: str, of: PlanarGroup, whose: str) -> PlanarGroup:
-        group = PlanarGroup.of(value)
-        if not group <= of:
-            raise SpecError(
-                f"{name} is {group}, which is no subgroup of {whose}, {of}: along the network groups only shrink. Use "
-                f"one of {', '.join(known.name for known in of.subgroups())} there, or a larger group for {whose}."
-            )
-        return group
-
     def _check_poolings(self) -> None:
-        if self.poolings is None:
-            count, side = 0, self.side
-            while _halved(side) >= LAST_POOL and side > LAST_POOL:
-                count, side = count + 1, _halved(side)
-            if count >= len(_POOLINGS):
-                raise SpecError(
-                    f"side is {self.side}, and by default there are up to {len(_POOLINGS) - 1} poolings, which bring "
-                    f"{LAST_POOL * 2 ** (len(_POOLINGS) - 1)} down to {LAST_POOL}; name the poolings, or use smaller "
-                    "images."
-                )
-            object.__setattr__(self, "poolings", _POOLINGS[count])
-        given = list(self.poolings or ())
-        if len(set(given)) < len(given) or not set(given) <= set(range(1, LAYERS + 1)):
-            raise SpecError(f"poolings is {given}; name convolutions from 1 to {LAYERS}, each once.")
-        object.__setattr__(self, "poolings", tuple(sorted(given)))
-        gone = [number for number in self.poolings or () if self.sides[number - 1] == 1]
-        if gone:
-            raise SpecError(
-                f"poolings is {given}, but the maps of {self.side}x{self.side} images are a single cell before the "
-                f"pooling behind convolution {gone[0]}; leave it out, or use larger images."
-            )
-        if self.published and self.sides[-1] < LAST_POOL:
-            raise SpecError(
-                f"poolings is {given}, after which maps of {self.side}x{self.side} are {self.sides[-1]}x"
-                f"{self.sides[-1]}; that is too small for the published last pooling, {LAST_POOL}x{LAST_POOL}. Leave "
-                "some out, use larger images, or leave published out."
-            )
+        poolings = default_poolings(self.side) if self.poolings is None else self.poolings
+        checked = check_poolings(poolings, self.side, LAYERS, published=self.published)
+        object.__setattr__(self, "poolings", checked)
+
+    @property
+    def key_version(self) -> str:
+        """``child-5``: the dense layer in front of the batch norm had a bias before."""
+        return "child-5"
 
     @property
     def sides(self) -> tuple[int, ...]:
         """Side of the maps that each convolution takes, and last that of the maps behind all poolings."""
-        found = [self.side]
-        for number in range(1, LAYERS + 1):
-            found.append(_halved(found[-1]) if self.pooled(number) else found[-1])
-        return tuple(found)
+        return sides_along(self.side, self.poolings or (), LAYERS)
 
     def pooled(self, number: int) -> bool:
         """Say whether a convolution, counted from 1, is followed by a pooling."""
@@ -350,25 +314,9 @@ class EquiNASSpec(ChildSpec):
         """
         if self.mixed:
             raise SpecError(f"a child that is {self.group} cannot be relaxed; discretise it first.")
-        whole = self.layer_groups
-        if layer not in range(len(whole)):
-            raise SpecError(f"layer is {layer}; the layers with a group are 0 to {len(whole) - 1}.")
-        own, wanted = PlanarGroup.of(whole[layer]), PlanarGroup.of(group)
-        if not wanted <= own:
-            raise SpecError(
-                f"group is {wanted}, which is no subgroup of {own}, the group of layer {layer}; use one of "
-                f"{', '.join(known.name for known in own.subgroups())}."
-            )
-        groups = tuple(wanted.name if place == layer else name for place, name in enumerate(self.groups))
-        head = PlanarGroup.of(self.head_group)
-        common = PlanarGroup.generated_by(e for e in head.elements if layer < LAYERS - 1 or e in wanted)
-        for place, (before, behind) in enumerate(pairwise(groups), start=1):
-            if not PlanarGroup.of(behind) <= PlanarGroup.of(before):
-                raise SpecError(
-                    f"layer {place} has the group {behind}, which is no subgroup of {before}; along the network groups "
-                    f"only shrink. Relax layer {place} to a subgroup of {before} first."
-                )
-        return self.with_groups(groups, common.name)
+        tied = not self.published
+        groups, head_group = relaxed_groups(self.groups, self.head_group, layer, group, head_is_tied=tied)
+        return self.with_groups(groups, head_group)
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
@@ -379,27 +327,3 @@ class EquiNASSpec(ChildSpec):
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec."""
         return super().parse(value) | {name: tuple(value[name]) for name in ("groups", "mixed", "poolings")}
-
-
-def discretised_groups(alphas: Sequence[Sequence[float]], names: Sequence[str], base: str) -> tuple[str, ...]:
-    """Return the strongest group of each layer of a mixed child, so that along the network groups only shrink.
-
-    Where a layer's strongest group is no subgroup of the choice before it, the strongest of those that are is taken.
-    The larger of equally strong groups wins. A skip does not count.
-
-    Args:
-        alphas: of each layer, one number per group, and perhaps a skip's.
-        names: of the groups, the largest first.
-        base: the largest group that the first layer may have.
-    """
-    before, chosen = PlanarGroup.of(base), []
-    for alpha in alphas:
-        free = [place for place, name in enumerate(names) if PlanarGroup.of(name) <= before]
-        strongest = names[max(free, key=alpha.__getitem__)]  # the first of equals, so the largest
-        chosen.append(strongest)
-        before = PlanarGroup.of(strongest)
-    return tuple(chosen)
-
-
-def _halved(side: int) -> int:
-    return (side + 1) // 2

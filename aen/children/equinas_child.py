@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from aen._typing import Float, JsonDict
 from aen.children.child import Architecture, Child
 from aen.children.copying import deep_copied, hand_over
-from aen.children.equinas import LAST_POOL, LAYERS, EquiNASSpec, discretised_groups
+from aen.children.equinas import LAYERS, EquiNASSpec, discretised_groups
 from aen.children.equinas_layers import DenseNorm, backbone
+from aen.children.equinas_poolings import LAST_POOL
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError
 from aen.groups.planar import PlanarElement, PlanarGroup
@@ -69,7 +70,8 @@ class EquiNASChild(Child):
         self.layers = EquivariantSequential(*backbone(drawn, source))
         inputs = self.layers.out_type.channels * (spec.sides[-1] // LAST_POOL) ** 2
         width = spec.dense or 0  # never None in a spec that is made
-        first = [nn.Flatten(), dense_layer(inputs, width, source)] if spec.published else []
+        # No bias, here or in `backbone`: the batch norm would subtract it again, also as published.
+        first = [nn.Flatten(), dense_layer(inputs, width, source, bias=False)] if spec.published else []
         self.head = nn.Sequential(*first, DenseNorm(width), nn.ELU(), dense_layer(width, spec.classes, source))
         largest = max(s**2 * c for s, c in zip(spec.sides[:-1], spec.layer_channels, strict=True))
         # What fits into memory goes by the size of the images, which only the spec knows.
@@ -156,8 +158,6 @@ class EquiNASChild(Child):
             if isinstance(ours, MixedConv2d | MixedInvariantLinear):
                 tied = cast("GroupConv2d | InvariantLinear", theirs)
                 tied.weight.copy_(ours.mixture.branch(next(branches)).view_as(tied.weight))
-                if isinstance(ours, MixedInvariantLinear):
-                    cast("InvariantLinear", theirs).bias.copy_(ours.bias)
             elif isinstance(ours, GroupBatchNorm2d):
                 norm = cast("GroupBatchNorm2d", theirs)
                 for name, table in ours.tables().items():

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
-from aen.children.equinas import LAST_POOL, EquiNASSpec
+from aen.children.equinas import EquiNASSpec
+from aen.children.equinas_poolings import LAST_POOL
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
 from aen.nn.group_conv import GroupConv2d, LiftingConv2d
@@ -46,11 +47,12 @@ def backbone(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModu
     shared = common_group([PlanarGroup.of(name) for name in spec.mixed]) if spec.mixed else base
     options: dict[str, Any] = {"weighting": spec.weighting, "keep_norm": spec.keep_norm, "generator": source}
     options["temperature"] = spec.temperature
+    # Every layer is followed by a batch norm, which subtracts a bias again: it would be a parameter without effect.
     here = FieldType(shared, base, spec.channels, "trivial")
     layers: list[EquivariantModule] = []
     for number, count in enumerate(spec.layer_fields):
         maps = FieldType(shared if spec.mixed else PlanarGroup.of(spec.groups[number]), base, count)
-        window: dict[str, Any] = {"padding": "same", "bias": False}  # batch norm would take a bias away again
+        window: dict[str, Any] = {"padding": "same", "bias": False}
         if spec.mixed:
             skip = spec.skip and number > 0 and here.channels == maps.channels
             layers.append(MixedConv2d(here, maps, spec.mixed, spec.kernel_size, skip=skip, **window, **options))
@@ -69,7 +71,7 @@ def backbone(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModu
     if spec.published:
         layers.append(SpatialPool2d(here, LAST_POOL, kind="mean"))
     elif spec.mixed:
-        layers.append(MixedInvariantLinear(here, width, spec.mixed, **options))
+        layers.append(MixedInvariantLinear(here, width, spec.mixed, bias=False, **options))
     else:
-        layers.append(InvariantLinear(here.regroup(spec.head_group), width, generator=source))
+        layers.append(InvariantLinear(here.regroup(spec.head_group), width, bias=False, generator=source))
     return layers

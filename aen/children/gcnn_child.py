@@ -123,10 +123,11 @@ def native_features(spec: GCNNSpec, source: torch.Generator) -> NativeFeatures:
     layers: list[EquivariantModule] = []
     here = FieldType.trivial(spec.group, spec.channels)
     padding: Literal["same", 0] = "same" if spec.padding == "same" else 0
+    bias = spec.norm == "none"  # a batch norm would subtract it again
     for number, fields in enumerate(spec.fields):
         out = FieldType.regular(spec.group, fields)
         kind = GroupConv2d if number else LiftingConv2d
-        layers.append(kind(here, out, spec.kernel_size, padding=padding, generator=source))
+        layers.append(kind(here, out, spec.kernel_size, padding=padding, bias=bias, generator=source))
         if spec.norm == "batch":
             layers.append(GroupBatchNorm2d(out))
         layers.append(Pointwise(out, nn.ReLU()))

@@ -59,7 +59,7 @@ def parameter_count(spec: "GCNNSpec", group: str, fields: Sequence[int]) -> int:
     lifting, pair, order = _per_pair(spec, group)
     count = spec.channels * fields[0] * lifting
     count += sum(before * after * pair for before, after in pairwise(fields))
-    count += sum(fields) * (3 if spec.norm == "batch" else 1)
+    count += sum(fields) * (2 if spec.norm == "batch" else 1)  # scale and shift of a norm, or a bias
     cells = sides_of(spec.side, spec.kernel_size, padded=spec.padding == "same")[-1] ** 2
     inputs = fields[-1] * (order * cells if spec.head == "flatten" else 1)
     for outputs in (*DENSE, spec.classes):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Precision = Literal["float32", "bfloat16"]
 Optimiser = Literal["adam", "sgd"]
 
-# Part of every key: raise it when the same spec would train differently than before.
+# Part of every key. Where the same spec would train differently than before, give its kind a new `key_version`.
 KEY_VERSION = "child-4"
 KEY_DIGITS = 24
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")  # it names a file, so nothing else will do
@@ -163,13 +163,18 @@ class ChildSpec(ABC):
         return self.heritable
 
     @property
+    def key_version(self) -> str:
+        """Part of the key; a kind has its own where its children train differently than those stored before."""
+        return KEY_VERSION
+
+    @property
     def key(self) -> str:
         """A name for this training, 24 hexadecimal digits: a hash of every field, with the class for the choice."""
         return self.keys_on_seeds([self.seed])[0]
 
     def keys_on_seeds(self, seeds: Sequence[int]) -> list[str]:
         """Return the key of `with_seed(seed)` for each seed, without making those children."""
-        content = self.to_json() | dict.fromkeys(self.class_fields, self.class_key) | {"version": KEY_VERSION}
+        content = self.to_json() | dict.fromkeys(self.class_fields, self.class_key) | {"version": self.key_version}
         texts = (json.dumps(content | {"seed": seed}, sort_keys=True) for seed in seeds)
         return [hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS] for text in texts]
 

@@ -20,11 +20,11 @@ class SpatialMeanLinear(EquivariantModule):
 
     Attributes:
         out_features: number of outputs.
-        bias: shape ``[out_features]``.
+        bias: shape ``[out_features]``, or None.
     """
 
     out_features: int
-    bias: nn.Parameter
+    bias: nn.Parameter | None
 
     @abc.abstractmethod
     def expanded_weight(self) -> Float[Tensor, "out channels"]:
@@ -43,10 +43,12 @@ class SpatialMeanLinear(EquivariantModule):
 
     def export(self) -> nn.Sequential:
         """Return a mean over space and an ordinary dense layer."""
-        plain = nn.Linear(self.in_type.channels, self.out_features).to(self.bias)
+        weight = self.expanded_weight()
+        plain = nn.Linear(self.in_type.channels, self.out_features, bias=self.bias is not None).to(weight)
         with torch.no_grad():
-            plain.weight.copy_(self.expanded_weight())
-            plain.bias.copy_(self.bias)
+            plain.weight.copy_(weight)
+            if self.bias is not None:
+                plain.bias.copy_(self.bias)
         return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), plain).train(self.training)
 
 
@@ -58,16 +60,23 @@ class InvariantLinear(SpatialMeanLinear, TiedModule):
     Args:
         in_type: the channels.
         out_features: number of outputs.
+        bias: whether to add one value per output. Leave it out in front of a batch norm, which subtracts it again.
         generator: source of the initial values; None takes torch's global one.
         draw: whether to draw initial values at all; False is for who sets them.
 
     Attributes:
         weight: shape ``[out_features, fields]``.
-        bias: shape ``[out_features]``.
+        bias: shape ``[out_features]``, or None.
     """
 
     def __init__(
-        self, in_type: FieldType, out_features: int, *, generator: torch.Generator | None = None, draw: bool = True
+        self,
+        in_type: FieldType,
+        out_features: int,
+        *,
+        bias: bool = True,
+        generator: torch.Generator | None = None,
+        draw: bool = True,
     ) -> None:
         super().__init__()
         self.in_type, self.out_features = in_type, out_features
@@ -76,10 +85,10 @@ class InvariantLinear(SpatialMeanLinear, TiedModule):
         rows = torch.arange(out_features).unsqueeze(1) * in_type.channels
         self.weight_table = OrbitTable.of_members((members.unsqueeze(1) + rows).flatten(1).numpy())
         self.weight = nn.Parameter(torch.empty(out_features, in_type.fields))
-        self.bias = nn.Parameter(torch.empty(out_features))
+        self.bias = nn.Parameter(torch.empty(out_features)) if bias else None
         if draw:
             with torch.no_grad():
-                for parameter in (self.weight, self.bias):
+                for parameter in self.parameters():
                     parameter.copy_(fan_in_values(tuple(parameter.shape), in_type.channels, generator))
 
     def expanded_weight(self) -> Float[Tensor, "out channels"]:
@@ -93,5 +102,5 @@ class InvariantLinear(SpatialMeanLinear, TiedModule):
 
     def regrouped(self, group: PlanarGroup) -> Self:
         """Return a layer like this one, tied by another group; its values are not set."""
-        layer = type(self)(self.in_type.regroup(group), self.out_features, draw=False)
+        layer = type(self)(self.in_type.regroup(group), self.out_features, bias=self.bias is not None, draw=False)
         return layer.to(self.weight).train(self.training)

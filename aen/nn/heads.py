@@ -43,10 +43,10 @@ class InvariantHead(nn.Module):
         return logits
 
 
-def dense_layer(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
+def dense_layer(inputs: int, outputs: int, generator: torch.Generator | None, *, bias: bool = True) -> nn.Linear:
     """Return a dense layer with PyTorch's usual initial range, drawn from `generator`."""
     # skip_init: the usual initial values would be drawn from torch's global source and thrown away.
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.uniform_(-1 / math.sqrt(inputs), 1 / math.sqrt(inputs), generator=generator)

@@ -13,7 +13,7 @@ from aen._typing import Float
 from aen.children.child import Child
 from aen.nn.group_norm import GroupBatchNorm2d
 
-Norm = nn.BatchNorm1d | nn.BatchNorm2d | GroupBatchNorm2d
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | GroupBatchNorm2d  # 3d: of escnn's fields
 MOST_IMAGES = 2048
 
 

@@ -21,6 +21,7 @@ class MixedInvariantLinear(SpatialMeanLinear):
         in_type: the channels; only their layout counts.
         out_features: number of outputs.
         groups: subgroups of the channels' base.
+        bias: whether to add one value per output. Leave it out in front of a batch norm, which subtracts it again.
         weighting: see `aen.nn.mixture.Mixture`.
         keep_norm: see `aen.nn.mixture.Mixture`.
         temperature: see `aen.nn.mixture.Mixture`.
@@ -33,6 +34,7 @@ class MixedInvariantLinear(SpatialMeanLinear):
         out_features: int,
         groups: Sequence[PlanarGroup | str],
         *,
+        bias: bool = True,
         weighting: Weighting = "softmax",
         keep_norm: bool = True,
         temperature: float = 1.0,
@@ -42,7 +44,9 @@ class MixedInvariantLinear(SpatialMeanLinear):
         self.groups = check_groups(groups, in_type.base)
         self.in_type, self.out_features = in_type.regroup(common_group(self.groups)), out_features
         self.out_type = FieldType.trivial(self.in_type.group, out_features)
-        branches = [InvariantLinear(in_type.regroup(g), out_features, generator=generator) for g in self.groups]
+        branches = [
+            InvariantLinear(in_type.regroup(g), out_features, bias=bias, generator=generator) for g in self.groups
+        ]
         self.mixture = Mixture(
             [group.name for group in self.groups],
             [branch.weight_table for branch in branches],
@@ -51,7 +55,8 @@ class MixedInvariantLinear(SpatialMeanLinear):
             keep_norm=keep_norm,
             temperature=temperature,
         )
-        self.bias = nn.Parameter(branches[0].bias.detach())
+        own = branches[0].bias  # no group ties it
+        self.bias = None if own is None else nn.Parameter(own.detach())
 
     @property
     def alpha(self) -> nn.Parameter | None:
@@ -72,9 +77,11 @@ class MixedInvariantLinear(SpatialMeanLinear):
         """Return the layer of the strongest branch alone."""
         place = self.mixture.strongest()
         in_type = self.in_type.regroup(self.groups[place])
-        layer = InvariantLinear(in_type, self.out_features, draw=False).to(self.bias)
+        layer = InvariantLinear(in_type, self.out_features, bias=self.bias is not None, draw=False)
+        layer = layer.to(self.mixture.norms)
         layer.weight.copy_(self.mixture.branch(place).view(layer.weight.shape))
-        layer.bias.copy_(self.bias)
+        if self.bias is not None and layer.bias is not None:
+            layer.bias.copy_(self.bias)
         return layer.train(self.training)
 
     def penalty(self, factors: Mapping[PlanarGroup | str, float]) -> Float[Tensor, ""]:

@@ -23,7 +23,7 @@ class SteerableFeatures(nn.Module):
         fields: how many fields each convolution gives; a field has as many channels as the group has elements (SO2: 5).
         in_channels: channels of the images.
         kernel_size: side of the filters, odd.
-        norm: batch norm before each ReLU.
+        norm: batch norm before each ReLU; the convolutions have no bias then, which it would subtract again.
         band_limited: see `aen.nn.steerable.filters.filter_basis`.
         generator: draws the initial weights.
 
@@ -56,7 +56,9 @@ class SteerableFeatures(nn.Module):
         layers: list[SteerableLayer] = []
         for i, count in enumerate(fields):
             there = Fields(group, "regular", count)
-            layers.append(SteerableConv2d(here, there, kernel_size, band_limited=band_limited, generator=generator))
+            layers.append(
+                SteerableConv2d(here, there, kernel_size, bias=not norm, band_limited=band_limited, generator=generator)
+            )
             if norm:
                 layers.append(SteerableBatchNorm2d(there))
             layers.append(SteerableReLU(there))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.children import ChildSpec, DenseSpec, GCNNSpec, TrainingSpec
+from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, GroupError, SpecError
 from aen.groups import Decomposition, Generator, class_key
@@ -170,10 +170,6 @@ def test_dense_child_knows_adam_only():
 KEYS = [
     (DenseSpec(), "a6504e89af8ccbf158c08d9d"),
     (GCNNSpec(), "7e17a9576b771242deeb95e0"),
-    (
-        GCNNSpec(side=8, width=6, group="D2", padding="same", norm="batch", head="invariant", seed=3),
-        "2fc95c7e8b44833f9b4a32d6",
-    ),
     (GCNNSpec(training=TrainingSpec(epochs=5, **SGD)), "e218f9c8a112fa4d19086969"),
 ]
 
@@ -183,6 +179,25 @@ def test_specs_without_a_parent_have_the_keys_they_always_had(spec, key):
     assert spec.parent is None
     assert spec.key == key
     assert "parent" not in spec.to_json()
+
+
+# The keys that these had while there was a bias in front of their batch norms, and those that they have without it.
+CHANGED = [
+    (
+        GCNNSpec(side=8, width=6, group="D2", padding="same", norm="batch", head="invariant", seed=3),
+        "2fc95c7e8b44833f9b4a32d6",
+        "a810a74559185b587d26a691",
+    ),
+    (GCNNSpec(norm="batch"), "37a84ecb7abbcf3a70459f86", "c116fc4c223151d492dac429"),
+    (EquiNASSpec(), "d34b4b74a476a04e0f56f432", "ebc4261936380f1cf22a11a5"),
+    (EquiNASSpec(published=True), "dec651496cd8abc26f310952", "5235d6b66e61ab00d44fdba8"),
+]
+
+
+@pytest.mark.parametrize(("spec", "before", "now"), CHANGED, ids=lambda value: getattr(value, "kind", ""))
+def test_children_that_lost_a_dead_bias_have_other_keys_than_before(spec, before, now):
+    assert spec.key == now != before
+    assert (spec.key_version, DenseSpec().key_version, GCNNSpec().key_version) == ("child-5", "child-4", "child-4")
 
 
 @pytest.mark.parametrize("kind", [DenseSpec, GCNNSpec])

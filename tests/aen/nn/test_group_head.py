@@ -75,6 +75,19 @@ def test_gradient_and_copies(subgroup, group):
     assert torch.equal(head_of(subgroup, group).weight, layer.weight)
 
 
+@pytest.mark.parametrize(("subgroup", "group"), [("D2", "D4"), ("C4", "C4")])
+def test_without_a_bias(subgroup, group):
+    layer = head_of(subgroup, group)
+    without = InvariantLinear(layer.in_type, 5, bias=False, generator=cases.source()).double()
+    assert torch.equal(without.weight, layer.weight)  # the bias is drawn after the weight
+    assert dict(without.named_parameters()).keys() == {"weight"}
+    x = cases.images(2, layer.in_type.channels, 6, 6)
+    cases.assert_near(without(x) + layer.bias, layer(x), 1e-12)
+    plain = without.export()
+    assert plain[-1].bias is None
+    cases.assert_near(plain(x), without(x), 1e-12)
+
+
 def test_messages():
     layer = head_of("D4", "D4")
     with pytest.raises(SpecError, match="second dimension must be 24: 3 regular fields of D4"):

@@ -5,6 +5,7 @@ import torch
 
 from aen.groups import Decomposition
 from aen.nn import FreeHead, InvariantHead
+from aen.nn.heads import dense_layer
 
 
 def moved(x, generator, side):
@@ -71,3 +72,9 @@ def test_initial_range_is_that_of_the_inputs_and_the_global_source_is_untouched(
     for parameter in (head.linear.weight, head.linear.bias):
         assert 0.8 * bound < float(parameter.detach().abs().max()) <= bound
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_dense_layer_without_a_bias_draws_the_same_weights():
+    with_bias, without = (dense_layer(6, 4, torch.Generator().manual_seed(0), bias=bias) for bias in (True, False))
+    assert without.bias is None
+    assert torch.equal(without.weight, with_bias.weight)

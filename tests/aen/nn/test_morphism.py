@@ -45,6 +45,7 @@ LAYERS = {
     ),
     "norm": lambda group, base: cases.randomise(GroupBatchNorm2d(regular(base, group), eps=1e-3, momentum=0.2)),
     "head": lambda group, base: InvariantLinear(regular(base, group), 3, generator=cases.source()),
+    "head, no bias": lambda group, base: InvariantLinear(regular(base, group), 3, bias=False, generator=cases.source()),
     "pool": lambda group, base: SpatialPool2d(regular(base, group), 3, stride=1, padding=1, kind="mean"),
     "pointwise": lambda group, base: Pointwise(regular(base, group), nn.PReLU()),
 }

@@ -59,11 +59,11 @@ def check(choice, orbits, cells_out):
 
         d_values_alone, nothing = product.gradient(saved, d_output, features=False)
         assert nothing is None
-        assert torch.equal(d_values_alone, d_values)
+        close(d_values_alone, d_values)
         room = torch.full((len(values) + 2,), 9.0, dtype=torch.float64)
         d_values_there, _ = product.gradient(saved, d_output, features=False, out=room[1:-1])
         close(room[1:-1], d_values)
-        assert torch.equal(room[1:-1], d_values_there)
+        assert d_values_there.data_ptr() == room[1:].data_ptr()
         assert room[0] == room[-1] == 9
 
         h, f = numbers(cells_in, 2, seed=3), numbers(features.shape[0], 2, seed=4)

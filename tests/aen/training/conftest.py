@@ -1,6 +1,7 @@
 import helpers.planar_cases as cases
 import pytest
 import torch
+from helpers.inheritance_cases import SPEC, in_file
 
 from aen.data.dataset import Dataset, Split
 
@@ -19,3 +20,10 @@ def random_data(spec, n=24):
 @pytest.fixture(scope="session")
 def data_of():
     return random_data
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The file of a parent's weights."""
+    in_file(SPEC, tmp_path)
+    return tmp_path / f"{SPEC.key}.safetensors"

@@ -173,17 +173,25 @@ def test_less_is_kept_for_the_gradient(data):
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [DENSE, replace(DENSE, training=replace(TRAINING, precision="bfloat16")), PLAIN, MIXED],
-    ids=lambda s: s.kind,
+    ("spec", "limit"),
+    [
+        pytest.param(DENSE, 1e-3, id="dense"),
+        pytest.param(replace(DENSE, training=replace(TRAINING, precision="bfloat16")), 0.05, id="dense, bfloat16"),
+        pytest.param(replace(PLAIN, dropout=0.0), 1e-3, id="gcnn"),
+        # Dropout draws for each part, and batch norm takes the statistics of each: another training.
+        pytest.param(PLAIN, None, id="gcnn, dropout"),
+        pytest.param(MIXED, None, id="equinas"),
+    ],
 )
-def test_an_evaluation_notes_its_parts(data, spec):
+def test_an_evaluation_notes_its_parts(data, spec, limit):
     whole, pieces = train_child(spec, data), train_child(spec, data, parts=3)
     assert pieces.record == (whole.record or {}) | pieces.record
     assert pieces.record["parts"] == 3
     assert "parts" not in (whole.record or {})
     assert pieces.key == whole.key
-    assert pieces.validation_loss == pytest.approx(whole.validation_loss, rel=0.2)
+    assert pieces.status == "ok"
+    if limit is not None:
+        assert pieces.validation_loss == pytest.approx(whole.validation_loss, rel=limit)
 
 
 def test_a_population_notes_its_parts_and_a_divergence_too(data):
@@ -198,7 +206,7 @@ def test_measuring_in_parts_is_the_same(data):
     rows, labels = child.prepare(data.train.images), data.train.labels
     whole, pieces = measure_prepared(child, rows, labels), measure_prepared(child, rows, labels, 1000)
     assert pieces.loss == pytest.approx(whole.loss, rel=1e-5)
-    assert pieces.accuracy == whole.accuracy
+    assert pieces.accuracy == pytest.approx(whole.accuracy, abs=1.5 / len(labels))  # of two equal logits either may win
 
 
 @pytest.mark.parametrize("size", [1, 2])

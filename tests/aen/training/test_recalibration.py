@@ -32,6 +32,17 @@ def test_statistics_are_those_of_the_images_at_the_present_weights(child):
         assert float(first.running_var[field]) == pytest.approx(float(variance), rel=1e-4)
 
 
+def test_the_norms_of_the_other_backend_are_taken_anew_too():
+    child = build_child(GCNNSpec(side=20, width=6, group="C4", norm="batch", backend="escnn"))
+    rows = torch.randn(BATCH, 1, 20, 20, generator=torch.Generator().manual_seed(3))
+    recalibrate(child, rows, BATCH)
+    assert len(list(norms(child))) == 4
+    first = next(norms(child))
+    fields = child.convolutions.layers[0](rows).detach().double().view(BATCH, first.num_features, -1)
+    assert first.running_mean.tolist() == pytest.approx(fields.mean(dim=(0, 2)).tolist(), abs=1e-5)
+    assert first.running_var.tolist() == pytest.approx(fields.transpose(0, 1).flatten(1).var(dim=1).tolist(), rel=1e-4)
+
+
 def test_what_the_statistics_were_before_does_not_matter(child):
     other = build_child(child.spec)
     for norm in norms(other):

@@ -68,7 +68,7 @@ def test_shapes_counts_and_export(group, norm):
     assert means.shape == (4, FIELDS[-1])
     lifting, inner = parameters_per_pair(group, 3)
     filters = lifting * x.shape[1] * 2 + inner * (2 * 2 + 2 * 3 + 3 * 3)
-    assert features.parameter_count() == filters + sum(FIELDS) * (3 if norm else 1)
+    assert features.parameter_count() == filters + sum(FIELDS) * (2 if norm else 1)
     torch.testing.assert_close(features.export()(x), y, rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(features.export(invariants=True)(x), means, rtol=1e-5, atol=1e-5)
 

@@ -131,7 +131,7 @@ def test_steps_are_those_of_torch_s_adam(group):
             parameter.grad = gradient.view(parameter.shape).clone()
         optimiser.step()
     for (name, found), expected in zip(child.named_parameters(), twin.parameters(), strict=True):
-        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7, msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}")
 
 
 @pytest.mark.parametrize("head", ["free", "invariant"])
