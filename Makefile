@@ -3,7 +3,7 @@
 #   PYTHON       the Python that makes .venv (3.11 or newer; found by itself if unset)
 #   TORCH_INDEX  a package index for torch alone, for instance https://download.pytorch.org/whl/cpu (small, no GPU)
 #                or https://download.pytorch.org/whl/cu130 (CUDA 13.0). Unset: your usual index.
-#   CONFIG       the search that `make train-agent` runs      ARGS  more words for the command
+#   CONFIG       the search that `make train-agent` runs: a YAML file or a preset      ARGS  more words for the command
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -30,7 +30,7 @@ setup: $(VENV)/.installed ## make .venv and install aen in it (once)
 
 setup-dev: $(VENV)/.installed-dev ## the same with what the tests and linters need
 
-train-agent: setup ## search for the symmetries of a data set: CONFIG=configs/digits.yaml ARGS='seed=1'
+train-agent: setup ## search for the symmetries of a data set: CONFIG=digits ARGS='seed=1'
 	$(BIN)/aen search $(CONFIG) $(ARGS)
 
 test: setup-dev lint ## lint, types and the fast tests

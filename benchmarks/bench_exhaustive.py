@@ -22,9 +22,8 @@ from common import print_table
 from torch import nn
 
 from aen.data.find import data_folders
-from aen_agents.config import PROJECT_CONFIGS
 
-CONFIG = PROJECT_CONFIGS / "paper" / "gmnist_multi-3.yaml"
+CONFIG = ["paper/dense", "data.name=gmnist-multi-3", "name=gmnist_multi-3"]
 CLASSES = 216
 
 
@@ -78,7 +77,7 @@ def main() -> None:
             write_noise(Path(place) / "data")
             environment["AEN_DATA"] = f"{place}/data"
         plain = min(plain_child_seconds() for _ in range(3))
-        command = [str(Path(sys.executable).with_name("aen")), "search", str(CONFIG), "agent=exhaustive"]
+        command = [str(Path(sys.executable).with_name("aen")), "search", *CONFIG, "agent=exhaustive"]
         command += [f"evaluator.workers={options.workers}", f"evaluator.device={options.device}"]
         command += [f"evaluator.population={options.population}", "--out", f"{place}/run"]
         started = time.perf_counter()
@@ -97,7 +96,7 @@ def main() -> None:
         ("the whole search: also selection on fresh seeds, test, report", f"{whole:.0f} s"),
         ("peak memory, at most", f"{(options.workers + 1) * largest:.2f} GiB"),
     ]
-    title = f"{CLASSES} classes of {CONFIG.stem}, 4,000 images x 4 epochs, cold, {options.workers} workers"
+    title = f"{CLASSES} classes of gmnist_multi-3, 4,000 images x 4 epochs, cold, {options.workers} workers"
     print_table(f"{title}, {options.device}", ["what", ""], rows)
 
 

@@ -202,9 +202,10 @@ run_on_cluster() { # words for aen
 }
 
 run_search() {
-  [[ $# -gt 0 && $1 != -* ]] || fail "search needs a config first, such as: search configs/digits.yaml seed=1"
+  [[ $# -gt 0 && $1 != -* ]] || fail "search needs a config first, such as: search digits seed=1"
   check_address search
-  [[ -f $1 ]] || fail "config '$1' does not exist in this container; mount it, or take one of configs/."
+  [[ -f $1 || -f configs/${1%.yaml}.yaml ]] \
+    || fail "config '$1' does not exist in this container; mount the file, or name a preset (aen presets lists them)."
   # First what makes it a search on the cluster, so that what the user says has the last word.
   run_on_cluster search "$1" evaluator.kind=ray "cluster.address=$ADDRESS" "${@:2}"
 }

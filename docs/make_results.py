@@ -19,7 +19,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import AenError
-from aen_agents.config import PROJECT_CONFIGS, ExhaustiveConfig, SearchConfig, load_config
+from aen_agents.config import ExhaustiveConfig, SearchConfig, list_presets, load_config
 from aen_agents.runs.folder import RunFolder
 
 PAGE = Path(__file__).parent / "results.md"
@@ -86,19 +86,18 @@ def section(folder: RunFolder, notes: dict[str, str]) -> str:
 
 def command_of(config: SearchConfig) -> str:
     """Return the command with the fewest overrides that gives this very config."""
-    folders = [PROJECT_CONFIGS, *(PROJECT_CONFIGS / name for name in ("paper", "gcnn", "equinas"))]
-    files = [file for folder in folders for file in sorted(folder.glob("*.yaml"))]
+    files = list(list_presets())
     first = ["agent=exhaustive"] if isinstance(config.agent, ExhaustiveConfig) else []
     files = [file for file in files if first or load_config(file).agent.name == config.agent.name]
     overrides = {file: [*first, *_overrides(file, config, first)] for file in files}
     file = min(files, key=lambda f: len(overrides[f]))
     if load_config(file, overrides[file]) != config:
-        raise AenError(f"no config of configs/ with overrides gives that of the run {config.name!r}.")
-    words = [str(file.relative_to(PROJECT_CONFIGS.parent)), *overrides[file]]
+        raise AenError(f"no preset with overrides gives the config of the run {config.name!r}.")
+    words = [file, *overrides[file]]
     return ".venv/bin/aen search " + shlex.join(words)
 
 
-def _overrides(file: Path, config: SearchConfig, first: Sequence[str]) -> list[str]:
+def _overrides(file: str, config: SearchConfig, first: Sequence[str]) -> list[str]:
     ours, theirs = config.model_dump(mode="json"), load_config(file, first).model_dump(mode="json")
     return [f"{key}={_flow(value)}" for key, value in _differences(ours, theirs)]
 

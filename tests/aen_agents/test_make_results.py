@@ -63,9 +63,9 @@ def test_the_command_gives_the_same_config(script: ModuleType, exhausted: tuple[
 
 def test_the_nearest_config_is_named(script: ModuleType) -> None:
     overrides = ["agent=exhaustive", "agent.seeds=5", "name=gmnist_rot90", "data.moves=[rot90]"]
-    config = load_config(Path("configs/paper/gmnist_none.yaml"), overrides)
+    config = load_config("paper/dense", overrides)
     words = shlex.split(script.command_of(config))
-    assert words[:3] == [".venv/bin/aen", "search", "configs/paper/gmnist_none.yaml"]
+    assert words[:3] == [".venv/bin/aen", "search", "paper/dense"]
     assert sorted(words[3:]) == sorted(overrides)
 
 

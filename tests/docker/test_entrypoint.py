@@ -66,6 +66,12 @@ ADDRESS = {"RAY_ADDRESS": "127.0.0.1:1"}
         (["search"], ADDRESS, "search needs a config first"),
         (["search", "--out", "x", "configs/digits.yaml"], ADDRESS, "search needs a config first"),
         (["search", "configs/digit.yaml"], ADDRESS | {"RAY_AUTH_TOKEN": "t"}, "'configs/digit.yaml' does not exist"),
+        (
+            ["search", "digit"],
+            ADDRESS | {"RAY_AUTH_TOKEN": "t"},
+            "config 'digit' does not exist in this container; mount",
+        ),
+        (["search", "gcnn/digits"], ADDRESS, "the nodes of a cluster share a token, and there is none here"),
         (["worker"], {"RAY_ADDRESS": "head"}, "RAY_ADDRESS is 'head'; give host:port"),
         (["worker"], ADDRESS, "the nodes of a cluster share a token, and there is none here"),
         (["head"], {}, "the nodes of a cluster share a token, and there is none here"),

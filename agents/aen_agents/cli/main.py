@@ -12,8 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from aen.errors import AenError
+from aen.errors import AenError, ConfigError
 from aen_agents.cli.data import add_data_commands
+from aen_agents.cli.presets import add_preset_commands
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_watch_commands
 from aen_agents.cli.sweep import add_sweep_commands
@@ -68,8 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"aen {version('aen')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
 
-    search = commands.add_parser("search", help="run a search", description="Run the search that a config describes.")
-    search.add_argument("config", type=Path, help="a YAML file, such as configs/digits.yaml")
+    search = commands.add_parser(
+        "search",
+        help="run a search",
+        description="Run the search that a config describes. `aen presets` lists the configs that aen ships.",
+    )
+    search.add_argument("config", nargs="?", help="a YAML file, or the name of a preset, such as digits")
     search.add_argument(
         "overrides", nargs="*", default=[], metavar="key=value", help="such as seed=1 budget.children=20"
     )
@@ -98,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_run_commands(commands, _search)
     add_sweep_commands(commands)
+    add_preset_commands(commands)
     add_data_commands(commands)
     add_watch_commands(commands)
     return parser
@@ -112,6 +118,11 @@ def _search(options: argparse.Namespace) -> int:
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
 
+    if options.config is None:
+        raise ConfigError(
+            f"no config is given; give a YAML file or the name of a preset, such as {command()} search digits. "
+            f"{command()} presets lists the presets."
+        )
     config = load_config(options.config, options.overrides)
     if options.out is not None:
         RunFolder(options.out).check(config)  # before anything takes long

@@ -23,9 +23,10 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     sweep = commands.add_parser(
         "sweep",
         help="run many searches: over seeds, agents, any config key",
-        description="Run the searches that a sweep's config describes, or go on with those of an earlier sweep.",
+        description="Run the searches that a sweep's config describes, or resume those of an earlier sweep. "
+        "`aen presets` lists the sweeps that aen ships.",
     )
-    sweep.add_argument("config", type=Path, nargs="?", help="a YAML file, such as configs/sweeps/digits_seeds.yaml")
+    sweep.add_argument("config", nargs="?", help="a YAML file, or the name of a preset, such as digits_seeds")
     sweep.add_argument(
         "overrides", nargs="*", default=[], metavar="key=value", help="for all its searches, such as budget.children=20"
     )
@@ -74,6 +75,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
     """Return the folder that the command names, made or found; everything is validated before it is made."""
+    from aen_agents.config import find_config
     from aen_agents.sweep.config import find_search, load_sweep
     from aen_agents.sweep.folder import SweepFolder
     from aen_agents.sweep.overrides import add_overrides
@@ -87,10 +89,12 @@ def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
         return SweepFolder.open(options.restore)
     if options.config is None:
         raise ConfigError(
-            "there is no config; give a YAML file, such as configs/sweeps/digits_seeds.yaml, or --restore."
+            f"no config is given; give a YAML file, the name of a preset, such as digits_seeds, or --restore SWEEP. "
+            f"{command()} presets lists the presets."
         )
-    sweep = add_overrides(load_sweep(options.config), options.overrides, options.config)
-    trials = make_trials(sweep, find_search(sweep, options.config.parent))
+    path = find_config(options.config, "sweep")
+    sweep = add_overrides(load_sweep(path), options.overrides, path)
+    trials = make_trials(sweep, find_search(sweep, path.parent))
 
     from aen_agents.sweep.run import check_trials
 

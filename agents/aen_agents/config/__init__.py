@@ -11,9 +11,11 @@ from aen_agents.config.agents import (
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
 from aen_agents.config.evaluators import ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
-from aen_agents.config.loading import PROJECT_CONFIGS, load_config, read_yaml
+from aen_agents.config.loading import load_config
+from aen_agents.config.presets import PROJECT_CONFIGS, find_config, list_presets
 from aen_agents.config.search import SearchConfig
 from aen_agents.config.stages import BudgetConfig
+from aen_agents.config.yaml_file import read_yaml
 
 __all__ = [
     "AGENTS",
@@ -34,6 +36,8 @@ __all__ = [
     "LocalConfig",
     "RayConfig",
     "SearchConfig",
+    "find_config",
+    "list_presets",
     "load_config",
     "read_yaml",
 ]

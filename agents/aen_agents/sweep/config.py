@@ -12,8 +12,9 @@ import yaml
 from pydantic import BaseModel, Field
 
 from aen._typing import JsonDict
-from aen.errors import ConfigError, did_you_mean
-from aen_agents.config import ClusterConfig, SearchConfig, read_yaml
+from aen.errors import ConfigError
+from aen_agents.config import ClusterConfig, SearchConfig, find_config
+from aen_agents.config.base import Merging, Tag, read_config
 from aen_agents.config.errors import explain
 from aen_agents.config.section import Section
 from aen_agents.text import command
@@ -74,7 +75,9 @@ class SweepConfig(Section):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
         description="it begins the sweep folder's name: letters, digits, dots and dashes",
     )
-    search: str = Field(min_length=1, description="a search's YAML file, seen from the sweep's file or from here")
+    search: str = Field(
+        min_length=1, description="a search's YAML file, relative to the sweep's file or to here, or a preset"
+    )
     overrides: tuple[str, ...] = Field((), description="key=value, for all trials")
     grid: dict[str, tuple[Any, ...]] = Field({}, description="the values of each key; all combinations are tried")
     random: dict[str, Distribution] = Field({}, description="the distribution of each key")
@@ -108,16 +111,21 @@ class SweepConfig(Section):
         return text
 
 
-def load_sweep(path: Path) -> SweepConfig:
+_MERGING = Merging("sweep", tags={"stop": Tag("rule", "asha")}, replaced=frozenset({"random"}))
+
+
+def load_sweep(path: str | Path) -> SweepConfig:
     """Read the configuration of a sweep.
 
     Args:
-        path: a YAML file.
+        path: a YAML file, or the name of a preset such as ``digits_seeds``.
 
     Raises:
-        ConfigError: no such file, not YAML, an unknown key, or a value that does not fit.
+        ConfigError: no such file or preset, not YAML, an unknown key, or a value that does not fit.
     """
-    content = read_yaml(path)
+    path = find_config(path, "sweep")
+    config = read_config(path, _MERGING)
+    content = config.content
     _refuse_a_search(path, content)
     # The inner sections come first: what is wrong in them is then said of their own keys.
     _check_grid(path, content)
@@ -125,7 +133,7 @@ def load_sweep(path: Path) -> SweepConfig:
         _validate(Distribution, spread, f"{path}: random.{key}")
     if content.get("stop") is not None:
         _validate(AshaConfig, content["stop"], f"{path}: stop")
-    sweep = _validate(SweepConfig, content, str(path))
+    sweep = _validate(SweepConfig, content, config.where)
     _check_whole(path, sweep)
     return sweep
 
@@ -232,12 +240,10 @@ def find_search(sweep: SweepConfig, folder: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    candidates = [folder / sweep.search, Path(sweep.search)]
-    for candidate in candidates:
+    for candidate in (folder / sweep.search, Path(sweep.search)):
         if candidate.is_file():
             return candidate
-    near = [p.name for c in candidates if c.parent.is_dir() for p in c.parent.glob("*.yaml")]
-    raise ConfigError(
-        f"search is {sweep.search!r}, and there is neither {candidates[0]} nor {candidates[1]}"
-        f"{did_you_mean(Path(sweep.search).name, near)}."
-    )
+    try:
+        return find_config(sweep.search, "search", folder)
+    except ConfigError as error:
+        raise ConfigError(f"search is {sweep.search!r}: {error}") from error

@@ -7,19 +7,28 @@ from aen.children import EquiNASSpec, build_child
 from aen_agents.agents.layerwise.registry import BASELINES, methods_of
 from aen_agents.config import (
     AGENTS,
-    PROJECT_CONFIGS,
     DQNConfig,
     EquiNASDConfig,
     EquiNASEConfig,
     ExhaustiveConfig,
     SearchConfig,
+    list_presets,
     load_config,
 )
+from aen_agents.config.former_presets import FORMER
 from aen_agents.problem import alphabet_of, child_of, space_of
 
-CONFIGS = sorted([*PROJECT_CONFIGS.glob("*.yaml"), *(PROJECT_CONFIGS / "paper").glob("*.yaml")])
-GCNN_CONFIGS = sorted((PROJECT_CONFIGS / "gcnn").glob("*.yaml"))
-EQUINAS_CONFIGS = sorted((PROJECT_CONFIGS / "equinas").glob("*_[de].yaml"))
+SEARCHES = list_presets()
+DENSE = [name for name in SEARCHES if load_config(name).child.kind == "dense"]
+GCNN = [name for name in SEARCHES if load_config(name).child.kind == "gcnn"]
+EQUINAS = [name for name in SEARCHES if name.endswith(("_d", "_e"))]
+FORMER_DENSE = [name for name in FORMER if name.startswith("paper/")]
+FORMER_GCNN = [name for name in FORMER if name.startswith("gcnn/")]
+
+
+def former(name: str, *overrides: str) -> SearchConfig:
+    preset, *own = FORMER[name]
+    return load_config(preset, [*own, *overrides])
 
 
 def dqn_of(config: SearchConfig) -> DQNConfig:
@@ -27,26 +36,33 @@ def dqn_of(config: SearchConfig) -> DQNConfig:
     return config.agent
 
 
-@pytest.mark.parametrize("file", CONFIGS, ids=lambda file: file.stem)
-def test_every_config_of_the_project_is_valid(file: Path) -> None:
-    config = load_config(file)
-    assert config.name == file.stem
+def test_every_preset_of_a_search_is_of_a_known_kind() -> None:
+    assert {"digits", "digits_paper", "paper/dense"} <= set(DENSE)
+    assert {"gcnn/digits", "paper/gcnn"} <= set(GCNN)
+    assert {"equinas/digits_d", "paper/equinas_e"} <= set(EQUINAS)
+    assert set(SEARCHES) == {*DENSE, *GCNN, *EQUINAS, "equinas/digits_dqn"}
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_every_dense_preset_is_valid(name: str) -> None:
+    config = load_config(name)
+    assert config.name == {"paper/dense": "gmnist_none"}.get(name, name)
     alphabet_of(config).check(child_of(config).grids)
 
 
-@pytest.mark.parametrize("file", [*CONFIGS, *GCNN_CONFIGS], ids=lambda file: file.stem)
-def test_every_config_of_the_project_can_be_searched_exhaustively(file: Path) -> None:
-    config = load_config(file, ["agent=exhaustive", "agent.seeds=5"])
+@pytest.mark.parametrize("name", [*DENSE, *GCNN])
+def test_every_preset_can_be_searched_exhaustively(name: str) -> None:
+    config = load_config(name, ["agent=exhaustive", "agent.seeds=5"])
     assert config.agent == ExhaustiveConfig(seeds=5)
-    assert config.model_copy(update={"agent": None}) == load_config(file).model_copy(update={"agent": None})
+    assert config.model_copy(update={"agent": None}) == load_config(name).model_copy(update={"agent": None})
 
 
-@pytest.mark.parametrize("file", GCNN_CONFIGS, ids=lambda file: file.stem)
-def test_every_gcnn_config_has_its_space_and_its_plain_child(file: Path) -> None:
-    config = load_config(file)
-    assert config.name == f"gcnn_{file.stem}"
+@pytest.mark.parametrize("name", [*GCNN, *FORMER_GCNN])
+def test_every_gcnn_config_has_its_space_and_its_plain_child(name: str) -> None:
+    config = former(name) if name in FORMER else load_config(name)
+    assert config.name == {"paper/gcnn": "gcnn_rotmnist"}.get(name, name.replace("/", "_"))
     space = space_of(config)
-    expected = (3, 3) if file.stem == "rotmnist_groups" else (1024, 768)
+    expected = (3, 3) if name == "gcnn/rotmnist_groups" else (1024, 768)
     assert (space.states, len(space.classes)) == expected
     plain = build_child(space.child)
     images = torch.zeros(2, space.child.channels, space.child.side, space.child.side)
@@ -54,7 +70,7 @@ def test_every_gcnn_config_has_its_space_and_its_plain_child(file: Path) -> None
 
 
 def test_the_published_gcnn_configs_differ_in_their_data_alone() -> None:
-    configs = [load_config(file) for file in GCNN_CONFIGS if file.stem not in ("digits", "rotmnist_groups")]
+    configs = [former(name) for name in FORMER_GCNN]
     assert len({config.model_copy(update={"name": "", "data": None}).to_yaml() for config in configs}) == 1
     assert {config.data.name for config in configs} == {
         *("mnist", "fashion_mnist", "cifar10", "svhn", "rotmnist", "emnist-balanced", "kmnist", "asl"),
@@ -76,36 +92,37 @@ def test_the_published_gcnn_configs_differ_in_their_data_alone() -> None:
 
 
 def test_the_papers_configs_differ_in_their_data_alone() -> None:
-    configs = [load_config(file) for file in CONFIGS if file.parent.name == "paper"]
+    configs = [former(name) for name in FORMER_DENSE]
     assert len(configs) == 12
     assert len({config.model_copy(update={"name": "", "data": None}).to_yaml() for config in configs}) == 1
     assert len({config.data.name for config in configs}) == 12
+    assert [config.name for config in configs] == [name.removeprefix("paper/") for name in FORMER_DENSE]
     first = child_of(configs[0])
     assert (first.grids, first.head, first.bias) == ((28, 20, 20), "free", "scalar_after_relu")
     assert first.initialisation == "fan_in"
 
 
 @pytest.mark.parametrize(
-    ("name", "moves"),
+    ("variant", "moves"),
     [("multi-1", "hflip, vflip, swap_lr, swap_lr_bottom"), ("multi-3", "rot90, hshift(4), swap_tb, swap_lr_top")],
 )
-def test_the_papers_configs_move_images_as_published(name: str, moves: str) -> None:
+def test_the_papers_configs_move_images_as_published(variant: str, moves: str) -> None:
     for data in ("gmnist", "gfashion"):
-        file = PROJECT_CONFIGS / "paper" / f"{data}_{name}.yaml"
-        assert ", ".join(child_of(load_config(file)).data.moves) == moves
-        assert f"# moves {moves}.\n" in file.read_text()
+        assert ", ".join(child_of(former(f"paper/{data}_{variant}")).data.moves) == moves
 
 
-@pytest.mark.parametrize("file", sorted((PROJECT_CONFIGS / "agents").glob("*.yaml")), ids=lambda file: file.stem)
-def test_every_agent_of_the_project_is_valid(file: Path, config_file: Path) -> None:
-    overrides = ["child.kind=equinas"] if file.stem.startswith("equinas") else []
-    assert load_config(config_file, [f"agent={file.stem}", *overrides]).agent.name in AGENTS
+@pytest.mark.parametrize("name", list_presets("agent"))
+def test_every_agent_of_the_project_is_valid(name: str, config_file: Path) -> None:
+    overrides = ["child.kind=equinas"] if name.startswith("equinas") else []
+    assert load_config(config_file, [f"agent={name}", *overrides]).agent.name in AGENTS
 
 
-@pytest.mark.parametrize("file", EQUINAS_CONFIGS, ids=lambda file: file.stem)
-def test_every_equinas_config_has_its_methods(file: Path) -> None:
-    config = load_config(file)
-    evolves = file.stem.endswith("_e")
+@pytest.mark.parametrize("name", [*EQUINAS, *(name for name in FORMER if name.startswith("equinas/"))])
+def test_every_equinas_config_has_its_methods(name: str) -> None:
+    config = former(name) if name in FORMER else load_config(name)
+    evolves = name.endswith("_e")
+    assert config.name == f"equinas_{name[-1]}_{name.partition('/')[2][:-2]}".replace("_equinas", "_rotmnist")
+    assert (config.training.optimiser, config.training.learning_rate) == ("sgd", 0.05) or not evolves
     assert isinstance(config.agent, EquiNASEConfig if evolves else EquiNASDConfig)
     child = child_of(config)
     assert isinstance(child, EquiNASSpec)

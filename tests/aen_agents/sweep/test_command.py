@@ -19,7 +19,7 @@ from aen_agents.evaluators.ray.cluster import ClusterError
         (["--restore", "."], "is not a sweep's folder: it has no sweep.yaml"),
         (["--restore", ".", "--out", "x"], "give no config, no key=value and no --out with it"),
         (["--restore", ".", "seed=1"], "give no config, no key=value and no --out with it"),
-        ([], "there is no config"),
+        ([], "no config is given"),
         (["nowhere.yaml"], "config nowhere.yaml does not exist"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
