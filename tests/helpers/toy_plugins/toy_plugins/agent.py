@@ -6,7 +6,8 @@ from pydantic import Field
 
 from aen._typing import JsonDict
 from aen.evaluators import stream
-from aen_agents.agents import Task, conclude
+from aen_agents.agents.base import Task
+from aen_agents.agents.final_stage import conclude
 from aen_agents.config import AgentSection
 from aen_agents.events import StageStarted, Trained
 

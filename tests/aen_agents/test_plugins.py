@@ -1,0 +1,74 @@
+"""Agents, evaluators and data sets of another package, found by their entry points: tests/helpers/toy_plugins."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).parents[1] / "helpers" / "toy_plugins"
+SMALL = [
+    *("alphabet=[rot90, hflip]", "child.hidden=[8]", "training.epochs=1", "selection.seeds=2", "selection.top=1"),
+    *("data.train=60", "data.validation=60", "data.test=60"),
+]
+
+
+def aen(*words: str, path: Path | None = PLUGINS) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process whose path has the plug-ins."""
+    paths = [*([] if path is None else [str(path)]), os.environ.get("PYTHONPATH", "")]
+    code = "import sys; from aen_agents.cli.main import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(tmp_path: Path) -> None:
+    counter, run = tmp_path / "asked", tmp_path / "run"
+    own = ["agent=first_n", "agent.classes=3", "evaluator=counting", f"evaluator.file={counter}", "data.name=toy_stripes"]
+    done = aen("search", "digits", *own, *SMALL, "data.moves=[]", "--out", str(run))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["agent"] == "first_n"
+    assert summary["stopped_because"] == "all are trained"
+    assert summary["classes_visited"] == 3
+    # Three while exploring; the best and the untied one, two seeds each, in the selection.
+    assert int(counter.read_text()) == 3 + 2 * (1 if summary["winner"]["class_key"] == summary["baseline"]["class_key"] else 2)
+    assert (run / "report.html").is_file()
+    assert "kind: counting" in (run / "config.yaml").read_text()
+    again = aen("resume", str(run))
+    assert "finished; nothing was run" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["agent=first"], "unknown agent 'first' (did you mean 'first_n'?)"),
+        (["agent=first_n", "agent.classes=0"], "agent.classes is 0"),
+        (["agent=first_n", "budget.children=5"], "budget does not apply to agent first_n; leave it out"),
+        (["evaluator=countin"], "evaluator.kind is 'countin', an unknown evaluator (did you mean 'counting'?)"),
+        (["evaluator=counting"], "evaluator.file is missing"),
+        (["agent=broken"], "agent 'broken' cannot be used"),
+        (["agent={name: broken}"], "ModuleNotFoundError: No module named 'nothing_here'"),
+    ],
+)
+def test_mistakes_are_named(overrides: list[str], message: str, tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[aen.agents]\nbroken = nothing_here:Config\n")
+    done = aen("search", "digits", *overrides, path=Path(f"{PLUGINS}{os.pathsep}{tmp_path}"))
+    assert (done.returncode, done.stdout) == (2, ""), done.stdout
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_without_the_package_its_names_are_unknown() -> None:
+    done = aen("search", "digits", "agent=first_n", path=None)
+    assert done.returncode == 2
+    assert "unknown agent 'first_n'" in done.stderr
