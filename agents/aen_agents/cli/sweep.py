@@ -1,4 +1,4 @@
-"""`aen sweep`: many searches over seeds, agents and any config key."""
+"""The command `aen sweep`: many searches over seeds, agents and any config key."""
 
 import argparse
 import shlex
@@ -23,14 +23,20 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     sweep = commands.add_parser(
         "sweep",
         help="run many searches: over seeds, agents, any config key",
-        description="Run the searches that a sweep's config describes, or go on with those of an earlier sweep.",
+        description="Run the searches that a sweep's config describes, or resume an earlier sweep.",
     )
     sweep.add_argument("config", type=Path, nargs="?", help="a YAML file, such as configs/sweeps/digits_seeds.yaml")
     sweep.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="for all its searches, such as budget.children=20"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="values of config keys for all searches, such as budget.children=20",
     )
-    sweep.add_argument("--out", type=Path, metavar="SWEEP", help="the folder (default: runs/<name>-<time>-<id>)")
-    sweep.add_argument("--restore", type=Path, metavar="SWEEP", help="go on with the sweep in this folder")
+    sweep.add_argument(
+        "--out", type=Path, metavar="SWEEP", help="the sweep's folder (default: runs/<name>-<time>-<id>)"
+    )
+    sweep.add_argument("--restore", type=Path, metavar="SWEEP", help="resume the sweep in this folder")
     sweep.set_defaults(run=_sweep)
 
 
@@ -40,7 +46,7 @@ def _sweep(options: argparse.Namespace) -> int:
     from aen_agents.cli.progress import UnfailingStream
 
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
-    # What stops services and batch jobs ends a sweep like Ctrl-C does.
+    # SIGTERM, which stops services and batch jobs, ends a sweep like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = _folder(options, console)
 
@@ -55,7 +61,7 @@ def _sweep(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             build_sweep_report(folder, summarise(folder))
             console.print(
-                f"interrupted; what was done is kept. To go on: {command()} sweep --restore "
+                f"interrupted; all results so far are kept. To resume: {command()} sweep --restore "
                 f"{shlex.quote(str(folder.path))}",
                 markup=False,
                 highlight=False,
@@ -73,7 +79,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 
 def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
-    """Return the folder that the command names, made or found; everything is validated before it is made."""
+    """Return the folder of the sweep to run, new or existing; a new one is created after everything was validated."""
     from aen_agents.sweep.config import find_search, load_sweep
     from aen_agents.sweep.folder import SweepFolder
     from aen_agents.sweep.overrides import add_overrides
@@ -82,12 +88,12 @@ def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
     if options.restore is not None:
         if options.config is not None or options.out is not None:
             raise ConfigError(
-                "--restore goes on with a sweep as it was; give no config, no key=value and no --out with it."
+                "--restore resumes a sweep with its own config; give no config, no key=value and no --out with it."
             )
         return SweepFolder.open(options.restore)
     if options.config is None:
         raise ConfigError(
-            "there is no config; give a YAML file, such as configs/sweeps/digits_seeds.yaml, or --restore."
+            "no config was given; give a YAML file, such as configs/sweeps/digits_seeds.yaml, or --restore SWEEP."
         )
     sweep = add_overrides(load_sweep(options.config), options.overrides, options.config)
     trials = make_trials(sweep, find_search(sweep, options.config.parent))
