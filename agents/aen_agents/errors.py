@@ -1,4 +1,4 @@
-"""Errors in plain words: what is wrong with a file, and how a run goes on after a full disk."""
+"""Messages for damaged files and for full disks."""
 
 import errno
 import json
@@ -15,37 +15,37 @@ from yaml import MarkedYAMLError, YAMLError
 from aen.errors import AenError, RunFolderError, StoreError
 from aen_agents.text import command
 
-_LONGEST = 40  # of a value that is shown
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # the disk, the user's quota, the process's limit of a file
-_OF_SAFETENSORS = re.compile(r"\(os error (\d+)\)")  # its errors have no number of their own
+_LONGEST = 40  # characters of a value that are shown
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a full disk, the user's quota, the process's file size limit
+_OF_SAFETENSORS = re.compile(r"\(os error (\d+)\)")  # its errors have no errno
 
 
 def what_is_wrong(error: Exception) -> str:
-    """Return why a file cannot be used, as what comes after "FILE is damaged: ".
+    """Return why a file cannot be used, as the clause that follows "FILE is damaged: ".
 
     Args:
-        error: what came of reading it: an OSError, that text, JSON or YAML is none, a key that is missing, a value of
-            another kind.
+        error: the exception of reading it: an OSError, a decoding error of text, JSON or YAML, a missing key, or a
+            value of the wrong type.
     """
-    said = "what stands in it is of another kind than it should be"
+    reason = "its content has the wrong type"
     match error:
         case OSError():
-            said = f"it cannot be read ({error.strerror or 'no reason is known'})"
+            reason = f"it cannot be read ({error.strerror or 'unknown reason'})"
         case UnicodeDecodeError():
-            said = "it is not text"
+            reason = "it is not text"
         case json.JSONDecodeError():
-            said = _of_json(error)
+            reason = _of_json(error)
         case MarkedYAMLError(problem_mark=mark) if mark is not None:
-            said = f"it is not YAML (line {mark.line + 1})"
+            reason = f"it is not YAML (line {mark.line + 1})"
         case YAMLError():
-            said = "it is not YAML"
+            reason = "it is not YAML"
         case ValidationError():
-            said = _of_key(error)
+            reason = _of_key(error)
         case KeyError():
-            said = f"it lacks {error.args[0]}"
+            reason = f"it lacks {error.args[0]}"
         case _:
             pass
-    return said
+    return reason
 
 
 def _of_json(error: json.JSONDecodeError) -> str:
@@ -53,7 +53,7 @@ def _of_json(error: json.JSONDecodeError) -> str:
     if not text:
         return "it is empty"
     if error.pos >= len(text) or error.msg.startswith("Unterminated"):
-        return f"it breaks off in line {text.count(chr(10)) + 1}"
+        return f"it ends unexpectedly in line {text.count(chr(10)) + 1}"
     return f"it is not JSON (line {error.lineno}, column {error.colno})"
 
 
@@ -63,56 +63,58 @@ def _of_key(error: ValidationError) -> str:
     if problem["type"] == "missing":
         return f"it lacks {place}"
     if not place:
-        return "it holds no keys with values"
+        return "it is not a mapping of keys to values"
     try:
         shown = json.dumps(problem["input"], ensure_ascii=False)
     except (TypeError, ValueError):
         shown = str(problem["input"])
-    return f"{place} is {shown if len(shown) <= _LONGEST else shown[:_LONGEST] + '...'}, which it cannot be"
+    return f"{place} is {shown if len(shown) <= _LONGEST else shown[:_LONGEST] + '...'}, which is not a valid value"
 
 
 class FullDiskError(RunFolderError):
-    """A search that ended because there was no room left; it can go on."""
+    """A search ended because the disk is full; it can be resumed."""
 
 
 @contextmanager
-def full_disk_told(path: Path) -> Iterator[None]:
-    """Say how a run goes on, if what is raised inside the block comes of a full disk.
+def explain_full_disk(path: Path) -> Iterator[None]:
+    """Turn an error inside the block that a full disk caused into a message that says how to resume the run.
 
     Args:
         path: the run folder.
 
     Raises:
-        FullDiskError: it does.
+        FullDiskError: an error that was caused by a full disk.
     """
     try:
         yield
     except Exception as error:
-        said = what_had_no_room(error)
-        if said is None:
+        problem = full_disk_problem(error)
+        if problem is None:
             raise
         raise FullDiskError(
-            f"{said}. What was trained is kept: make room, then `{command()} resume {shlex.quote(str(path))}` goes on."
+            f"{problem}. All results so far are kept: make room, then resume with "
+            f"`{command()} resume {shlex.quote(str(path))}`."
         ) from error
 
 
-def what_had_no_room(error: BaseException) -> str | None:
-    """Return what could not be written first, in words, or None if no full disk is behind an error.
+def full_disk_problem(error: BaseException) -> str | None:
+    """Return a message about the first file that could not be written, or None if no full disk caused the error.
 
-    One full disk makes several errors: what was to be tidied up or summed up after the first cannot be written either.
+    A full disk causes several errors in a row, since the files of the clean-up cannot be written either; the chain of
+    causes is followed to the first.
     """
     from aen.results.database_errors import disk_full
 
-    found, told = None, None
+    found, message = None, None
     at: BaseException | None = error
     while at is not None:
         if isinstance(at, AenError):
-            told = str(at).partition("make room")[0].rstrip(" .:;")  # the remedy is another now
+            message = str(at).partition("make room")[0].rstrip(" .:;")  # the caller adds its own remedy
         number = at.errno if isinstance(at, OSError) else next(map(int, _OF_SAFETENSORS.findall(str(at))), None)
         if number in _NO_ROOM:
             file = (at.filename or "a file") if isinstance(at, OSError) else "weights"
-            found, told = told or f"{file} cannot be written: {os.strerror(number)}", None
+            found, message = message or f"{file} cannot be written: {os.strerror(number)}", None
         elif isinstance(at, StoreError) and disk_full(at) is not None:
-            found = told
+            found = message
         at = at.__cause__ or at.__context__
     return found

@@ -1,4 +1,7 @@
-"""What a search tells those who watch it: the command line, tests, later a service."""
+"""The events of a search, and the type of the listeners that receive them.
+
+Listeners are the command line, the run's log, the service and tests.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,20 +12,20 @@ from aen._typing import JsonDict
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should know, such as generators whose orders differ between grids."""
+    """A message for the user, such as: generators have different orders on different grids."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class StageStarted:
-    """A stage begins.
+    """A stage has started.
 
     Attributes:
         name: ``explore``, ``select``, ``compare`` or ``test``.
-        total: how much it will come to at most.
-        unit: of what.
-        steps: the agent's steps after which it ends even so; None: there is no such limit.
+        total: the most that the stage processes, in `unit`.
+        unit: what `total` counts.
+        steps: the largest number of the agent's steps in the stage; None: no limit.
     """
 
     name: str
@@ -33,19 +36,19 @@ class StageStarted:
 
 @dataclass(frozen=True)
 class Visited:
-    """The agent came to a state.
+    """The agent has reached a state.
 
     Attributes:
         step: environment steps so far; 0 is the start.
-        visits: first visits so far, of what the budget counts.
-        first: whether this was one of them.
-        state: the bits as one number.
+        visits: first visits so far, of the classes or states that the budget counts.
+        first: whether this was a first visit.
+        state: the state's bits as one integer.
         factors: the chosen factors.
         group: name of the group they generate.
         class_key: the canonical class.
         accuracy: validation accuracy.
-        reward: of the step.
-        epsilon: with which the action was drawn.
+        reward: the reward of the step.
+        epsilon: the probability of a random action at this step.
         best: best validation accuracy so far.
     """
 
@@ -64,13 +67,13 @@ class Visited:
 
 @dataclass(frozen=True)
 class Trained:
-    """The exhaustive agent knows a class on one more seed.
+    """The exhaustive agent has the result of a class on one more seed.
 
     Attributes:
-        state: the class's representative, bits as one number.
+        state: the class's representative, its bits as one integer.
         factors: its factors, or what else was chosen.
         class_key: the canonical class.
-        seed: of the child.
+        seed: the child's seed.
         accuracy: validation accuracy.
     """
 
@@ -83,7 +86,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Retrained:
-    """A child of a later stage is done.
+    """A child of a stage after exploring is trained.
 
     Attributes:
         factors: its factors, or what else was chosen.
@@ -100,19 +103,19 @@ class SliceTrained:
 
     Attributes:
         method: its name, such as ``equinas_e`` or ``static_c4``.
-        seed: of the method's run; the initial weights, the batches and all choices follow from it.
+        seed: seed of the method's run; it determines the initial weights, the batches and all choices.
         slice: number of the slice from 1; the generation of an evolutionary search.
-        epochs: trained so far along the chain of parents, this slice counted.
-        key: of the evaluation.
-        parent: key of the evaluation from whose weights it went on, or None.
+        epochs: epochs trained along the chain of parents, this slice included.
+        key: the evaluation's key.
+        parent: key of the evaluation whose weights it inherited, or None.
         factors: the groups, for display.
-        groups: of the layers in their order; a mixed child has none.
+        groups: groups of the layers, in order; empty for a mixed child.
         class_key: the canonical class.
         accuracy: validation accuracy.
         train_loss: mean cross-entropy on the training images.
         parameters: number of free parameters.
-        selected: whether it went on: always, but in an evolutionary search only the next population does.
-        record: what the child notes: `distance_to_base` of each layer and, of a mixed child, `temperature`, `alphas`
+        selected: whether it is trained further; in an evolutionary search only the next population is.
+        record: figures of the child: `distance_to_base` of each layer and, for a mixed child, `temperature`, `alphas`
             and `shares`, a list for each layer; None if it diverged.
     """
 
@@ -134,15 +137,15 @@ class SliceTrained:
 
 @dataclass(frozen=True)
 class ChildLogged:
-    """Something happened to a child on a worker; for logs. It may be told from another thread than the search's.
+    """A child finished, failed or was requeued on a worker; for logs. It may be emitted from any thread.
 
     Attributes:
-        key: of the spec.
+        key: the spec's key.
         worker: name of the worker.
         what: ``finished``, ``failed`` for good, or ``requeued`` after a fault.
-        status: of the evaluation, or what the fault was: ``timeout``, ``out_of_memory``, ``died``, ``error``.
-        seconds: of its training, as far as it came.
-        detail: the fault in words, or nothing.
+        status: status of the evaluation, or the kind of fault: ``timeout``, ``out_of_memory``, ``died``, ``error``.
+        seconds: seconds of training, up to the fault if there was one.
+        detail: description of the fault, or an empty string.
     """
 
     key: str
@@ -155,13 +158,13 @@ class ChildLogged:
 
 @dataclass(frozen=True)
 class WorkerLogged:
-    """A worker came or went; for logs. It may be told from another thread than the search's.
+    """A worker started or was lost; for logs. It may be emitted from any thread.
 
     Attributes:
         worker: its name.
         what: ``started`` or ``lost``.
-        node: name or address of the machine that it is on.
-        detail: why it was lost, or what it has: process number, device.
+        node: name or address of its machine.
+        detail: why it was lost, or its process number and device.
     """
 
     worker: str

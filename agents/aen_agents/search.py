@@ -21,8 +21,8 @@ from aen_agents.agents.factor_effects import factors_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import fresh_seeds
 from aen_agents.config import SearchConfig
-from aen_agents.config.changes import remarks
-from aen_agents.errors import full_disk_told
+from aen_agents.config.changes import change_notices
+from aen_agents.errors import explain_full_disk
 from aen_agents.evaluators.factory import check_evaluator, make_evaluator, population_of, workers_of
 from aen_agents.events import Listener, Notice
 from aen_agents.monitoring.monitor import SearchMonitor
@@ -84,13 +84,13 @@ class Search:
         with (
             folder.locked(),
             self.monitor.over(folder),
-            full_disk_told(folder.path),
+            explain_full_disk(folder.path),
             ResultStore(self.config.store or folder.store_file) as store,
             cpu_threads(self.config.evaluator.threads),
             closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
         ):
             self.monitor.evaluator = evaluator
-            for change in remarks(
+            for change in change_notices(
                 folder.config(), self.config
             ):  # the summary does not depend on how often it was resumed
                 self._listener(Notice(change))

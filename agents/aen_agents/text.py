@@ -1,4 +1,4 @@
-"""Words that several messages share."""
+"""Text that several messages share: the name of the command, and counts with units."""
 
 import shlex
 import shutil
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def command() -> str:
-    """Return how `aen` is started here, quoted for a shell: ``aen`` if PATH has it, else its file as it was typed.
+    """Return the shell command that starts `aen` here: ``aen`` if that is on the PATH, otherwise its file, quoted.
 
-    Hints put it before a subcommand, such as ``f"To go on: {command()} resume {folder}"``. In a program of the user's
-    own its file is the one beside that Python.
+    Use it in hints, such as ``f"To resume: {command()} resume {folder}"``. In a program that is not `aen` itself the
+    file is the one beside the running Python.
     """
     typed = Path(sys.argv[0])
     file = typed if typed.name == "aen" else Path(sys.executable).with_name("aen")
@@ -21,5 +21,11 @@ def command() -> str:
 
 
 def counted(count: float, thing: str, things: str | None = None) -> str:
-    """Return a number and what it counts: `1 trial`, `0.5 GPUs`, `10,000 children`."""
+    """Return a number with its unit: `1 trial`, `0.5 GPUs`, `10,000 children`.
+
+    Args:
+        count: the number.
+        thing: the unit in the singular.
+        things: in the plural; left out: the singular and an s.
+    """
     return f"{count:,.10g} {thing if count == 1 else things or f'{thing}s'}"

@@ -19,8 +19,8 @@ class _Note(BaseModel):
     ("read", "said"),
     [
         (lambda: json.loads(" "), "it is empty"),
-        (lambda: json.loads('{\n"a": "b'), "it breaks off in line 2"),
-        (lambda: json.loads("[1,"), "it breaks off in line 1"),
+        (lambda: json.loads('{\n"a": "b'), "it ends unexpectedly in line 2"),
+        (lambda: json.loads("[1,"), "it ends unexpectedly in line 1"),
         (lambda: json.loads("[1\n2]"), "it is not JSON (line 2, column 1)"),
         (b"\xff".decode, "it is not text"),
         (lambda: yaml.safe_load("a: [1\nb: 2"), "it is not YAML (line 2)"),
@@ -28,9 +28,9 @@ class _Note(BaseModel):
         (lambda: Path("nowhere").read_text(), "it cannot be read (No such file or directory)"),
         (lambda: {}["aen"], "it lacks aen"),
         (lambda: _Note.model_validate({}), "it lacks number"),
-        (lambda: _Note.model_validate([1]), "it holds no keys with values"),
-        (lambda: _Note.model_validate({"number": "x" * 99}), f'number is "{"x" * 39}..., which it cannot be'),
-        (lambda: int([]), "what stands in it is of another kind than it should be"),  # type: ignore[call-overload]
+        (lambda: _Note.model_validate([1]), "it is not a mapping of keys to values"),
+        (lambda: _Note.model_validate({"number": "x" * 99}), f'number is "{"x" * 39}..., which is not a valid value'),
+        (lambda: int([]), "its content has the wrong type"),  # type: ignore[call-overload]
     ],
 )
 def test_no_error_of_python_is_shown(read: Callable[[], object], said: str) -> None:

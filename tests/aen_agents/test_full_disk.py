@@ -21,7 +21,7 @@ from aen.results.store import ResultStore
 from aen_agents.agents.dqn.curves import RunEvents
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
-from aen_agents.errors import FullDiskError, what_had_no_room
+from aen_agents.errors import FullDiskError, full_disk_problem
 from aen_agents.events import Event, Visited
 from aen_agents.monitoring import view_run
 from aen_agents.runs.folder import RunFolder, write_atomically
@@ -39,7 +39,8 @@ def test_a_search_on_a_full_disk_says_how_to_go_on_and_goes_on(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     folder = RunFolder.create(tiny_config, tmp_path / "a run")
-    how = rf"cannot be written.*\. What was trained is kept: make room, then `.*aen resume '{folder.path}'` goes on\.$"
+    kept = r"cannot be written.*\. All results so far are kept: "
+    how = rf"{kept}make room, then resume with `.*aen resume '{folder.path}'`\.$"
     with ExitStack() as full:
 
         def fill(event: Event) -> None:
@@ -51,7 +52,7 @@ def test_a_search_on_a_full_disk_says_how_to_go_on_and_goes_on(
     assert capfd.readouterr().err == ""
     assert list(folder.path.rglob("*.part*")) == []
     view = view_run(folder.path)
-    assert (view.state, "What was trained is kept" in (view.message or "")) == ("failed", True)
+    assert (view.state, "All results so far are kept" in (view.message or "")) == ("failed", True)
     folder, summary = run_search(tiny_config, folder.path)
     assert_same_run(folder, finished[0])
     assert summary["children_trained_in_all"] == finished[1]["children_trained"]
@@ -62,7 +63,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_a_run_to_go_on_with(
 ) -> None:
     with files_no_longer_than(5000):
         assert main(["search", "configs/digits.yaml", "--out", str(tmp_path / "run")]) == 2
-    assert f"resume {tmp_path / 'run'}` goes on." in capsys.readouterr().err
+    assert f"resume {tmp_path / 'run'}`." in capsys.readouterr().err
     assert RunFolder.open(tmp_path / "run").config().name == "digits"
 
 
@@ -98,13 +99,13 @@ FULL: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_what_had_no_room_first_is_told(fill: Callable[[Path], None], said: str, tmp_path: Path) -> None:
     with files_no_longer_than(50), pytest.raises(Exception) as error:  # noqa: PT011 - of four kinds
         fill(tmp_path)
-    assert (what_had_no_room(error.value) or "").endswith(said)
+    assert (full_disk_problem(error.value) or "").endswith(said)
 
 
 def test_other_errors_are_no_full_disk() -> None:
     error = StoreError("result store is locked")
     error.__cause__ = PermissionError(errno.EACCES, os.strerror(errno.EACCES), "results.sqlite")
-    assert what_had_no_room(error) is None
+    assert full_disk_problem(error) is None
 
 
 def test_a_file_that_cannot_be_written_leaves_no_part(tmp_path: Path) -> None:

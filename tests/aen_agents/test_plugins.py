@@ -30,7 +30,13 @@ def aen(*words: str, path: Path | None = PLUGINS) -> subprocess.CompletedProcess
 
 def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(tmp_path: Path) -> None:
     counter, run = tmp_path / "asked", tmp_path / "run"
-    own = ["agent=first_n", "agent.classes=3", "evaluator=counting", f"evaluator.file={counter}", "data.name=toy_stripes"]
+    own = [
+        "agent=first_n",
+        "agent.classes=3",
+        "evaluator=counting",
+        f"evaluator.file={counter}",
+        "data.name=toy_stripes",
+    ]
     done = aen("search", "digits", *own, *SMALL, "data.moves=[]", "--out", str(run))
     assert done.returncode == 0, done.stderr
     summary = json.loads((run / "summary.json").read_text())
@@ -38,7 +44,9 @@ def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(t
     assert summary["stopped_because"] == "all are trained"
     assert summary["classes_visited"] == 3
     # Three while exploring; the best and the untied one, two seeds each, in the selection.
-    assert int(counter.read_text()) == 3 + 2 * (1 if summary["winner"]["class_key"] == summary["baseline"]["class_key"] else 2)
+    assert int(counter.read_text()) == 3 + 2 * (
+        1 if summary["winner"]["class_key"] == summary["baseline"]["class_key"] else 2
+    )
     assert (run / "report.html").is_file()
     assert "kind: counting" in (run / "config.yaml").read_text()
     again = aen("resume", str(run))

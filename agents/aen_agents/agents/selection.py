@@ -1,4 +1,4 @@
-"""Seeds of a search's stages, training classes again on fresh ones, and the one look at the test images."""
+"""The selection stage: fresh seeds, training children again on them, and measuring on the test images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +14,17 @@ from aen_agents.events import Listener, Retrained
 
 
 def fresh_seeds(search_seed: int, count: int) -> list[int]:
-    """Return seeds that no search uses: those of the selection stage, the same for every class, so that they pair."""
+    """Return the seeds of the selection stage, which no search uses.
+
+    They are the same for every class, so that differences between classes are paired.
+    """
     return [1_000_000 + 1_000 * search_seed + i for i in range(count)]
 
 
 def exploring_seeds(config: SearchConfig) -> list[int]:
-    """Return the seeds on which exploring trains children: the search's own, then from 2,000,000,000 up.
+    """Return the seeds on which exploring trains children: the search's own, then others from 2,000,000,000.
 
-    Search seeds are below 1,000,000, so fresh seeds stay below 1,001,000,000 and no stage meets another's.
+    Search seeds are below 1,000,000, so that fresh seeds are below 1,001,000,000 and the stages' seeds are disjoint.
     """
     more = config.agent.exploring_seeds - 1
     return [config.seed, *(2_000_000_000 + 1_000 * config.seed + i for i in range(more))]
@@ -30,7 +33,7 @@ def exploring_seeds(config: SearchConfig) -> list[int]:
 def retrain(
     evaluator: Evaluator, children: Sequence[ChildSpec], seeds: Sequence[int], listener: Listener
 ) -> list[ClassResult]:
-    """Train each child on every seed instead of its own, keeping the weights."""
+    """Train each child on every seed in place of its own, and keep the weights."""
     specs = [child.with_seed(seed) for child in children for seed in seeds]
     outcomes: dict[int, Evaluation] = {}
     for place, evaluation in stream(evaluator, specs, keep_weights=True):
@@ -47,7 +50,7 @@ def retrain(
 
 
 def measure_on_test(result: ClassResult, weights: Path, *, threads: int) -> TestedClass:
-    """Measure every seed's trained child on the test images. A child that diverged gets nothing right."""
+    """Measure the trained child of every seed on the test images. A child that diverged has accuracy 0."""
     from aen.results import TestMeasurement
 
     split = load_test_split(result.spec.data)

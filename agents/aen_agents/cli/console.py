@@ -1,4 +1,4 @@
-"""The verdict of a search on the console."""
+"""Prints the result of a finished search on the console."""
 
 from rich.console import Console
 from rich.table import Table
@@ -8,7 +8,13 @@ from aen_agents.runs.folder import RunFolder
 
 
 def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> None:
-    """Print winner, baseline, the difference and where the report is."""
+    """Print the winner, the baseline, their difference and the path of the report.
+
+    Args:
+        console: where to print.
+        summary: what ``summary.json`` holds.
+        folder: the run folder.
+    """
     if "methods" in summary:
         _print_methods(console, summary, folder)
         return
@@ -43,7 +49,7 @@ def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> Non
 
 
 def _print_methods(console: Console, summary: JsonDict, folder: RunFolder) -> None:
-    """Print what each method came to."""
+    """Print the result of each method."""
     seeds = len(summary["methods"][0]["seeds"])
     table = Table(title=f"{summary['name']}, {seeds} seed{'s' * (seeds > 1)}", title_justify="left")
     for heading in ("method", "groups of the best seed", "validation", "test (95 % interval)", "parameters"):
@@ -69,14 +75,19 @@ def _print_methods(console: Console, summary: JsonDict, folder: RunFolder) -> No
 
 
 def _work(summary: JsonDict, unit: str) -> str:
-    """Return what was trained in which time by all starts of the run; older summaries know of the last one alone."""
+    """Return how much was trained in how much time, over all starts of the run.
+
+    Older summaries hold the figures of the last start only.
+    """
     trained = summary.get("children_trained_in_all", summary["children_trained"])
     seconds = summary["seconds"].get("in_all", summary["seconds"]["total"])
     return f"{trained} {unit} trained in {seconds:.0f} s"
 
 
 def _baseline_name(summary: JsonDict) -> str:
-    name: str = summary.get("baseline_name", "untied")  # before there were other children, every baseline was untied
+    name: str = summary.get(
+        "baseline_name", "untied"
+    )  # summaries without the key are of dense children, whose baseline is untied
     return name
 
 
@@ -97,25 +108,27 @@ def _comparison(summary: JsonDict) -> str:
 def _space(summary: JsonDict) -> str:
     space = summary["space"]
     best, seeds = space["classes"][0], len(space["seeds"])
-    said = f"best of all {summary['classes']} classes when exploring: {best['decomposition']} ({best['group']})"
+    text = f"best of all {summary['classes']} classes when exploring: {best['decomposition']} ({best['group']})"
     if seeds > 1:
-        said += f"; over {seeds} seeds {space['not_separated_from_best']} classes are not worse beyond the interval"
-    return said
+        text += f"; over {seeds} seeds {space['not_separated_from_best']} classes are not worse beyond the interval"
+    return text
 
 
 def _hidden_group(hidden: JsonDict) -> str:
-    name = f"the group of the data's own moves, {hidden['group']} ({hidden['decomposition']}),"
+    name = f"the hidden group of the data, {hidden['group']} ({hidden['decomposition']}),"
     if hidden["is_winner"]:
         return f"{name} is the winner"
     seen = (
-        f"ranked {hidden['rank_in_search']} in the search" if hidden["rank_in_search"] else "was not met in the search"
+        f"ranked {hidden['rank_in_search']} in the search"
+        if hidden["rank_in_search"]
+        else "was not visited in the search"
     )
     difference = hidden["winner_minus_it"]
     low, high = difference["validation_accuracy_interval"]
     if hidden.get("winner_has_its_group"):
-        seen = f"is the winner's group too, which differs otherwise; it {seen}"
+        seen = f"is also the winner's group, but the two networks differ in other choices; it {seen}"
     return (
-        f"{name} {seen}; on the same fresh seeds it ranks {hidden['rank']} of {hidden['ranked']}: winner minus it, on "
-        f"validation, {100 * difference['validation_accuracy_mean']:+.1f} points "
+        f"{name} {seen}; on the same fresh seeds it ranks {hidden['rank']} of {hidden['ranked']}; winner minus hidden "
+        f"group, on validation, {100 * difference['validation_accuracy_mean']:+.1f} points "
         f"({100 * low:+.1f} to {100 * high:+.1f})"
     )

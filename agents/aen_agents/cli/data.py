@@ -1,4 +1,4 @@
-"""`aen data list | fetch | check | build`: the data sets on the command line."""
+"""The commands `aen data list`, `fetch`, `check` and `build`."""
 
 import argparse
 import sys
@@ -6,18 +6,18 @@ from pathlib import Path
 
 
 def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `aen data` and what follows it to the command line."""
+    """Add `aen data` and its actions to the command line."""
     data = commands.add_parser("data", help="list, fetch, check and build data sets")
     data.set_defaults(help_of=data)
     actions = data.add_subparsers(title="actions", metavar="ACTION")
 
-    listing = actions.add_parser("list", help="list the data sets and where they were found")
+    listing = actions.add_parser("list", help="list the data sets and where their files are")
     listing.set_defaults(run=_list)
 
-    fetch = actions.add_parser("fetch", help="download a data set; goes on where it was interrupted")
+    fetch = actions.add_parser("fetch", help="download a data set; an interrupted download is resumed")
     fetch.add_argument("name", help="such as mnist; `aen data list` shows all")
     fetch.add_argument("--to", type=Path, metavar="DIR", help="the data folder (default: $AEN_DATA, or ./data)")
-    fetch.add_argument("--mirror", metavar="URL", help="an address of the folder that holds the files")
+    fetch.add_argument("--mirror", metavar="URL", help="address of a folder that holds the files")
     fetch.set_defaults(run=_fetch)
 
     check = actions.add_parser("check", help="read a data set, compare checksums, count its images")
@@ -26,9 +26,11 @@ def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 
     build = actions.add_parser("build", help="write a moved data set to an npz file")
     build.add_argument("name", help="gmnist, gfashion_mnist or rotmnist-rebuilt")
-    build.add_argument("--variant", help="of a benchmark: none, rot90, ..., multi-0 to multi-5; or all")
-    build.add_argument("--angles", choices=("quarter", "any"), default="quarter", help="what rot90 turns by")
-    build.add_argument("--seed", type=int, default=0, help="of all draws (default: 0)")
+    build.add_argument("--variant", help="variant of a benchmark: none, rot90, ..., multi-0 to multi-5; or all")
+    build.add_argument(
+        "--angles", choices=("quarter", "any"), default="quarter", help="angles of rot90: quarter turns, or any angle"
+    )
+    build.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: 0)")
     build.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     build.set_defaults(run=_build)
 
@@ -55,16 +57,18 @@ def _list(_options: argparse.Namespace) -> int:
     sys.stdout.write("\n")
     for alias, name in ALIASES.items():
         sys.stdout.write(f"{alias} is {name}.\n")
-    sys.stdout.write(f"{' and '.join(SKIPPING_NAMES)} go on without the images whose files are missing.\n")
+    sys.stdout.write(f"{' and '.join(SKIPPING_NAMES)} leave out the images whose files are missing.\n")
     for name, basis in BENCHMARKS.items():
-        sys.stdout.write(f"{name}-VARIANT is {basis} with the moves of a variant.\n")
+        sys.stdout.write(f"{name}-VARIANT is {basis}, transformed as the variant says.\n")
     sys.stdout.write(f"Variants: {', '.join(VARIANTS)}.\n")
-    sys.stdout.write(f"Any npz file is a data set, too: its path is its name.\nLooked for in {described_folders()}.\n")
+    sys.stdout.write(
+        f"An npz file is a data set, too: use its path as the name.\nFolders searched: {described_folders()}.\n"
+    )
     return 0
 
 
 def _place(name: str) -> str:
-    """Say where a data set is, and in which form if that is not the usual one."""
+    """Return the folder of a data set, with its layout if that is not the default one."""
     from aen.data.sources import SOURCES, find_files
 
     source = SOURCES[name]

@@ -1,4 +1,7 @@
-"""The `aen` command. Nothing heavy is imported before a subcommand needs it."""
+"""The `aen` command: parses the command line and runs a subcommand.
+
+Heavy libraries are imported inside the functions that need them, so that `aen --help` starts fast.
+"""
 
 import argparse
 import io
@@ -16,7 +19,7 @@ from aen.errors import AenError, ConfigError
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.presets import add_preset_commands
 from aen_agents.cli.run import add_run_commands
-from aen_agents.cli.status import add_watch_commands
+from aen_agents.cli.status import add_status_commands
 from aen_agents.cli.sweep import add_sweep_commands
 from aen_agents.text import command
 
@@ -29,17 +32,17 @@ EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    elif rest:  # argparse takes no more of them after an option
+    elif rest:  # argparse does not collect positional arguments that follow an option
         options.overrides = [*options.overrides, *rest]
     if options.run is None:
         options.help_of.print_help()
         return EXIT_ERROR
-    # A console that cannot show a character shows another; it must not end a search.
+    # A character that the console cannot show is replaced; it must not raise and end a search.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -48,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AenError as error:
         sys.stderr.write(f"aen: error: {error}\n")
         return EXIT_ERROR
-    except BrokenPipeError:  # who read our output has seen enough
-        with suppress(OSError, ValueError):  # else Python would complain once more when it ends
+    except BrokenPipeError:  # the reader of the output closed it, such as `head`
+        with suppress(OSError, ValueError):  # otherwise Python reports the broken pipe again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     except OSError as error:
@@ -76,7 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     search.add_argument("config", nargs="?", help="a YAML file, or the name of a preset, such as digits")
     search.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="such as seed=1 budget.children=20"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="values of config keys, such as seed=1 budget.children=20",
     )
     search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
     search.set_defaults(run=_search)
@@ -92,12 +99,20 @@ def _parser() -> argparse.ArgumentParser:
     questions = groups.add_subparsers(title="questions", metavar="QUESTION")
     describe = questions.add_parser("describe", help="say which group some factors generate")
     describe.add_argument("factors", nargs="+", help="such as rot90 hflip 'hflip x vflip' 'vshift(4)'")
-    describe.add_argument("--grid", type=int, nargs="+", required=True, help="side of the grid, or of several together")
+    describe.add_argument(
+        "--grid",
+        type=int,
+        nargs="+",
+        required=True,
+        help="side length of the grid; several: the factors act on all of them at once",
+    )
     describe.set_defaults(run=_describe)
-    classes = questions.add_parser("classes", help="count the different networks that an alphabet offers")
-    classes.add_argument("--grid", type=int, required=True, help="side of the input grid")
-    classes.add_argument("--hidden", type=int, nargs="+", required=True, help="sides of the hidden grids")
-    classes.add_argument("--alphabet", nargs="+", default=["published"], help="published, quarter, or factors")
+    classes = questions.add_parser("classes", help="count the different networks of an alphabet")
+    classes.add_argument("--grid", type=int, required=True, help="side length of the input grid")
+    classes.add_argument("--hidden", type=int, nargs="+", required=True, help="side lengths of the hidden grids")
+    classes.add_argument(
+        "--alphabet", nargs="+", default=["published"], help="published, quarter, or a list of factors"
+    )
     classes.add_argument("--list", action="store_true", help="list every class")
     classes.set_defaults(run=_classes)
 
@@ -105,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     add_sweep_commands(commands)
     add_preset_commands(commands)
     add_data_commands(commands)
-    add_watch_commands(commands)
+    add_status_commands(commands)
     return parser
 
 
@@ -125,9 +140,9 @@ def _search(options: argparse.Namespace) -> int:
         )
     config = load_config(options.config, options.overrides)
     if options.out is not None:
-        RunFolder(options.out).check(config)  # before anything takes long
+        RunFolder(options.out).check(config)  # refuse early, before the slow imports
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
-    # What stops services and batch jobs ends a search like Ctrl-C does: with a summary and a report.
+    # SIGTERM, which stops services and batch jobs, ends a search like Ctrl-C: with a summary and a report.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console.print(f"aen: loading for {config.name!r}", highlight=False)
 
@@ -140,7 +155,7 @@ def _search(options: argparse.Namespace) -> int:
         folder = RunFolder.create(config, options.out)
         summary = folder.summary()
         if summary is not None and summary.get("status") == "complete":
-            console.print(f"{folder.path} holds this search already, finished; nothing was run.", highlight=False)
+            console.print(f"{folder.path} holds this search already, complete; nothing was run.", highlight=False)
             if not folder.report_file.is_file():
                 build_report(folder)
         else:
@@ -148,15 +163,15 @@ def _search(options: argparse.Namespace) -> int:
                 summary = search.run(folder)
             except KeyboardInterrupt:
                 console.print(
-                    f"interrupted; what was trained is kept in {folder.path}. "
-                    f"To go on: {_resume_command(folder, config)}",
+                    f"interrupted; all results so far are kept in {folder.path}. "
+                    f"To resume: {_resume_command(folder, config)}",
                     highlight=False,
                     soft_wrap=True,
                 )
                 build_report(folder)
                 raise
             except FullDiskError:
-                raise  # it says how to go on with the folder
+                raise  # its message says how to resume the run
             except AenError:
                 folder.discard()
                 raise
@@ -166,10 +181,10 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:
-    """Return the command that goes on with a run as it goes now."""
-    from aen_agents.config.changes import as_yaml, harmless
+    """Return the command that resumes a run with the present overrides."""
+    from aen_agents.config.changes import as_yaml, other_changes
 
-    now = harmless(folder.config(), config).items()
+    now = other_changes(folder.config(), config).items()
     words = (str(folder.path), *(f"{key}={as_yaml(ours)}" for key, (_, ours) in now))
     return " ".join((command(), "resume", *map(shlex.quote, words)))
 
@@ -201,7 +216,7 @@ def _classes(options: argparse.Namespace) -> int:
     table = load_classes(alphabet, sides)
     sys.stdout.write(f"{len(table.class_of_state):,} states, {len(table.classes):,} classes\n")
     for mismatch in alphabet.order_mismatches(sides):
-        sys.stdout.write(f"note: {mismatch}; the joint action ties more than either grid asks for\n")
+        sys.stdout.write(f"note: {mismatch}; the joint action ties more weights than either grid alone\n")
     if options.list:
         for network_class in table.classes:
             orbits = " + ".join(f"{count:,}" for count in network_class.orbits)

@@ -1,4 +1,4 @@
-"""Progress on the console: a live bar in a terminal, a line now and then in a log."""
+"""Shows the progress of a search on the console: a live bar in a terminal, occasional lines in a log."""
 
 import threading
 from collections import Counter
@@ -34,53 +34,57 @@ from aen_agents.events import (
 )
 
 if TYPE_CHECKING:
-    from aen.evaluators import Activity  # which imports torch: the first word to the user need not wait for it
+    from aen.evaluators import Activity  # imports torch, which the first output does not need to wait for
 
 _TITLES = {
     "explore": "exploring",
     "select": "selecting on fresh seeds",
-    "compare": "comparing with the data's own group",
-    "test": "meeting the test images",
+    "compare": "comparing with the hidden group",
+    "test": "measuring on the test images",
 }
 LOG_EVERY = 10
-MOST_FAULTS = 5  # of a kind, that are shown one by one
+MOST_FAULTS = 5  # faults of one kind that are shown individually
 _LONGEST_DETAIL = 160
 _KEY_LETTERS = 12
 
 
 class UnfailingStream:
-    """A text stream whose failures (a closed pipe, a full disk) do not reach the search that reports on it."""
+    """A text stream that ignores write errors (a closed pipe, a full disk), so that they do not end the search.
+
+    Args:
+        stream: the stream to write to.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.encoding = stream.encoding
 
     def write(self, text: str) -> int:
-        """Write what can be written."""
+        """Write the text; an error is ignored."""
         with suppress(OSError):
             self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush what can be flushed."""
+        """Flush the stream; an error is ignored."""
         with suppress(OSError):
             self._stream.flush()
 
     def isatty(self) -> bool:
-        """Say whether this is a terminal."""
+        """Return whether this is a terminal."""
         return self._stream.isatty()
 
     def fileno(self) -> int:
-        """Return the stream's file number."""
+        """Return the stream's file descriptor."""
         return self._stream.fileno()
 
 
 class ConsoleProgress:
-    """A listener that shows a search on a console; workers' faults may be told from any thread.
+    """A listener that shows a search on a console. It may be called from any thread.
 
     Args:
-        console: to show it on.
-        activity: says what the evaluator is at, or None while that is not known.
+        console: where to show it.
+        activity: returns the counts of workers and children, or None while they are not known.
     """
 
     def __init__(self, console: Console, activity: "Callable[[], Activity | None] | None" = None) -> None:
@@ -113,7 +117,7 @@ class ConsoleProgress:
         self._progress.stop()
         for fault, count in self._faults.items():
             if count > MOST_FAULTS:
-                self._say(f"in all, {fault}: {count:,}")
+                self._say(f"{fault}, total: {count:,}")
 
     def __call__(self, event: Event) -> None:
         """Show an event."""
@@ -139,7 +143,7 @@ class ConsoleProgress:
             self._fault("workers lost", f"worker {event.worker} on {event.node} lost", event.detail)
 
     def _fault(self, kind: str, text: str, detail: str) -> None:
-        """Show a fault, unless there were many of its kind; the last line of a traceback says what happened."""
+        """Show a fault with the last line of its traceback, unless many of its kind were shown already."""
         with self._lock:
             self._faults[kind] += 1
             count = self._faults[kind]
@@ -149,10 +153,13 @@ class ConsoleProgress:
         if count <= MOST_FAULTS:
             self._say(text)
         elif count == MOST_FAULTS + 1:
-            self._say(f"further {kind} are counted, not shown; log.jsonl in the run folder has them all")
+            self._say(f"further {kind} are counted but not shown; log.jsonl in the run folder has all of them")
 
     def _doing(self, task: TaskID | None = None) -> str:
-        """Return what the workers are at, or nothing where this process trains all by itself without fault."""
+        """Return the counts of workers and running children.
+
+        Empty if they are not known, or if this process trains alone and no child failed.
+        """
         known = None
         if self.activity is not None and task in {None, self._task}:
             with suppress(Exception):  # the evaluator may be closing in another thread
@@ -179,12 +186,12 @@ class ConsoleProgress:
 
 
 class _DoingColumn(ProgressColumn):
-    """Says what the workers are at, anew at each look: a child may take an hour."""
+    """A column with the counts of workers, computed at each refresh, since a child may take an hour."""
 
     def __init__(self, doing: Callable[[TaskID], str]) -> None:
         super().__init__()
         self._doing = doing
 
     def render(self, task: Task) -> Text:
-        """Return it for the present stage, and nothing for those that are over."""
+        """Return the counts for the present stage, and nothing for finished ones."""
         return Text(self._doing(task.id), no_wrap=True)

@@ -1,4 +1,4 @@
-"""The commands about runs that are there already: `aen resume`."""
+"""The command `aen resume`."""
 
 import argparse
 from collections.abc import Callable
@@ -8,25 +8,26 @@ from pathlib import Path
 def add_run_commands(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", search: Callable[[argparse.Namespace], int]
 ) -> None:
-    """Add the commands about runs to the parser's.
+    """Add `aen resume` to the command line.
 
     Args:
-        commands: of the parser.
-        search: runs `aen search` with its options.
+        commands: the subcommands of the parser.
+        search: the function that runs `aen search`, given its options.
     """
     resume = commands.add_parser(
         "resume",
-        help="go on with a run that was interrupted",
-        description="Go on with a run where it was when it was interrupted, killed or cut off: nothing is trained "
-        "again, and it comes to what an unbroken run comes to.",
+        help="resume a run that was interrupted",
+        description="Resume a run where it was interrupted or killed. Nothing is trained again, and the results are "
+        "those of an uninterrupted run.",
     )
-    resume.add_argument("run_folder", type=Path, metavar="RUN", help="its run folder")
+    resume.add_argument("run_folder", type=Path, metavar="RUN", help="the run folder")
     resume.add_argument(
         "overrides",
         nargs="*",
         default=[],
         metavar="key=value",
-        help="what does not change results: cluster.address=host:port, evaluator.workers=4, ...; for this start alone",
+        help="keys that do not change results, such as cluster.address=host:port or evaluator.workers=4; they apply to "
+        "this start only",
     )
     resume.set_defaults(run=_resume, search=search)
 

@@ -1,4 +1,4 @@
-"""`aen status RUN` and `aen list [FOLDER]`: searches, seen from another terminal."""
+"""The commands `aen status RUN` and `aen list [FOLDER]`: the state of searches, from another terminal."""
 
 import argparse
 import json
@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path("runs")
 FOLLOW_SECONDS = 1.0
 EXIT_UNREADABLE = 2
-PIPE_WIDTH = 200  # a file or another program has no width of its own
+PIPE_WIDTH = 200  # used where the output is not a terminal
 
 
-def add_watch_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_status_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `aen status` and `aen list` to the command line."""
     status = commands.add_parser(
-        "status", help="say what a search is at", description="Say what a search is at, from another terminal."
+        "status", help="show the state of a search", description="Show the state of a search, from another terminal."
     )
     status.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
-    status.add_argument("--json", action="store_true", help="as JSON; with --follow a line for each look")
-    status.add_argument("--follow", action="store_true", help="look again until the run ends; Ctrl-C leaves")
+    status.add_argument("--json", action="store_true", help="as JSON; with --follow one line per update")
+    status.add_argument(
+        "--follow", action="store_true", help="update until the run ends; Ctrl-C stops following, not the run"
+    )
     status.set_defaults(run=_status)
 
     listing = commands.add_parser("list", help="list the runs in a folder, the newest first")
     listing.add_argument(
-        "folder", type=Path, nargs="?", metavar="FOLDER", help=f"where runs are (default: {DEFAULT_FOLDER})"
+        "folder", type=Path, nargs="?", metavar="FOLDER", help=f"folder of the runs (default: {DEFAULT_FOLDER})"
     )
     listing.add_argument("--json", action="store_true", help="as JSON")
     listing.set_defaults(run=_list)
@@ -54,10 +56,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _follow(path: Path, *, as_json: bool) -> "RunView":
-    """Look at a run until it ends: a table that changes in a terminal, else a line when there is news.
+    """Show a run until it ends: a live table in a terminal, otherwise a line for each change.
 
     Returns:
-        What was seen last.
+        The last view of the run.
     """
     from rich.live import Live
 
@@ -65,7 +67,7 @@ def _follow(path: Path, *, as_json: bool) -> "RunView":
 
     console = _console()
     live = Live(console=console, auto_refresh=False) if console.is_terminal and not as_json else None
-    said = ""
+    shown = ""
     with live or nullcontext():
         while True:
             view = view_run(path)
@@ -73,8 +75,8 @@ def _follow(path: Path, *, as_json: bool) -> "RunView":
                 live.update(view_table(view), refresh=True)
             elif as_json:
                 sys.stdout.write(f"{json.dumps(view.to_json())}\n")
-            elif (line := view_line(view)) != said:
-                said = line
+            elif (line := view_line(view)) != shown:
+                shown = line
                 sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
             if not view.going:

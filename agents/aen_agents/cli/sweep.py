@@ -1,4 +1,4 @@
-"""`aen sweep`: many searches over seeds, agents and any config key."""
+"""The command `aen sweep`: many searches over seeds, agents and any config key."""
 
 import argparse
 import shlex
@@ -28,10 +28,16 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     )
     sweep.add_argument("config", nargs="?", help="a YAML file, or the name of a preset, such as digits_seeds")
     sweep.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="for all its searches, such as budget.children=20"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="values of config keys for all searches, such as budget.children=20",
     )
-    sweep.add_argument("--out", type=Path, metavar="SWEEP", help="the folder (default: runs/<name>-<time>-<id>)")
-    sweep.add_argument("--restore", type=Path, metavar="SWEEP", help="go on with the sweep in this folder")
+    sweep.add_argument(
+        "--out", type=Path, metavar="SWEEP", help="the sweep's folder (default: runs/<name>-<time>-<id>)"
+    )
+    sweep.add_argument("--restore", type=Path, metavar="SWEEP", help="resume the sweep in this folder")
     sweep.set_defaults(run=_sweep)
 
 
@@ -41,7 +47,7 @@ def _sweep(options: argparse.Namespace) -> int:
     from aen_agents.cli.progress import UnfailingStream
 
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
-    # What stops services and batch jobs ends a sweep like Ctrl-C does.
+    # SIGTERM, which stops services and batch jobs, ends a sweep like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = _folder(options, console)
 
@@ -56,7 +62,7 @@ def _sweep(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             build_sweep_report(folder, summarise(folder))
             console.print(
-                f"interrupted; what was done is kept. To go on: {command()} sweep --restore "
+                f"interrupted; all results so far are kept. To resume: {command()} sweep --restore "
                 f"{shlex.quote(str(folder.path))}",
                 markup=False,
                 highlight=False,
@@ -84,7 +90,7 @@ def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
     if options.restore is not None:
         if options.config is not None or options.out is not None:
             raise ConfigError(
-                "--restore goes on with a sweep as it was; give no config, no key=value and no --out with it."
+                "--restore resumes a sweep with its own config; give no config, no key=value and no --out with it."
             )
         return SweepFolder.open(options.restore)
     if options.config is None:

@@ -1,4 +1,4 @@
-"""The configuration of a search: YAML and overrides, validated; an unknown key is an error."""
+"""The configuration of a search: read from YAML and overrides, and validated; an unknown key is an error."""
 
 from aen_agents.config.agents import (
     AGENTS,

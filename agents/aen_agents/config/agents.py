@@ -10,18 +10,18 @@ from aen_agents.config.union import Kinds
 
 
 class AgentSection(Section):
-    """The settings of an agent. Its class variables say what the agent can do; nothing else asks which agent it is.
+    """The settings of an agent. Its class variables declare what the agent can do; no other code checks its type.
 
     Attributes:
-        explorer: the agent's `aen_agents.agents.base.Explorer`, as ``module:class``; it is made from a `Task`.
+        explorer: the agent's `aen_agents.agents.base.Explorer`, as ``module:class``; it is constructed from a `Task`.
         check: ``module:function``, called with the section and the baseline's child before anything is trained, to
-            refuse what cannot work; None: nothing more to check.
+            refuse settings that do not fit; None: no further check.
         figures: ``module:function`` that draws the figures of the agent's report; see `aen_agents.report.build`.
         step_by_step: whether it steps through an environment, one child at a time: it then has the sections
             `environment` and `budget`.
-        knows_children_ahead: whether it can hand over many children at once, so that a GPU trains them together.
+        knows_children_ahead: whether it can submit many children at once, so that a GPU trains them together.
         child_kinds: the kinds of child that it can choose among; None: all.
-        unused_sections: sections of a search that have no effect on it, and so must be left out.
+        unused_sections: sections of a search that do not apply to it; a config that sets one is refused.
     """
 
     explorer: ClassVar[str]
@@ -40,7 +40,7 @@ class AgentSection(Section):
 
     @property
     def exploring_seeds(self) -> int:
-        """On how many seeds it trains each child while it explores."""
+        """The number of seeds on which it trains each child while it explores."""
         return 1
 
 
@@ -51,26 +51,31 @@ class DQNConfig(AgentSection):
     step_by_step: ClassVar[bool] = True
 
     name: Literal["dqn"] = Field("dqn", description="the algorithm")
-    first_visits: Literal["classes", "states"] = Field("classes", description="what budget and epsilon count")
-    layers: tuple[Annotated[int, Field(gt=0)], ...] = Field((128, 128), min_length=1, description="of the Q-network")
-    input_scale: float = Field(1.0, gt=0, description="the Q-network sees bits times this")
-    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="of Adam")
+    first_visits: Literal["classes", "states"] = Field(
+        "classes", description="what the budget and epsilon's schedule count"
+    )
+    layers: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (128, 128), min_length=1, description="widths of the Q-network's hidden layers"
+    )
+    input_scale: float = Field(1.0, gt=0, description="factor on the bits that the Q-network reads")
+    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="learning rate of Adam")
     discount: float = Field(0.5, ge=0, lt=1)
     batch_size: int = Field(64, gt=0, description="transitions per gradient step")
-    replay_size: int = Field(10_000, gt=0, description="transitions kept")
-    learn_after: int = Field(32, gt=0, description="transitions held at the first gradient step")
+    replay_size: int = Field(10_000, gt=0, description="transitions that the replay buffer holds")
+    learn_after: int = Field(32, gt=0, description="transitions collected before the first gradient step")
     gradient_steps: int = Field(4, gt=0, description="per environment step")
     max_gradient_norm: float | None = Field(10.0, gt=0, description="null: no clipping")
     target_update: Literal["even_children"] | Annotated[int, Field(gt=0)] = Field(
-        50, description="copy the target network every so many steps, or at every step while the count is even"
+        50,
+        description="steps between updates of the target network; even_children: at every step while the count is even",
     )
     epsilon_unit: Literal["fraction", "visits"] = Field(
-        "fraction", description="what the schedule's first numbers are: fractions of the number of classes, or visits"
+        "fraction", description="unit of the schedule's thresholds: fractions of the number of classes, or visits"
     )
     epsilon: tuple[tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0, le=1)]], ...] = Field(
         ((0.0, 1.0), (0.08, 0.6), (0.16, 0.4), (0.24, 0.3)),
         min_length=1,
-        description="(from, epsilon), ascending; the first from is 0",
+        description="pairs (threshold, epsilon), ascending; the first threshold is 0",
     )
 
     @pydantic.field_validator("epsilon")
@@ -78,7 +83,7 @@ class DQNConfig(AgentSection):
     def _ascending(cls, value: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
         starts = [start for start, _ in value]
         if starts[0] != 0 or sorted(set(starts)) != starts:
-            raise ValueError("the schedule must begin at 0 and ascend")
+            raise ValueError("the thresholds must start at 0 and ascend")
         return value
 
 
@@ -93,7 +98,7 @@ class ExhaustiveConfig(AgentSection):
 
     @property
     def exploring_seeds(self) -> int:
-        """As many as `seeds` says."""
+        """The value of `seeds`."""
         return self.seeds
 
 
@@ -112,7 +117,7 @@ Subgroups = Literal["all", "published"] | tuple[str, ...]
 
 
 class LayerwiseConfig(AgentSection):
-    """What the agents have in common that choose a group for each layer.
+    """The settings that all agents share which choose a group for each layer.
 
     Attributes:
         methods: ``module:function`` that returns the agent's own methods, from the section, the child and its groups.
@@ -132,12 +137,13 @@ class LayerwiseConfig(AgentSection):
     )
     seeds: int = Field(1, gt=0, le=100, description="seeds on which each method is run; 2 or more give intervals")
     baselines: tuple[Baseline, ...] = Field(
-        get_args(Baseline), description="methods that are run beside the agent; static_c1, no symmetry, always is"
+        get_args(Baseline),
+        description="methods that are run for comparison; static_c1, no symmetry, is always among them",
     )
 
     @property
     def exploring_seeds(self) -> int:
-        """As many as `seeds` says."""
+        """The value of `seeds`."""
         return self.seeds
 
 
@@ -148,12 +154,13 @@ class EquiNASEConfig(LayerwiseConfig):
     published_subgroups: ClassVar[tuple[str, ...]] = ("D4", "C4", "C2", "D1", "C1")
 
     name: Literal["equinas_e"] = Field("equinas_e", description="the algorithm")
-    generations: int = Field(50, gt=0, description="each trains an equal part of training.epochs")
-    population: int = Field(5, gt=0, description="networks that go on from one generation to the next")
+    generations: int = Field(50, gt=0, description="generations; each trains an equal part of training.epochs")
+    population: int = Field(5, gt=0, description="networks that are kept from one generation to the next")
     selection: Literal["accuracy", "pareto"] = Field(
-        "accuracy", description="pareto: first the front of validation error and parameters"
+        "accuracy",
+        description="how networks are selected; pareto: first the front of validation error and number of parameters",
     )
-    unique: bool = Field(True, description="whether only the best network of each architecture goes on")
+    unique: bool = Field(True, description="whether only the best network of each architecture is kept")
 
 
 class EquiNASDConfig(LayerwiseConfig):
@@ -163,17 +170,19 @@ class EquiNASDConfig(LayerwiseConfig):
     published_subgroups: ClassVar[tuple[str, ...]] = ("D4", "C4", "D2", "C2", "D1", "C1")
 
     name: Literal["equinas_d"] = Field("equinas_d", description="the algorithm")
-    alpha_learning_rate: float = Field(1e-3, ge=0, allow_inf_nan=False, description="of Adam")
+    alpha_learning_rate: float = Field(1e-3, ge=0, allow_inf_nan=False, description="learning rate of Adam for alpha")
     alpha_data: Literal["same", "halves"] = Field(
-        "same", description="same: other batches of the same images; halves: the weights never see alpha's images"
+        "same",
+        description="images for alpha; same: other batches of the weights' images; halves: a half of its own",
     )
-    prior: bool = Field(False, description="alpha starts at 0 for the largest group and at -2 for the others")
-    skip: bool = Field(False, description="whether the identity is one more branch")
+    prior: bool = Field(False, description="whether alpha starts at 0 for the largest group and at -2 for the others")
+    skip: bool = Field(False, description="whether the identity is an additional branch")
     temperature: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], Annotated[float, Field(ge=1e-3, le=1e3)]] = Field(
-        (1.0, 1.0), description="of the softmax, in the first and in the last epoch"
+        (1.0, 1.0), description="temperature of the softmax in the first and in the last epoch"
     )
     networks: tuple[Literal["discrete", "warm"], ...] = Field(
-        ("discrete", "warm"), description="the strongest groups, trained again from nothing or from the mixed weights"
+        ("discrete", "warm"),
+        description="networks of the strongest groups: trained from scratch, or from the mixed weights",
     )
 
 

@@ -1,4 +1,4 @@
-"""Which keys of a search may change when its run goes on, and in which two configs differ."""
+"""Compares two configs of one run: which keys may change when it is resumed, and in which keys they differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,74 +9,79 @@ from aen._typing import JsonDict
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
 
 _GPUS = "evaluator.gpus_per_worker"
-_LONGEST = 60  # of a value that is shown
-_MOST = 3  # differences that are told
+_LONGEST = 60  # characters of a value that are shown
+_MOST = 3  # differences that are listed
 
 Differences = Mapping[str, tuple[Any, Any]]
 
 
-def may_change(config: SearchConfig) -> list[str]:
-    """Return the keys that say where and how fast children are trained, and never change a result.
+def changeable_keys(config: SearchConfig) -> list[str]:
+    """Return the keys that a resumed run may change: where and how fast children are trained.
 
-    The kind of evaluator is not among them: with Ray a DQN steps through more environments, which do not wait for each
-    other. Nor are threads and populations, on which the last bits depend.
+    The kind of evaluator is not among them: with Ray a DQN steps through more environments, asynchronously. Neither are
+    threads and populations, on which the last bits of results depend.
     """
     sections = (key for key in _flat(config) if key.startswith(tuple(f"{name}." for name in config.evaluator.sections)))
     return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable)]
 
 
-def decisive(theirs: SearchConfig, ours: SearchConfig) -> Differences:
-    """Return the keys in which two configs differ so that results may, each with both values."""
-    free = {*may_change(theirs), *may_change(ours)}
+def result_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
+    """Return the differing keys on which results may depend, each with both values (theirs, ours)."""
+    free = {*changeable_keys(theirs), *changeable_keys(ours)}
     free -= set() if theirs.evaluator.device == ours.evaluator.device else {_GPUS}
     found = {key: values for key, values in _differences(theirs, ours).items() if key not in free}
     for section, several in ALTERNATIVES.items():
         tag = f"{section}.{several.key}"
-        if tag in found:  # the rest of another kind's section says nothing more
+        if tag in found:  # the keys of two different kinds cannot be compared
             found = {key: values for key, values in found.items() if key == tag or not key.startswith(f"{section}.")}
     return found
 
 
-def harmless(theirs: SearchConfig, ours: SearchConfig) -> Differences:
-    """Return the other keys in which two configs differ, each with both values."""
-    apart = decisive(theirs, ours)
-    return {key: values for key, values in _differences(theirs, ours).items() if key not in apart}
+def other_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
+    """Return the differing keys on which no result depends, each with both values (theirs, ours)."""
+    decisive = result_changes(theirs, ours)
+    return {key: values for key, values in _differences(theirs, ours).items() if key not in decisive}
 
 
-def remarks(theirs: SearchConfig, ours: SearchConfig) -> list[str]:
-    """Return what those who watch a run are told of it: what has changed that may."""
+def change_notices(theirs: SearchConfig, ours: SearchConfig) -> list[str]:
+    """Return a notice for each key that has changed and may change.
+
+    Args:
+        theirs: the config that the run was started with.
+        ours: the config that it is resumed with.
+    """
     return [
-        f"going on with {key}={as_yaml(now)}; the run was started with {as_yaml(before)}"
-        for key, (before, now) in harmless(theirs, ours).items()
+        f"resuming with {key}={as_yaml(now)}; the run was started with {as_yaml(before)}"
+        for key, (before, now) in other_changes(theirs, ours).items()
     ]
 
 
-def say(differences: Differences, here: str, there: str) -> str:
-    """Return in words what differs.
+def describe_changes(differences: Differences, here: str, there: str) -> str:
+    """Return the differences as text.
 
     Args:
-        differences: the first value of each key is theirs, the second ours.
-        here: where ours stands, such as ``"here"``.
-        there: where theirs does.
+        differences: for each key their value and ours.
+        here: what our config is called in the text, such as ``"here"``.
+        there: what theirs is called.
     """
-    told = [
-        f"{key} is another {here} than {there}"  # its URL may hold a password
+    parts = [
+        f"{key} has different values {here} and {there}"  # the values are not shown: a URL may hold a password
         if key == "store"
         else f"{key} is {as_yaml(ours)} {here}, {as_yaml(theirs)} {there}"
         for key, (theirs, ours) in differences.items()
     ]
-    more = len(told) - _MOST
-    return "; ".join(told[:_MOST]) + (f"; and {more} more" if more > 0 else "")
+    more = len(parts) - _MOST
+    return "; ".join(parts[:_MOST]) + (f"; and {more} more" if more > 0 else "")
 
 
-def offered(config: SearchConfig) -> str:
-    """Return the keys that may change as a clause: ``a, b and c``."""
-    *most, last = (f"{key} (not from or to 0)" if key == _GPUS else key for key in may_change(config))
+def changeable_keys_text(config: SearchConfig) -> str:
+    """Return the keys that may change as text: ``a, b and c``."""
+    *most, last = (f"{key} (not from or to 0)" if key == _GPUS else key for key in changeable_keys(config))
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def as_yaml(value: object) -> str:
-    """Return a value as YAML in one line, cut short if it is long."""
+    """Return a value as one line of YAML, truncated if it is long."""
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True)
     text = text.removesuffix("\n").removesuffix("\n...")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
@@ -89,7 +94,7 @@ def _differences(theirs: SearchConfig, ours: SearchConfig) -> Differences:
 
 
 def _flat(config: SearchConfig) -> JsonDict:
-    """Return all values by dotted keys."""
+    """Return all values by their dotted keys."""
 
     def values(section: JsonDict, head: str) -> JsonDict:
         found: JsonDict = {}

@@ -1,4 +1,4 @@
-"""The section `child`: the kinds of child network, and what a search of each kind consists of."""
+"""The section `child`: the kinds of child network, and which other sections each kind uses."""
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -13,9 +13,9 @@ class ChildSection(Section):
 
     Attributes:
         problem: the `aen_agents.problem.Problem` of the kind, as ``module:class``.
-        sections: which of the sections that only some kinds use it uses: `alphabet`, `generators`, `space`.
-        space_keys: which keys of `space` it uses; None: all.
-        environment_keys: which keys of `environment` it uses beside those that every kind does.
+        sections: the sections it uses among those that only some kinds use: `alphabet`, `generators`, `space`.
+        space_keys: the keys of `space` that it uses; None: all.
+        environment_keys: the keys of `environment` that it uses besides those that every kind uses.
     """
 
     problem: ClassVar[str]
@@ -37,11 +37,13 @@ class DenseConfig(ChildSection):
     sections: ClassVar[tuple[str, ...]] = ("alphabet", "generators")
 
     kind: Literal["dense"] = Field("dense", description="what the child is made of")
-    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field((16, 16), min_length=1, description="hidden grids' sides")
-    head: Literal["free", "invariant"] = Field("free", description="what stands after the last hidden grid")
-    bias: Literal["orbit", "scalar_after_relu"] = Field("orbit", description="the layers' bias")
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+        (16, 16), min_length=1, description="side lengths of the hidden grids"
+    )
+    head: Literal["free", "invariant"] = Field("free", description="the layer after the last hidden grid")
+    bias: Literal["orbit", "scalar_after_relu"] = Field("orbit", description="kind of the layers' bias")
     initialisation: Literal["fan_in", "published"] = Field("fan_in", description="range of the initial weights")
-    layerwise: bool = Field(False, description="whether each layer chooses factors of its own")
+    layerwise: bool = Field(False, description="whether factors are chosen for each layer separately")
 
 
 class GCNNConfig(ChildSection):
@@ -52,18 +54,22 @@ class GCNNConfig(ChildSection):
     environment_keys: ClassVar[tuple[str, ...]] = ("reward", "stop_action", "reference")
 
     kind: Literal["gcnn"] = Field("gcnn", description="what the child is made of")
-    width: int = Field(20, gt=0, le=1000, description="fields of each convolution where the group is C1")
+    width: int = Field(20, gt=0, le=1000, description="fields of each convolution if the group is C1")
     widths: Literal["level", "published"] = Field(
-        "level", description="level: all groups' children have about as many parameters"
+        "level", description="how widths depend on the group; level: all children have about as many parameters"
     )
-    kernel_size: int = Field(3, gt=0, le=15, description="of the convolutions")
-    padding: Literal["none", "same"] = Field("none", description="same is for small images")
-    norm: Literal["none", "batch"] = Field("none", description="batch norm before every ReLU of a convolution, or none")
+    kernel_size: int = Field(3, gt=0, le=15, description="side length of the convolutions' kernels")
+    padding: Literal["none", "same"] = Field(
+        "none", description="padding of the convolutions; same is for small images"
+    )
+    norm: Literal["none", "batch"] = Field("none", description="batch: batch norm before the ReLU of every convolution")
     head: Literal["flatten", "invariant"] = Field(
-        "flatten", description="what the dense layers read; invariant: the mean over group and space"
+        "flatten", description="input of the dense layers; invariant: the mean over group and space"
     )
-    dropout: float = Field(0.5, ge=0, lt=1, description="after the first dense layer")
-    backend: Literal["native", "escnn"] = Field("native", description="escnn has finer turns, too")
+    dropout: float = Field(0.5, ge=0, lt=1, description="dropout rate after the first dense layer")
+    backend: Literal["native", "escnn"] = Field(
+        "native", description="library of the convolutions; escnn also has finer rotations"
+    )
 
 
 class EquiNASConfig(ChildSection):
@@ -77,10 +83,12 @@ class EquiNASConfig(ChildSection):
     kind: Literal["equinas"] = Field("equinas", description="what the child is made of")
     base: str = Field("D4", description="the largest group: D4 or one of its subgroups")
     width: int = Field(16, gt=0, le=1000, description="fields of the largest group in the first four convolutions")
-    kernel_size: int = Field(5, gt=0, le=15, description="of the convolutions, odd")
-    dense: int | None = Field(None, gt=0, description="width of the dense layer; null: 64, and 128 from 64 pixels up")
+    kernel_size: int = Field(5, gt=0, le=15, description="side length of the convolutions' kernels; odd")
+    dense: int | None = Field(
+        None, gt=0, description="width of the dense layer; null: 64, or 128 for images of 64 pixels or more"
+    )
     poolings: tuple[int, ...] | None = Field(
-        None, description="convolutions, from 1, that are followed by a pooling; null: down to a side of 4"
+        None, description="numbers, from 1, of the convolutions that a pooling follows; null: down to a side of 4"
     )
     published: bool = Field(False, description="pooling, norm and head as published: not exactly equivariant")
 

@@ -12,9 +12,11 @@ class DataConfig(Section):
 
     name: str = Field("digits", description="name of the data set; `aen data list` shows them")
     train: int = Field(600, gt=0, description="training images")
-    validation: int = Field(597, gt=0, description="validation images; they choose")
-    test: int = Field(600, gt=0, description="test images; read once, at the end")
-    split_seed: int = Field(0, ge=0, description="decides which image falls into which split")
-    moves: tuple[str, ...] = Field((), description="generators by which each image is moved once")
-    angles: Literal["quarter", "any"] = Field("quarter", description="what rot90 among the moves turns by")
-    moves_seed: int = Field(0, ge=0, description="decides how each image is moved")
+    validation: int = Field(597, gt=0, description="validation images, by which networks are chosen")
+    test: int = Field(600, gt=0, description="test images, used once, at the end")
+    split_seed: int = Field(0, ge=0, description="seed of the split")
+    moves: tuple[str, ...] = Field((), description="generators by which each image is transformed once")
+    angles: Literal["quarter", "any"] = Field(
+        "quarter", description="angles of rot90 among the moves: quarter turns, or any angle"
+    )
+    moves_seed: int = Field(0, ge=0, description="seed of the moves")

@@ -1,4 +1,4 @@
-"""The section `environment`: how an agent walks, and what it is rewarded for."""
+"""The section `environment`: episodes and rewards of step-by-step agents."""
 
 from typing import Literal
 
@@ -10,34 +10,38 @@ from aen_agents.config.section import Section
 class EnvironmentConfig(Section):
     """The environment.
 
-    It is `aen/GroupDecomposition-v0` for dense children, `aen/LayerwiseGroup-v0` where their layers choose by
-    themselves, `aen/GCNNDesign-v0` for G-CNNs, `aen/LayerwiseRelaxation-v0` for the backbone of EquiNAS.
+    It is `aen/GroupDecomposition-v0` for dense children, `aen/LayerwiseGroup-v0` where factors are
+    chosen for each layer, `aen/GCNNDesign-v0` for G-CNNs, `aen/LayerwiseRelaxation-v0` for the backbone of EquiNAS.
     """
 
-    reward: Literal["paper", "delta", "improvement"] = Field("delta", description="see the environment")
-    reference: Literal["untied", "rot90"] = Field(
-        "untied", description="by whose accuracy rewards are measured; rot90, the child of C4, is for child.kind=gcnn"
+    reward: Literal["paper", "delta", "improvement"] = Field(
+        "delta", description="kind of reward; see the environment's documentation"
     )
-    horizon: int = Field(6, gt=0, description="changes per episode")
+    reference: Literal["untied", "rot90"] = Field(
+        "untied",
+        description="child whose accuracy rewards are compared with; rot90, that of C4, is for child.kind=gcnn",
+    )
+    horizon: int = Field(6, gt=0, description="steps per episode")
     n_envs: int | None = Field(
         None,
         gt=0,
         le=10_000,
-        description="environments that walk side by side; null: 1, and with evaluator.kind=ray enough for every worker",
+        description="environments that run side by side; null: 1, and with evaluator.kind=ray enough for every worker",
     )
     collect: Literal["lockstep", "asynchronous"] | None = Field(
         None,
-        description="whether environments wait for each other; null: only with evaluator.kind=local",
+        description="whether environments wait for each other; null: lockstep for evaluator.kind=local",
     )
     stop_action: bool = Field(False, description="whether the agent may end an episode")
-    inherit: bool = Field(
-        True, description="for child.kind=equinas: whether children go on from their parents' weights"
-    )
+    inherit: bool = Field(True, description="for child.kind=equinas: whether children inherit their parents' weights")
     slices: int = Field(
         10,
         gt=0,
         description="for child.kind=equinas: trainings per episode after the first; they share training.epochs",
     )
     parameter_price: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="for child.kind=equinas: of growing by the start's parameters"
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="for child.kind=equinas: price of growing by as many parameters as the first child has",
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, in words: the key, its value and what would do."""
+"""Messages for an invalid configuration: the key, its value, and which values are allowed."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,29 +19,29 @@ def explain(
     Args:
         error: what pydantic found.
         root: the model of the whole configuration.
-        alternatives: by section, of which there are several models.
+        alternatives: for each section that comes in several kinds, the models of these.
     """
     problems = error.errors()
     explained: dict[str, str] = {}
     for problem in problems:
         name, field, keys = _place(problem["loc"], root, alternatives)
-        follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused; that is said already
+        follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused, which has its own message
         if not follows:
-            explained.setdefault(name, _say(problem, name, field, keys, alternatives))
+            explained.setdefault(name, _message(problem, name, field, keys, alternatives))
     return explained.values()
 
 
 def _place(
     loc: Sequence[str | int], root: type[BaseModel], alternatives: Mapping[str, Kinds[Any]]
 ) -> tuple[str, Any, Sequence[str]]:
-    """Return the key's dotted name, without pydantic's inner names for alternatives, its field, and its neighbours."""
+    """Return the key's dotted name (without pydantic's names of alternatives), its field, and its section's keys."""
     section: Any = root
     parts: list[str] = []
     keys: Sequence[str] = ()
     field: Any = None
     for place, part in enumerate(loc):
         several = alternatives.get(parts[0]) if place == 1 else None
-        if several is not None and part in several:  # which of them: pydantic's word, no key
+        if several is not None and part in several:  # the name of the kind, which pydantic inserts; not a key
             section = several[str(part)]
             continue
         fields = getattr(section, "model_fields", {})
@@ -54,7 +54,7 @@ def _place(
     return ".".join(parts), field, keys
 
 
-def _say(
+def _message(
     problem: Any,  # noqa: ANN401 - pydantic's error
     name: str,
     field: Any,  # noqa: ANN401 - pydantic's field
@@ -64,36 +64,36 @@ def _say(
     kind, value, several = problem["type"], problem["input"], alternatives.get(name)
     match kind:
         case "extra_forbidden":
-            said = f"unknown key {name!r}{did_you_mean(name.rpartition('.')[2], keys)}"
+            message = f"unknown key {name!r}{did_you_mean(name.rpartition('.')[2], keys)}"
         case "missing":
-            said = f"{name} is missing"
+            message = f"{name} is missing"
         case "tuple_type":
-            said = f"{name} is {value!r}; give a list in brackets, such as [{value}]"
+            message = f"{name} is {value!r}; give a list in brackets, such as [{value}]"
         case "union_tag_invalid" if several is not None:
             tag = value[several.key]
             why = several.broken.get(str(tag))
-            said = f"{name}.{several.key} is {tag!r}, an unknown {several.what}{did_you_mean(str(tag), several)}"
-            said = said if why is None else f"{name}.{several.key} is {tag!r}: {why}"
+            message = f"{name}.{several.key} is {tag!r}, an unknown {several.what}{did_you_mean(str(tag), several)}"
+            message = message if why is None else f"{name}.{several.key} is {tag!r}: {why}"
         case "union_tag_not_found" if name == "agent" and several is not None:
-            said = (
-                f"{name} is {value!r}; it is the name of an agent ({', '.join(several)}) or a section with its settings"
-            )
+            message = f"{name} is {value!r}; expected the name of an agent ({', '.join(several)}) or a section"
         case "union_tag_not_found" if several is not None:
-            said = f"{name} is {value!r}; it is a section whose key {several.key} is one of {', '.join(several)}"
+            message = f"{name} is {value!r}; expected a section whose key {several.key} is one of {', '.join(several)}"
         case "value_error" if not name:  # several sections together
-            said = problem["msg"].removeprefix("Value error, ")
+            message = problem["msg"].removeprefix("Value error, ")
         case "model_type" | "model_attributes_type":
-            said = f"{name} is {value!r}; it is a section with the keys {', '.join(field.annotation.model_fields)}"
+            message = (
+                f"{name} is {value!r}; expected a section with the keys {', '.join(field.annotation.model_fields)}"
+            )
         case "string_pattern_mismatch":
-            said = f"{name} is {value!r}; {field.description}"
+            message = f"{name} is {value!r}; {field.description}"
         case _:
             hint = f" ({field.description})" if field is not None and field.description else ""
-            said = f"{name} is {value!r}{_near(problem)}: {problem['msg'].removeprefix('Value error, ')}{hint}"
-    return said
+            message = f"{name} is {value!r}{_near(problem)}: {problem['msg'].removeprefix('Value error, ')}{hint}"
+    return message
 
 
 def _near(problem: Any) -> str:  # noqa: ANN401 - pydantic's error
-    """Return which of the words that would do is near the one given, or nothing."""
+    """Return `(did you mean X?)` if an allowed word is close to the given one, or an empty string."""
     words = re.findall("'([^']*)'", problem["ctx"]["expected"]) if problem["type"] == "literal_error" else []
-    said = did_you_mean(str(problem["input"]), words)
-    return said if "did you mean" in said else ""
+    message = did_you_mean(str(problem["input"]), words)
+    return message if "did you mean" in message else ""

@@ -17,7 +17,7 @@ class EvaluatorSection(Section):
         factory: the `aen_agents.evaluators.factory.EvaluatorFactory` of the kind, as ``module:class``.
         parallel: whether it trains many children at a time, so that a step-by-step agent uses several environments.
         in_sweeps: whether the trials of a sweep can use it.
-        sections: which of the sections that only some evaluators use it uses: `cluster`.
+        sections: the sections it uses among those that only some evaluators use: `cluster`.
         changeable: keys that a resumed run may change, since results do not depend on them.
     """
 
@@ -39,15 +39,15 @@ class EvaluatorSection(Section):
 
         @property
         def device(self) -> str:
-            """Where a worker trains."""
+            """The device on which a worker trains."""
 
         @property
         def workers(self) -> int | None:
-            """How many workers train; None: by the agent, or as many as there is room for."""
+            """How many workers train; None: chosen by the agent, or as many as fit."""
 
         @property
         def population(self) -> int | None:
-            """How many children a worker trains together; None: by the agent and the device."""
+            """How many children a worker trains together; None: chosen by the agent and the device."""
 
 
 class LocalConfig(EvaluatorSection):
@@ -63,13 +63,13 @@ class LocalConfig(EvaluatorSection):
     workers: int | None = Field(
         None,
         gt=0,
-        description="processes that train; null: 1 for step-by-step agents (dqn), else every core",
+        description="worker processes; null: 1 for step-by-step agents (dqn), otherwise as many as cores allow",
     )
     population: int | None = Field(
         None,
         gt=0,
         description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
-        "CUDA if the agent knows its children ahead, else 1",
+        "CUDA if the agent can submit many children at once, otherwise 1",
     )
 
 
@@ -79,7 +79,7 @@ class RayConfig(EvaluatorSection):
     factory: ClassVar[str] = "aen_agents.evaluators.ray.factory:RayFactory"
     parallel: ClassVar[bool] = True
     sections: ClassVar[tuple[str, ...]] = ("cluster",)
-    # gpus_per_worker not from or to 0, with which children are trained on the CPU
+    # gpus_per_worker not from or to 0: with 0 children are trained on the CPU
     changeable: ClassVar[tuple[str, ...]] = ("workers", "cpus_per_worker", "gpus_per_worker", "timeout", "retries")
 
     kind: Literal["ray"] = Field("ray", description="what trains the children")
@@ -93,28 +93,28 @@ class RayConfig(EvaluatorSection):
         None,
         gt=0,
         description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
-        "GPUs if the agent knows its children ahead, else 1",
+        "GPUs if the agent can submit many children at once, otherwise 1",
     )
     timeout: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="seconds that a child may take; null: as long as it likes"
+        None, gt=0, allow_inf_nan=False, description="seconds that a child may take; null: no limit"
     )
-    retries: int = Field(3, ge=0, description="how often a child is tried again after its worker died")
+    retries: int = Field(3, ge=0, description="how often a child is retried after its worker died")
 
     @field_validator("gpus_per_worker")
     @classmethod
     def _whole_above_one(cls, gpus: float) -> float:
         if gpus > 1 and gpus != int(gpus):
-            raise ValueError("above 1 it must be whole; give 0.5, 1 or 2")
+            raise ValueError("above 1 it must be a whole number; give 0.5, 1 or 2")
         return gpus
 
     @property
     def device(self) -> str:
-        """Where a worker trains; Ray lets each see its own GPU alone."""
+        """The device on which a worker trains; Ray makes only its own GPU visible to it."""
         return "cuda" if self.gpus_per_worker else "cpu"
 
     @property
     def population(self) -> int | None:
-        """As `LocalConfig` calls it."""
+        """The value of `population_per_worker`."""
         return self.population_per_worker
 
 
@@ -132,6 +132,8 @@ class ClusterConfig(Section):
     """The Ray cluster, for evaluator.kind=ray."""
 
     address: str | None = Field(
-        None, min_length=1, description="host:port, ray://host:port or auto; null: the cluster around, else one here"
+        None,
+        min_length=1,
+        description="host:port, ray://host:port or auto; null: the cluster that this runs in, or a new local one",
     )
-    connect_timeout: float = Field(30.0, gt=0, allow_inf_nan=False, description="seconds to wait for it")
+    connect_timeout: float = Field(30.0, gt=0, allow_inf_nan=False, description="seconds to wait for the connection")

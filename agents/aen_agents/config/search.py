@@ -1,4 +1,4 @@
-"""The configuration of a whole search: its sections, and what does not go together."""
+"""The configuration of a search: its sections, and checks across them."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ from aen_agents.config.stages import BudgetConfig, SelectionConfig
 from aen_agents.config.training import TrainingConfig
 from aen_agents.config.union import Kinds
 
-# The sections of which there are several kinds.
+# The sections that come in several kinds.
 ALTERNATIVES: Mapping[str, Kinds[Any]] = {"agent": AGENTS, "child": CHILDREN, "evaluator": EVALUATORS}
 
 
@@ -28,9 +28,9 @@ class SearchConfig(Section):
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="it begins the run folder's name: letters, digits, dots and dashes",
+        description="start of the run folder's name: letters, digits, dots and dashes",
     )
-    seed: int = Field(0, ge=0, lt=1_000_000, description="of the agent and of the children")
+    seed: int = Field(0, ge=0, lt=1_000_000, description="seed of the agent and of the children")
     data: DataConfig = DataConfig()
     alphabet: str | tuple[str, ...] = Field("quarter", description="published, quarter, or a list of factors")
     generators: dict[str, tuple[tuple[int, ...], ...]] = Field(
@@ -48,7 +48,9 @@ class SearchConfig(Section):
     store: str | None = Field(
         None, min_length=1, description="file or SQLAlchemy URL of the results; null: results.sqlite in the run folder"
     )
-    debug: bool = Field(False, description="check of every child with inherited weights that it begins as its parent")
+    debug: bool = Field(
+        False, description="check that every child with inherited weights starts with its parent's outputs"
+    )
 
     @pydantic.field_validator("store")
     @classmethod
@@ -68,12 +70,14 @@ class SearchConfig(Section):
         if keys is not None and self._given("space"):
             used = {key: getattr(self.space, key) for key in keys}
             if self.space != SpaceConfig(**used):
-                raise ValueError(f"of space only {', '.join(keys)} is for child.kind={kind}; leave the rest out")
+                raise ValueError(
+                    f"only the keys {', '.join(keys)} of space apply to child.kind={kind}; leave the others out"
+                )
         return self
 
     @pydantic.model_validator(mode="after")
     def _environment_fits(self) -> "SearchConfig":
-        """Refuse settings that only the environments of other kinds of child have."""
+        """Refuse settings that only the environments of other kinds of child use."""
         kind, fields = self.child.kind, EnvironmentConfig.model_fields
         for name in _used_by_some(CHILDREN, "environment_keys"):
             value = getattr(self.environment, name)
@@ -100,7 +104,7 @@ class SearchConfig(Section):
 
     @pydantic.model_validator(mode="after")
     def _evaluator_fits(self) -> "SearchConfig":
-        """Refuse what only another evaluator uses."""
+        """Refuse settings that only other evaluators use."""
         kind = self.evaluator.kind
         for name in _used_by_some(EVALUATORS, "sections"):
             if name not in self.evaluator.sections and self._given(name):
@@ -115,15 +119,15 @@ class SearchConfig(Section):
         return self
 
     def _given(self, name: str) -> bool:
-        """Say whether a section says something."""
+        """Return whether a section differs from its default."""
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
     def to_yaml(self) -> str:
-        """Return every value, defaults too, as YAML that `load_config` reads."""
+        """Return every value, defaults included, as YAML that `load_config` reads."""
         text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
         return text
 
 
 def _used_by_some(kinds: Kinds[Any], variable: str) -> Iterable[str]:
-    """Return the names that a class variable has in any kind, each once."""
+    """Return the names that a class variable lists in any kind, each once."""
     return dict.fromkeys(name for model in kinds.values() for name in getattr(model, variable))

@@ -1,4 +1,4 @@
-"""The sections `budget` and `selection`: how long the stages of a search are."""
+"""The sections `budget` and `selection`: the length of the stages of a search."""
 
 from pydantic import Field
 
@@ -6,14 +6,14 @@ from aen_agents.config.section import Section
 
 
 class BudgetConfig(Section):
-    """When exploring ends: at the first of these, or when every class is known. The exhaustive agent heeds neither."""
+    """Limits of exploring, which ends at the first one, or when every class is known. For step-by-step agents (dqn)."""
 
-    children: int = Field(60, gt=0, description="first visits, of what the agent counts")
+    children: int = Field(60, gt=0, description="first visits of what the agent counts (agent.first_visits)")
     steps: int = Field(5000, gt=0, description="environment steps")
 
 
 class SelectionConfig(Section):
-    """The stage after exploring: the best classes again, on fresh seeds."""
+    """The stage after exploring, which trains the best classes again on fresh seeds."""
 
     top: int = Field(5, gt=0, description="classes that are trained again")
-    seeds: int = Field(5, gt=1, description="seeds for each")
+    seeds: int = Field(5, gt=1, description="seeds for each class")

@@ -10,9 +10,9 @@ from aen_agents.config.section import Section
 class TrainingConfig(Section):
     """How a child is trained; see `aen.children.TrainingSpec`."""
 
-    epochs: float = Field(30, gt=0, allow_inf_nan=False, description="whole for dense children")
+    epochs: float = Field(30, gt=0, allow_inf_nan=False, description="epochs; a whole number for dense children")
     batch_size: int = Field(64, gt=0)
     learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 is for CUDA")
-    optimiser: Literal["adam", "sgd"] = Field("adam", description="the dense child knows adam only")
-    momentum: float = Field(0.0, ge=0, lt=1, description="of sgd")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16 needs CUDA")
+    optimiser: Literal["adam", "sgd"] = Field("adam", description="dense children support adam only")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of sgd")

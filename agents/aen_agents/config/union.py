@@ -1,4 +1,4 @@
-"""Sections that come in several kinds, such as `agent`: one model for each kind, told apart by one key."""
+"""Sections that come in several kinds, such as `agent`: one model for each kind, and one key that names the kind."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Generic, TypeVar, Union
@@ -15,17 +15,18 @@ SectionT = TypeVar("SectionT", bound=Section)
 class Kinds(Mapping[str, type[SectionT]], Generic[SectionT]):
     """The models of a section by name: the built-in ones, and those that other packages register by an entry point.
 
-    A plug-in that cannot be loaded does not disturb the others; who names it is told why (`broken`).
+    A plug-in that cannot be loaded does not affect the others; a config that names it is refused with the reason
+    (`broken`).
 
     Args:
         base: the class of all models.
         key: the key that names the kind, such as ``name``.
         what: what the models describe, for messages.
-        group: the entry-point group of plug-ins; their entry points are named like the kind. None: there are none.
+        group: the entry-point group of plug-ins, whose entry points have the kind's name; None: no plug-ins.
         built_in: the models of this package; the first is the default.
 
     Attributes:
-        broken: by name, why a plug-in cannot be used.
+        broken: for each plug-in that cannot be used, the reason by its name.
     """
 
     def __init__(
@@ -67,11 +68,11 @@ class Kinds(Mapping[str, type[SectionT]], Generic[SectionT]):
     def __len__(self) -> int:
         return len(self._models)
 
-    def annotation(self) -> Any:  # noqa: ANN401 - a type that is put together at run time
+    def annotation(self) -> Any:  # noqa: ANN401 - a type that is built at run time
         """Return the type of a field that holds a section of any kind: a union whose tag is the key."""
         tagged = tuple(Annotated[model, Tag(name)] for name, model in self.items())
         return Annotated[Union[tagged], Discriminator(self._name_of)]  # noqa: UP007 - of a tuple
 
     def _name_of(self, value: object) -> str | None:
-        """Return the kind that a section names, the default if it names none."""
+        """Return the kind that a section names, or the default kind."""
         return str(value.get(self.key, self.default)) if isinstance(value, dict) else getattr(value, self.key, None)

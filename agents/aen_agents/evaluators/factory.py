@@ -1,4 +1,4 @@
-"""From a configuration to its evaluator."""
+"""Makes the evaluator of a configuration."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -11,25 +11,25 @@ from aen.training import available_cores, check_device, check_threads
 from aen_agents.config import LocalConfig, SearchConfig
 from aen_agents.events import Listener
 
-CUDA_POPULATION = 64  # what `population: null` means there
+CUDA_POPULATION = 64  # population on CUDA if the config leaves it out
 
 
 class EvaluatorFactory(ABC):
-    """Makes the evaluators of one kind of the section `evaluator`, which names it (`EvaluatorSection.factory`)."""
+    """Makes the evaluators of one kind of the section `evaluator`; see `EvaluatorSection.factory`."""
 
     @abstractmethod
     def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
         """Return the evaluator of a search; see `make_evaluator`."""
 
     def check(self, config: SearchConfig) -> None:  # noqa: B027 - most evaluators have nothing to check
-        """Check what can be known before the evaluator is made.
+        """Check the config before the evaluator is made.
 
         Raises:
-            AenError: it cannot work here.
+            AenError: the evaluator cannot work on this machine.
         """
 
     def workers(self, config: SearchConfig) -> int:
-        """Return how many workers train; 0: as many as there is room for, which is found out later."""
+        """Return the number of workers; 0: as many as fit, which is determined later."""
         del config
         return 1
 
@@ -51,12 +51,12 @@ class LocalFactory(EvaluatorFactory):
         )
 
     def check(self, config: SearchConfig) -> None:
-        """Check that the device is here and has enough cores."""
+        """Check that the device exists and that there are enough cores."""
         check_device(config.evaluator.device)
         check_threads(config.evaluator.threads, self.workers(config))
 
     def workers(self, config: SearchConfig) -> int:
-        """Return the number of processes: a step-by-step agent has work for one, the others for every core."""
+        """Return the number of processes: by default 1 for step-by-step agents, otherwise as many as cores allow."""
         settings = cast("LocalConfig", config.evaluator)
         if settings.workers is not None:
             return settings.workers
@@ -66,10 +66,10 @@ class LocalFactory(EvaluatorFactory):
 
 
 def check_evaluator(config: SearchConfig) -> None:
-    """Check what can be known of an evaluator before it is made.
+    """Check the evaluator's settings before it is made.
 
     Raises:
-        AenError: it cannot work here, such as: no such device, or fewer cores than threads.
+        AenError: it cannot work on this machine, for example without the device or with fewer cores than threads.
     """
     _factory(config).check(config)
 
@@ -78,24 +78,24 @@ def make_evaluator(config: SearchConfig, store: ResultStore, weights: Path, list
     """Return the evaluator of a config.
 
     Args:
-        config: the search.
-        store: where results are kept.
-        weights: the folder of weights that are kept, in the run's folder.
-        listener: is notified of workers that start or are lost, and of what happens to children on them.
+        config: the config of the search.
+        store: the store of results.
+        weights: the folder of kept weights, in the run folder.
+        listener: is notified of workers that start or are lost, and of their children's results and faults.
 
     Raises:
-        AenError: it cannot be made, such as: the cluster cannot be reached, or has no room.
+        AenError: it cannot be made, for example since the cluster cannot be reached or has no free resources.
     """
     return _factory(config).make(config, store, weights, listener)
 
 
 def workers_of(config: SearchConfig) -> int:
-    """Return how many workers train; 0: as many as the cluster has room for."""
+    """Return the number of workers; 0: as many as fit on the cluster."""
     return _factory(config).workers(config)
 
 
 def population_of(config: SearchConfig) -> int:
-    """Return how many children a worker trains together; on a CPU training each by itself is faster."""
+    """Return how many children a worker trains together; on a CPU training them one by one is faster."""
     settings = config.evaluator
     if settings.population is not None:
         return settings.population

@@ -1,6 +1,6 @@
-"""What a search writes for those who follow it: a log, a status file, TensorBoard scalars; and how they are read.
+"""Monitoring of searches: writes and reads a log, a status file and TensorBoard scalars.
 
-`aen_agents.monitoring.monitor` writes. It imports evaluators and with them torch, which readers do not need.
+The writer, `aen_agents.monitoring.monitor`, is not imported here: it imports torch, which readers do not need.
 """
 
 from aen_agents.monitoring.listing import find_runs

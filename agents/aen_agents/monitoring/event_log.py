@@ -1,4 +1,4 @@
-"""EventLog: every event of a run as a line of JSON, for machines and for the day after."""
+"""The event log: every event of a run as a line of JSON in ``log.jsonl``."""
 
 import json
 import math
@@ -22,11 +22,11 @@ class EventLog:
     """Appends events to ``log.jsonl``; a listener that may be called from several threads.
 
     Each line has ``time`` (UTC), ``run`` (name of the folder), ``event`` (``visited``, ``child_logged``, ...) and the
-    event's fields. What cannot be written (a full disk) ends the log, not the search.
+    event's fields. A write error (a full disk) ends the log, not the search.
 
     Args:
         path: the file; lines of earlier processes stay.
-        failed: is told, once, why nothing is logged any more.
+        failed: called once, with the reason, when logging has ended by an error.
     """
 
     def __init__(self, path: Path, failed: Callable[[str], None]) -> None:
@@ -39,7 +39,7 @@ class EventLog:
         self._file: int | None = None
         try:
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-            self._mend()
+            self._end_last_line()
         except OSError as error:
             self._stop(error)
 
@@ -52,11 +52,11 @@ class EventLog:
         self._write(name, vars(event))
 
     def started(self, **what: object) -> None:
-        """Log that this process begins to write."""
+        """Log that this process has started."""
         self._write("started", {"pid": os.getpid(), "host": socket.gethostname(), **what})
 
     def ended(self, **what: object) -> None:
-        """Log that this process stops, and close the file."""
+        """Log that this process ends, and close the file."""
         self._write("ended", {"pid": os.getpid(), "host": socket.gethostname(), **what})
         with self._lock:
             if self._file is not None:
@@ -66,7 +66,7 @@ class EventLog:
     def _write(self, name: str, fields: dict[str, Any]) -> None:
         try:
             text = _ENCODE(fields)
-        except ValueError:  # JSON knows no NaN
+        except ValueError:  # JSON has no NaN
             text = _ENCODE(_finite(fields))
         error = None
         with self._lock:
@@ -76,7 +76,7 @@ class EventLog:
             line = f'{{"time":"{self._now()}",{self._head}{name}"{comma}{text[1:]}\n'
             data = hide_secrets(line).encode()
             try:
-                # One call for the whole line: a process that is killed leaves whole lines.
+                # One call for the whole line, so that a killed process leaves whole lines only.
                 if os.write(self._file, data) < len(data):
                     error = OSError(0, "no space is left")
             except OSError as caught:
@@ -85,15 +85,15 @@ class EventLog:
             self._stop(error)
 
     def _now(self) -> str:
-        """Return the time in UTC, to the millisecond; the lock is held."""
+        """Return the time in UTC, to the millisecond; the caller holds the lock."""
         now = time.time()
         second = int(now)
         if second != self._second[0]:
             self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
         return f"{self._second[1]}.{int((now - second) * 1000):03d}Z"
 
-    def _mend(self) -> None:
-        """End a line that an earlier process could not."""
+    def _end_last_line(self) -> None:
+        """Append a line break if the last line of an earlier process lacks it."""
         if self._file is not None:
             size = os.fstat(self._file).st_size
             if size and os.pread(self._file, 1, size - 1) != b"\n":
@@ -108,7 +108,7 @@ class EventLog:
 
 
 def _finite(value: object) -> object:
-    """Return a value of JSON's kinds with None for numbers that JSON does not know."""
+    """Return a JSON value with None in place of NaN and infinite numbers."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

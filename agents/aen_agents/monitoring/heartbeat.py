@@ -1,4 +1,4 @@
-"""Heartbeat: a thread that does something about every second and never outlives its process."""
+"""A daemon thread that calls a function about once a second."""
 
 import threading
 from collections.abc import Callable
@@ -9,11 +9,11 @@ _PATIENCE = 5.0
 
 
 class Heartbeat:
-    """Calls a function again and again, beside whatever else the process does.
+    """Calls a function periodically from a thread of its own.
 
     Args:
-        beat: is called; what it raises is dropped, for who watches must not disturb.
-        seconds: between two calls.
+        beat: the function; its exceptions are ignored, since monitoring must not end a search.
+        seconds: time between two calls.
     """
 
     def __init__(self, beat: Callable[[], None], seconds: float = SECONDS) -> None:
@@ -24,7 +24,7 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> bool:
-        """Stop calling; say whether the last call came back, which a disk that hangs can prevent."""
+        """Stop calling; return whether the last call has returned, which a hanging disk can prevent."""
         self._stop.set()
         self._thread.join(_PATIENCE)
         return not self._thread.is_alive()

@@ -1,4 +1,4 @@
-"""The runs below a folder."""
+"""Finds the runs below a folder."""
 
 import os
 import time
@@ -18,17 +18,16 @@ _SIGNS = ("run.json", "weights", STATUS_FILE, "summary.json", "results.sqlite")
 
 
 def find_runs(folder: Path) -> list[RunView]:
-    """Return the runs in a folder and in the folders below it, a few levels deep, the newest first.
+    """Return the runs in a folder and in its subfolders, a few levels deep, the newest first.
 
-    Folders that are no run folders are looked into, but else ignored; a run that is damaged or of another version is
-    listed as such.
+    A run that is damaged or has an unsupported version is listed with that state.
 
     Raises:
-        RunFolderError: there is no such folder, or it cannot be read.
+        RunFolderError: the folder does not exist or cannot be read.
     """
     if not folder.is_dir():
         raise RunFolderError(
-            f"there is no folder {folder}{did_you_mean_folder(folder)}; give the folder that your runs are in."
+            f"folder {folder} does not exist{did_you_mean_folder(folder)}; give the folder of your runs."
         )
     try:
         os.scandir(folder).close()
@@ -45,8 +44,8 @@ def _view(path: Path) -> RunView:
     except AenError as error:
         return RunView(path, "damaged", path.name, age=_age(path), message=str(error))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        said = f"{path} cannot be read: {what_is_wrong(error)}."
-        return RunView(path, "damaged", path.name, age=_age(path), message=said)
+        message = f"{path} cannot be read: {what_is_wrong(error)}."
+        return RunView(path, "damaged", path.name, age=_age(path), message=message)
 
 
 def _age(path: Path) -> float:
@@ -64,7 +63,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
             yield folder
             return
         below = [Path(entry.path) for entry in found.values() if entry.is_dir()]
-    except OSError:  # gone meanwhile, or not ours to read
+    except OSError:  # removed meanwhile, or no permission
         return
     if depth:
         for path in below:

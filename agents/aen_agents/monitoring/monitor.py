@@ -1,4 +1,4 @@
-"""SearchMonitor: writes a search's log, status and scalars while it runs, and passes every event on."""
+"""Writes a search's log, status and scalars while it runs."""
 
 import json
 import os
@@ -31,11 +31,11 @@ class SearchMonitor:
     A file that cannot be written does not stop the search.
 
     Args:
-        config: of the search.
+        config: the config of the search.
         listener: called with every event after it was written.
 
     Attributes:
-        evaluator: trains the children; the search sets it once it is made.
+        evaluator: the evaluator of the search, which sets it; None before and after.
     """
 
     def __init__(self, config: SearchConfig, listener: Listener) -> None:
@@ -46,7 +46,7 @@ class SearchMonitor:
         self._tracker = ProgressTracker()
 
     def __call__(self, event: Event) -> None:
-        """Write an event and pass it on; may be called from any thread."""
+        """Write an event and forward it to the listener; may be called from any thread."""
         if self._log is not None:
             self._log(event)
         self._tracker(event)
@@ -54,19 +54,19 @@ class SearchMonitor:
 
     def activity(self) -> Activity | None:
         """Return the counts of workers and children, or None if they are not known."""
-        with suppress(Exception):  # it may be closing in another thread
+        with suppress(Exception):  # the evaluator may be closing in another thread
             if self.evaluator is not None:
                 return self.evaluator.activity()
         return None
 
     def in_all(self) -> tuple[int, float]:
-        """Return how many children the run has trained and its seconds, over all its starts."""
+        """Return the number of trained children and the seconds of the run, over all its starts."""
         self._tracker.note(self.activity())
         return self._tracker.children().trained, self._tracker.seconds
 
     @contextmanager
     def over(self, folder: RunFolder) -> Iterator[None]:
-        """Record what happens inside the block in a run folder that this process has locked."""
+        """Record the events inside the block in a run folder that this process has locked."""
         earlier = None
         with suppress(RunFolderError):
             earlier = Status.read(folder.path)
@@ -91,8 +91,8 @@ class SearchMonitor:
             state = "interrupted"
             raise
         except BaseException as error:
-            said = str(error) if isinstance(error, AenError) else f"{type(error).__name__}: {error}"
-            message = hide_secrets(said)[:_LONGEST_MESSAGE]
+            text = str(error) if isinstance(error, AenError) else f"{type(error).__name__}: {error}"
+            message = hide_secrets(text)[:_LONGEST_MESSAGE]
             raise
         finally:
             if heartbeat.stop():
@@ -117,38 +117,38 @@ class _StatusWriter:
         self._process = (os.getpid(), process_start(os.getpid()), socket.gethostname(), this_machine())
 
     def beat(self) -> None:
-        """Write the status and a point of each curve."""
+        """Write the status and a point of each scalar."""
         self.tracker.note(self.activity())
         status = self.status("running", None)
         status.write(self.folder.path)
         self.draw(status)
 
     def end(self, state: State, message: str | None) -> None:
-        """Write the last status: how the search ended."""
+        """Write the final status: how the search ended."""
         with suppress(Exception):
             self.tracker.note(self.activity())
             self.draw(self.status("running", None))
             self.tracker.over()
             last = self.status(state, message)
             last.write(self.folder.path)
-            self._insist(last)
+            self._write_in_place(last)
 
-    def _insist(self, last: Status) -> None:
-        """Overwrite the last status in place where the disk had no room for a second file beside it.
+    def _write_in_place(self, last: Status) -> None:
+        """Overwrite the status file in place if the disk had no room for a second file.
 
-        A reader may then see half of it, so this is done once, at the end.
+        A reader may then see an incomplete file, so this is done only once, at the end.
         """
         file = self.folder.path / STATUS_FILE
         text = last.model_dump_json(indent=2).encode() + b"\n"
         if file.read_bytes() == text:
             return
         with file.open("r+b") as stream:
-            os.posix_fallocate(stream.fileno(), 0, len(text))  # raises where there is no room: the file stays as it is
+            os.posix_fallocate(stream.fileno(), 0, len(text))  # raises if there is no room; the file is then unchanged
             stream.write(text)
             stream.truncate()
 
     def status(self, state: State, message: str | None) -> Status:
-        """Return the status now."""
+        """Return the present status."""
         pid, start, host, machine = self._process
         return Status(
             run=self.folder.path.absolute().name,
@@ -174,7 +174,7 @@ class _StatusWriter:
         )
 
     def draw(self, status: Status) -> None:
-        """Add a point to the curves if anything has changed."""
+        """Add a point to the scalars if anything has changed."""
         step, rate = status.children.done, status.rate.last_minute
         values: dict[str, float | None] = {
             "search/best_accuracy": status.best.accuracy if status.best else None,

@@ -1,4 +1,4 @@
-"""What is known of a run from outside, also of one that said nothing of itself."""
+"""Reads the state of a run from its files, also without a status file."""
 
 import re
 import shlex
@@ -28,19 +28,19 @@ from aen_agents.runs.folders import OtherVersionError
 from aen_agents.sweep.folder import TrialFiles
 from aen_agents.text import command
 
-SILENT_SECONDS = 30.0  # a search that runs is heard of about every second
-_PLAIN = re.compile(r"[a-z][a-z0-9_.-]*", re.IGNORECASE)  # what YAML reads as it stands
+SILENT_SECONDS = 30.0  # a running search writes its status about every second
+_PLAIN = re.compile(r"[a-z][a-z0-9_.-]*", re.IGNORECASE)  # a plain YAML string, which needs no parser
 
 
 def view_run(path: Path, *, thorough: bool = True) -> RunView:
-    """Look at a run.
+    """Return the state of a run.
 
     Args:
         path: the run folder.
-        thorough: read the whole history too, where nothing else says what was best.
+        thorough: also read the whole history if no other file has the best accuracy.
 
     Raises:
-        OtherVersionError: it is of a version that this aen does not know.
+        OtherVersionError: it has a version that this aen does not support.
         RunFolderError: it is not a run folder, or its version cannot be read.
     """
     folder = RunFolder.open(path)
@@ -49,23 +49,23 @@ def view_run(path: Path, *, thorough: bool = True) -> RunView:
     except RunFolderError as error:
         return _without_status(folder, thorough=thorough, problem=error)
     view = _without_status(folder, thorough=thorough) if status is None else _with_status(folder, status)
-    return _with_what_its_sweep_noted(view) if view.state in {"new", "interrupted", "stopped"} else view
+    return _with_sweep_outcome(view) if view.state in {"new", "interrupted", "stopped"} else view
 
 
-def _with_what_its_sweep_noted(view: RunView) -> RunView:
-    """Return the view of a run that is not at work and not done, with how it ended if it is a trial and was ended."""
+def _with_sweep_outcome(view: RunView) -> RunView:
+    """Return the view with what a sweep recorded of the run: that its rule stopped the trial, or that it failed."""
     trial = TrialFiles(view.path)
     if trial.stopped_file.is_file():
-        why = "the sweep's rule found other trials better; there is no need to go on with this one"
+        why = "the sweep's rule stopped this trial, since others are better; no action is needed"
         return replace(view, state="stopped by the sweep", remarks=(), message=why)
     if view.state != "interrupted" and trial.failure_file.is_file():
-        return replace(view, state="failed", remarks=(_how_to_go_on(view.path),), message=trial.failure() or None)
+        return replace(view, state="failed", remarks=(_resume_hint(view.path),), message=trial.failure() or None)
     return view
 
 
 def _with_status(folder: RunFolder, status: Status) -> RunView:
     state, age, remarks = _judge(status, folder.path)
-    if (state == "stopped" or remarks) and _said_complete(folder):  # its last word did not reach the file
+    if (state == "stopped" or remarks) and _summary_is_complete(folder):  # the final status could not be written
         state, remarks = "complete", ()
     return RunView(
         path=folder.path,
@@ -88,10 +88,10 @@ def _with_status(folder: RunFolder, status: Status) -> RunView:
 
 
 def _judge(status: Status, path: Path) -> tuple[RunState, float, tuple[str, ...]]:
-    """Return the state, whether or not the process could still say it, the age, and remarks."""
+    """Return the state, the age in seconds, and remarks; a process that was killed could not record its end."""
     age = max((now() - status.updated).total_seconds(), 0.0)
     if status.state == "interrupted":
-        return "interrupted", age, (_how_to_go_on(path),)
+        return "interrupted", age, (_resume_hint(path),)
     if status.state != "running":
         return status.state, age, ()
     here = status.machine is not None and status.machine == this_machine()
@@ -100,25 +100,21 @@ def _judge(status: Status, path: Path) -> tuple[RunState, float, tuple[str, ...]
         return (
             "running",
             age,
-            (f"process {status.pid} is there, but silent for {age:.0f} s: suspended, or a full disk",),
+            (f"process {status.pid} is alive, but its status is {age:.0f} s old: suspended, or a full disk",),
         )
     if alive or (age <= SILENT_SECONDS and not here):
         return "running", age, ()
-    return "stopped", age, (f"stopped without saying so, {_ago(age)}; {_how_to_go_on(path)}",)
+    return "stopped", age, (f"the process ended without a final status, {age:,.0f} s ago; {_resume_hint(path)}",)
 
 
-def _how_to_go_on(path: Path) -> str:
+def _resume_hint(path: Path) -> str:
     sweep = sweep_of(path)
     if sweep is not None:
-        return f"`{command()} sweep --restore {shlex.quote(str(sweep))}` goes on with it and all others that are left"
-    return f"`{command()} resume {shlex.quote(str(path))}` goes on"
+        return f"`{command()} sweep --restore {shlex.quote(str(sweep))}` resumes it and all other unfinished trials"
+    return f"`{command()} resume {shlex.quote(str(path))}` resumes it"
 
 
-def _ago(seconds: float) -> str:
-    return f"{seconds:,.0f} s ago"
-
-
-def _said_complete(folder: RunFolder) -> bool:
+def _summary_is_complete(folder: RunFolder) -> bool:
     try:
         summary = folder.summary()
     except (RunFolderError, OSError):
@@ -127,27 +123,27 @@ def _said_complete(folder: RunFolder) -> bool:
 
 
 def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderError | None = None) -> RunView:
-    """Look at a run by what every run leaves: config, history, summary."""
+    """Return the state of a run from the files that every run has: config, history, summary."""
     problems = [] if problem is None else [str(problem)]
     summary: JsonDict | None = None
     names: dict[str, str] = {}
     winner, children, best, seconds = None, None, None, None
-    with _noted(problems, folder.summary_file):
+    with _collect_problem(problems, folder.summary_file):
         summary = folder.summary()
         if summary is not None:
             trained = summary.get("children_trained_in_all", summary.get("children_trained", 0))
             seconds = summary["seconds"].get("in_all", summary["seconds"].get("total"))
             children = Children(done=trained, running=0, waiting=0, trained=trained, failed=0)
             winner = Best.of_winner(summary["winner"]) if summary["status"] == "complete" else None
-    with _noted(problems, folder.config_file):
+    with _collect_problem(problems, folder.config_file):
         names = _config_names(folder.config_file.read_text(encoding="utf-8"))
-    with _noted(problems, folder.history_file):
+    with _collect_problem(problems, folder.history_file):
         best = _best(folder.history()) if thorough else None
     files = [folder.summary_file, folder.history_file, folder.store_file, folder.config_file]
     times = [file.stat().st_mtime for file in files if file.exists()]
     remarks = problems.copy()
     if problem is not None:
-        remarks[0] += " What follows is from the other files"
+        remarks[0] += " The rest is from the other files"
     state: RunState
     if problems:
         state = "other version" if isinstance(problem, OtherVersionError) and len(problems) == 1 else "damaged"
@@ -155,7 +151,7 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
         state = "complete" if summary["status"] == "complete" else "interrupted"
     elif folder.history_file.exists() or folder.store_file.exists():
         state = "stopped"
-        remarks.append(f"it left no {STATUS_FILE} and no summary; {_how_to_go_on(folder.path)}")
+        remarks.append(f"there is no {STATUS_FILE} and no summary; {_resume_hint(folder.path)}")
     else:
         state = "new"
     return RunView(
@@ -176,14 +172,14 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
 
 
 @contextmanager
-def _noted(problems: list[str], file: Path) -> Iterator[None]:
-    """Note what is wrong with a file that is looked at inside the block."""
+def _collect_problem(problems: list[str], file: Path) -> Iterator[None]:
+    """Append a message to `problems` if the file that is read inside the block is damaged."""
     try:
         yield
     except AenError as error:
         problems.append(str(error))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        problems.append(f"{file} is damaged: {what_is_wrong(error)}. Put a copy of it back if there is one.")
+        problems.append(f"{file} is damaged: {what_is_wrong(error)}. Restore it from a copy if there is one.")
 
 
 def _best(visits: list[JsonDict]) -> Best | None:
@@ -197,10 +193,11 @@ def _best(visits: list[JsonDict]) -> Best | None:
 def _config_names(text: str) -> dict[str, str]:
     """Return the names of search, data set and agent in the text of a ``config.yaml``.
 
-    Reading the whole takes milliseconds, and `aen list` may meet a thousand; the program itself wrote it, line by line.
+    Parsing a whole file takes milliseconds, and `aen list` may read a thousand. aen wrote the file, so its lines have a
+    known form.
 
     Raises:
-        KeyError: search or data set are not there.
+        KeyError: the name of the search or of the data set is missing.
     """
     names: dict[str, str] = {}
     section = ""

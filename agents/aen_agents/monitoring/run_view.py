@@ -1,4 +1,4 @@
-"""RunView: what is known of a run."""
+"""RunView: the state of a run, for display."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,27 +22,27 @@ RunState = Literal[
 
 @dataclass(frozen=True)
 class RunView:
-    """What is known of a run.
+    """The state of a run.
 
     Attributes:
         path: the run folder.
-        state: of these, ``new`` has not begun, ``stopped`` ended without a word, ``stopped by the sweep`` is a trial
-            that the sweep's rule ended, ``damaged`` and ``other version`` cannot be read, or not wholly.
-        name: of the search.
-        agent: its name.
+        state: ``new``: not started; ``stopped``: the process ended without a final status; ``stopped by the sweep``: a
+            trial that the sweep's rule ended; ``damaged`` and ``other version``: files that cannot be read.
+        name: name of the search.
+        agent: name of the agent.
         data: name of the data set.
-        age: seconds since the last sign of life.
-        remarks: what else the user should know.
+        age: seconds since the last update of its files.
+        remarks: further notes for the user.
         message: why it failed or was stopped, or what is damaged.
-        process: number and machine of the process that runs it or did.
-        stage: where it is or was.
-        children: how many are at what.
-        workers: how many are alive.
-        rate: of training.
-        best: of what was explored.
-        winner: of a complete search.
-        seconds: that it took so far.
-        version: of what is of another version.
+        process: number and machine of the last process.
+        stage: the present or last stage.
+        children: counts of children.
+        workers: number of workers alive.
+        rate: children trained per second.
+        best: the best of the explored networks.
+        winner: the winner of a complete search.
+        seconds: seconds of the run so far.
+        version: the unsupported version, for ``other version``.
     """
 
     path: Path
@@ -65,16 +65,16 @@ class RunView:
 
     @property
     def going(self) -> bool:
-        """Whether there is more to come, or may be."""
+        """Whether the run has not ended."""
         return self.state in {"new", "running"}
 
     @property
     def readable(self) -> bool:
-        """Whether all that was looked at could be read."""
+        """Whether all files could be read."""
         return self.state not in {"damaged", "other version"}
 
     def to_json(self) -> JsonDict:
-        """Return all of it as JSON's kinds; None: not known."""
+        """Return all attributes as JSON values; None: not known."""
         parts = {name: getattr(self, name) for name in ("stage", "children", "rate", "best", "winner")}
         return {
             "path": str(self.path),

@@ -1,4 +1,4 @@
-"""Status: what a search is at, as it stands in ``status.json``."""
+"""The status of a search, as ``status.json`` holds it."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from aen_agents.errors import what_is_wrong
 from aen_agents.runs.folders import OtherVersionError
 
 STATUS_FILE = "status.json"
-STATUS_VERSION = 1  # raise it when a key goes or changes its meaning; a new key leaves it
+STATUS_VERSION = 1  # raise it when a key is removed or changes its meaning, not for a new key
 
 
 class _Part(BaseModel):
@@ -28,9 +28,9 @@ class Stage(_Part):
     Attributes:
         name: ``explore``, ``select``, ``compare`` or ``test``.
         done: how much of it is done.
-        total: how much it will come to at most.
-        unit: of what.
-        seconds_left: until it is over, at the present rate; None: not known.
+        total: the most that it processes.
+        unit: what `done` and `total` count.
+        seconds_left: until its end, at the present rate; None: not known.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Stage(_Part):
 
 
 class Best(_Part):
-    """The best of what was explored, by validation accuracy on one seed, or of the winner the mean over the seeds.
+    """The best of the explored networks, or the winner.
 
     Attributes:
-        accuracy: on the validation images.
-        group: name of its group, where that is known.
+        accuracy: on the validation images: on one seed, for the winner the mean over the seeds.
+        group: name of its group, if known.
         factors: its factors, or what else was chosen.
     """
 
@@ -58,21 +58,21 @@ class Best(_Part):
         """Return the winner of a summary.
 
         Raises:
-            KeyError: the summary lacks what it should have.
-            ValueError: or has something else in its place.
+            KeyError: a key of the summary is missing.
+            ValueError: a value has the wrong type.
         """
         return cls(accuracy=winner["validation_accuracy_mean"], group=winner["group"], factors=winner["decomposition"])
 
 
 class Children(_Part):
-    """How many children are at what.
+    """Counts of children.
 
     Attributes:
-        done: results that the search heard of in all its stages, trained or looked up.
-        running: trained at this moment, as far as the evaluator knows.
-        waiting: for a worker.
-        trained: in this run, by all its processes.
-        failed: of these, those that came to no result.
+        done: results that the search received in all its stages, trained or looked up.
+        running: children that are being trained, by the evaluator's count.
+        waiting: children that wait for a worker.
+        trained: children trained in this run, by all its processes.
+        failed: those of the trained that have no result.
     """
 
     done: int
@@ -90,30 +90,30 @@ class Rate(_Part):
 
 
 class Status(_Part):
-    """What a search is at.
+    """The status of a search.
 
     Attributes:
-        version: of the file.
+        version: version of the file.
         run: name of the run folder.
-        name: of the search.
-        agent: its name.
+        name: name of the search.
+        agent: name of the agent.
         data: name of the data set.
-        state: ``running`` until the process says otherwise; one that was killed does not.
+        state: as the process wrote it last; a process that was killed leaves ``running``.
         message: why it failed.
-        pid: of the process.
-        process_start: when it started, as its machine counts; with `pid` it names the process for good.
+        pid: number of the process.
+        process_start: start of the process in ticks of its machine; with `pid` it identifies the process uniquely.
         host: name of its machine.
-        machine: names the machine and the container for good.
+        machine: identifies the machine and the container uniquely.
         started: when the process started.
         updated: when this was written.
-        seconds: that the run took so far, all its processes together.
-        stage: the present one.
-        stages: how much was done in each stage so far.
-        best: of what was explored.
-        children: how many are at what.
-        workers: how many are alive; None: not known.
-        rate: of training.
-        winner: once the search is complete.
+        seconds: seconds of the run so far, over all its processes.
+        stage: the present stage.
+        stages: how much is done in each stage.
+        best: the best of the explored networks.
+        children: counts of children.
+        workers: number of workers alive; None: not known.
+        rate: children trained per second.
+        winner: the winner of a complete search.
     """
 
     version: int = STATUS_VERSION
@@ -139,7 +139,7 @@ class Status(_Part):
     winner: Best | None = None
 
     def write(self, folder: Path) -> None:
-        """Write the file so that it appears whole or not at all; what cannot be written is let be."""
+        """Replace the file, so that readers see the old content or the new one; write errors are ignored."""
         part = folder / f"{STATUS_FILE}.part"
         try:
             part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -150,11 +150,11 @@ class Status(_Part):
 
     @classmethod
     def read(cls, folder: Path) -> "Status | None":
-        """Return what stands in a run folder, or None if nothing does.
+        """Return the status in a run folder, or None if there is no file.
 
         Raises:
-            OtherVersionError: the file is of a later version.
-            RunFolderError: it is damaged.
+            OtherVersionError: the file has a later version.
+            RunFolderError: the file is damaged.
         """
         file = folder / STATUS_FILE
         try:
@@ -162,19 +162,20 @@ class Status(_Part):
             version = found.get("version") if isinstance(found, dict) else None
             if isinstance(version, int) and version > STATUS_VERSION:
                 raise OtherVersionError(
-                    f"{file} is of version {version}, and this aen knows version {STATUS_VERSION}; update aen.", version
+                    f"{file} has version {version}, and this aen supports version {STATUS_VERSION}; update aen.",
+                    version,
                 )
             return cls.model_validate(found)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
             raise RunFolderError(
-                f"{file} is damaged: {what_is_wrong(error)}. It holds no result; remove it."
+                f"{file} is damaged: {what_is_wrong(error)}. It holds no results; remove it."
             ) from error
 
 
 def process_start(pid: int) -> int | None:
-    """Return when a process of this machine started, in ticks since the machine did; None: there is no such process."""
+    """Return when a process of this machine started, in ticks since boot; None: there is no such process."""
     try:
         line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -184,7 +185,7 @@ def process_start(pid: int) -> int | None:
 
 
 def this_machine() -> str | None:
-    """Return a name of this machine since it was started, and of the container on it; None where there is none."""
+    """Return an identifier of this machine's boot and of the container; None if the system has none."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it is no path

@@ -1,4 +1,4 @@
-"""Runs on the console."""
+"""Formats the state of runs as tables and lines for the console."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _DOINGS = {"explore": "exploring", "select": "selecting", "compare": "comparing"
 
 
 def view_table(view: RunView) -> Table:
-    """Return a table of all that is known of a run."""
+    """Return a table with all attributes of a run."""
     table = Table(title=Text(str(view.path)), title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column("what", no_wrap=True)
     table.add_column("value", overflow="fold")
@@ -32,7 +32,7 @@ def view_table(view: RunView) -> Table:
 
 
 def view_line(view: RunView) -> str:
-    """Return a run in one line, for logs."""
+    """Return the state of a run as one line, for logs."""
     parts: list[str] = [_state(view)]
     if view.stage is not None:
         parts.append(f"{_DOINGS.get(view.stage.name, view.stage.name)} {view.stage.done}/{view.stage.total}")
@@ -72,16 +72,16 @@ def runs_table(views: Sequence[RunView], folder: Path) -> Table:
 
 
 def unread_lines(views: Sequence[RunView]) -> list[str]:
-    """Return a line for each of the first runs that cannot be read, saying why, and how many there are besides."""
+    """Return a line with the reason for each of the first runs that cannot be read, and the number of the others."""
     unread = [view for view in views if not view.readable]
     lines = [view.message or view.state for view in unread[:_MOST_LINES]]
     if len(unread) > _MOST_LINES:
-        lines.append(f"{len(unread) - _MOST_LINES:,} more cannot be read; --json says why")
+        lines.append(f"{len(unread) - _MOST_LINES:,} more cannot be read; see --json for the reasons")
     return lines
 
 
 def duration(seconds: float, units: int = 2) -> str:
-    """Return a time in its largest unit or its two largest."""
+    """Return a duration as text, in its largest unit or its two largest ones."""
     if not math.isfinite(seconds):
         return "?"
     whole = max(round(seconds), 0)
@@ -98,12 +98,12 @@ def duration(seconds: float, units: int = 2) -> str:
 
 def _rows(view: RunView) -> Iterator[tuple[str, str]]:
     where = f", process {view.process}" if view.process and view.state == "running" else ""
-    heard = f", last heard of {duration(view.age)} ago"
-    yield "state", f"{_state(view)}{where}{heard}"
+    updated = f", last update {duration(view.age)} ago"
+    yield "state", f"{_state(view)}{where}{updated}"
     for remark in view.remarks:
         yield "note", remark
     if view.message and view.message not in " ".join(view.remarks):
-        yield "why", view.message
+        yield "reason", view.message
     yield "search", f"{view.name}, agent {view.agent}, data {view.data}"
     if view.stage is not None:
         stage = view.stage
@@ -150,4 +150,4 @@ def _group(best: Best) -> str:
 def _network(best: Best) -> str:
     if best.group and best.factors and best.group != best.factors:
         return f"{best.group} ({best.factors})"
-    return best.group or best.factors or "met before this process began"
+    return best.group or best.factors or "found before this process started"

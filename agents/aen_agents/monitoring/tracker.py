@@ -1,4 +1,4 @@
-"""ProgressTracker: how far a search is, and how fast, by its events."""
+"""Computes the progress and the speed of a search from its events."""
 
 import threading
 import time
@@ -12,15 +12,15 @@ from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status
 STAGES = ("explore", "select", "compare", "test")
 _MINUTE = 60.0
 _WINDOWS = (_MINUTE, 10 * _MINUTE)
-_ENOUGH = 10  # children in a window from which its rate is trusted
+_ENOUGH = 10  # children that a window must contain for a reliable rate
 
 
 class Speed:
-    """How fast a count grows.
+    """The growth rate of a count.
 
     Args:
-        now: when counting began, by the caller's clock.
-        count: the count at that time.
+        now: the time of the first count, by the caller's clock.
+        count: the first count.
     """
 
     def __init__(self, now: float, count: int) -> None:
@@ -28,13 +28,13 @@ class Speed:
         self._samples: deque[tuple[float, int]] = deque([self._first])
 
     def note(self, now: float, count: int) -> None:
-        """Note the count; call it about once a second."""
+        """Record the count; to be called about once a second."""
         self._samples.append((now, count))
         while len(self._samples) > 1 and self._samples[1][0] <= now - _WINDOWS[-1]:
             self._samples.popleft()
 
     def over(self, seconds: float | None = None) -> float | None:
-        """Return the growth per second over the last `seconds`, or over all; None: not known yet."""
+        """Return the growth per second over the last `seconds`, or since the first count; None: not known yet."""
         now, count = self._samples[-1]
         oldest = self._first
         if seconds is not None:
@@ -44,7 +44,7 @@ class Speed:
         return (count - oldest[1]) / elapsed if elapsed > 0 else None
 
     def present(self) -> float | None:
-        """Return the rate over the shortest time in which enough happened; children may take an hour each."""
+        """Return the rate over the shortest window with enough children, since each may take an hour."""
         now, _ = self._samples[-1]
         for seconds in _WINDOWS:
             rate = self.over(seconds)
@@ -54,11 +54,11 @@ class Speed:
 
 
 class ProgressTracker:
-    """Counts events; a listener that may be called from several threads.
+    """A listener that counts events; it may be called from several threads.
 
     Args:
         earlier: the last status of an earlier process of the same run.
-        clock: in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, earlier: Status | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,19 +86,19 @@ class ProgressTracker:
             if isinstance(event, StageStarted):
                 self._start(event)
             elif isinstance(event, Visited):
-                self._saw(event.accuracy, event.group, event.factors)
-                if self.best is None or event.best > self.best.accuracy:  # met before this process, or of no result
+                self._record_result(event.accuracy, event.group, event.factors)
+                if self.best is None or event.best > self.best.accuracy:  # found by an earlier process
                     self.best = Best(accuracy=event.best, group=None, factors="")
-                self._go_to(event.visits)
+                self._progress_to(event.visits)
                 self._step_to(event.step)
             elif isinstance(event, Trained | SliceTrained):
-                self._saw(event.accuracy, None, event.factors)
-                self._go_to(self._done + 1)
+                self._record_result(event.accuracy, None, event.factors)
+                self._progress_to(self._done + 1)
             elif isinstance(event, Retrained):
-                self._go_to(self._done + 1)
+                self._progress_to(self._done + 1)
 
     def note(self, activity: Activity | None) -> None:
-        """Note the evaluator's counts; call it about once a second."""
+        """Record the evaluator's counts; to be called about once a second."""
         with self._lock:
             now = self._clock()
             if activity is not None:
@@ -110,7 +110,7 @@ class ProgressTracker:
                 self._step_speed.note(now, self._step)
 
     def over(self) -> None:
-        """Note that the evaluator is closed."""
+        """Record that the evaluator is closed."""
         with self._lock:
             known = self._activity
             if known is not None:
@@ -118,7 +118,7 @@ class ProgressTracker:
 
     @property
     def workers(self) -> int | None:
-        """How many workers are alive."""
+        """The number of workers alive; None: not known."""
         return None if self._activity is None else self._activity.workers
 
     @property
@@ -127,7 +127,7 @@ class ProgressTracker:
         return self._seconds_before + self._clock() - self._begun
 
     def stage(self) -> Stage | None:
-        """Return how far the present stage is."""
+        """Return the progress of the present stage; None before the first."""
         with self._lock:
             if self._stage is None or self._stage_speed is None:
                 return None
@@ -166,7 +166,7 @@ class ProgressTracker:
         self.accuracy = None
 
     def _ends(self) -> Iterator[float]:
-        """Yield the seconds left until the present stage reaches each of its limits, as far as that is known."""
+        """Yield the seconds left until the present stage reaches each of its limits, where the speed is known."""
         stage = self._stage
         if stage is None:
             return
@@ -182,11 +182,11 @@ class ProgressTracker:
             elif rate:
                 yield left / rate
 
-    def _go_to(self, done: int) -> None:
+    def _progress_to(self, done: int) -> None:
         if self._stage is None:
             return
         if self._stage_speed is None:
-            # A resumed agent begins with what it had done before, which says nothing about its speed now.
+            # A resumed agent first reports its earlier work, which must not count as speed.
             self._stage_speed = Speed(self._stage_begun, max(done, 1) - 1)
             self._stage_speed.note(self._clock(), done)
         self._done = done
@@ -198,7 +198,7 @@ class ProgressTracker:
             self._step_speed.note(self._clock(), step)
         self._step = step
 
-    def _saw(self, accuracy: float, group: str | None, factors: str) -> None:
+    def _record_result(self, accuracy: float, group: str | None, factors: str) -> None:
         self.accuracy = accuracy
         best = self.best
         if best is None or accuracy > best.accuracy or (accuracy == best.accuracy and not best.factors):

@@ -1,4 +1,4 @@
-"""The run folder: everything a search leaves behind."""
+"""The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
 import os
@@ -14,12 +14,12 @@ from aen_agents.errors import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
-from aen_agents.runs.resume_check import as_started, check_config
+from aen_agents.runs.resume_check import check_config, started_config
 
-VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
+VERSION = 1  # raise it when a file is removed or changes its meaning; handle older runs in `check_version`
 
-_MEND = "Move it away and go on with the run: nothing is trained again."
-_FOLDERS = ("agent", "best", "tensorboard", "weights")  # folders of every run
+_MEND = "Move it away and resume the run: nothing is trained again."
+_FOLDERS = ("agent", "best", "tensorboard", "weights")  # subfolders of every run
 _STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
 _LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained, SliceTrained)]
 _SUMMARY_KEYS = {
@@ -29,9 +29,9 @@ _SUMMARY_KEYS = {
 
 
 class RunFolder:
-    """One run's files.
+    """The files of a run.
 
-    ``run.json`` (the folder's version, and the config as the run was started), ``config.yaml`` (resolved),
+    ``run.json`` (the folder's version, and the config that the run was started with), ``config.yaml`` (resolved),
     ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/``, ``agent/`` (checkpoints and the agent),
     ``tensorboard/``, ``best/`` (the winner's weights and spec), ``summary.json``, ``report.html``.
 
@@ -53,56 +53,58 @@ class RunFolder:
 
     @classmethod
     def create(cls, config: SearchConfig, out: Path | None) -> "RunFolder":
-        """Make the folder of a run, or take up an unfinished one; see `check` for the config that it may have.
+        """Create the folder of a run, or reuse an existing one; see `check` for the configs that are then allowed.
 
         Args:
             config: the search.
-            out: the folder; None makes ``runs/<name>-<time>-<id>``.
+            out: the folder; None: ``runs/<name>-<time>-<id>``.
 
         Raises:
-            RunFolderError: it cannot be written, holds something else, or is of a version that this aen does not know.
+            RunFolderError: it cannot be written, holds other files, or has a version that this aen does not support.
         """
         out = out or new_folder(config.name)
         folder = cls(out)
         try:
             folder._made = CreatedFolder(out)
-            folder._take_up(config)
+            folder._initialise(config)
             for inner in _FOLDERS:
                 (out / inner).mkdir(exist_ok=True)
         except OSError as error:
             raise RunFolderError(
-                f"run folder {out} cannot be written: {error.strerror}; use a folder that you may write to."
+                f"run folder {out} cannot be written: {error.strerror}; choose a folder that you can write to."
             ) from error
         return folder
 
-    def _take_up(self, config: SearchConfig) -> None:
+    def _initialise(self, config: SearchConfig) -> None:
         self.check(config)
         if not self.config_file.is_file():
             if any(self.path.iterdir()):
-                raise RunFolderError(f"{self.path} is not empty and is no run folder; choose another --out.")
+                raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
             write_atomically(self.config_file, config.to_yaml())
         head = self._head()
         if "config" not in head:
-            head = {"version": VERSION, "aen": version("aen")} | head | {"config": as_started(self.config())}
+            head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
             write_atomically(self.version_file, json.dumps(head) + "\n")
 
     def check(self, config: SearchConfig) -> None:
-        """Check that a run that is here, if any, can go on with a config: with its own, but for how it is trained.
+        """Check that the run in the folder, if there is one, can be resumed with a config.
 
         Args:
-            config: see `aen_agents.config.changes` for what may differ.
+            config: the run's own config, except for keys on which no result depends; see `aen_agents.config.changes`.
 
         Raises:
-            RunFolderError: it cannot, or is of a version that this aen does not know.
+            RunFolderError: it cannot be resumed with it, or has a version that this aen does not support.
         """
         if self.config_file.is_file():
-            self.check_version("Use that aen for it, or choose another --out; a store of its own may still serve both.")
+            self.check_version(
+                "Use that version of aen, or choose another --out; a separate store can still be shared."
+            )
             check_config(self.path, self._head().get("config"), config)
 
     def discard(self) -> None:
-        """Leave no trace of a search that was refused at its start, if `create` made the folder or found it empty.
+        """Remove the files of a search that was refused at its start, if `create` made the folder or found it empty.
 
-        Whatever was trained or explored in it stays.
+        A folder with results or a history is left as it is.
         """
         if self._made is None:
             return
@@ -115,7 +117,7 @@ class RunFolder:
                 self._made.undo(known)
 
     def _count(self) -> int:
-        """Return how many results the run's own store holds."""
+        """Return the number of results in the run's own store."""
         from aen.results.store import ResultStore
 
         if not self.store_file.exists():
@@ -124,7 +126,7 @@ class RunFolder:
             return store.count()
 
     def _head(self) -> JsonDict:
-        """Return what ``run.json`` holds; nothing if it is not there, as in folders made before there were versions."""
+        """Return the content of ``run.json``; empty if the folder is so old that it has none."""
         if not self.version_file.is_file():
             return {}
         try:
@@ -133,35 +135,35 @@ class RunFolder:
             return head | ({"config": dict(head["config"])} if "config" in head else {})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
-                f"{self.version_file} is damaged: {what_is_wrong(error)}. If this aen {version('aen')} made the run, "
-                "remove that file and go on."
+                f"{self.version_file} is damaged: {what_is_wrong(error)}. If this aen {version('aen')} created the "
+                "run, remove that file and resume."
             ) from error
 
-    def check_version(self, otherwise: str = "Use that aen for it.") -> None:
-        """Check that this aen knows the folder's version. Folders made before there were versions are like version 1.
+    def check_version(self, remedy: str = "Use that version of aen.") -> None:
+        """Check that this aen supports the folder's version. Folders without a version count as version 1.
 
         Args:
-            otherwise: what the user can do if it does not.
+            remedy: what the user can do otherwise; the end of the message.
 
         Raises:
-            OtherVersionError: it does not.
-            RunFolderError: what says so is damaged.
+            OtherVersionError: the version is not supported.
+            RunFolderError: ``run.json`` is damaged.
         """
         head = self._head()
         number = head.get("version", VERSION)
         if number != VERSION:
             raise OtherVersionError(
-                f"run folder {self.path} is of version {number}, made by aen {head['aen']}; this is aen "
-                f"{version('aen')}, which knows version {VERSION}. {otherwise}",
+                f"run folder {self.path} has version {number}, created by aen {head['aen']}; this is aen "
+                f"{version('aen')}, which supports version {VERSION}. {remedy}",
                 number,
             )
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
-        """Return the folder of an earlier run.
+        """Return the folder of an existing run.
 
         Raises:
-            RunFolderError: it is not a run folder, or one of a version that this aen does not know.
+            RunFolderError: it is not a run folder, or has a version that this aen does not support.
         """
         folder = cls(path)
         if not folder.config_file.is_file():
@@ -170,12 +172,14 @@ class RunFolder:
         return folder
 
     def locked(self) -> AbstractContextManager[None]:
-        """Keep every other search out of the folder inside the block; the lock goes with the process, however it ends.
+        """Lock the folder against other searches inside the block; the end of the process also releases the lock.
 
         Raises:
-            RunFolderError: another search is running in it.
+            RunFolderError: another search is running in the folder.
         """
-        return lock_folder(self.path, f"another search is running in {self.path}; wait for it, or stop it first.")
+        return lock_folder(
+            self.path, f"another search is running in {self.path}; wait until it ends, or stop it first."
+        )
 
     def config(self) -> SearchConfig:
         """Return the run's config."""
@@ -202,7 +206,7 @@ class RunFolder:
         return result
 
     def history(self) -> list[JsonDict]:
-        """Return every visit, in order, up to the first line that is torn or damaged."""
+        """Return every visit, in order, up to the first incomplete or damaged line."""
         if not self.history_file.is_file():
             return []
         visits = []
@@ -218,10 +222,10 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that it appears whole or not at all.
+    """Write a file by replacing it, so that readers see the old content or the new one.
 
     Raises:
-        RunFolderError: it cannot be written; what was there before stays.
+        RunFolderError: it cannot be written; the old content stays.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:

@@ -1,4 +1,4 @@
-"""What run folders and sweep folders share: a unique name, a lock, and undoing what a refused start created."""
+"""Shared by run folders and sweep folders: unique names, a lock, and the removal of what a refused start created."""
 
 import fcntl
 import secrets
@@ -15,11 +15,11 @@ LOCK_FILE = ".lock"
 
 
 class OtherVersionError(RunFolderError):
-    """A folder or a file of a version that this aen does not know.
+    """A folder or a file has a version that this aen does not support.
 
     Args:
-        message: what is said of it, with what to do then.
-        number: its version.
+        message: the message, with the remedy.
+        number: the unsupported version.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -28,53 +28,53 @@ class OtherVersionError(RunFolderError):
 
 
 def new_folder(name: str) -> Path:
-    """Return ``runs/<name>-<time>-<id>``, which is not there yet."""
+    """Return the path ``runs/<name>-<time>-<id>`` of a folder that does not exist yet."""
     return DEFAULT_FOLDER / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
 
 
 @contextmanager
-def lock_folder(path: Path, otherwise: str) -> Iterator[None]:
-    """Keep every other process out of a folder inside the block; the lock goes with the process, however it ends.
+def lock_folder(path: Path, message: str) -> Iterator[None]:
+    """Lock a folder against other processes inside the block; the end of the process also releases the lock.
 
     Args:
         path: the folder.
-        otherwise: the message if another process has it, with what to do then.
+        message: the message of the error, with the remedy.
 
     Raises:
-        RunFolderError: another process has it.
+        RunFolderError: another process holds the lock.
     """
     with (path / LOCK_FILE).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise RunFolderError(otherwise) from error
+            raise RunFolderError(message) from error
         yield
 
 
 class CreatedFolder:
-    """A folder that is there; it remembers what of its path this process has made, and whether it was empty.
+    """Creates a folder, and can undo that: it records which parents are new, and whether the folder was empty.
 
     Args:
-        path: the folder; what is missing of its path is made.
+        path: the folder; missing parents are created.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
-        around = (self.path, *self.path.parents)
-        self._made = [folder for folder in around if not folder.exists()]  # it first, then those around it
+        chain = (self.path, *self.path.parents)
+        self._made = [folder for folder in chain if not folder.exists()]  # the innermost first
         path.mkdir(parents=True, exist_ok=True)
         self._empty = not any(path.iterdir())
 
     def undo(self, known: Collection[str]) -> None:
-        """Empty the folder if it was empty, and remove what of its path was made for it, if nothing else is in it.
+        """Empty the folder if it was empty before, and remove it and those of its parents that were created with it.
 
         Args:
-            known: names of what may have come into it; if anything else has, all stays.
+            known: names of files and folders that may be removed; if there are others, nothing is removed.
         """
-        with suppress(OSError):  # it may stay: why it is undone is what counts
+        with suppress(OSError):  # the caller reports another error, which must not be hidden by this one
             inside = list(self.path.iterdir())
             if not self._empty or any(inner.name not in known for inner in inside):
                 return

@@ -1,4 +1,4 @@
-"""The history of a run as a file of JSON lines that grows line by line and can be cut back to a mark."""
+"""The history of a run: a file of JSON lines that is appended to and can be truncated to a mark."""
 
 import hashlib
 import io
@@ -14,13 +14,13 @@ from aen.errors import RunFolderError
 
 
 class HistoryFile:
-    """Appends lines to ``history.jsonl``; it stays open, for a run may have 100,000 of them.
+    """Appends lines to ``history.jsonl``, which stays open, since a run may write 100,000 lines.
 
-    Without `go_on` the first line begins the file anew.
+    Unless `resume` was called, the first line overwrites an existing file.
 
     Args:
         path: the file.
-        keep: append to what is there instead.
+        keep: append to an existing file instead.
     """
 
     def __init__(self, path: Path, *, keep: bool = False) -> None:
@@ -33,40 +33,40 @@ class HistoryFile:
         self._digest = hashlib.sha256()
 
     def append(self, line: JsonDict) -> None:
-        """Write one line, at once.
+        """Write one line, unbuffered.
 
         Raises:
-            RunFolderError: the disk is full, or the like.
+            RunFolderError: the file cannot be written, for example since the disk is full.
         """
         data = json.dumps(line).encode() + b"\n"
         try:
             file = self._file if self._file is not None else self._open()
-            # All in one call: a process that is killed leaves whole lines.
+            # One call for the whole line, so that a killed process leaves whole lines only.
             written = os.write(file, data)
             if written < len(data):
-                os.write(file, data[written:])  # says why
+                os.write(file, data[written:])  # raises the error that cut the first call short
         except OSError as error:
             raise RunFolderError(
-                f"{self.path} cannot be written: {error.strerror}; make room and go on with the run."
+                f"{self.path} cannot be written: {error.strerror}; make room and resume the run."
             ) from error
         self._lines += 1
         self._bytes += len(data)
         self._digest.update(data)
 
     def mark(self) -> JsonDict:
-        """Return what `go_on` needs to know of the present end; all lines are on the disk then."""
+        """Flush all lines to the disk and return a mark of the present end for `resume`."""
         if self._file is not None:
             os.fsync(self._file)
         return {"lines": self._lines, "bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
-    def go_on(self, mark: JsonDict) -> Iterator[JsonDict] | None:
-        """Cut off what comes after a mark and return what comes before it.
+    def resume(self, mark: JsonDict) -> Iterator[JsonDict] | None:
+        """Truncate the file to a mark and return the lines before it.
 
         Args:
-            mark: what `mark` returned.
+            mark: a value that `mark` returned.
 
         Returns:
-            The lines, read as they are asked for; None if the file is not what it was at the mark: it is left alone.
+            An iterator over the lines; None, with the file unchanged, if its content is not that of the mark.
         """
         try:
             with self.path.open("rb") as file:
@@ -76,13 +76,13 @@ class HistoryFile:
         digest = hashlib.sha256(data)
         if digest.hexdigest() != mark["sha256"]:
             return None
-        # One system call: the file has its old length or the new one.
+        # One system call, so that the file has its old length or the new one.
         os.truncate(self.path, len(data))
         self._begin, self._lines, self._bytes, self._digest = 0, mark["lines"], len(data), digest
         return (json.loads(line) for line in io.BytesIO(data))
 
     def close(self) -> None:
-        """Close the file; another line opens it again."""
+        """Close the file; the next `append` opens it again."""
         if self._closing is not None:
             self._closing()
         self._file, self._begin = None, 0

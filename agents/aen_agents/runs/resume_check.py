@@ -1,4 +1,4 @@
-"""Whether a run may go on with a config: its results must stay those of the config that it was started with."""
+"""Checks that a run can be resumed with a config: the results must be those of the config it was started with."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -8,49 +8,51 @@ import pydantic
 from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
-from aen_agents.config.changes import decisive, offered, say
+from aen_agents.config.changes import changeable_keys_text, describe_changes, result_changes
 from aen_agents.errors import what_is_wrong
 from aen_agents.text import command
 
 
-def as_started(config: SearchConfig) -> JsonDict:
-    """Return what ``run.json`` keeps of a config, to tell later whether ``config.yaml`` was edited since.
+def started_config(config: SearchConfig) -> JsonDict:
+    """Return the values of a config that ``run.json`` keeps, to detect later edits of ``config.yaml``.
 
-    The store is left out: a database may move, and `config.yaml` is where to say so.
+    The store is left out: a database may move, and ``config.yaml`` is then edited on purpose.
     """
     return config.model_dump(mode="json", exclude={"store"})
 
 
 def check_config(path: Path, started: JsonDict | None, given: SearchConfig) -> None:
-    """Check that a run can go on with a config.
+    """Check that a run can be resumed with a config.
 
     Args:
         path: the run folder, with a ``config.yaml``.
-        started: what `as_started` returned when the run was started; None: an earlier aen did not keep it.
-        given: with which it is to go on.
+        started: what `started_config` returned when the run was started; None: earlier versions did not keep it.
+        given: the config to resume with.
 
     Raises:
-        RunFolderError: that would change its results, or its ``config.yaml`` was edited so that it would.
+        RunFolderError: the config, or an edit of ``config.yaml``, would change the results.
     """
     try:
-        written = load_config(path / "config.yaml")  # that of an earlier aen lacks what was added since: the defaults
+        written = load_config(path / "config.yaml")  # a file of an earlier version lacks newer keys: defaults
     except ConfigError as error:
         raise RunFolderError(
             f"run folder {path} has a config that this aen {version('aen')} cannot read: {error} Choose another --out, "
-            "or go on with the aen that made it."
+            "or resume with the aen that created it."
         ) from error
     if started is not None:
         _check_unedited(path, started, written)
-    differences = decisive(written, given)
+    differences = result_changes(written, given)
     if not differences:
         return
-    message = f"run folder {path} belongs to a run with another config: {say(differences, 'here', 'there')}. "
+    message = (
+        f"run folder {path} belongs to a run with another config: {describe_changes(differences, 'here', 'there')}. "
+    )
     if differences.keys() == {"store"}:
-        message += f"If its results have moved, say so in {path / 'config.yaml'}; otherwise leave store as it is."
+        message += f"If the database was moved, change store in {path / 'config.yaml'}; otherwise leave store out here."
     else:
         message += (
-            f"When a run goes on, only {offered(written)} may change, for results depend on the rest; leave "
-            "that as it is, or choose another --out to begin another run."
+            f"A resumed run may change only {changeable_keys_text(written)}, since results depend on the other keys; "
+            "leave these as they are, or choose another --out to start a new run."
         )
     raise RunFolderError(message)
 
@@ -60,13 +62,13 @@ def _check_unedited(path: Path, started: JsonDict, written: SearchConfig) -> Non
         before = SearchConfig.model_validate(started | {"store": written.store})
     except pydantic.ValidationError as error:
         raise RunFolderError(
-            f"{path / 'run.json'} is damaged: {what_is_wrong(error)}. If {path / 'config.yaml'} is as it was when the "
-            "run was started, remove that file and go on."
+            f"{path / 'run.json'} is damaged: {what_is_wrong(error)}. If {path / 'config.yaml'} was not edited since "
+            "the run was started, remove run.json and resume."
         ) from error
-    edited = decisive(before, written)
+    edited = result_changes(before, written)
     if edited:
         raise RunFolderError(
-            f"{path / 'config.yaml'} was edited: {say(edited, 'now', 'when the run was started')}. Its results so far "
-            f"are of the config as it was; write that back to go on with the run, or begin another with the new one: "
+            f"{path / 'config.yaml'} was edited: {describe_changes(edited, 'now', 'when the run was started')}. Its "
+            "results so far belong to the original values; restore them to resume, or start a run with the new ones: "
             f"{command()} search CONFIG --out ANOTHER."
         )

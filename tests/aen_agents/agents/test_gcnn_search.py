@@ -111,7 +111,7 @@ def test_the_verdict_is_printed(searched: tuple[RunFolder, JsonDict]) -> None:
     print_verdict(Console(file=text, width=200), summary, folder)
     assert "plain" in text.getvalue()
     assert "untied" not in text.getvalue()
-    assert "the group of the data's own moves, D4 (D4, no augmentation, x1)," in text.getvalue()
+    assert "the hidden group of the data, D4 (D4, no augmentation, x1)," in text.getvalue()
 
 
 def test_the_winner_can_be_loaded(searched: tuple[RunFolder, JsonDict]) -> None:

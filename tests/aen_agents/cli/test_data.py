@@ -44,7 +44,7 @@ def test_list_shows_every_name_and_where_it_is(folder: Path, capsys: pytest.Capt
     assert rows["rotmnist-rebuilt"].endswith(f"made from mnist: {folder}/MNIST/raw")
     assert rows["svhn"].endswith("32x32x3    not found")
     assert "60,000 + 10,000" in rows["fashion_mnist"]
-    assert lines[-1].startswith(f"Looked for in {folder}, data (no such folder)")
+    assert lines[-1].startswith(f"Folders searched: {folder}, data (no such folder)")
 
 
 def test_list_goes_on_after_a_data_set_that_cannot_be_used(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +67,7 @@ def test_large_images_are_listed_without_being_read(folder: Path, capsys: pytest
     assert f"galaxy10-64 17,736 10 64x64x3 made from galaxy10: {folder}" in rows
     assert f"isic 25,331 8 256x256x3 {folder}/isic" in rows
     assert f"isic-64 25,331 8 64x64x3 made from isic: {folder}/isic" in rows
-    assert "isic:skip-missing and isic-64:skip-missing go on without the images whose files are missing." in rows
+    assert "isic:skip-missing and isic-64:skip-missing leave out the images whose files are missing." in rows
 
 
 def test_check_says_what_is_missing_or_skipped(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -211,10 +211,10 @@ def test_a_benchmark_is_used_by_name_and_its_moves_are_seen(folder: Path) -> Non
     child = child_of(config("gmnist-hflip"))
     assert child == child_of(config("mnist", moves=["hflip"]))
     assert child.grids == (28, 8)
-    planted = Search(config("gmnist-hflip"), lambda _: None)._planted()
-    assert planted is not None
-    assert planted.name == "hflip"
-    assert Search(config("gmnist-none"), lambda _: None)._planted() is None
+    hidden = Search(config("gmnist-hflip"), lambda _: None)._hidden()
+    assert hidden is not None
+    assert hidden.name == "hflip"
+    assert Search(config("gmnist-none"), lambda _: None)._hidden() is None
 
 
 @pytest.mark.parametrize(

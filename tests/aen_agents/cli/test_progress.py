@@ -57,7 +57,7 @@ def test_slices_of_layerwise_methods_are_shown(terminal: bool) -> None:
             "exploring: 12 slices",
             "  10/12  equinas_e, seed 3, slice 10: 90.0%  D4 x4, C4 x4",
             "  12/12  equinas_e, seed 3, slice 12: 90.0%  D4 x4, C4 x4",
-            "meeting the test images: 4 networks",
+            "measuring on the test images: 4 networks",
         ]
 
 
@@ -134,6 +134,6 @@ def test_faults_are_shown_but_are_no_flood() -> None:
         "worker w1 on node1 lost: killed by signal 9",
         "child 0123456789ab failed: error on w1 after 1.2 s: ValueError: no",
         *(f"child {number:012d} requeued: timeout on w2 after 9.0 s" for number in range(5)),
-        "further children requeued are counted, not shown; log.jsonl in the run folder has them all",
-        "in all, children requeued: 100",
+        "further children requeued are counted but not shown; log.jsonl in the run folder has all of them",
+        "children requeued, total: 100",
     ]

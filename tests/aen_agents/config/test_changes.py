@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from aen_agents.config import SearchConfig, load_config
-from aen_agents.config.changes import decisive, harmless, may_change, offered, say
+from aen_agents.config.changes import (
+    changeable_keys,
+    changeable_keys_text,
+    describe_changes,
+    other_changes,
+    result_changes,
+)
 
 RAY = ["evaluator=ray", "cluster.address=a:1", "evaluator.gpus_per_worker=0.5"]
 
@@ -18,10 +24,10 @@ def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) 
     free = ["cluster.address=b:2", "cluster.connect_timeout=1", "evaluator.workers=3", "evaluator.cpus_per_worker=2"]
     free += ["evaluator.gpus_per_worker=1", "evaluator.timeout=9", "evaluator.retries=1"]
     theirs, ours = both(config_file, RAY, free)
-    assert decisive(theirs, ours) == {}
-    assert harmless(theirs, ours).keys() == set(may_change(theirs))
-    assert harmless(theirs, ours)["cluster.address"] == ("a:1", "b:2")
-    assert decisive(theirs, theirs) == harmless(theirs, theirs) == {}
+    assert result_changes(theirs, ours) == {}
+    assert other_changes(theirs, ours).keys() == set(changeable_keys(theirs))
+    assert other_changes(theirs, ours)["cluster.address"] == ("a:1", "b:2")
+    assert result_changes(theirs, theirs) == other_changes(theirs, theirs) == {}
 
 
 @pytest.mark.parametrize(
@@ -40,25 +46,25 @@ def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) 
 )
 def test_what_decides_results_is_named_by_its_key(config_file: Path, before: list[str], change: str, key: str) -> None:
     theirs, ours = both(config_file, before, [change])
-    assert list(decisive(theirs, ours)) == [key]
-    assert key not in harmless(theirs, ours)
+    assert list(result_changes(theirs, ours)) == [key]
+    assert key not in other_changes(theirs, ours)
 
 
 def test_only_keys_that_the_evaluator_heeds_are_offered(config_file: Path) -> None:
-    assert may_change(load_config(config_file)) == ["evaluator.workers"]
-    assert may_change(load_config(config_file, RAY)) == [
+    assert changeable_keys(load_config(config_file)) == ["evaluator.workers"]
+    assert changeable_keys(load_config(config_file, RAY)) == [
         *("cluster.address", "cluster.connect_timeout", "evaluator.workers", "evaluator.cpus_per_worker"),
         *("evaluator.gpus_per_worker", "evaluator.timeout", "evaluator.retries"),
     ]
-    assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout and" in offered(
+    assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout and" in changeable_keys_text(
         load_config(config_file, RAY)
     )
 
 
 def test_differences_are_said_in_yaml_and_without_a_password(config_file: Path) -> None:
     theirs, ours = both(config_file, [], ["training.epochs=9", "evaluator.workers=2", "store=db://me:sesame@here/x"])
-    said = say({**decisive(theirs, ours), **harmless(theirs, ours)}, "here", "there")
+    said = describe_changes({**result_changes(theirs, ours), **other_changes(theirs, ours)}, "here", "there")
     assert "training.epochs is 9.0 here, 30.0 there" in said
     assert "evaluator.workers is 2 here, null there" in said
-    assert "store is another here than there" in said
+    assert "store has different values here and there" in said
     assert "sesame" not in said

@@ -74,7 +74,7 @@ def test_runs_that_cannot_be_read_are_listed_with_the_reason(
     for more in folders:
         more.version_file.write_text("[]")
     assert main(["list", str(runs)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "2 more cannot be read; --json says why"
+    assert capsys.readouterr().out.splitlines()[-1] == "2 more cannot be read; see --json for the reasons"
 
 
 def test_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,10 +84,10 @@ def test_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert main(["list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
     assert main(["list", "elsewhere"]) == 2
-    assert "there is no folder elsewhere; give the folder" in capsys.readouterr().err
+    assert "folder elsewhere does not exist; give the folder" in capsys.readouterr().err
     (tmp_path / "elsewhen").mkdir()
     assert main(["list", "elsewhere"]) == 2
-    assert "there is no folder elsewhere (did you mean elsewhen?); give the folder" in capsys.readouterr().err
+    assert "folder elsewhere does not exist (did you mean elsewhen?); give the folder" in capsys.readouterr().err
 
 
 def test_a_terminal_of_80_columns_shows_every_column() -> None:

@@ -28,7 +28,9 @@ def test_a_process_that_was_killed_is_noticed(
     sleeper.kill()
     sleeper.wait()
     out = run_status(str(folder.path))
-    assert re.search(r"stopped without saying so, \d s ago; `\S*aen resume \S+/runs/one` goes on", out)
+    assert re.search(
+        r"the process ended without a final status, \d s ago; `\S*aen resume \S+/runs/one` resumes it", out
+    )
     assert view_run(folder.path).workers == 0
 
 
@@ -55,12 +57,12 @@ def test_a_last_word_that_was_not_written_is_found_in_the_summary(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "status.json is damaged: it is empty. It holds no result; remove it"),
-        (b'{"version": 1, "run": "o', "status.json is damaged: it breaks off in line 1."),
-        (b"[1]", "status.json is damaged: it holds no keys with values."),
+        (b"", "status.json is damaged: it is empty. It holds no results; remove it"),
+        (b'{"version": 1, "run": "o', "status.json is damaged: it ends unexpectedly in line 1."),
+        (b"[1]", "status.json is damaged: it is not a mapping of keys to values."),
         (b"\xff\xfe\x00", "status.json is damaged: it is not text."),
-        (b'{"run": "one", "name": 3}', "status.json is damaged: name is 3, which it cannot be."),
-        (b'{"version": 2}', "is of version 2, and this aen knows version 1; update aen"),
+        (b'{"run": "one", "name": 3}', "status.json is damaged: name is 3, which is not a valid value."),
+        (b'{"version": 2}', "has version 2, and this aen supports version 1; update aen"),
     ],
     ids=["empty", "torn", "list", "binary", "keys", "later"],
 )
@@ -78,21 +80,21 @@ def test_a_status_that_cannot_be_read_is_said(
     out = " ".join(capsys.readouterr().out.split())
     assert f"state {state}," in out
     assert problem in out
-    assert "What follows is from the other files" in out
+    assert "The rest is from the other files" in out
     assert "best" in out
     assert main(["list", str(folder.path.parent)]) == 0
     out = capsys.readouterr().out
     assert f" {state.split(maxsplit=1)[0]} " in out
-    assert f"{folder.path}/status.json is" in out  # why, below the table
+    assert f"{folder.path}/status.json " in out  # why, below the table
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "problem"),
     [
-        ("summary.json", '"winner": {', '"winner": 3, "was": {', "what stands in it is of another kind"),
-        ("summary.json", '"seconds": {', '"seconds": 3, "were": {', "what stands in it is of another kind"),
+        ("summary.json", '"winner": {', '"winner": 3, "was": {', "its content has the wrong type"),
+        ("summary.json", '"seconds": {', '"seconds": 3, "were": {', "its content has the wrong type"),
         ("summary.json", '"winner"', '"winners"', "it lacks winner"),
-        ("history.jsonl", '"group": "', '"group": 5, "was": "', "group is 5, which it cannot be"),
+        ("history.jsonl", '"group": "', '"group": 5, "was": "', "group is 5, which is not a valid value"),
         ("config.yaml", "name: tiny", "name: 'tiny", "it is not YAML (line 1)"),
         ("config.yaml", "data:", "dates:", "it lacks data"),
     ],

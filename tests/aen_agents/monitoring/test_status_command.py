@@ -43,7 +43,7 @@ def test_it_is_told_as_json_too(folder: RunFolder, run_status: Callable[..., str
 
 def test_a_process_that_is_silent_is_told(folder: RunFolder, run_status: Callable[..., str]) -> None:
     a_status(folder.path, updated=now() - timedelta(seconds=300)).write(folder.path)
-    assert "is there, but silent for 300 s" in run_status(str(folder.path))
+    assert "is alive, but its status is 300 s old" in run_status(str(folder.path))
 
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--follow"]])

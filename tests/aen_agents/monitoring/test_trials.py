@@ -45,7 +45,7 @@ def test_a_trial_that_the_sweep_stopped(trial: TrialFiles, changes: dict[str, ob
     assert view.state == state
     if state == "stopped by the sweep":
         assert view.remarks == ()
-        assert "no need to go on" in (view.message or "")
+        assert "no action is needed" in (view.message or "")
         assert "resume" not in str(view.to_json())
 
 
@@ -56,9 +56,9 @@ def test_a_trial_that_ended_with_its_sweep_goes_on_with_it(
     a_status(trial.path, **changes).write(trial.path)
     view = view_run(trial.path)
     assert view.state == ("stopped" if changes is DEAD else "interrupted")
-    assert f"`{command()} sweep --restore {sweep.path}` goes on" in view.remarks[0]
+    assert f"`{command()} sweep --restore {sweep.path}` resumes" in view.remarks[0]
     monkeypatch.chdir(trial.path)
-    assert f"`{command()} sweep --restore {sweep.path.resolve()}` goes on" in view_run(Path()).remarks[0]
+    assert f"`{command()} sweep --restore {sweep.path.resolve()}` resumes" in view_run(Path()).remarks[0]
 
 
 @pytest.mark.parametrize("changes", [None, DEAD], ids=["before it began", "killed"])

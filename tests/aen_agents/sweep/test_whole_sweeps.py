@@ -108,7 +108,7 @@ def test_a_broken_sweep_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     assert process.returncode == (130 if how is signal.SIGINT else -9), error
     assert "Traceback" not in error
     if how is signal.SIGINT:
-        assert re.search(rf"To go on: \S*aen sweep --restore {re.escape(str(out))}\n", said)
+        assert re.search(rf"To resume: \S*aen sweep --restore {re.escape(str(out))}\n", said)
     reported = reports()
     done = subprocess.run([*COMMAND, "--restore", out], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,9 +1,9 @@
-"""Checkpoints: one consistent state of an explorer, on disk whole or not at all.
+"""Writes and reads checkpoints: consistent states of an explorer.
 
-A checkpoint is two files. ``checkpoint-7.npz`` holds the arrays and, as one more of them, the state as JSON. It is
-written first; then ``checkpoint-7.json``, which is small and names it, its SHA-256 and the version. Both are synced to
-the disk before the one before them counts as old. The last two checkpoints are kept: if one is torn or damaged, the one
-before it is used.
+A checkpoint is two files. ``checkpoint-7.npz`` holds the arrays and, as an additional array, the state as JSON. It
+is written first; ``checkpoint-7.json`` follows, with the name of the first file, its SHA-256 and the version. Both are
+synced to the disk before older checkpoints are removed. The last two checkpoints are kept: if the last one is damaged,
+the one before it is used.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.errors import what_is_wrong
 
-VERSION = 1  # raise it when what a checkpoint holds goes or changes its meaning
+VERSION = 1  # raise it when a part of a checkpoint is removed or changes its meaning
 KEPT = 2
 _STATE = "state.json"
 _NAME = re.compile(r"checkpoint-(\d+)\.json")
@@ -36,17 +36,17 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 class _DamagedError(ValueError):
-    """A checkpoint that is not what it says it is."""
+    """The files of a checkpoint do not match."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A checkpoint that was read and found whole.
+    """A checkpoint that was read and verified.
 
     Attributes:
-        number: the checkpoints of a run are counted from 1.
-        arrays: as they were given.
-        state: as it was given.
+        number: its number in the run, from 1.
+        arrays: the arrays that were saved.
+        state: the state that was saved.
     """
 
     number: int
@@ -58,16 +58,19 @@ def save(folder: Path, arrays: Arrays, state: JsonDict) -> None:
     """Write a checkpoint, and remove all but the last two.
 
     Args:
-        folder: where it goes; it is made if it is not there.
-        arrays: of numbers, by name.
-        state: whatever JSON can hold.
+        folder: the folder of the checkpoints; it is created if it does not exist.
+        arrays: numerical arrays by name.
+        state: a JSON value.
 
     Raises:
-        RunFolderError: it cannot be written; the checkpoints before it stay.
+        RunFolderError: it cannot be written; earlier checkpoints stay.
+        TypeError: an array holds Python objects.
     """
     objects = [name for name, array in arrays.items() if array.dtype.hasobject]
     if objects:
-        raise TypeError(f"array {objects[0]!r} is of Python objects, which only a pickle could hold")
+        raise TypeError(
+            f"array {objects[0]!r} holds Python objects, which cannot be saved without pickle; convert it to numbers"
+        )
     content = io.BytesIO()
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     everything: dict[str, Any] = {**arrays, _STATE: text}
@@ -87,24 +90,24 @@ def save(folder: Path, arrays: Arrays, state: JsonDict) -> None:
         _clear(folder, number)
     except OSError as error:
         raise RunFolderError(
-            f"checkpoint in {folder} cannot be written: {error.strerror}; make room and go on with the run."
+            f"checkpoint in {folder} cannot be written: {error.strerror}; make room and resume the run."
         ) from error
 
 
 def load(folder: Path, notice: Callable[[str], None]) -> Loaded | None:
-    """Return the last checkpoint that is whole, or None; see `intact`."""
+    """Return the last intact checkpoint, or None; see `intact`."""
     return next(intact(folder, notice), None)
 
 
 def intact(folder: Path, notice: Callable[[str], None]) -> Iterator[Loaded]:
-    """Yield the checkpoints that are whole, the last one first.
+    """Yield the intact checkpoints, the last one first.
 
     Args:
-        folder: where they are.
-        notice: is told of each that is torn or damaged.
+        folder: the folder of the checkpoints.
+        notice: called with a message for each damaged checkpoint.
 
     Raises:
-        RunFolderError: a checkpoint is of another version.
+        RunFolderError: a checkpoint has an unsupported version.
     """
     for number in sorted(_numbers(folder), reverse=True):
         try:
@@ -115,7 +118,7 @@ def intact(folder: Path, notice: Callable[[str], None]) -> Iterator[Loaded]:
 
 
 def _numbers(folder: Path) -> list[int]:
-    """Return the numbers of the checkpoints that were finished, damaged ones too."""
+    """Return the numbers of the checkpoints that were written completely, damaged ones included."""
     if not folder.is_dir():
         return []
     return [int(found[1]) for path in folder.iterdir() if (found := _NAME.fullmatch(path.name))]
@@ -127,13 +130,13 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
         raise _DamagedError(f"{path.name} has no version")
     if head["version"] != VERSION:
         raise RunFolderError(
-            f"{path} is of checkpoint version {head['version']}, written by aen {head.get('aen', 'unknown')}; this is "
-            f"aen {version('aen')}, which knows version {VERSION}. Go on with that aen, or remove "
-            f"{path.parent}/checkpoint-*: exploring then starts anew, and nothing is trained again."
+            f"{path} has checkpoint version {head['version']}, written by aen {head.get('aen', 'unknown')}; this is "
+            f"aen {version('aen')}, which supports version {VERSION}. Resume with that version of aen, or remove "
+            f"{path.parent}/checkpoint-*: exploring then starts from the beginning, and nothing is trained again."
         )
     data = path.with_suffix(".npz").read_bytes()
     if head["file"] != path.with_suffix(".npz").name or hashlib.sha256(data).hexdigest() != head["sha256"]:
-        raise _DamagedError(f"{path.with_suffix('.npz').name} is not what {path.name} says it is")
+        raise _DamagedError(f"{path.with_suffix('.npz').name} does not match the SHA-256 in {path.name}")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     state = json.loads(arrays.pop(_STATE).tobytes())
@@ -141,7 +144,7 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
 
 
 def _write(path: Path, data: bytes | memoryview) -> None:
-    """Write a file so that it is on the disk, whole, under its name, or not at all."""
+    """Write a file by replacing it, and sync it to the disk."""
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as file:
@@ -161,7 +164,7 @@ def _write(path: Path, data: bytes | memoryview) -> None:
 
 
 def _clear(folder: Path, last: int) -> None:
-    """Remove what is older than the last two, and arrays that no JSON names: their writing was cut short."""
+    """Remove checkpoints older than the last two, also incomplete ones."""
     for path in folder.glob("checkpoint-*"):
         number = path.name.removeprefix("checkpoint-").partition(".")[0]
         if number.isdigit() and int(number) <= last - KEPT:
@@ -169,29 +172,29 @@ def _clear(folder: Path, last: int) -> None:
 
 
 def last_checkpoint(folder: Path, visits: Visits, notice: Callable[[str], None]) -> Loaded | None:
-    """Return the last checkpoint that is whole and whose visits the history has, which are taken up.
+    """Return the last intact checkpoint that matches the history, and restore its visits.
 
     Args:
-        folder: where checkpoints are.
-        visits: of a run that has made no visit yet.
-        notice: is told where the run goes on, and why not from a later checkpoint.
+        folder: the folder of the checkpoints.
+        visits: visits without any yet; those of the checkpoint are restored.
+        notice: called with the step at which the run resumes, and with the reason if a later checkpoint is not used.
 
     Returns:
-        The checkpoint; None: there is none, and all is walked anew.
+        The checkpoint; None if there is none, so that exploring starts from the beginning.
 
     Raises:
-        RunFolderError: a checkpoint is of another version.
+        RunFolderError: a checkpoint has an unsupported version.
     """
-    damaged: list[str] = []
-    for checkpoint in intact(folder, damaged.append):
-        if visits.go_on(checkpoint.state["visits"]):
-            damaged.append(f"going on after step {visits.steps}")
+    notices: list[str] = []
+    for checkpoint in intact(folder, notices.append):
+        if visits.resume(checkpoint.state["visits"]):
+            notices.append(f"resuming after step {visits.steps}")
             break
-        damaged.append(f"the history is not that of checkpoint {checkpoint.number}, which is not used")
+        notices.append(f"checkpoint {checkpoint.number} is not used: the history does not match it")
     else:
         checkpoint = None
-        if damaged:
-            damaged.append("no checkpoint is left: exploring begins anew; what is in the store is not trained again")
-    for text in damaged:
+        if notices:
+            notices.append("no usable checkpoint is left: exploring starts again; stored results are not trained again")
+    for text in notices:
         notice(text)
     return checkpoint

@@ -1,7 +1,8 @@
-"""The whole state of a DQN as arrays and JSON, taken between a gradient step and the environments' next step.
+"""Saves and restores the complete state of a DQN, as arrays and JSON.
 
-SB3's own `save` leaves out epsilon, the replay buffer, the episode and every random state; its replay buffer is a
-pickle. Here a model that is restored goes on bit for bit as the one whose state was taken would have done.
+The state is taken between a gradient step and the environments' next step. A restored model continues bit for bit like
+the original. SB3's own `save` leaves out epsilon, the replay buffer, the episode and all random states, and its replay
+buffer is a pickle.
 """
 
 import random
@@ -33,14 +34,17 @@ _LAST = ("_last_obs", "_last_episode_starts")
 
 
 def dqn_state(model: DQN) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
-    """Return all that a DQN on any number of environments needs to go on, but for the environments themselves.
+    """Return the state of a DQN, on any number of environments, without the environments' own state.
 
-    These are: networks, Adam's moments, the filled part of the replay buffer, the last observations, counters, epsilon,
-    the last episodes' returns, and the random states that it draws from: those of numpy and torch, Python's, and its
-    action space's.
+    It consists of the networks, Adam's moments, the filled part of the replay buffer, the last observations, counters,
+    epsilon, the last episodes' returns, and all random states in use: those of numpy, torch, Python and the action
+    space.
 
     Args:
-        model: it has been learning, so that there are last observations.
+        model: a model that has started to learn, so that it has last observations.
+
+    Returns:
+        The arrays by name, and the rest as a JSON value.
     """
     replay = _replay_of(model)
     arrays: dict[str, npt.NDArray[Any]] = {}
@@ -67,24 +71,24 @@ def dqn_state(model: DQN) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
 
 
 def restore_dqn(model: DQN, arrays: Arrays, state: JsonDict) -> None:
-    """Give a DQN the state that `dqn_state` took; call ``learn(..., reset_num_timesteps=False)`` next.
+    """Restore a state that `dqn_state` returned; call ``learn(..., reset_num_timesteps=False)`` next.
 
-    Random states are set last, so that nothing else may be drawn in between.
+    Random states are set last; no random number may be drawn between this call and `learn`.
 
     Args:
-        model: made with the same settings, for as many environments, on environments that go on where they were.
-        arrays: of `dqn_state`.
-        state: of `dqn_state`.
+        model: a model with the same settings, on as many environments, which were restored already.
+        arrays: the arrays from `dqn_state`.
+        state: the JSON value from `dqn_state`.
 
     Raises:
-        RunFolderError: the state is of a DQN with other settings.
+        RunFolderError: the state is that of a DQN with other settings.
     """
     replay = _replay_of(model)
     ours, theirs = (replay.n_envs, replay.buffer_size), (state["replay"]["n_envs"], state["replay"]["size"])
     if ours != theirs:
         raise RunFolderError(
-            f"the checkpoint is of {theirs[0]} environments and {theirs[1]} transitions of each, but this agent has "
-            f"{ours[0]} and {ours[1]}; go on with environment.n_envs={theirs[0]} and the same agent.replay_size."
+            f"the checkpoint has {theirs[0]} environments with {theirs[1]} transitions each, but this agent has "
+            f"{ours[0]} with {ours[1]}; resume with environment.n_envs={theirs[0]} and the same agent.replay_size."
         )
     model.policy.load_state_dict(_group(arrays, "policy"))
     optimizer = model.policy.optimizer
@@ -102,7 +106,7 @@ def restore_dqn(model: DQN, arrays: Arrays, state: JsonDict) -> None:
         setattr(model, name, arrays[f"last/{name}"])
     for name, value in state["counters"].items():
         setattr(model, name, value)
-    window = model._stats_window_size  # noqa: SLF001 - SB3 makes its buffers of it
+    window = model._stats_window_size  # noqa: SLF001 - SB3 creates its buffers with it
     model.ep_info_buffer = deque(state["episodes"], maxlen=window)
     model.ep_success_buffer = deque(state["successes"], maxlen=window)
 
@@ -122,7 +126,7 @@ def restore_dqn(model: DQN, arrays: Arrays, state: JsonDict) -> None:
 
 
 def environments_state(environments: VecEnv) -> list[JsonDict]:
-    """Return where each environment stands in its episode, by its own `snapshot` and SB3's `Monitor` around it."""
+    """Return the state of each environment's episode: its `snapshot`, and the rewards that SB3's `Monitor` holds."""
     episodes = environments.env_method("snapshot")
     return [
         {"episode": episode, "rewards": rewards}
@@ -131,10 +135,10 @@ def environments_state(environments: VecEnv) -> list[JsonDict]:
 
 
 def restore_environments(environments: VecEnv, state: list[JsonDict]) -> None:
-    """Put every environment where it stood; what they were at before is over.
+    """Restore every environment's episode; episodes that are running are dropped.
 
-    The first child of an episode is evaluated, that is: looked up, for Gymnasium's and SB3's wrappers have to see a
-    beginning.
+    The environments are reset first, since Gymnasium's and SB3's wrappers need it. The reset evaluates the first child
+    of an episode, which is looked up in the store.
     """
     environments.reset()
     for number, (rewards, saved) in enumerate(zip(_monitored_rewards(environments), state, strict=True)):
@@ -143,7 +147,7 @@ def restore_environments(environments: VecEnv, state: list[JsonDict]) -> None:
 
 
 def _monitored_rewards(environments: VecEnv) -> list[list[float]]:
-    """Return the rewards of each episode so far: the very lists of the monitors."""
+    """Return the rewards of each episode so far: the monitors' own lists, not copies."""
     if all(environments.env_is_wrapped(Monitor)):
         rewards: list[list[float]] = environments.get_attr("rewards")
         return rewards
@@ -152,7 +156,7 @@ def _monitored_rewards(environments: VecEnv) -> list[list[float]]:
 
 def _replay_of(model: DQN) -> ReplayBuffer:
     if model.replay_buffer is None:
-        raise RunFolderError("the agent has no replay buffer; make it with one.")
+        raise RunFolderError("the agent has no replay buffer; create it with one.")
     return model.replay_buffer
 
 
@@ -162,6 +166,6 @@ def _array(tensor: torch.Tensor) -> npt.NDArray[Any]:
 
 
 def _group(arrays: Arrays, group: str) -> dict[str, torch.Tensor]:
-    """Return the arrays whose names begin with the group's, as tensors, without it."""
+    """Return the arrays whose names start with the group's prefix, as tensors, by names without it."""
     head = f"{group}/"
     return {name.removeprefix(head): torch.from_numpy(a) for name, a in arrays.items() if name.startswith(head)}

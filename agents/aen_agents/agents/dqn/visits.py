@@ -1,4 +1,4 @@
-"""Visits: what an agent has seen in this run, how much of its budget that was, and when to stop."""
+"""Records the states that an agent visits, counts them against its budget, and decides when exploring ends."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
@@ -10,21 +10,24 @@ from aen_agents.config import BudgetConfig
 from aen_agents.events import Listener, Visited
 from aen_agents.runs.history import HistoryFile
 
-# A child that came to no result is worth nothing: neither its accuracy nor its rank says anything.
+# The statuses of children without a result, whose accuracy and rank carry no information.
 _NO_RESULT = {"diverged", "failed"}
 OUT_OF_STEPS = "the limit of steps is reached"
 
 
 class Visits:
-    """Counts this run's first visits, whether trained or found in the store, so that a warm store changes nothing.
+    """Records this run's visits and counts the first ones.
+
+    A first visit counts whether its child was trained or found in the store, so that the store's content does not
+    change a run.
 
     Args:
-        budget: when to stop.
+        budget: the limits of exploring.
         counted: ``classes`` counts different networks, ``states`` bit vectors.
-        classes: how many classes there are.
-        states: how many bit vectors there are.
-        listener: is told of every visit.
-        history: a JSON-lines file to which every visit is written; the report's learning curve.
+        classes: number of classes.
+        states: number of bit vectors.
+        listener: called with every visit.
+        history: a file of JSON lines to which every visit is written, for the report's learning curve.
     """
 
     def __init__(
@@ -52,11 +55,18 @@ class Visits:
 
     @property
     def first_visits(self) -> int:
-        """How many of what the budget counts have been seen."""
+        """The number of first visits, of what the budget counts."""
         return len(self.accuracy_of_class if self.counted == "classes" else self.seen_states)
 
     def saw(self, info: Mapping[str, Any], *, reward: float, epsilon: float, start: bool = False) -> None:
-        """Note a state, by the environment's info; `start` says that it is where an episode starts, not a step."""
+        """Record a visit.
+
+        Args:
+            info: the environment's info of the state.
+            reward: the reward of the step.
+            epsilon: the probability of a random action at the step.
+            start: whether the state is the start of an episode, which is not a step.
+        """
         before = self.first_visits
         self.steps += not start
         self.seen_states.add(info["state"])
@@ -83,18 +93,21 @@ class Visits:
         self._listener(event)
 
     def mark(self) -> JsonDict:
-        """Return what `go_on` needs to know of the visits so far."""
+        """Return a mark of the visits so far, for `resume`."""
         return self._history.mark()
 
-    def go_on(self, mark: JsonDict) -> bool:
-        """Take up the visits up to a mark, by the history; later lines are cut off, for they are walked again.
+    def resume(self, mark: JsonDict) -> bool:
+        """Restore the visits up to a mark from the history, and remove later lines, since their steps are repeated.
 
-        The listener is told of the last one.
+        The listener is called with the last restored visit.
+
+        Args:
+            mark: a value that `mark` returned.
 
         Returns:
-            Whether the history is what it was at the mark; if not, nothing changes.
+            Whether the history matches the mark; if not, nothing changes.
         """
-        lines = self._history.go_on(mark) if mark["lines"] else None
+        lines = self._history.resume(mark) if mark["lines"] else None
         if lines is None:
             return False
         last: JsonDict = {}
@@ -110,11 +123,11 @@ class Visits:
         return True
 
     def close(self) -> None:
-        """Close the history; another visit opens it again."""
+        """Close the history; the next visit opens it again."""
         self._history.close()
 
     def why_finished(self) -> str | None:
-        """Return why exploring is over, or None if it is not."""
+        """Return the reason why exploring has ended, or None if it has not."""
         if len(self.accuracy_of_class) >= self.classes:
             return "every class is known"
         if self.first_visits >= self.budget.children:

@@ -1,1 +1,1 @@
-"""Methods that give each layer a group of its own: EquiNAS_E, EquiNAS_D and what they are measured by."""
+"""Methods that choose a group for each layer: EquiNAS_E, EquiNAS_D and their baselines."""

@@ -1,4 +1,4 @@
-"""What a search over groups per layer is measured by: networks whose groups are given, or drawn at random."""
+"""The baselines of layer-wise methods: networks whose groups are fixed or drawn at random."""
 
 import random
 from collections.abc import Sequence
@@ -10,27 +10,27 @@ from aen_agents.agents.layerwise.equinas_e import largest
 from aen_agents.agents.layerwise.method import Member, Method
 from aen_agents.agents.layerwise.neighbours import neighbours, random_architecture
 
-# The published strength of the residual pathway prior.
+# The published weight of the residual pathway prior's penalty.
 RPP_PENALTY = 1e-6
 
 
 @dataclass(frozen=True)
 class _Trained(Method):
-    """A network that is trained epoch by epoch, as it is."""
+    """A network that is trained without changes, one epoch per slice."""
 
     @property
     def slices(self) -> int:
-        """One for each epoch."""
+        """The number of slices: one for each epoch."""
         return epochs_of(self.child)
 
 
 @dataclass(frozen=True)
 class Static(_Trained):
-    """One group in all layers, at equal channels times order.
+    """The same group in all layers; the product of channels and order is that of the largest group.
 
     Attributes:
-        group: of all layers.
-        drawn_as: the group whose initial weights are relaxed to it at the start; left out: the group itself.
+        group: the group of all layers.
+        drawn_as: the group whose initial weights are drawn and then relaxed to `group`; empty: `group` itself.
     """
 
     group: str = "C1"
@@ -38,14 +38,14 @@ class Static(_Trained):
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         if self.drawn_as:
             return f"{self.group.lower()}_from_{self.drawn_as.lower()}"
         return f"static_{self.group.lower()}"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return f"{self.group}, drawn as {self.drawn_as}" if self.drawn_as else f"{self.group} everywhere"
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
@@ -58,18 +58,18 @@ class Static(_Trained):
 
 @dataclass(frozen=True)
 class ResidualPathwayPrior(_Trained):
-    """The sum of a branch of the largest group and a free one, whose weights are held small."""
+    """The sum of a branch of the largest group and a branch without symmetry, whose weights are penalised."""
 
     penalty: float = RPP_PENALTY
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         return "rpp"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return "residual pathway prior"
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
@@ -90,22 +90,22 @@ class ResidualPathwayPrior(_Trained):
 
 @dataclass(frozen=True)
 class RandomArchitecture(_Trained):
-    """Groups drawn at random for each seed, trained from nothing."""
+    """Groups drawn at random for each seed, trained from scratch."""
 
     subgroups: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         return "random_architecture"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return "random architecture"
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
-        """Return the network of this seed's draw."""
+        """Return the network with the groups of this seed."""
         del before
         source = random.Random(f"{self.name} {seed}")  # noqa: S311 - not a secret
         groups = random_architecture(len(self.child.layer_groups), self.subgroups, source)
@@ -114,24 +114,24 @@ class RandomArchitecture(_Trained):
 
 @dataclass(frozen=True)
 class RandomSteps(Method):
-    """One network that makes a random move of EquiNAS_E before each slice; nothing is selected."""
+    """One network that takes a random step of EquiNAS_E before each slice, without selection."""
 
     subgroups: tuple[str, ...] = ()
     generations: int = 50
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         return "random_steps"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return "random search steps"
 
     @property
     def slices(self) -> int:
-        """One for each generation."""
+        """The number of slices: one for each generation."""
         return self.generations
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
@@ -140,7 +140,7 @@ class RandomSteps(Method):
         return [self.slice_of(largest(self.child).with_seed(seed), parent=None)]
 
     def offspring(self, members: Sequence[Member], seed: int, slice_number: int) -> list[EquiNASSpec]:
-        """Return the network after a random move."""
+        """Return the network after a random step."""
         source = random.Random(f"{self.name} {seed} {slice_number}")  # noqa: S311 - not a secret
         return [
             self.slice_of(

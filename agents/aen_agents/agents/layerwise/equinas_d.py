@@ -15,15 +15,15 @@ AlphaData = Literal["same", "halves"]
 
 @dataclass(frozen=True)
 class EquiNASD(Method):
-    """A network whose layers mix groups; weights and the strengths of the groups are trained in turns.
+    """A network whose layers mix groups; its weights and the groups' strengths alpha are trained alternately.
 
     Attributes:
-        subgroups: over which layers are mixed.
-        alpha_learning_rate: of alpha, with Adam.
+        subgroups: the groups that each layer mixes.
+        alpha_learning_rate: the learning rate of Adam for alpha.
         alpha_data: see `aen.children.EquiNASSpec`.
         prior: see `aen.children.EquiNASSpec`.
         skip: see `aen.children.EquiNASSpec`.
-        temperature: of the softmax in the first epoch and in the last; between them it changes by an equal factor.
+        temperature: of the softmax in the first epoch and in the last; in between it changes by a constant factor.
     """
 
     subgroups: tuple[str, ...]
@@ -35,17 +35,17 @@ class EquiNASD(Method):
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         return "equinas_d"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return "EquiNAS_D, mixed"
 
     @property
     def slices(self) -> int:
-        """One for each epoch."""
+        """The number of slices: one for each epoch."""
         return epochs_of(self.child)
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
@@ -79,32 +79,32 @@ class EquiNASD(Method):
 
 @dataclass(frozen=True)
 class Discretised(Method):
-    """The network of the strongest group in each layer of a mixed one, trained again, for as long.
+    """The network with the strongest group in each layer of a mixed network, trained for as many epochs.
 
     Attributes:
-        warm: whether it goes on from the mixed network's weights; else it starts from nothing.
+        warm: whether it inherits the mixed network's weights; otherwise it is trained from scratch.
     """
 
     warm: bool = False
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         return "equinas_d_warm" if self.warm else "equinas_d_discrete"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return "EquiNAS_D, discrete, " + ("warm start" if self.warm else "from nothing")
 
     @property
     def after(self) -> str:
-        """The mixed network."""
+        """The name of the mixed network's method."""
         return "equinas_d"
 
     @property
     def slices(self) -> int:
-        """One for each epoch."""
+        """The number of slices: one for each epoch."""
         return epochs_of(self.child)
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
@@ -118,7 +118,7 @@ class Discretised(Method):
 
 
 def methods(agent: EquiNASDConfig, child: EquiNASSpec, groups: tuple[str, ...]) -> list[Method]:
-    """Return the methods of a config: the mixed network, and those that come after it."""
+    """Return the methods of a config: the mixed network, and those that start from it."""
     mixed = EquiNASD(
         child,
         subgroups=groups,
@@ -132,5 +132,5 @@ def methods(agent: EquiNASDConfig, child: EquiNASSpec, groups: tuple[str, ...]) 
 
 
 def epochs_of(child: EquiNASSpec) -> int:
-    """Return in how many slices of at most an epoch a child is trained."""
+    """Return the number of slices of at most one epoch each."""
     return max(math.ceil(child.training.epochs), 1)

@@ -14,15 +14,15 @@ Selection = Literal["accuracy", "pareto"]
 
 @dataclass(frozen=True)
 class EquiNASE(Method):
-    """Networks that begin with the largest group everywhere, and are relaxed while they are trained.
+    """Evolution of networks that start with the largest group in every layer and are relaxed during training.
 
     Attributes:
-        subgroups: to which layers are relaxed.
-        generations: slices; each trains an equal part of the child's epochs.
-        population: how many go on from one generation to the next.
+        subgroups: the groups to which layers are relaxed.
+        generations: number of slices; each trains an equal part of the child's epochs.
+        population: number of networks that are kept after each generation.
         selection: ``accuracy``: the best by validation accuracy; ``pareto``: first those on the Pareto front of
             validation error and parameters.
-        unique: whether only one network of each architecture goes on, the best.
+        unique: whether only the best network of each architecture is kept.
     """
 
     subgroups: tuple[str, ...]
@@ -33,17 +33,17 @@ class EquiNASE(Method):
 
     @property
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
         return "equinas_e"
 
     @property
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
         return "EquiNAS_E" + (", Pareto" if self.selection == "pareto" else "")
 
     @property
     def slices(self) -> int:
-        """One for each generation."""
+        """The number of slices: one for each generation."""
         return self.generations
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
@@ -94,7 +94,7 @@ def largest(child: EquiNASSpec) -> EquiNASSpec:
 
 
 def pareto_front(members: Sequence[Member]) -> list[Member]:
-    """Return the members that no other one betters in validation error and parameters, the most accurate first."""
+    """Return the Pareto front of validation error and number of parameters, the most accurate member first."""
     front: list[Member] = []
     for member in sorted(members, key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key)):
         if all(member.evaluation.parameters < better.evaluation.parameters for better in front):

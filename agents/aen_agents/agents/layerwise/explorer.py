@@ -21,7 +21,7 @@ from aen_agents.agents.base import Task
 from aen_agents.agents.final_stage import keep_best
 from aen_agents.agents.layerwise.method import Member, Method
 from aen_agents.agents.layerwise.registry import NO_SYMMETRY, methods_of
-from aen_agents.agents.layerwise.runs import Lane, Lanes
+from aen_agents.agents.layerwise.runs import MethodRun, MethodRuns
 from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import LayerwiseConfig
 from aen_agents.events import SliceTrained, StageStarted
@@ -97,7 +97,7 @@ class LayerwiseExplorer:
         self.task = task
         self.seeds = exploring_seeds(task.config)
         self.methods = methods_of(agent, child)
-        self.lanes = Lanes(
+        self.lanes = MethodRuns(
             self.methods,
             self.seeds,
             evaluator=task.evaluator,
@@ -115,7 +115,7 @@ class LayerwiseExplorer:
         self.trained = len(history)
         self._seen = {line["class_key"]: line["accuracy"] for line in history}
         # What is done already was done by an earlier run in this folder.
-        for lane in self.lanes.lanes:
+        for lane in self.lanes.runs:
             best = {line["slice"]: line for line in reversed(history) if _of(line, lane)}
             for number in range(1, lane.slice + 1):
                 if number not in best:
@@ -124,8 +124,8 @@ class LayerwiseExplorer:
                         f"Remove {lane.file}: {lane.method.name} starts anew."
                     )
                 self.task.listener(_event(best[number]))
-        self.lanes.run(self._took)
-        for lane in self.lanes.lanes:
+        self.lanes.run_all(self._took)
+        for lane in self.lanes.runs:
             if lane.ended is not None:
                 self.task.notice(f"{lane.method.title}, seed {lane.seed}: {lane.ended}")
         order = {name: place for place, name in enumerate(self.methods)}
@@ -181,7 +181,7 @@ class LayerwiseExplorer:
         }
 
     def _result(self, method: Method) -> MethodResult:
-        return MethodResult(method, tuple(self.lanes.lane(method.name, seed).final for seed in self.seeds))
+        return MethodResult(method, tuple(self.lanes.run_of(method.name, seed).final for seed in self.seeds))
 
     def _test(self, result: MethodResult) -> list[float]:
         accuracies = []
@@ -195,7 +195,7 @@ class LayerwiseExplorer:
             accuracies.append(measure_test(child, split, threads=threads).test_accuracy)
         return accuracies
 
-    def _took(self, lane: Lane, events: Sequence[SliceTrained]) -> None:
+    def _took(self, lane: MethodRun, events: Sequence[SliceTrained]) -> None:
         del lane
         self.trained += len(events)
         for event in events:
@@ -214,7 +214,7 @@ class LayerwiseExplorer:
             line
             for line in self.task.folder.history()
             if any(
-                _of(line, lane) and line["slice"] <= lane.slice + (lane.ended is not None) for lane in self.lanes.lanes
+                _of(line, lane) and line["slice"] <= lane.slice + (lane.ended is not None) for lane in self.lanes.runs
             )
         ]
         self._write(known)
@@ -224,7 +224,7 @@ class LayerwiseExplorer:
         write_atomically(self._file, "".join(f"{json.dumps(line)}\n" for line in lines))
 
 
-def _of(line: JsonDict, lane: Lane) -> bool:
+def _of(line: JsonDict, lane: MethodRun) -> bool:
     return bool((line["method"], line["seed"]) == (lane.method.name, lane.seed))
 
 

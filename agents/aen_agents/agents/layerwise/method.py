@@ -1,4 +1,4 @@
-"""What a layer-wise method is: children trained slice by slice, of which some go on."""
+"""The base class of layer-wise methods, which train children slice by slice and select some after each slice."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ class Member:
     """A child that was trained for a slice.
 
     Attributes:
-        spec: of the slice; its parent is the slice before.
-        evaluation: of the child after the slice.
-        epochs: trained along the chain of parents, this slice counted.
+        spec: the spec of the slice; its parent is the previous slice.
+        evaluation: the child's evaluation after the slice.
+        epochs: epochs trained along the chain of parents, this slice included.
     """
 
     spec: EquiNASSpec
@@ -36,7 +36,7 @@ class Member:
 
     @property
     def alive(self) -> bool:
-        """Whether a child can go on from its weights: it did not diverge."""
+        """Whether it can be trained further: it did not diverge."""
         return self.evaluation.status == "ok"
 
     def to_json(self) -> JsonDict:
@@ -50,7 +50,13 @@ class Member:
         return cls(spec, Evaluation(**value["evaluation"]), float(value["epochs"]))
 
     def event(self, method: str, slice_number: int, *, selected: bool) -> SliceTrained:
-        """Return what watchers are told of it."""
+        """Return the event of this child's slice.
+
+        Args:
+            method: name of the method.
+            slice_number: number of the slice, from 1.
+            selected: whether it is trained further.
+        """
         spec, evaluation = self.spec, self.evaluation
         return SliceTrained(
             method=method,
@@ -72,13 +78,13 @@ class Member:
 
 @dataclass(frozen=True)
 class Method(ABC):
-    """A way to come to a network with a group for each layer; its settings are its fields.
+    """A method that finds and trains a network with a group for each layer; its settings are its fields.
 
-    A method is run once for each seed, and never looks at anything but the members that it is handed: so a run can be
-    left between any two slices and taken up again.
+    A method is run once for each seed. It depends only on the members that it is given, so that a run can be
+    interrupted and resumed between any two slices.
 
     Attributes:
-        child: all else about the children; its `training.epochs` is what the final network is trained for in all.
+        child: all other settings of the children; its `training.epochs` is the total for the final network.
     """
 
     child: EquiNASSpec
@@ -86,21 +92,21 @@ class Method(ABC):
     @property
     @abstractmethod
     def name(self) -> str:
-        """As in a config."""
+        """The method's name in a config."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """For tables and pictures."""
+        """The method's title in tables and figures."""
 
     @property
     @abstractmethod
     def slices(self) -> int:
-        """How many slices there are."""
+        """The number of slices."""
 
     @property
     def after(self) -> str | None:
-        """The name of the method whose final member of the same seed this one starts from; None: from nothing."""
+        """The name of the method whose final member of the same seed this one starts from; None: from scratch."""
         return None
 
     @abstractmethod
@@ -108,23 +114,23 @@ class Method(ABC):
         """Return the children of the first slice.
 
         Args:
-            seed: of all that is drawn.
-            before: the final member of the method that this one comes after.
+            seed: seed of all random draws.
+            before: the final member of the method that `after` names, or None.
         """
 
     def offspring(self, members: Sequence[Member], seed: int, slice_number: int) -> list[EquiNASSpec]:
-        """Return the children of another slice; unless a method says otherwise, every member trains on.
+        """Return the children of the next slice; by default every member is trained further.
 
         Args:
-            members: what the slice before left.
-            seed: of all that is drawn.
-            slice_number: of the new slice, from 1.
+            members: the members selected after the previous slice.
+            seed: seed of all random draws.
+            slice_number: number of the next slice, from 1.
         """
         del seed, slice_number
         return [self.slice_of(member.spec, parent=member.key) for member in members]
 
     def select(self, candidates: Sequence[Member]) -> list[Member]:
-        """Return those that go on, the best first; unless a method says otherwise, all that did not diverge."""
+        """Return the members that are trained further, the best first; by default all that did not diverge."""
         return [member for member in candidates if member.alive]
 
     def slice_of(self, spec: EquiNASSpec, *, parent: str | None) -> EquiNASSpec:
@@ -134,6 +140,6 @@ class Method(ABC):
 
 
 def best(members: Sequence[Member]) -> Member | None:
-    """Return the member with the highest validation accuracy, at equal ones the smallest; None of none alive."""
+    """Return the member with the highest validation accuracy, among equal ones the smallest; None if all diverged."""
     alive = [member for member in members if member.alive]
     return min(alive, key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key), default=None)

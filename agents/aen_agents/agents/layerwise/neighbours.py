@@ -1,4 +1,4 @@
-"""The moves of EquiNAS through groups per layer, and architectures drawn at random."""
+"""Architectures with a group for each layer: the neighbours of one, and random ones."""
 
 import random
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ def subgroups_of(base: str, names: Sequence[str] | str, *, published: Sequence[s
     """Return the groups that layers may have, the largest first.
 
     Args:
-        base: the largest.
-        names: ``all`` subgroups of it, the ``published`` ones, or a list that names it, too.
-        published: those that are meant by that.
+        base: the largest group.
+        names: ``all`` subgroups of `base`, the ``published`` ones, or a list that includes `base`.
+        published: the groups that ``published`` stands for.
 
     Raises:
-        SpecError: none are named, one is no subgroup of `base`, or `base` is missing.
+        SpecError: the list is empty, a group is not a subgroup of `base`, or `base` is missing.
     """
     known = [group.name for group in reversed(PlanarGroup.of(base).subgroups())]
     if names == "all":
@@ -25,26 +25,28 @@ def subgroups_of(base: str, names: Sequence[str] | str, *, published: Sequence[s
     if names == "published":
         wanted = [name for name in wanted if name in known]
     if not wanted:
-        raise SpecError(f"subgroups is empty; name some of {', '.join(known)}, {base} among them.")
+        raise SpecError(f"subgroups is empty; choose from {', '.join(known)}, {base} included.")
     wrong = [name for name in wanted if name not in known]
     if wrong or base not in wanted:
-        why = f"{wrong[0]} is no subgroup of {base}" if wrong else f"{base}, with which every layer starts, is missing"
+        why = (
+            f"{wrong[0]} is not a subgroup of {base}" if wrong else f"{base}, with which every layer starts, is missing"
+        )
         raise SpecError(f"subgroups is {list(wanted)}, but {why}; choose from {', '.join(known)}.")
     return tuple(name for name in known if name in wanted)
 
 
 def neighbours(groups: Sequence[str], subgroups: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return to what an architecture may change in one generation of EquiNAS_E (Algorithm 1, arXiv 2210.05484).
+    """Return the architectures that one generation of EquiNAS_E can reach (Algorithm 1, arXiv 2210.05484).
 
-    It stays; or its last layer is relaxed by one or more steps; or another layer is relaxed to the group of the layer
-    behind it. So groups only shrink along the network.
+    They are the given one, those whose last layer is relaxed to a subgroup, and those in which another layer is relaxed
+    to the group of the next layer. So groups only shrink along the network.
 
     Args:
-        groups: of the layers.
-        subgroups: to which layers may be relaxed.
+        groups: the groups of the layers.
+        subgroups: the groups to which layers may be relaxed.
 
     Returns:
-        Different architectures; the first is the one given.
+        The architectures without duplicates; the first is the given one.
     """
     layers = tuple(groups)
     last = PlanarGroup.of(layers[-1])
@@ -55,16 +57,16 @@ def neighbours(groups: Sequence[str], subgroups: Sequence[str]) -> list[tuple[st
 
 
 def random_architecture(layers: int, subgroups: Sequence[str], source: random.Random) -> tuple[str, ...]:
-    """Draw groups that only shrink along the network, every such architecture with the same probability.
+    """Draw an architecture whose groups only shrink along the network, all with the same probability.
 
     Args:
-        layers: how many.
-        subgroups: to choose from.
-        source: of the draws.
+        layers: number of layers.
+        subgroups: the groups to choose from.
+        source: the random number generator.
     """
     groups = [PlanarGroup.of(name) for name in subgroups]
     below = {group.name: [other for other in groups if other <= group] for group in groups}
-    # ways[n][group]: how many architectures of n more layers there are behind a layer with this group.
+    # ways[n][group]: number of architectures of n more layers after a layer with this group.
     ways = [dict.fromkeys(below, 1)]
     for _ in range(layers):
         ways.append({name: sum(ways[-1][other.name] for other in below[name]) for name in below})

@@ -1,4 +1,4 @@
-"""From a config to its methods."""
+"""Makes the layer-wise methods of a config."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pkgutil import resolve_name
@@ -10,7 +10,7 @@ from aen_agents.agents.layerwise.method import Method
 from aen_agents.agents.layerwise.neighbours import subgroups_of
 from aen_agents.config import LayerwiseConfig
 
-# By which everything is measured: no symmetry.
+# The baseline of all comparisons: no symmetry.
 NO_SYMMETRY = "static_c1"
 
 _BASELINES: Mapping[str, Callable[[EquiNASSpec, tuple[str, ...], int], Method]] = {
@@ -28,14 +28,14 @@ BASELINES = tuple(_BASELINES)
 
 
 def methods_of(agent: LayerwiseConfig, child: EquiNASSpec) -> dict[str, Method]:
-    """Return the methods of a config by name: the agent's own, those that come after it, and the baselines.
+    """Return the methods of a config by name: the agent's own, those that start from it, and the baselines.
 
     Args:
         agent: the agent's section.
-        child: with the whole training budget.
+        child: the child with the whole training budget.
 
     Raises:
-        ConfigError: subgroups that cannot be.
+        ConfigError: the subgroups are invalid, or a baseline does not exist for the base.
     """
     try:
         groups = layer_groups(agent, child)
@@ -50,16 +50,16 @@ def methods_of(agent: LayerwiseConfig, child: EquiNASSpec) -> dict[str, Method]:
 
 
 def layer_groups(agent: LayerwiseConfig, child: EquiNASSpec) -> tuple[str, ...]:
-    """Return the groups that layers may have by an agent's section, the largest first.
+    """Return the groups that layers may have, the largest first.
 
     Raises:
-        SpecError: subgroups that cannot be.
+        SpecError: the subgroups are invalid.
     """
     return subgroups_of(child.base, agent.subgroups, published=agent.published_subgroups)
 
 
 def _check_starts(methods: Sequence[Method], child: EquiNASSpec) -> None:
-    """Check that every method has a first child, which some baselines have not where the base is small."""
+    """Check that every method has a first child; for a small base some baselines do not exist."""
     wrong: dict[str, SpecError] = {}
     for method in methods:
         try:
@@ -68,6 +68,6 @@ def _check_starts(methods: Sequence[Method], child: EquiNASSpec) -> None:
             wrong[method.name] = error
     if wrong:
         raise ConfigError(
-            f"agent.baselines: with child.base={child.base} there can be no {', '.join(wrong)}; leave them out. The "
-            f"first says: {next(iter(wrong.values()))}"
+            f"agent.baselines: {', '.join(wrong)} cannot be used with child.base={child.base}; leave them out. Reason "
+            f"for the first: {next(iter(wrong.values()))}"
         )

@@ -1,4 +1,4 @@
-"""Lanes: each method on each seed goes its own way, slice by slice; all share one evaluator."""
+"""Runs every method on every seed, slice by slice, in parallel on one evaluator."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,26 +16,26 @@ from aen_agents.events import SliceTrained
 from aen_agents.runs.folder import write_atomically
 
 
-class Took(Protocol):
-    """What `Lanes.run` tells of a slice."""
+class OnSlice(Protocol):
+    """A callback of `MethodRuns.run_all`, called after each slice."""
 
-    def __call__(self, lane: "Lane", events: Sequence[SliceTrained]) -> None:
-        """Take note of a slice: `events` are its children, the best first."""
+    def __call__(self, run: "MethodRun", events: Sequence[SliceTrained], /) -> None:
+        """Handle a slice of a run; `events` are those of its children, the best first."""
         ...
 
 
 @dataclass
-class Lane:
-    """A method on its way, for one seed.
+class MethodRun:
+    """The run of a method on one seed.
 
     Attributes:
-        method: what is done.
-        seed: of all that is drawn.
-        file: where what is needed to go on is kept, after every slice.
-        slice: how many slices are done.
-        members: what the last of them left, the best first.
-        ended: why it ended before its last slice; None: it did not.
-        before: the final member of the method that this one comes after.
+        method: the method.
+        seed: seed of all random draws.
+        file: the file to which the state is saved after every slice.
+        slice: number of finished slices.
+        members: the members selected after the last of them, the best first.
+        ended: the reason if the run ended before its last slice; otherwise None.
+        before: the final member of the method that this one starts from, if there is one.
     """
 
     method: Method
@@ -48,12 +48,12 @@ class Lane:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether the run has ended."""
         return self.ended is not None or self.slice >= self.method.slices
 
     @property
     def final(self) -> Member | None:
-        """The best of what the method came to so far; None: nothing, or all of it diverged."""
+        """The best member so far; None: there is none, or all diverged."""
         return best(self.members)
 
     def specs(self) -> list[EquiNASSpec]:
@@ -63,7 +63,15 @@ class Lane:
         return self.method.offspring(self.members, self.seed, self.slice + 1)
 
     def take(self, specs: Sequence[EquiNASSpec], evaluations: Sequence[Evaluation]) -> list[SliceTrained]:
-        """Take in a slice: what goes on are the members now. Returns what happened, the best first."""
+        """Finish a slice: select the members that are trained further.
+
+        Args:
+            specs: the children of the slice.
+            evaluations: their evaluations, in the same order.
+
+        Returns:
+            The events of the children, the best first.
+        """
         parents = [*self.members, *([] if self.before is None else [self.before])]
         so_far = {member.key: member.epochs for member in parents}
         candidates = [
@@ -76,17 +84,17 @@ class Lane:
             self.slice, self.members = number, selected
         else:
             self.ended = f"all children of slice {number} diverged; a lower training.learning_rate may help"
-        going_on = {member.key for member in selected}
+        selected_keys = {member.key for member in selected}
         candidates.sort(key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key))
-        return [member.event(self.method.name, number, selected=member.key in going_on) for member in candidates]
+        return [member.event(self.method.name, number, selected=member.key in selected_keys) for member in candidates]
 
     def save(self) -> None:
-        """Write what is needed to go on."""
+        """Write the state that `restore` reads."""
         state = {"slice": self.slice, "ended": self.ended, "members": [member.to_json() for member in self.members]}
         write_atomically(self.file, json.dumps(state) + "\n")
 
     def restore(self) -> None:
-        """Go on from what `save` wrote, if it did.
+        """Restore the state that `save` wrote, if there is one.
 
         Raises:
             RunFolderError: the file is damaged.
@@ -99,22 +107,22 @@ class Lane:
             self.slice, self.ended = int(state["slice"]), state["ended"]
         except (ValueError, KeyError, TypeError, AttributeError, AenError) as error:
             raise RunFolderError(
-                f"{self.file} is damaged: {error}. Remove it: {self.method.name} starts anew."
+                f"{self.file} is damaged: {error}. Remove it: {self.method.name} then starts again."
             ) from error
 
 
-class Lanes:
-    """Several lanes on one evaluator: while one waits for its slice, others train.
+class MethodRuns:
+    """The runs of all methods on all seeds, in parallel on one evaluator.
 
     Args:
-        methods: by name; those named first start first.
-        seeds: each method is run on each.
-        evaluator: keeps weights.
-        weights: the folder in which it keeps them; those that nothing can go on from any more are removed.
-        states: the folder of what is needed to go on.
+        methods: the methods by name, in the order in which they start.
+        seeds: the seeds of each method.
+        evaluator: trains the children; it must keep weights.
+        weights: the folder of the weights; those that are no longer needed are removed.
+        states: the folder of the runs' saved states.
 
     Attributes:
-        lanes: one for each method and seed, method by method.
+        runs: one for each method and seed, method by method.
     """
 
     def __init__(
@@ -128,79 +136,81 @@ class Lanes:
     ) -> None:
         self.evaluator, self.weights = evaluator, weights
         states.mkdir(parents=True, exist_ok=True)
-        self.lanes = [
-            Lane(method, seed, states / f"{name}-{seed}.json") for name, method in methods.items() for seed in seeds
+        self.runs = [
+            MethodRun(method, seed, states / f"{name}-{seed}.json")
+            for name, method in methods.items()
+            for seed in seeds
         ]
-        for lane in self.lanes:
-            lane.restore()
-        self._flying: dict[Future[Evaluation], list[tuple[int, int]]] = {}
+        for run in self.runs:
+            run.restore()
+        self._in_flight: dict[Future[Evaluation], list[tuple[int, int]]] = {}
         self._specs: dict[int, list[EquiNASSpec]] = {}
-        self._landed: dict[int, dict[int, Evaluation]] = {}
+        self._results: dict[int, dict[int, Evaluation]] = {}
 
     @property
     def total(self) -> int:
-        """How many slices all lanes have."""
-        return sum(lane.method.slices for lane in self.lanes)
+        """The number of slices of all runs."""
+        return sum(run.method.slices for run in self.runs)
 
-    def lane(self, method: str, seed: int) -> Lane:
-        """Return a lane."""
-        return next(lane for lane in self.lanes if (lane.method.name, lane.seed) == (method, seed))
+    def run_of(self, method: str, seed: int) -> MethodRun:
+        """Return the run of a method on a seed."""
+        return next(run for run in self.runs if (run.method.name, run.seed) == (method, seed))
 
-    def run(self, took: Took) -> None:
-        """Train until every lane is done.
+    def run_all(self, on_slice: OnSlice) -> None:
+        """Train until every run has ended.
 
         Args:
-            took: is told what happened in each slice before that is saved.
+            on_slice: called with the run and the events of each slice, before the run's state is saved.
         """
         while True:
             self._start()
-            if not self._flying:
+            if not self._in_flight:
                 return
-            done, _ = wait(self._flying, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=lambda f: self._flying[f][0]):
-                for number, place in self._flying.pop(future):
-                    self._landed[number][place] = future.result()
-            for number in [n for n, specs in self._specs.items() if len(self._landed[n]) == len(specs)]:
-                self._finish(number, took)
+            done, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda f: self._in_flight[f][0]):
+                for number, place in self._in_flight.pop(future):
+                    self._results[number][place] = future.result()
+            for number in [n for n, specs in self._specs.items() if len(self._results[n]) == len(specs)]:
+                self._finish(number, on_slice)
 
     def _start(self) -> None:
-        """Submit the next slice of as many lanes as there are hands for."""
+        """Submit the next slices of as many runs as the evaluator has capacity for."""
         starting: list[tuple[int, int, EquiNASSpec]] = []
-        for number, lane in enumerate(self.lanes):
-            if len(self._flying) + len(starting) >= self.evaluator.capacity:
+        for number, run in enumerate(self.runs):
+            if len(self._in_flight) + len(starting) >= self.evaluator.capacity:
                 break
-            if lane.done or number in self._specs or not self._ready(lane):
+            if run.done or number in self._specs or not self._ready(run):
                 continue
-            specs = lane.specs()
+            specs = run.specs()
             if not specs:
-                lane.ended = f"there is nothing to start from: {lane.method.after} came to no network"
+                run.ended = f"there is no network to start from: {run.method.after} has no result"
                 continue
-            self._specs[number], self._landed[number] = specs, {}
+            self._specs[number], self._results[number] = specs, {}
             starting += [(number, place, spec) for place, spec in enumerate(specs)]
         if starting:
             futures = self.evaluator.submit([spec for _, _, spec in starting], keep_weights=True)
             for future, (number, place, _) in zip(futures, starting, strict=True):
-                self._flying.setdefault(future, []).append((number, place))
+                self._in_flight.setdefault(future, []).append((number, place))
 
-    def _ready(self, lane: Lane) -> bool:
-        """Say whether a lane can start: the method that it comes after has ended."""
-        if lane.method.after is None:
+    def _ready(self, run: MethodRun) -> bool:
+        """Return whether a run can start: the method that it starts from, if any, has ended."""
+        if run.method.after is None:
             return True
-        first = self.lane(lane.method.after, lane.seed)
-        lane.before = first.final
+        first = self.run_of(run.method.after, run.seed)
+        run.before = first.final
         return first.done
 
-    def _finish(self, number: int, took: Took) -> None:
-        lane, specs, landed = self.lanes[number], self._specs.pop(number), self._landed.pop(number)
-        earlier = [member.key for member in lane.members]
-        events = lane.take(specs, [landed[place] for place in range(len(specs))])
-        took(lane, events)
-        lane.save()
+    def _finish(self, number: int, on_slice: OnSlice) -> None:
+        run, specs, results = self.runs[number], self._specs.pop(number), self._results.pop(number)
+        earlier = [member.key for member in run.members]
+        events = run.take(specs, [results[place] for place in range(len(specs))])
+        on_slice(run, events)
+        run.save()
         self._prune({*earlier, *(event.key for event in events)})
 
     def _prune(self, keys: set[str]) -> None:
-        """Remove the weights of these keys that no lane goes on from."""
-        needed = {member.key for lane in self.lanes for member in lane.members}
+        """Remove the weights of these keys that no run needs any more."""
+        needed = {member.key for run in self.runs for member in run.members}
         needed |= {spec.key for specs in self._specs.values() for spec in specs}
         for key in keys - needed:
             (self.weights / f"{key}.safetensors").unlink(missing_ok=True)

@@ -105,7 +105,7 @@ def test_json_of_something_else_is_damaged(text: str, tmp_path: Path, told: list
 
 
 def test_no_pickle_is_opened(tmp_path: Path, told: list[str]) -> None:
-    with pytest.raises(TypeError, match="'objects' is of Python objects"):
+    with pytest.raises(TypeError, match="'objects' holds Python objects"):
         save(tmp_path, {"objects": np.array([{}])}, {})
     assert load(tmp_path, told.append) is None
 
@@ -114,7 +114,7 @@ def test_another_version_is_refused(tmp_path: Path, told: list[str]) -> None:
     save_three(tmp_path)
     head = json.loads((tmp_path / "checkpoint-3.json").read_text())
     (tmp_path / "checkpoint-3.json").write_text(json.dumps(head | {"version": 2, "aen": "9.9"}))
-    with pytest.raises(RunFolderError, match=r"version 2, written by aen 9\.9; this is aen .*which knows version 1"):
+    with pytest.raises(RunFolderError, match=r"version 2, written by aen 9\.9; this is aen .*which supports version 1"):
         load(tmp_path, told.append)
 
 

@@ -96,7 +96,7 @@ def test_visits_are_taken_up_from_the_history(tmp_path: Path) -> None:
     seen.saw(info(9), reward=0.25, epsilon=0.5)
     again = visits(tmp_path, "states")
     again._listener = events.append
-    assert again.go_on(mark)
+    assert again.resume(mark)
     assert (again.steps, again.best, again.first_visits) == (3, 0.7, 3)
     assert again.diverged == {"class 1", "class 2"}
     assert again.mark() == mark
@@ -118,6 +118,6 @@ def test_a_history_of_something_else_is_not_taken_up(tmp_path: Path) -> None:
     history.write_bytes(history.read_bytes().replace(b"0.5", b"0.6"))
     before = history.read_bytes()
     again = visits(tmp_path, "states")
-    assert not again.go_on(mark)
-    assert not again.go_on(visits(tmp_path / "nowhere", "states").mark())
+    assert not again.resume(mark)
+    assert not again.resume(visits(tmp_path / "nowhere", "states").mark())
     assert (again.steps, again.first_visits, history.read_bytes()) == (0, 0, before)

@@ -182,10 +182,10 @@ def test_subgroups_by_name() -> None:
 @pytest.mark.parametrize(
     ("base", "names", "message"),
     [
-        ("D4", [], "subgroups is empty; name some of D4, C4, .*C1, D4 among them"),
+        ("D4", [], "subgroups is empty; choose from D4, C4, .*C1, D4 included"),
         ("D4", ["C4", "C1"], r"subgroups is \['C4', 'C1'\], but D4, with which every layer starts, is missing"),
-        ("C4", ["C4", "D1"], r"D1 is no subgroup of C4; choose from C4, C2, C1"),
-        ("D4", ["D4", "D8"], "D8 is no subgroup of D4"),
+        ("C4", ["C4", "D1"], r"D1 is not a subgroup of C4; choose from C4, C2, C1"),
+        ("D4", ["D4", "D8"], "D8 is not a subgroup of D4"),
     ],
 )
 def test_subgroups_that_cannot_be_are_explained(base: str, names: list[str], message: str) -> None:
@@ -456,9 +456,13 @@ def test_a_config_says_which_methods_there_are() -> None:
     [
         ("D4", EquiNASEConfig(subgroups=()), "agent: subgroups is empty"),
         ("D4", EquiNASDConfig(subgroups=("C4", "C1")), "agent: subgroups is .*D4, with which .* is missing"),
-        ("C4", EquiNASEConfig(), "child.base=C4 there can be no static_d4, c4_from_d4, c1_from_d4; leave them out"),
-        ("C2", EquiNASEConfig(baselines=("static_c4",)), "can be no static_c4; .*C4, which is no subgroup of base, C2"),
-        ("C1", EquiNASDConfig(baselines=("rpp",)), "can be no rpp; .*name each group once"),
+        ("C4", EquiNASEConfig(), "static_d4, c4_from_d4, c1_from_d4 cannot be used with child.base=C4; leave them out"),
+        (
+            "C2",
+            EquiNASEConfig(baselines=("static_c4",)),
+            "static_c4 cannot be used with child.base=C2; .*C4, which is no subgroup of base, C2",
+        ),
+        ("C1", EquiNASDConfig(baselines=("rpp",)), "rpp cannot be used with child.base=C1; .*name each group once"),
     ],
 )
 def test_methods_that_cannot_be_are_refused_before_anything_is_trained(

@@ -1,4 +1,4 @@
-"""Lanes with real children, which take a tenth of a second each: what they come to, what they keep, how they go on."""
+"""MethodRuns with real children, which take a tenth of a second each: results, saved states, resuming."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen_agents.agents.layerwise.method import Method
 from aen_agents.agents.layerwise.registry import methods_of
-from aen_agents.agents.layerwise.runs import Lane, Lanes
+from aen_agents.agents.layerwise.runs import MethodRun, MethodRuns
 from aen_agents.config import EquiNASDConfig, EquiNASEConfig
 from aen_agents.events import SliceTrained
 
@@ -39,23 +39,23 @@ two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers ne
 
 
 @contextmanager
-def lanes_in(
+def runs_in(
     folder: Path, methods: Mapping[str, Method] = METHODS, seeds: Sequence[int] = (0,), workers: int = 1
-) -> Iterator[tuple[Lanes, LocalEvaluator]]:
-    """Open a folder's lanes, with its store and weights."""
+) -> Iterator[tuple[MethodRuns, LocalEvaluator]]:
+    """Open a folder's method runs, with its store and weights."""
     weights = folder / "weights"
     weights.mkdir(parents=True, exist_ok=True)
     evaluator = LocalEvaluator(ResultStore(folder / "results.sqlite"), weights_folder=weights, workers=workers)
     with closing(evaluator):
-        yield Lanes(methods, seeds, evaluator=evaluator, weights=weights, states=folder / "lanes"), evaluator
+        yield MethodRuns(methods, seeds, evaluator=evaluator, weights=weights, states=folder / "lanes"), evaluator
 
 
-def finals(lanes: Lanes) -> dict[tuple[str, int], Row | None]:
-    """Return what each lane came to."""
+def finals(runs: MethodRuns) -> dict[tuple[str, int], Row | None]:
+    """Return the final member of each run."""
     found: dict[tuple[str, int], Row | None] = {}
-    for lane in lanes.lanes:
-        final = lane.final
-        found[lane.method.name, lane.seed] = (
+    for method_run in runs.runs:
+        final = method_run.final
+        found[method_run.method.name, method_run.seed] = (
             None
             if final is None
             else (
@@ -75,13 +75,13 @@ def run(
     *,
     seeds: Sequence[int] = (0,),
     workers: int = 1,
-    took: Callable[[Lane, Sequence[SliceTrained]], object] = lambda _lane, _events: None,
+    took: Callable[[MethodRun, Sequence[SliceTrained]], object] = lambda _run, _events: None,
 ) -> tuple[dict[tuple[str, int], Row | None], int]:
-    """Train until every lane is done; return what each came to, and how many children were trained."""
-    with lanes_in(folder, methods, seeds, workers) as (lanes, evaluator):
-        lanes.run(took)
-        assert all(lane.done for lane in lanes.lanes)
-        return finals(lanes), evaluator.trained
+    """Train until every run has ended; return the final members and the number of trained children."""
+    with runs_in(folder, methods, seeds, workers) as (runs, evaluator):
+        runs.run_all(took)
+        assert all(method_run.done for method_run in runs.runs)
+        return finals(runs), evaluator.trained
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[tuple[st
     folder = tmp_path_factory.mktemp("lanes")
     with (folder / "told.jsonl").open("w") as file:
         return folder, *run(
-            folder, took=lambda _lane, events: file.write(json.dumps([asdict(e) for e in events]) + "\n")
+            folder, took=lambda _run, events: file.write(json.dumps([asdict(e) for e in events]) + "\n")
         )
 
 
@@ -147,16 +147,16 @@ def test_the_weights_of_those_that_went_on_remain_and_no_others(whole: Whole) ->
     folder, table, _ = whole
     assert weights_of(folder) == members_of(folder)
     assert {row[0] for row in table.values() if row is not None} <= weights_of(folder)
-    with lanes_in(folder) as (lanes, _):
-        assert len(lanes.lane("equinas_e", 0).members) == 2
+    with runs_in(folder) as (runs, _):
+        assert len(runs.run_of("equinas_e", 0).members) == 2
 
 
 def test_weights_are_removed_on_the_way(tmp_path: Path) -> None:
     counts = []
 
-    def look(lane: Lane, events: Sequence[SliceTrained]) -> None:
+    def look(method_run: MethodRun, events: Sequence[SliceTrained]) -> None:
         assert {event.key for event in events} <= weights_of(tmp_path)
-        assert {event.key for event in events if event.selected} == {member.key for member in lane.members}
+        assert {event.key for event in events if event.selected} == {member.key for member in method_run.members}
         counts.append(len(weights_of(tmp_path)))
 
     methods = methods_of(EVOLVES.model_copy(update={"generations": 3, "baselines": ()}), CHILD)
@@ -197,15 +197,15 @@ def test_a_run_that_was_broken_off_comes_to_the_same(stops: list[int], whole: Wh
     for stop in stops:
         seen = 0
 
-        def interrupt(_lane: Lane, _events: Sequence[SliceTrained], stop: int = stop) -> None:
+        def interrupt(_run: MethodRun, _events: Sequence[SliceTrained], stop: int = stop) -> None:
             nonlocal seen
             seen += 1
             if seen == stop:
                 raise KeyboardInterrupt
 
-        with lanes_in(tmp_path) as (lanes, evaluator):
+        with runs_in(tmp_path) as (runs, evaluator):
             with pytest.raises(KeyboardInterrupt):
-                lanes.run(interrupt)
+                runs.run_all(interrupt)
             trained += evaluator.trained
     table, more = run(tmp_path)
     assert table == whole[1]
@@ -214,8 +214,8 @@ def test_a_run_that_was_broken_off_comes_to_the_same(stops: list[int], whole: Wh
 
 
 def test_weights_that_were_lost_are_named(tmp_path: Path) -> None:
-    def interrupt(lane: Lane, _events: Sequence[SliceTrained]) -> None:
-        if lane.slice == 2:
+    def interrupt(method_run: MethodRun, _events: Sequence[SliceTrained]) -> None:
+        if method_run.slice == 2:
             raise KeyboardInterrupt
 
     methods = {"static_c1": METHODS["static_c1"]}
@@ -255,8 +255,8 @@ def test_a_torn_state_is_named_and_can_be_removed(content: bytes, whole: Whole, 
     torn.parent.mkdir()
     torn.write_bytes(content)
     with (
-        pytest.raises(RunFolderError, match=r"static_d4-0.json is damaged: .*Remove it: static_d4 starts anew"),
-        lanes_in(tmp_path, methods),
+        pytest.raises(RunFolderError, match=r"static_d4-0.json is damaged: .*Remove it: static_d4 then starts again"),
+        runs_in(tmp_path, methods),
     ):
         pass
     torn.unlink()
@@ -265,10 +265,10 @@ def test_a_torn_state_is_named_and_can_be_removed(content: bytes, whole: Whole, 
 
 
 def test_where_a_run_stands_is_read_from_its_folder(whole: Whole) -> None:
-    with lanes_in(whole[0]) as (lanes, _):
-        assert finals(lanes) == whole[1]
-        assert [lane.slice for lane in lanes.lanes] == [method.slices for method in METHODS.values()]
-        assert lanes.total == sum(method.slices for method in METHODS.values())
+    with runs_in(whole[0]) as (runs, _):
+        assert finals(runs) == whole[1]
+        assert [method_run.slice for method_run in runs.runs] == [method.slices for method in METHODS.values()]
+        assert runs.total == sum(method.slices for method in METHODS.values())
 
 
 # Diverging
@@ -277,16 +277,16 @@ def test_where_a_run_stands_is_read_from_its_folder(whole: Whole) -> None:
 def test_lanes_whose_children_all_diverge_end(tmp_path: Path) -> None:
     methods = methods_of(EVOLVES, DIVERGING) | methods_of(DIFFERENTIATES, DIVERGING)
     told: list[SliceTrained] = []
-    table, trained = run(tmp_path, methods, took=lambda _lane, events: told.extend(events))
+    table, trained = run(tmp_path, methods, took=lambda _run, events: told.extend(events))
     assert set(table.values()) == {None}
     assert weights_of(tmp_path) == set()
     assert all((event.record, event.selected, event.slice) == (None, False, 1) for event in told)
-    with lanes_in(tmp_path, methods) as (lanes, evaluator):
-        ended = {lane.method.name: lane.ended for lane in lanes.lanes}
+    with runs_in(tmp_path, methods) as (runs, evaluator):
+        ended = {method_run.method.name: method_run.ended for method_run in runs.runs}
         assert ended["equinas_e"] == "all children of slice 1 diverged; a lower training.learning_rate may help"
-        lanes.run(lambda _lane, _events: None)
-        warm = lanes.lane("equinas_d_warm", 0)
-        assert warm.ended == "there is nothing to start from: equinas_d came to no network"
+        runs.run_all(lambda _run, _events: None)
+        warm = runs.run_of("equinas_d_warm", 0)
+        assert warm.ended == "there is no network to start from: equinas_d has no result"
         assert evaluator.trained == 0
     assert trained == len({event.key for event in told})
 
@@ -303,11 +303,11 @@ def test_methods_that_come_after_one_that_diverged_later_start_from_what_it_was(
 
     derailed = Derailed(**{name: getattr(mixed, name) for name in mixed.__dataclass_fields__})
     table, _ = run(tmp_path, {name: METHODS[name] for name in names} | {"equinas_d": derailed})
-    with lanes_in(tmp_path, {name: METHODS[name] for name in names}) as (lanes, _):
-        lane = lanes.lane("equinas_d", 0)
-        assert lane.ended is not None
-        assert "slice 2 diverged" in lane.ended
-        assert (lane.slice, lane.done) == (1, True)
+    with runs_in(tmp_path, {name: METHODS[name] for name in names}) as (runs, _):
+        method_run = runs.run_of("equinas_d", 0)
+        assert method_run.ended is not None
+        assert "slice 2 diverged" in method_run.ended
+        assert (method_run.slice, method_run.done) == (1, True)
     epochs = {name: row[4] for (name, _), row in table.items() if row is not None}
     assert epochs == {"equinas_d": 1.0, "equinas_d_discrete": 2.0, "equinas_d_warm": 3.0, "static_c1": 2.0}
     assert weights_of(tmp_path) == members_of(tmp_path)

@@ -292,11 +292,11 @@ def test_a_search_in_which_everything_diverges_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["agent.subgroups=[]"], "agent: subgroups is empty; name some of D4"),
+        (["agent.subgroups=[]"], "agent: subgroups is empty; choose from D4"),
         (["agent.subgroups=[C4]"], "but D4, with which every layer starts, is missing"),
         (
             ["child.base=C4", "agent.subgroups=published"],
-            "with child.base=C4 there can be no static_d4; leave them out",
+            "static_d4 cannot be used with child.base=C4; leave them out",
         ),
         (["child.poolings=[9]"], "poolings is [9]; name convolutions from 1 to 8"),
         (["child.poolings=[1, 3, 5]", "child.published=true"], "too small for the published last pooling"),

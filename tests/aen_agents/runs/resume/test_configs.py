@@ -39,9 +39,12 @@ def edit(folder: RunFolder, *values: tuple[str, str, object]) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["seed=7"], "seed is 7 here, 0 there. When a run goes on, only evaluator.workers may change"),
+        (["seed=7"], "seed is 7 here, 0 there. A resumed run may change only evaluator.workers"),
         (["evaluator=ray"], "evaluator.kind is ray here, local there."),
-        (["store=elsewhere.sqlite"], "store is another here than there. If its results have moved, say so in"),
+        (
+            ["store=elsewhere.sqlite"],
+            "store has different values here and there. If the database was moved, change store in",
+        ),
         (["sed=7"], "unknown key 'sed' (did you mean 'seed'?)"),
     ],
 )
@@ -107,7 +110,7 @@ def test_a_run_goes_on_elsewhere_without_its_damaged_store_and_comes_to_the_same
     folder.store_file.unlink()
     written = folder.config_file.read_bytes()
     assert main(["resume", str(folder.path), "evaluator.workers=1"]) == 0
-    told = "going on with evaluator.workers=1; the run was started with null"
+    told = "resuming with evaluator.workers=1; the run was started with null"
     assert told in " ".join(capsys.readouterr().out.split())
     assert told in (folder.path / "log.jsonl").read_text()
     assert folder.config_file.read_bytes() == written

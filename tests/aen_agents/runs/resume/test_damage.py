@@ -42,16 +42,19 @@ def damage_both(folder: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
-    "history torn": (tear_history, ["going on after step 19"]),
-    "history short": (lose_history, ["the history is not that", "going on after step 18"]),
-    "history changed": (change_history, ["the history is not", "the history is not", "no checkpoint is left"]),
+    "history torn": (tear_history, ["resuming after step 19"]),
+    "history short": (lose_history, ["the history does not match it", "resuming after step 18"]),
+    "history changed": (
+        change_history,
+        ["the history does not match", "the history does not match", "no usable checkpoint is left"],
+    ),
     "history gone": (
         lambda folder: (folder / "history.jsonl").unlink(),
-        ["the history is not", "the history is not", "no checkpoint is left"],
+        ["the history does not match", "the history does not match", "no usable checkpoint is left"],
     ),
-    "arrays torn": (lambda folder: cut(newest(folder, "npz")), ["is damaged and not used", "going on after step 18"]),
-    "json torn": (lambda folder: cut(newest(folder, "json")), ["is damaged and not used", "going on after step 18"]),
-    "both": (damage_both, ["is damaged and not used", "is damaged and not used", "no checkpoint is left"]),
+    "arrays torn": (lambda folder: cut(newest(folder, "npz")), ["is damaged and not used", "resuming after step 18"]),
+    "json torn": (lambda folder: cut(newest(folder, "json")), ["is damaged and not used", "resuming after step 18"]),
+    "both": (damage_both, ["is damaged and not used", "is damaged and not used", "no usable checkpoint is left"]),
     "none": (lambda folder: shutil.rmtree(folder / "agent"), []),
 }
 

@@ -39,7 +39,7 @@ def test_resume_comes_to_what_an_unbroken_run_comes_to(
     before = finishing_times(folder)
     assert main(["resume", str(folder.path)]) == 0
     said = capsys.readouterr().out
-    assert "note: going on after step" in said
+    assert "note: resuming after step" in said
     assert_same_run(folder, finished[0])
     after = finishing_times(folder)
     assert {key: after[key] for key in before} == before
@@ -55,7 +55,7 @@ def test_resume_of_a_finished_run_says_so(
     before = finished[0].history_file.stat().st_mtime_ns
     assert main(["resume", str(finished[0].path)]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "holds this search already, finished; nothing was run" in said
+    assert "holds this search already, complete; nothing was run" in said
     assert finished[1]["winner"]["group"] in said
     assert finished[0].history_file.stat().st_mtime_ns == before
 
@@ -121,5 +121,5 @@ def test_a_run_in_lockstep_goes_on_with_fewer_workers(
         Search(config, interrupt).run(folder)
     assert main(["resume", str(folder.path), "evaluator.workers=1"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "note: going on after step" in said
-    assert "going on with evaluator.workers=1; the run was started with 2" in said
+    assert "note: resuming after step" in said
+    assert "resuming with evaluator.workers=1; the run was started with 2" in said

@@ -38,17 +38,17 @@ def test_a_folder_of_before_there_were_versions_is_taken_up(
     [
         (
             '{"version": 2, "aen": "9.9"}',
-            r"is of version 2, made by aen 9\.9; this is aen .*which knows version 1\. Use",
+            r"has version 2, created by aen 9\.9; this is aen .*which supports version 1\. Use",
         ),
         (
             '{"version": 0, "aen": "0.0"}',
-            r"is of version 0, made by aen 0\.0; this is aen .*which knows version 1\. Use",
+            r"has version 0, created by aen 0\.0; this is aen .*which supports version 1\. Use",
         ),
-        ('{"version"', r"run\.json is damaged: it breaks off in line 1\. If"),
-        ("[]", r"run\.json is damaged: what stands in it is of another kind than it should be\. If"),
-        ('{"version": null, "aen": 1}', r"run\.json is damaged: what stands in it is of another kind"),
+        ('{"version"', r"run\.json is damaged: it ends unexpectedly in line 1\. If"),
+        ("[]", r"run\.json is damaged: its content has the wrong type\. If"),
+        ('{"version": null, "aen": 1}', r"run\.json is damaged: its content has the wrong type"),
         ('{"version": 1}', r"run\.json is damaged: it lacks aen\. If"),
-        ('{"version": 1, "aen": "0.1.0", "config": 3}', r"run\.json is damaged: what stands in it is of another kind"),
+        ('{"version": 1, "aen": "0.1.0", "config": 3}', r"run\.json is damaged: its content has the wrong type"),
     ],
 )
 def test_a_folder_of_another_version_is_refused(

@@ -23,7 +23,7 @@ def test_a_broken_walk_is_the_whole_walk(stops: tuple[int, ...], whole: Path, tm
     broken_walk(tmp_path, *stops)
     visits, notices = walk(tmp_path)
     # At the stop a step was on its way: the checkpoint before it is what the run goes on from.
-    assert notices == [f"going on after step {stops[-1] - 1}"]
+    assert notices == [f"resuming after step {stops[-1] - 1}"]
     assert visits.steps == STEPS
     assert_same(tmp_path, whole)
 
@@ -40,5 +40,5 @@ def test_a_walk_that_is_over_is_not_walked_again(whole: Path, tmp_path: Path) ->
     before = (tmp_path / "again" / "agent" / "dqn.zip").stat().st_mtime_ns
     visits, notices = walk(tmp_path / "again")
     assert visits.why_finished() == "the limit of steps is reached"
-    assert notices == [f"going on after step {STEPS}"]
+    assert notices == [f"resuming after step {STEPS}"]
     assert (tmp_path / "again" / "agent" / "dqn.zip").stat().st_mtime_ns == before
