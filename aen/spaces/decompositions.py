@@ -70,7 +70,7 @@ class DecompositionSpace(Space):
     @property
     def states(self) -> int:
         """Two to the power of the number of factors."""
-        return 2 ** len(self.alphabet)
+        return 1 << len(self.alphabet)
 
     @property
     def baseline(self) -> SpaceClass:
