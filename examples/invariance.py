@@ -1,7 +1,7 @@
 """Measure how invariant the network of a finished run is, and export it to plain torch.
 
-Run: python examples/invariance.py RUN, after a search over G-CNN children (configs/gcnn/), whose best network may be
-invariant as a whole.
+Run: python examples/invariance.py RUN, where RUN is the folder of a search over G-CNN children (configs/gcnn/), whose
+best network may be invariant as a whole.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Let PPO of Stable-Baselines3 search for the symmetries of a data set.
 
-Shows that the environment is an ordinary Gymnasium one: an agent that knows nothing of groups plugs in as it is. The
-default of 384 steps ends in about a minute.
+The environment is an ordinary Gymnasium environment, so that any agent can be used without changes. The default of 384
+steps takes about a minute.
 
     python examples/ppo.py --steps 384 --seed 0
 """
@@ -16,7 +16,7 @@ ROLLOUT = 32  # PPO learns after this many steps; the total is rounded up to a m
 
 
 class RememberBest(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Keeps the info of the most accurate child that was seen, and counts the steps."""
+    """Keeps the info of the most accurate child so far, and counts the steps."""
 
     best: dict[str, Any] | None = None
     steps = 0
@@ -31,10 +31,10 @@ class RememberBest(gymnasium.Wrapper[Any, Any, Any, Any]):
 
 
 def main() -> None:
-    """Train PPO and print the best decomposition it came across."""
+    """Train PPO and print the best decomposition that it visited."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=384, help="how many steps PPO takes")
-    parser.add_argument("--seed", type=int, default=0, help="of PPO")
+    parser.add_argument("--steps", type=int, default=384, help="number of steps")
+    parser.add_argument("--seed", type=int, default=0, help="seed of PPO")
     options = parser.parse_args()
 
     env = RememberBest(gymnasium.make("aen_envs:aen/GroupDecomposition-v0", horizon=8, reward="improvement"))

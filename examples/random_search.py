@@ -1,7 +1,7 @@
-"""Search at random: toggle symmetries of a network one after the other and remember the best.
+"""Random search: toggle symmetries of a network one at a time and keep the best.
 
-Shows the environment with nothing but Gymnasium: every step trains a small child network (about a tenth of a second) on
-digits that were turned and mirrored, and tells its validation accuracy.
+Uses the environment with Gymnasium alone: every step trains a small child network (about a tenth of a second) on
+rotated and reflected digits and returns its validation accuracy.
 
     python examples/random_search.py --steps 100 --seed 0
 """
@@ -12,10 +12,10 @@ import gymnasium
 
 
 def main() -> None:
-    """Walk at random and print what was best."""
+    """Search at random and print the best decomposition."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=100, help="how many toggles to try")
-    parser.add_argument("--seed", type=int, default=0, help="of the random walk")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random actions")
     options = parser.parse_args()
 
     env = gymnasium.make("aen_envs:aen/GroupDecomposition-v0", horizon=5)

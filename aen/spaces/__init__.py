@@ -1,4 +1,4 @@
-"""Spaces: which children a search chooses among, and which of its states are the same network."""
+"""Search spaces: their states, the child of each state, and the classes of states that are the same network."""
 
 from aen.spaces.base import Space, SpaceClass
 from aen.spaces.decompositions import DecompositionSpace

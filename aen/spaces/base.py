@@ -1,4 +1,4 @@
-"""Space: what a search and its agents need to know of the children among which they choose."""
+"""Space: the interface of search spaces, which searches, agents and environments use."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ from aen.children.spec import ChildSpec
 
 @dataclass(frozen=True)
 class SpaceClass:
-    """One class of states that are the same network.
+    """A class of states that are the same network.
 
     Attributes:
-        key: its children's `class_key`.
+        key: the `class_key` of the children of its states.
         representative: the state with the fewest changes from the baseline.
-        states: how many states belong to it.
+        states: number of states in the class.
     """
 
     key: str
@@ -24,10 +24,13 @@ class SpaceClass:
 
 
 class Space(ABC):
-    """The states of a search, the child of each, and the classes that they fall into.
+    """The states of a search, the child of each state, and the classes of states that are the same network.
 
-    A state is a choice for each of several places. Choice 0 everywhere is where a walk starts: the baseline, unless a
-    space says otherwise.
+    A state is a sequence of choices, one for each place. An episode starts at choice 0 everywhere, which is the
+    baseline unless `baseline_state` says otherwise.
+
+    A subclass must define `sizes`, `states`, `classes`, `baseline` and `spec_of`. An environment
+    (`aen_envs.SpaceEnv`) uses neither `classes` nor `baseline`, so a subclass may compute both when first asked.
 
     Attributes:
         baseline_name: what to call the baseline in a sentence.
@@ -38,7 +41,7 @@ class Space(ABC):
     @property
     @abstractmethod
     def sizes(self) -> Sequence[int]:
-        """How many choices each place of a state has."""
+        """Number of choices at each place of a state."""
 
     @property
     @abstractmethod
@@ -53,18 +56,26 @@ class Space(ABC):
     @property
     @abstractmethod
     def baseline(self) -> SpaceClass:
-        """The child with no symmetry, by which all others are measured."""
+        """The class of the child without symmetry, with which all others are compared."""
+
+    @property
+    def baseline_state(self) -> tuple[int, ...]:
+        """The state of the child without symmetry: choice 0 everywhere by default."""
+        return (0,) * len(self.sizes)
 
     @abstractmethod
     def spec_of(self, state: Sequence[int]) -> ChildSpec:
-        """Return the child of a state; its seed is the search's."""
+        """Return the child of a state; its seed is that of the search."""
 
     def spec(self, network_class: SpaceClass) -> ChildSpec:
-        """Return the child of a class's representative; its seed is the search's."""
+        """Return the child of a class's representative; its seed is that of the search."""
         return self.spec_of(network_class.representative)
 
     def spec_of_moves(self, moves: Sequence[str]) -> ChildSpec | None:
-        """Return the child whose group is that of some generators, by name; None if this space knows none.
+        """Return the child tied by the group that some generators generate; None if this space has no such child.
+
+        Args:
+            moves: names of generators, such as those by which a data set's images were moved (its hidden group).
 
         Raises:
             GroupError: a generator does not act on the child.
@@ -73,28 +84,40 @@ class Space(ABC):
         del moves
         return None
 
-    def factors(self, spec: ChildSpec) -> Mapping[str, str]:
-        """Return what was chosen for a child of this space, by what is chosen; nothing where that has no few names.
+    def with_seed(self, seed: int) -> "Space":
+        """Return the same space with another seed for all children.
 
-        The report says from it how much each factor explains.
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define with_seed.")
+
+    def factors(self, spec: ChildSpec) -> Mapping[str, str]:
+        """Return what was chosen for a child of this space, by the name of the choice; empty if there are no few names.
+
+        The report uses it to say how much of the accuracy each factor explains.
         """
         del spec
         return {}
 
     def number_of(self, state: Sequence[int]) -> int:
-        """Return a state as one number, its first place counting least: bits as a bit mask."""
+        """Return a state as one number; its first place is the least significant (bits make a bit mask)."""
         number = 0
         for choice, size in zip(reversed(state), reversed(self.sizes), strict=True):
             number = number * size + choice
         return number
 
+    def labels(self, state: Sequence[int]) -> tuple[str, ...]:
+        """Return a label for each choice of a state, for renderings."""
+        return tuple(f"place {place}: {choice}" for place, choice in enumerate(state))
+
     def describe_class(self, network_class: SpaceClass) -> JsonDict:
-        """Return what else there is to say of a class, as further columns of a table of the space."""
+        """Return further columns for the row of a class in a table of the space."""
         del network_class
         return {}
 
     def closed_sets(self) -> Mapping[str, int]:
-        """Return the closed set of each class by its key, where the space has an order by inclusion; else nothing."""
+        """Return the closed set of each class by its key; empty if the space has no order by inclusion."""
         return {}
 
     def closed_set_name(self, closed_set: int) -> str:
@@ -102,5 +125,5 @@ class Space(ABC):
         return str(closed_set)
 
     def remarks(self) -> Sequence[str]:
-        """Return what a user should know before searching."""
+        """Return notices for the user, to be shown before a search."""
         return ()

@@ -1,4 +1,4 @@
-"""DecompositionSpace: dense children, one for each choice of factors from an alphabet."""
+"""DecompositionSpace: dense children with one decomposition, which every layer shares."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -6,6 +6,7 @@ from functools import cached_property
 from aen._typing import JsonDict
 from aen.children.dense import DenseSpec
 from aen.groups.alphabet import Alphabet
+from aen.groups.class_cache import load_classes
 from aen.groups.classes import ClassTable, NetworkClass, mask_to_bits
 from aen.groups.decomposition import Decomposition
 from aen.spaces.base import Space, SpaceClass
@@ -16,7 +17,7 @@ _AGREEING = (
 
 
 def mismatch_remarks(alphabet: Alphabet, sides: Sequence[int]) -> tuple[str, ...]:
-    """Say of each factor whose order differs between grids what that does, and what to do about it."""
+    """Return a notice for each factor whose order differs between grids: its effect, and a remedy."""
     mismatches = alphabet.order_mismatches(sides)
     return tuple(f"{m}: the joint action ties more than either grid asks for; {_AGREEING}" for m in mismatches)
 
@@ -24,39 +25,61 @@ def mismatch_remarks(alphabet: Alphabet, sides: Sequence[int]) -> tuple[str, ...
 class DecompositionSpace(Space):
     """Every decomposition of an alphabet on one dense child: bit i of a state chooses factor i.
 
+    The table of classes is loaded when it is first used, because enumerating it takes seconds on large grids.
+
     Args:
         child: the child; its decomposition is not used.
-        table: the alphabet's classes on the child's grids.
+        alphabet: the factors on offer. (A `ClassTable` is accepted as well, as before; this will be removed.)
+
+    Raises:
+        GroupError: a factor does not fit a grid of the child.
     """
 
-    def __init__(self, child: DenseSpec, table: ClassTable) -> None:
+    def __init__(self, child: DenseSpec, alphabet: Alphabet | ClassTable) -> None:
         self.child = child.with_decomposition(Decomposition())
-        self.table = table
+        if isinstance(alphabet, ClassTable):
+            self.__dict__["table"] = alphabet
+            alphabet = alphabet.alphabet
+        self.alphabet = alphabet
+        self.alphabet.check(self.child.grids)
+
+    @cached_property
+    def table(self) -> ClassTable:
+        """The classes of the alphabet's states on the child's grids; loaded when first used.
+
+        Raises:
+            GroupError: there are too many states to enumerate.
+        """
+        return load_classes(self.alphabet, self.child.grids)
+
+    def with_seed(self, seed: int) -> "DecompositionSpace":
+        """Return the same space with another seed for all children."""
+        return DecompositionSpace(self.child.with_seed(seed), self.__dict__.get("table", self.alphabet))
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Two for each factor: without and with it."""
-        return (2,) * len(self.table.alphabet)
+        """Two for each factor: not chosen, chosen."""
+        return (2,) * len(self.alphabet)
 
     @cached_property
     def classes(self) -> tuple[SpaceClass, ...]:
         """The table's classes, in its order."""
-        n = len(self.table.alphabet)
+        n = len(self.alphabet)
         return tuple(SpaceClass(c.key, mask_to_bits(c.representative, n), c.states) for c in self.table.classes)
 
     @property
     def states(self) -> int:
         """Two to the power of the number of factors."""
-        return len(self.table.class_of_state)
+        return 1 << len(self.alphabet)
 
     @property
     def baseline(self) -> SpaceClass:
-        """The untied child."""
+        """The class of the untied child."""
         return self.classes[0]
 
     def spec_of(self, state: Sequence[int]) -> DenseSpec:
         """Return the child with the factors whose bits are 1."""
-        return self.child.with_decomposition(self.table.alphabet.decomposition(state))
+        return self.child.with_decomposition(self.alphabet.decomposition(state))
 
     def spec_of_moves(self, moves: Sequence[str]) -> DenseSpec:
         """Return the child of these generators, whether or not the alphabet has them."""
@@ -64,21 +87,26 @@ class DecompositionSpace(Space):
         decomposition.check(self.child.grids)
         return self.child.with_decomposition(decomposition)
 
+    def labels(self, state: Sequence[int]) -> tuple[str, ...]:
+        """Return the names of the factors on offer."""
+        del state
+        return self.alphabet.names
+
     def describe_class(self, network_class: SpaceClass) -> JsonDict:
         """Return the number of orbits in each layer."""
         return {"orbits": list(self._table_classes[network_class.key].orbits)}
 
     def closed_sets(self) -> Mapping[str, int]:
-        """Return all factors that keep the orbits of each class, as a bit mask."""
+        """Return, for each class, all factors that keep its orbits, as a bit mask."""
         return {c.key: self.table.closed_set(c) for c in self.table.classes}
 
     def closed_set_name(self, closed_set: int) -> str:
         """Return the name of the decomposition with these factors."""
-        return self.spec_of(mask_to_bits(closed_set, len(self.table.alphabet))).name
+        return self.spec_of(mask_to_bits(closed_set, len(self.alphabet))).name
 
     def remarks(self) -> tuple[str, ...]:
-        """Name the factors whose order differs between grids."""
-        return mismatch_remarks(self.table.alphabet, self.child.grids)
+        """Return a notice for each factor whose order differs between grids."""
+        return mismatch_remarks(self.alphabet, self.child.grids)
 
     @cached_property
     def _table_classes(self) -> dict[str, NetworkClass]:

@@ -1,4 +1,4 @@
-"""LayerwiseDecompositionSpace: dense children, one for each choice of factors in each of their layers."""
+"""LayerwiseDecompositionSpace: dense children with a decomposition for each layer."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -8,6 +8,7 @@ from math import prod
 from aen._typing import JsonDict
 from aen.children.dense import DenseSpec
 from aen.groups.alphabet import Alphabet
+from aen.groups.class_cache import load_layerwise_classes
 from aen.groups.classes import mask_to_bits
 from aen.groups.decomposition import Decomposition
 from aen.groups.layerwise_classes import LayerwiseClassTable
@@ -16,46 +17,70 @@ from aen.spaces.decompositions import mismatch_remarks
 
 
 def layers_of_state(alphabet: Alphabet, state: Sequence[int]) -> tuple[Decomposition, ...]:
-    """Return the decomposition of each layer: a state has the bits of the first layer's factors, then of the second's.
+    """Return the decomposition of each layer; a state has the bits of the first layer's factors, then the second's.
 
     Raises:
-        GroupError: the bits are no whole number of layers.
+        GroupError: the number of bits is not a multiple of the number of factors.
     """
     n = len(alphabet)
     return tuple(alphabet.decomposition(state[start : start + n]) for start in range(0, len(state), n))
 
 
 class LayerwiseDecompositionSpace(Space):
-    """Every decomposition of an alphabet on every layer of one dense child.
+    """Every choice of a decomposition of an alphabet for each layer of one dense child.
 
     Bit i of a state chooses factor i of the first layer; after the alphabet's factors come those of the second layer,
-    and so on. The classes are all choices of one class for each layer; nothing is kept for each state, of which the
-    published alphabet has 2^24 on two layers.
+    and so on. A class is a choice of one class per layer. Nothing is stored per state: with the published alphabet
+    there are 2^24 of them on two layers.
+
+    The table of classes is loaded when it is first used: with the published alphabet this takes 25 seconds the first
+    time.
 
     Args:
         child: the child; its own decompositions are not used.
-        table: the classes of the alphabet on the child's layers.
+        alphabet: the factors on offer in each layer. (A `LayerwiseClassTable` is accepted as well, as before; this will
+            be removed.)
+
+    Raises:
+        GroupError: a factor does not fit a grid of the child.
     """
 
-    def __init__(self, child: DenseSpec, table: LayerwiseClassTable) -> None:
+    def __init__(self, child: DenseSpec, alphabet: Alphabet | LayerwiseClassTable) -> None:
         self.child = child.with_decomposition(Decomposition())
-        self.table = table
+        if isinstance(alphabet, LayerwiseClassTable):
+            self.__dict__["table"] = alphabet
+            alphabet = alphabet.alphabet
+        self.alphabet = alphabet
+        self.alphabet.check(self.child.grids)
+
+    @cached_property
+    def table(self) -> LayerwiseClassTable:
+        """The classes of the alphabet on the child's layers; loaded when first used.
+
+        Raises:
+            GroupError: there are too many classes to list.
+        """
+        return load_layerwise_classes(self.alphabet, self.child.grids)
+
+    def with_seed(self, seed: int) -> "LayerwiseDecompositionSpace":
+        """Return the same space with another seed for all children."""
+        return LayerwiseDecompositionSpace(self.child.with_seed(seed), self.__dict__.get("table", self.alphabet))
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Two for each factor of each layer: without and with it."""
-        return (2,) * (len(self.table.alphabet) * len(self.table.layers))
+        """Two for each factor of each layer: not chosen, chosen."""
+        return (2,) * (len(self.alphabet) * len(self.child.layer_shapes))
 
     @cached_property
     def classes(self) -> tuple[SpaceClass, ...]:
-        """One for each choice of a class per layer; the baseline first, those with more factors later."""
-        n = len(self.table.alphabet)
+        """One for each choice of a class per layer, ordered by number of factors; the baseline is first."""
+        n = len(self.alphabet)
         layers = [[(mask_to_bits(c.representative, n), c.states) for c in layer.classes] for layer in self.table.layers]
         found = [
             SpaceClass(key, sum((bits for bits, _ in chosen), ()), prod(states for _, states in chosen))
             for key, chosen in zip(self.table.keys, product(*layers), strict=True)
         ]
-        # Among equally many factors early ones first, as in the table of one layer.
+        # Ties in the number of factors: earlier factors first, as in the table of one layer.
         return tuple(sorted(found, key=lambda c: (sum(c.representative), [-bit for bit in c.representative])))
 
     @property
@@ -65,12 +90,12 @@ class LayerwiseDecompositionSpace(Space):
 
     @property
     def baseline(self) -> SpaceClass:
-        """The untied child."""
+        """The class of the untied child."""
         return self.classes[0]
 
     def spec_of(self, state: Sequence[int]) -> DenseSpec:
         """Return the child with, in each layer, the factors whose bits are 1."""
-        return self.child.with_layers(layers_of_state(self.table.alphabet, state))
+        return self.child.with_layers(layers_of_state(self.alphabet, state))
 
     def spec_of_moves(self, moves: Sequence[str]) -> DenseSpec:
         """Return the child of these generators in all layers, whether or not the alphabet has them."""
@@ -78,9 +103,15 @@ class LayerwiseDecompositionSpace(Space):
         decomposition.check(self.child.grids)
         return self.child.with_decomposition(decomposition)
 
+    def labels(self, state: Sequence[int]) -> tuple[str, ...]:
+        """Return the name of each factor on offer behind the number of its layer, counted from 1."""
+        del state
+        layers = range(1, len(self.child.layer_shapes) + 1)
+        return tuple(f"{layer}: {name}" for layer in layers for name in self.alphabet.names)
+
     def describe_class(self, network_class: SpaceClass) -> JsonDict:
         """Return the number of orbits in each layer."""
-        n = len(self.table.alphabet)
+        n = len(self.alphabet)
         orbits: list[int] = []
         for place, layer in enumerate(self.table.layers):
             bits = network_class.representative[place * n : (place + 1) * n]
@@ -89,6 +120,6 @@ class LayerwiseDecompositionSpace(Space):
         return {"orbits": orbits}
 
     def remarks(self) -> tuple[str, ...]:
-        """Name the factors whose order differs between the grids of a layer."""
-        found = [remark for layer in self.table.layers for remark in mismatch_remarks(layer.alphabet, layer.sides)]
+        """Return a notice for each factor whose order differs between the grids of a layer."""
+        found = [remark for shape in self.child.layer_shapes for remark in mismatch_remarks(self.alphabet, shape)]
         return tuple(dict.fromkeys(found))

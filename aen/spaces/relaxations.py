@@ -1,4 +1,4 @@
-"""RelaxationSpace: children of the EquiNAS backbone, one for each choice of a group for each of their layers."""
+"""RelaxationSpace: children of the EquiNAS backbone with a group for each layer."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,25 +15,27 @@ from aen.spaces.gcnn import group_of_moves
 
 
 class RelaxationSpace(Space):
-    """Every way to give each layer of one child a group, so that groups only shrink along the network.
+    """Every assignment of groups to the layers of one child in which groups only shrink along the network.
 
-    A state has the number of a group for each layer: the eight convolutions and, unless published, the dense layer.
-    Number 0 is the child's base, with which a walk starts, and the last one is C1. So the baseline, C1 everywhere, is
-    not choice 0 here but the last choice everywhere. Not every row of numbers is a state: groups would grow.
+    A state has the number of a group for each layer: the eight convolutions and, unless the child is `published`, the
+    dense layer. Number 0 is the child's base, with which an episode starts, and the last number is C1. So the baseline
+    (C1 everywhere) is the last choice everywhere, not choice 0. Sequences of numbers in which a group grows are not
+    states.
 
-    All ten subgroups of D4 give 1,210 states on nine layers, the six C1, C2, C4, D1, D2 and D4 give 550. Each is a
-    class of its own.
+    All ten subgroups of D4 give 1,210 states on nine layers; the six groups C1, C2, C4, D1, D2 and D4 give 550. Each
+    state is a class by itself.
 
     Args:
-        child: all else about the children; its own groups and parent are not used.
-        groups: on offer, subgroups of the child's base, with the base and C1; None: all of them.
+        child: all other settings of the children; its own groups and parent are not used.
+        groups: names of the groups on offer: subgroups of the child's base, among them the base and C1. None: all.
 
     Attributes:
-        child: that of choice 0 everywhere.
-        groups: by name, the largest first.
+        child: the child of choice 0 everywhere.
+        groups: names of the groups on offer, largest first.
 
     Raises:
-        SpecError: no groups, one that is no subgroup of the base or named twice, no base or no C1 among them.
+        SpecError: `groups` is empty, lacks the base or C1, or has a duplicate or a group that is no subgroup of the
+            base.
         GroupError: an unknown group.
     """
 
@@ -43,17 +45,17 @@ class RelaxationSpace(Space):
         self.child = replace(child.with_layer_groups((child.base,) * self.layers), parent=None)
 
     def with_seed(self, seed: int) -> "RelaxationSpace":
-        """Return the same space whose children have another seed."""
+        """Return the same space with another seed for all children."""
         return RelaxationSpace(self.child.with_seed(seed), self.groups)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Number of groups, for each layer."""
+        """Number of groups on offer, for each layer."""
         return (len(self.groups),) * self.layers
 
     @cached_property
     def _below(self) -> tuple[tuple[int, ...], ...]:
-        """The subgroups of each group on offer, itself among them."""
+        """The subgroups of each group, itself included, among those on offer."""
         groups = [PlanarGroup.of(name) for name in self.groups]
         return tuple(tuple(number for number, other in enumerate(groups) if other <= group) for group in groups)
 
@@ -77,33 +79,38 @@ class RelaxationSpace(Space):
 
     @property
     def states(self) -> int:
-        """Number of states; rows of numbers whose groups grow are none."""
+        """Number of states, in which groups only shrink."""
         return len(self._chains)
 
     @property
     def baseline(self) -> SpaceClass:
-        """The child with C1 everywhere."""
+        """The class of the child with C1 everywhere."""
         return self.classes[-1]
 
     @property
+    def baseline_state(self) -> tuple[int, ...]:
+        """The last choice, C1, everywhere."""
+        return (len(self.groups) - 1,) * self.layers
+
+    @property
     def form(self) -> str:
-        """What a state is, for messages."""
+        """The form of a state, for messages."""
         return (
             f"{self.layers} numbers from 0 ({self.groups[0]}) to {len(self.groups) - 1} ({self.groups[-1]}), whose "
             f"groups only shrink along the network: {', '.join(self.groups)}"
         )
 
     def has(self, state: Sequence[int]) -> bool:
-        """Say whether numbers are a state."""
+        """Return whether a sequence of numbers is a state."""
         fits = np.shape(state) == (self.layers,) and all(number in range(len(self.groups)) for number in state)
         return fits and all(int(behind) in self._below[int(before)] for before, behind in pairwise(state))
 
     def names_of(self, state: Sequence[int]) -> tuple[str, ...]:
-        """Return the names of a state's groups."""
+        """Return the name of each layer's group."""
         return tuple(self.groups[number] for number in state)
 
     def spec_of(self, state: Sequence[int]) -> EquiNASSpec:
-        """Return the child with these groups, which has no parent.
+        """Return the child with these groups and no parent.
 
         Raises:
             SpecError: not a state.
@@ -123,11 +130,15 @@ class RelaxationSpace(Space):
         group = group_of_moves(moves)
         return None if group is None else self.child.with_layer_groups((group.name,) * self.layers)
 
-    def relaxations(self, state: Sequence[int]) -> tuple[tuple[int, int], ...]:
-        """Return by which steps a state can be relaxed: (layer, number of its new group).
+    def labels(self, state: Sequence[int]) -> tuple[str, ...]:
+        """Return the name of each layer's group."""
+        return self.names_of(state)
 
-        A step takes one layer from its group to one of the maximal subgroups on offer. It must hold the group of the
-        layer behind.
+    def relaxations(self, state: Sequence[int]) -> tuple[tuple[int, int], ...]:
+        """Return the possible relaxations of a state as (layer, number of its new group).
+
+        A relaxation replaces the group of one layer by one of its maximal subgroups on offer, which must contain the
+        group of the next layer.
         """
         behind = (*state[1:], len(self.groups) - 1)
         return tuple(
@@ -139,7 +150,7 @@ class RelaxationSpace(Space):
 
 
 def _checked(base: PlanarGroup, groups: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of the groups on offer, the largest first."""
+    """Return the names of the groups on offer, largest first."""
     known = [group.name for group in reversed(base.subgroups())]
     if groups is None:
         return tuple(known)

@@ -1,19 +1,21 @@
-"""Gymnasium environments whose states are symmetries of networks.
+"""Gymnasium environments that search for the symmetries of networks.
 
-``gymnasium.make("aen_envs:aen/GroupDecomposition-v0")`` finds them without an import: Gymnasium imports the module
-named before the colon. (Since version 1.0 it no longer looks for environments in entry points.) After
-``import aen_envs`` the bare id ``aen/GroupDecomposition-v0`` is known too.
+``gymnasium.make("aen_envs:aen/GroupDecomposition-v0")`` needs no import: Gymnasium imports the module named before the
+colon. (Since version 1.0 it does not look for environments in entry points.) After ``import aen_envs`` the bare id
+``aen/GroupDecomposition-v0`` is known too. `make_environment` returns the environment of a space.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-import gymnasium
+from aen_envs.registry import BUILT_IN, ENVIRONMENT_IDS, make_environment, register
 
 if TYPE_CHECKING:
     from aen_envs.gcnn_design import GCNNDesignEnv as GCNNDesignEnv
     from aen_envs.group_decomposition import GroupDecompositionEnv as GroupDecompositionEnv
     from aen_envs.layerwise_group import LayerwiseGroupEnv as LayerwiseGroupEnv
     from aen_envs.layerwise_relaxation import LayerwiseRelaxationEnv as LayerwiseRelaxationEnv
+    from aen_envs.space_env import SpaceEnv as SpaceEnv
     from aen_envs.vector import ChildVectorEnv as ChildVectorEnv
 
 __all__ = [
@@ -23,49 +25,18 @@ __all__ = [
     "GroupDecompositionEnv",
     "LayerwiseGroupEnv",
     "LayerwiseRelaxationEnv",
+    "SpaceEnv",
+    "make_environment",
+    "register",
 ]
 
-# Strings, not classes: torch is imported when an environment is made, not when it is registered.
-_ENTRY_POINTS = {
-    "aen/GroupDecomposition-v0": "aen_envs.group_decomposition:GroupDecompositionEnv",
-    "aen/GCNNDesign-v0": "aen_envs.gcnn_design:GCNNDesignEnv",
-    "aen/LayerwiseGroup-v0": "aen_envs.layerwise_group:LayerwiseGroupEnv",
-    "aen/LayerwiseRelaxation-v0": "aen_envs.layerwise_relaxation:LayerwiseRelaxationEnv",
+# Classes are imported when first used, because they import torch.
+_MODULES = {"ChildVectorEnv": "aen_envs.vector", "SpaceEnv": "aen_envs.space_env"} | {
+    environment.class_name: environment.entry_point.partition(":")[0] for environment in BUILT_IN
 }
-ENVIRONMENT_IDS = tuple(_ENTRY_POINTS)
-
-# Of several environments in lock-step, for `gymnasium.make_vec`.
-_VECTOR_ENTRY_POINTS = {
-    "aen/GroupDecomposition-v0": "aen_envs.vector:group_decomposition",
-    "aen/GCNNDesign-v0": "aen_envs.vector:gcnn_design",
-    "aen/LayerwiseGroup-v0": "aen_envs.vector:layerwise_group",
-    "aen/LayerwiseRelaxation-v0": "aen_envs.vector:layerwise_relaxation",
-}
-
-for _id, _entry_point in _ENTRY_POINTS.items():
-    if _id not in gymnasium.registry:
-        gymnasium.register(_id, entry_point=_entry_point, vector_entry_point=_VECTOR_ENTRY_POINTS[_id])
 
 
 def __getattr__(name: str) -> object:
-    if name == "GroupDecompositionEnv":
-        from aen_envs.group_decomposition import GroupDecompositionEnv
-
-        return GroupDecompositionEnv
-    if name == "GCNNDesignEnv":
-        from aen_envs.gcnn_design import GCNNDesignEnv
-
-        return GCNNDesignEnv
-    if name == "LayerwiseGroupEnv":
-        from aen_envs.layerwise_group import LayerwiseGroupEnv
-
-        return LayerwiseGroupEnv
-    if name == "LayerwiseRelaxationEnv":
-        from aen_envs.layerwise_relaxation import LayerwiseRelaxationEnv
-
-        return LayerwiseRelaxationEnv
-    if name == "ChildVectorEnv":
-        from aen_envs.vector import ChildVectorEnv
-
-        return ChildVectorEnv
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,9 @@
-"""ChildEnv: what all environments have in common that walk from child to child."""
+"""ChildEnv: base class of all environments; each state has a child network."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -15,6 +15,7 @@ from aen.children import ChildSpec
 from aen.errors import SpecError, did_you_mean
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate
 from aen.results import Evaluation
+from aen.spaces import Space
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import Snapshot
@@ -23,16 +24,16 @@ Observation = TypeVar("Observation")
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A step or a reset that waits for its children.
+class PendingStep:
+    """A step or a reset that waits for the evaluations of its children.
 
     Attributes:
-        specs: the children that it needs; empty where it trains nothing.
-        keep_weights: whether others will go on from their weights.
-        state: where it leads.
-        action: of a step; None for a reset.
-        step: how many steps the episode had when this one was planned.
-        seed: of a reset.
+        specs: the children that it needs; empty if it trains nothing.
+        keep_weights: whether their weights must be kept, because later children inherit them.
+        state: the state after it.
+        action: the action of a step; None for a reset.
+        step: the number of steps of the episode so far, when this one began.
+        seed: the seed of a reset.
     """
 
     specs: tuple[ChildSpec, ...]
@@ -43,22 +44,30 @@ class Plan:
     seed: int | None = None
 
 
-class ChildEnv(gym.Env[Observation, np.int64]):
-    """An environment in which each state has a child, whose accuracy counts.
+Plan = PendingStep  # the former name; will be removed
 
-    A step has two halves, so that whoever drives many environments can have their children trained side by side:
-    `plan` says which children it needs and changes nothing, `arrive` takes their evaluations and makes the step. A
-    reset has `plan_reset` and `arrive_reset`. Where the evaluator fails in between, the environment is as it was.
+
+class ChildEnv(gym.Env[Observation, np.int64]):
+    """Base class of environments in which each state has a child, whose accuracy makes the reward.
+
+    `step` consists of two halves, so that the children of several environments can be trained side by side:
+    `begin_step` returns the children that a step needs and changes nothing; `finish_step` takes their evaluations and
+    performs the step. Likewise `reset` consists of `begin_reset` and `finish_reset`. If the evaluator fails in between,
+    the environment is unchanged.
 
     Args:
-        evaluator: trains children or looks them up; None: one of the environment's own.
-        horizon: steps until truncation.
+        evaluator: trains children or looks them up; None: an evaluator of the environment's own.
+        horizon: number of steps until truncation.
         render_mode: ``ansi``, ``rgb_array`` or None.
+
+    Attributes:
+        settings: names of the arguments of `make_environment` that configure this environment.
 
     Raises:
         SpecError: an unknown render mode, or a horizon below 1.
     """
 
+    settings: ClassVar[tuple[str, ...]] = ("horizon",)
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(self, *, evaluator: Evaluator | None, horizon: int, render_mode: str | None) -> None:
@@ -72,77 +81,120 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         self.evaluator: Evaluator = evaluator or self._own_evaluator()
         self.horizon = horizon
         self.render_mode = render_mode
-        # Of every child of the episode so far; none before the first reset.
+        # Accuracies of all children of the episode so far; empty before the first reset.
         self._accuracies: list[float] = []
         self._baseline = 0.0
         self._steps = 0
         self._met: set[str] = set()
 
+    @classmethod
+    def arguments_for(cls, space: Space, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - of any setting
+        """Return the constructor's arguments with which this class is the environment of a space.
+
+        Args:
+            space: a space of the type that this class is registered for.
+            settings: further arguments, such as those named in `settings`.
+        """
+        return {"space": space} | settings
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start an episode; ``options={"state": numbers}`` starts it elsewhere than at the usual state."""
-        plan = self.plan_reset(seed=seed, options=options)
-        return self.arrive_reset(plan, self._evaluate(plan))
+        """Start an episode; ``options={"state": numbers}`` sets the state in which it starts."""
+        pending = self.begin_reset(seed=seed, options=options)
+        return self.finish_reset(pending, self._evaluate(pending))
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Take an action."""
-        plan = self.plan(action)
-        return self.arrive(plan, self._evaluate(plan))
+        pending = self.begin_step(action)
+        return self.finish_step(pending, self._evaluate(pending))
 
-    def plan_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Plan:
-        """Return which children a reset needs; the arguments are those of `reset`.
+    def begin_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> PendingStep:
+        """Return the children that a reset needs; the arguments are those of `reset`.
 
         Raises:
-            SpecError: ``options["state"]`` is none.
+            SpecError: ``options["state"]`` is not a state.
         """
         if seed is not None:
-            seeding.np_random(seed)  # a seed that is none is found now, not when children are trained
-        return self._plan_reset(options, seed)
+            seeding.np_random(seed)  # raises for an invalid seed, before any child is trained
+        return self._begin_reset(options, seed)
 
-    def arrive_reset(self, plan: Plan, evaluations: Sequence[Evaluation]) -> tuple[Observation, dict[str, Any]]:
-        """Start the episode that was planned, with the evaluations of its children in their order.
+    def finish_reset(
+        self, pending: PendingStep, evaluations: Sequence[Evaluation]
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Perform a reset.
+
+        Args:
+            pending: what `begin_reset` returned.
+            evaluations: of its children, in their order.
 
         Raises:
-            SpecError: not a plan of `plan_reset`, or another number of evaluations.
+            SpecError: `pending` is not from `begin_reset`, or the number of evaluations is wrong.
         """
-        if plan.action is not None:
-            raise SpecError("plan is that of a step; hand it to arrive, or make one by plan_reset.")
-        self._check_number(plan, evaluations)
-        super().reset(seed=plan.seed)
-        if plan.seed is not None:
+        if pending.action is not None:
+            raise SpecError("pending is that of a step; pass it to finish_step, or make one by begin_reset.")
+        self._check_number(pending, evaluations)
+        super().reset(seed=pending.seed)
+        if pending.seed is not None:
             self._met.clear()
         self._steps = 0
-        return self._arrive_reset(plan, evaluations)
+        return self._finish_reset(pending, evaluations)
 
-    def plan(self, action: np.int64 | int) -> Plan:
-        """Return which children a step needs.
+    def begin_step(self, action: np.int64 | int) -> PendingStep:
+        """Return the children that a step needs.
 
         Raises:
             SpecError: there is no such action, or no episode.
         """
-        return self._plan(self._check_action(action))
+        return self._begin_step(self._check_action(action))
 
-    def arrive(
-        self, plan: Plan, evaluations: Sequence[Evaluation]
+    def finish_step(
+        self, pending: PendingStep, evaluations: Sequence[Evaluation]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Make the step that was planned, with the evaluations of its children in their order.
+        """Perform a step.
+
+        Args:
+            pending: what `begin_step` returned.
+            evaluations: of its children, in their order.
 
         Raises:
-            SpecError: not a plan of `plan`, one that was made before another step, or another number of evaluations.
+            SpecError: `pending` is not from `begin_step`, another step was performed since then, or the number of
+                evaluations is wrong.
         """
-        if plan.action is None:
-            raise SpecError("plan is that of a reset; hand it to arrive_reset, or make one by plan.")
-        if plan.step != self._steps:
-            raise SpecError(f"plan is for step {plan.step + 1}, but step {self._steps + 1} is due; plan again.")
-        self._check_number(plan, evaluations)
+        if pending.action is None:
+            raise SpecError("pending is that of a reset; pass it to finish_reset, or make one by begin_step.")
+        if pending.step != self._steps:
+            raise SpecError(
+                f"pending is for step {pending.step + 1}, but step {self._steps + 1} is due; call begin_step again."
+            )
+        self._check_number(pending, evaluations)
         self._steps += 1
-        return self._arrive(plan, plan.action, evaluations)
+        return self._finish_step(pending, pending.action, evaluations)
+
+    # The former names of the four methods above; they will be removed.
+
+    def plan_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> PendingStep:
+        """Deprecated name of `begin_reset`."""
+        return self.begin_reset(seed=seed, options=options)
+
+    def arrive_reset(self, plan: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Observation, dict[str, Any]]:
+        """Deprecated name of `finish_reset`."""
+        return self.finish_reset(plan, evaluations)
+
+    def plan(self, action: np.int64 | int) -> PendingStep:
+        """Deprecated name of `begin_step`."""
+        return self.begin_step(action)
+
+    def arrive(
+        self, plan: PendingStep, evaluations: Sequence[Evaluation]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Deprecated name of `finish_step`."""
+        return self.finish_step(plan, evaluations)
 
     def snapshot(self) -> JsonDict:
-        """Return the running episode as JSON values, from which `restore` goes on in another environment.
+        """Return the running episode as JSON values, with which `restore` resumes it in another environment.
 
-        What the driver has is its own business: a plan that has not arrived, or the state of `action_space`.
+        Pending steps and the random state of `action_space` are not part of it.
 
         Raises:
             SpecError: there is no episode yet.
@@ -162,10 +214,10 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         } | self._snapshot()
 
     def restore(self, snapshot: JsonDict) -> None:
-        """Go on where a snapshot was taken, of an environment that was made with the same arguments.
+        """Resume the episode of a snapshot, taken in an environment that was made with the same arguments.
 
         Raises:
-            SpecError: the snapshot is damaged, or that of another environment; this one is as it was then.
+            SpecError: the snapshot is damaged, or of an environment with other arguments; this one is unchanged.
         """
         from aen_envs.snapshots import read_snapshot
 
@@ -189,65 +241,68 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         """Return the state as an RGB picture."""
 
     @abstractmethod
-    def _plan_reset(self, options: dict[str, Any] | None, seed: int | None) -> Plan:
-        """Return the plan of a reset."""
+    def _begin_reset(self, options: dict[str, Any] | None, seed: int | None) -> PendingStep:
+        """Return the children that a reset needs."""
 
     @abstractmethod
-    def _arrive_reset(self, plan: Plan, evaluations: Sequence[Evaluation]) -> tuple[Observation, dict[str, Any]]:
-        """Start the episode that was planned."""
+    def _finish_reset(
+        self, pending: PendingStep, evaluations: Sequence[Evaluation]
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Perform a reset."""
 
     @abstractmethod
-    def _plan(self, action: int) -> Plan:
-        """Return the plan of an action that exists."""
+    def _begin_step(self, action: int) -> PendingStep:
+        """Return the children that a step needs; the action is valid."""
 
     @abstractmethod
-    def _arrive(
-        self, plan: Plan, action: int, evaluations: Sequence[Evaluation]
+    def _finish_step(
+        self, pending: PendingStep, action: int, evaluations: Sequence[Evaluation]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Make the step that was planned; `_steps` counts it already."""
+        """Perform a step, which `_steps` already counts."""
 
     def _identity(self) -> JsonDict:
-        """Return, as JSON values, with which arguments an environment goes on as this one."""
+        """Return, as JSON values, the arguments that an environment needs to resume this one's snapshots."""
         return {"name": type(self).__name__, "horizon": self.horizon}
 
     @abstractmethod
     def _snapshot_kind(self) -> "type[Snapshot]":
-        """Return the form of this environment's snapshots."""
+        """Return the class of this environment's snapshots."""
 
     @abstractmethod
     def _snapshot(self) -> JsonDict:
-        """Return the rest of a snapshot: the state, and what else the environment has of its own."""
+        """Return the remaining fields of a snapshot: the state, and others of the subclass."""
 
     @abstractmethod
     def _restored(self, snapshot: "Snapshot") -> dict[str, Any]:
-        """Return the attributes that the rest of a snapshot stands for.
+        """Return the attributes that the remaining fields of a snapshot determine.
 
         Raises:
-            SpecError: it is no episode of this environment.
+            SpecError: they are not an episode of this environment.
         """
 
-    def _evaluate(self, plan: Plan) -> list[Evaluation]:
-        """Train or look up the children of a plan, and wait for them."""
-        return evaluate(self.evaluator, list(plan.specs), keep_weights=plan.keep_weights) if plan.specs else []
+    def _evaluate(self, pending: PendingStep) -> list[Evaluation]:
+        """Train or look up the children of a step or reset, and wait for them."""
+        if not pending.specs:
+            return []
+        return evaluate(self.evaluator, list(pending.specs), keep_weights=pending.keep_weights)
 
-    def _check_number(self, plan: Plan, evaluations: Sequence[Evaluation]) -> None:
-        if len(evaluations) != len(plan.specs):
-            raise SpecError(
-                f"evaluations has {len(evaluations)}, but the plan has {len(plan.specs)} specs; give one for each."
-            )
+    def _check_number(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> None:
+        expected, given = len(pending.specs), len(evaluations)
+        if given != expected:
+            raise SpecError(f"evaluations has length {given}, but pending has {expected} specs; give one for each.")
 
     def _own_evaluator(self) -> Evaluator:
-        """Return the evaluator to use if none is handed in: in this process, results kept in memory."""
+        """Return the evaluator to use by default: it trains in this process and keeps results in memory."""
         return LocalEvaluator()
 
     def render(self) -> Any:  # noqa: ANN401 - gymnasium: RenderFrame, which is Any
-        """Return the state as text or as an RGB picture, by the render mode."""
+        """Return the state as text or as an RGB picture, depending on the render mode."""
         if self.render_mode is None or not self._accuracies:
             return None
         return self.text() if self.render_mode == "ansi" else self.picture()
 
     def close(self) -> None:
-        """Close the evaluator, unless it was handed in: others may use it."""
+        """Close the evaluator, unless it was passed as an argument."""
         if self._owns_evaluator:
             self.evaluator.close()
 
@@ -264,13 +319,13 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         return int(action)
 
     def _describe(self, spec: ChildSpec, evaluation: Evaluation, *, state: int, met_as: str) -> dict[str, Any]:
-        """Return what `info` says of a child in every environment.
+        """Return the entries of `info` that all environments share.
 
         Args:
             spec: the child.
-            evaluation: its.
+            evaluation: its evaluation.
             state: the state as one number.
-            met_as: by which name it is known whether the child was met before.
+            met_as: the name under which the child is remembered, for `looked_up`.
         """
         met = met_as in self._met
         self._met.add(met_as)

@@ -1,18 +1,21 @@
 """The environment `aen/GroupDecomposition-v0`."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.evaluators import Evaluator
 from aen.groups import Alphabet, Decomposition, Factor
+from aen.spaces import DecompositionSpace, Space
 from aen_envs.rendering import Scene
 from aen_envs.rewards import RewardKind
 from aen_envs.space_env import SpaceEnv
 
 
 def quick_child() -> DenseSpec:
-    """Return the child of an environment made bare: moved digits, trained in about a tenth of a second."""
+    """Return the default child: small, for digits moved by a hidden group, trained in about a tenth of a second."""
     data = DataSpec("digits", train=400, validation=400, test=400, moves=("rot90", "hflip"))
     return DenseSpec(data=data, grids=(8, 16, 16), head="free", training=TrainingSpec(epochs=6, learning_rate=1e-2))
 
@@ -21,9 +24,9 @@ class GroupDecompositionEnv(SpaceEnv):
     """Choose the symmetries of a network, one toggle at a time.
 
     ## Description
-    A state says which factors of an alphabet of small groups (rotations, flips, shifts, products of them) a child
-    network is equivariant to. Every action changes one of them; the child of the new state is trained, or looked up if
-    the same network was trained before, and its validation accuracy makes the reward (AEN, arXiv 2104.04848).
+    A state is the set of factors of an alphabet of small groups (rotations, flips, shifts, products of them) that a
+    child network is equivariant to. Every action toggles one factor; the child of the new state is trained, or looked
+    up if the same network was trained before, and its validation accuracy makes the reward (AEN, arXiv 2104.04848).
 
     ## Action Space
     `Discrete(n)`: toggle factor i of n. With ``stop_action=True`` `Discrete(n + 1)`: the last action ends the episode.
@@ -38,22 +41,22 @@ class GroupDecompositionEnv(SpaceEnv):
     - ``improvement``: a - b
 
     The stop action leaves the state as it is and is rewarded by the same formula. A child whose training diverged
-    counts with accuracy 0.
+    has accuracy 0.
 
     ## Starting State
     No factor chosen, or ``reset(options={"state": bits})``.
 
     ## Episode End
-    Truncation after `horizon` steps. Termination by the stop action, where there is one.
+    Truncation after `horizon` steps. Termination by the stop action, if there is one.
 
     ## Arguments
     - `child`: the DenseSpec whose factors are chosen; its own decomposition is not used. By default digits, moved by
       quarter turns and flips, with a budget of about a tenth of a second.
     - `alphabet`: an Alphabet, the name of one (``published``, ``quarter``), or factors such as
       ``["rot90", "hflip x vflip"]``.
-    - `evaluator`: trains children or looks them up; by default in this process, results kept in memory.
+    - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
     - `reward`: ``paper``, ``delta`` or ``improvement``.
-    - `stop_action`: whether there is one.
+    - `stop_action`: whether there is a stop action.
     - `horizon`: steps until truncation.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
@@ -61,12 +64,14 @@ class GroupDecompositionEnv(SpaceEnv):
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`,
     `class_key`, `group`, `parameters`, `seconds` (of its training) and `looked_up`: whether this network was met
-    before, since the environment was made or last reset with a seed, so that it was looked up, not trained. What a
-    store already held does not count, or `info` would not depend on the seed alone; the evaluator's `trained` knows.
+    before, since the environment was made or last reset with a seed. Results that a store held before do not count, so
+    that `info` depends on the seed alone; the evaluator's `trained` counts actual trainings.
 
     ## Version History
     - v0: first version.
     """
+
+    space: DecompositionSpace
 
     def __init__(
         self,
@@ -80,11 +85,9 @@ class GroupDecompositionEnv(SpaceEnv):
         child_seed: int = 0,
         render_mode: str | None = None,
     ) -> None:
-        self.child = (child or quick_child()).with_seed(child_seed)
-        self.alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
-        self.alphabet.check(self.child.grids)
+        alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
         super().__init__(
-            (2,) * len(self.alphabet),
+            DecompositionSpace((child or quick_child()).with_seed(child_seed), alphabet),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,
@@ -92,23 +95,27 @@ class GroupDecompositionEnv(SpaceEnv):
             render_mode=render_mode,
         )
 
+    @classmethod
+    def arguments_for(cls, space: Space, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - of any setting
+        """Return the constructor's arguments for a DecompositionSpace."""
+        own = cast("DecompositionSpace", space)
+        return {"child": own.child, "alphabet": own.alphabet, "child_seed": own.child.seed} | settings
+
+    @property
+    def child(self) -> DenseSpec:
+        """The untied child."""
+        return self.space.child
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The factors on offer."""
+        return self.space.alphabet
+
     @property
     def decomposition(self) -> Decomposition:
-        """The factors chosen now."""
+        """The chosen factors."""
         return self.alphabet.decomposition(self._state.tolist())
 
-    def spec_of(self, state: Sequence[int]) -> DenseSpec:
-        """Return the child with the factors whose bits are 1."""
-        return self.child.with_decomposition(self.alphabet.decomposition(state))
-
     def scene(self) -> Scene:
-        """Return what there is to draw."""
-        return Scene(
-            names=self.alphabet.names,
-            bits=self._state.tolist(),
-            group=self.decomposition.group_name(self.child.grids),
-            accuracies=self._accuracies,
-            baseline=self._baseline,
-            decomposition=self.decomposition,
-            side=self.child.grids[0],
-        )
+        """Return the content of a rendering, with the orbits of the chosen factors on the input grid."""
+        return replace(super().scene(), decomposition=self.decomposition, side=self.child.side)

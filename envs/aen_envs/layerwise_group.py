@@ -1,13 +1,13 @@
 """The environment `aen/LayerwiseGroup-v0`."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from aen.children import DenseSpec
 from aen.evaluators import Evaluator
 from aen.groups import Alphabet, Factor
-from aen.spaces.layerwise_decompositions import layers_of_state
+from aen.spaces import LayerwiseDecompositionSpace, Space
 from aen_envs.group_decomposition import quick_child
-from aen_envs.rendering import Scene
 from aen_envs.rewards import RewardKind
 from aen_envs.space_env import SpaceEnv
 
@@ -16,9 +16,9 @@ class LayerwiseGroupEnv(SpaceEnv):
     """Choose the symmetries of each layer of a network, one toggle at a time.
 
     ## Description
-    A state says, for each hidden layer of a dense child network by itself, which factors of an alphabet of small groups
-    (rotations, flips, shifts, products of them) the layer is equivariant to. Every action changes one factor of one
-    layer; the child of the new state is trained, or looked up if the same network was trained before, and its
+    A state is, for each hidden layer of a dense child network, the set of factors of an alphabet of small groups
+    (rotations, flips, shifts, products of them) that the layer is equivariant to. Every action toggles one factor in
+    one layer; the child of the new state is trained, or looked up if the same network was trained before, and its
     validation accuracy makes the reward (AEN, arXiv 2104.04848, with a state for each layer).
 
     ## Action Space
@@ -35,22 +35,22 @@ class LayerwiseGroupEnv(SpaceEnv):
     - ``improvement``: a - b
 
     The stop action leaves the state as it is and is rewarded by the same formula. A child whose training diverged
-    counts with accuracy 0.
+    has accuracy 0.
 
     ## Starting State
     No factor chosen in any layer, or ``reset(options={"state": bits})``.
 
     ## Episode End
-    Truncation after `horizon` steps. Termination by the stop action, where there is one.
+    Truncation after `horizon` steps. Termination by the stop action, if there is one.
 
     ## Arguments
     - `child`: the DenseSpec whose layers' factors are chosen; its own decompositions are not used. By default digits,
       moved by quarter turns and flips, with two layers and a budget of about a tenth of a second.
     - `alphabet`: an Alphabet, the name of one (``published``, ``quarter``), or factors such as
       ``["rot90", "hflip x vflip"]``; every layer is offered all of them.
-    - `evaluator`: trains children or looks them up; by default in this process, results kept in memory.
+    - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
     - `reward`: ``paper``, ``delta`` or ``improvement``.
-    - `stop_action`: whether there is one.
+    - `stop_action`: whether there is a stop action.
     - `horizon`: steps until truncation.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
@@ -59,12 +59,14 @@ class LayerwiseGroupEnv(SpaceEnv):
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`
     and `group` (of each layer: ``rot90 + hflip | rot90`` and ``D4 | C4``; one alone where all layers have the same),
     `class_key`, `parameters`, `seconds` (of its training) and `looked_up`: whether this network was met before, since
-    the environment was made or last reset with a seed, so that it was looked up, not trained. What a store already held
-    does not count, or `info` would not depend on the seed alone; the evaluator's `trained` knows.
+    the environment was made or last reset with a seed. Results that a store held before do not count, so that `info`
+    depends on the seed alone; the evaluator's `trained` counts actual trainings.
 
     ## Version History
     - v0: first version.
     """
+
+    space: LayerwiseDecompositionSpace
 
     def __init__(
         self,
@@ -78,11 +80,9 @@ class LayerwiseGroupEnv(SpaceEnv):
         child_seed: int = 0,
         render_mode: str | None = None,
     ) -> None:
-        self.child = (child or quick_child()).with_seed(child_seed)
-        self.alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
-        self.alphabet.check(self.child.grids)
+        alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
         super().__init__(
-            (2,) * (len(self.alphabet) * len(self.child.layer_shapes)),
+            LayerwiseDecompositionSpace((child or quick_child()).with_seed(child_seed), alphabet),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,
@@ -90,21 +90,18 @@ class LayerwiseGroupEnv(SpaceEnv):
             render_mode=render_mode,
         )
 
-    def spec_of(self, state: Sequence[int]) -> DenseSpec:
-        """Return the child with, in each layer, the factors whose bits are 1."""
-        return self.child.with_layers(layers_of_state(self.alphabet, state))
+    @classmethod
+    def arguments_for(cls, space: Space, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - of any setting
+        """Return the constructor's arguments for a LayerwiseDecompositionSpace."""
+        own = cast("LayerwiseDecompositionSpace", space)
+        return {"child": own.child, "alphabet": own.alphabet, "child_seed": own.child.seed} | settings
 
-    def scene(self) -> Scene:
-        """Return what there is to draw."""
-        state = self._state.tolist()
-        return Scene(
-            names=[
-                f"{number}: {name}"
-                for number in range(1, len(self.child.layer_shapes) + 1)
-                for name in self.alphabet.names
-            ],
-            bits=state,
-            group=self.spec_of(state).group,
-            accuracies=self._accuracies,
-            baseline=self._baseline,
-        )
+    @property
+    def child(self) -> DenseSpec:
+        """The untied child."""
+        return self.space.child
+
+    @property
+    def alphabet(self) -> Alphabet:
+        """The factors on offer in each layer."""
+        return self.space.alphabet

@@ -1,10 +1,8 @@
 """The environment `aen/LayerwiseRelaxation-v0`."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import gymnasium as gym
 import numpy as np
@@ -16,9 +14,10 @@ from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator
 from aen.results import Evaluation
-from aen.spaces import RelaxationSpace
-from aen_envs.child_env import ChildEnv, Plan
+from aen.spaces import RelaxationSpace, Space
+from aen_envs.child_env import ChildEnv, PendingStep
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
+from aen_envs.relaxation_specs import RelaxationSpecs, TrainedState
 from aen_envs.scratch_folder import ScratchFolder
 
 if TYPE_CHECKING:
@@ -26,26 +25,14 @@ if TYPE_CHECKING:
 
 # The reward of an illegal action.
 ILLEGAL = -0.01
+# Defaults.
+SLICES, HORIZON = 20, 200
 
 Vector = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class _Visit:
-    """A state and what its training came to."""
-
-    state: tuple[int, ...]
-    spec: EquiNASSpec
-    evaluation: Evaluation
-
-
-def _visit(plan: Plan, evaluations: Sequence[Evaluation]) -> _Visit:
-    (spec,), (evaluation,) = plan.specs, evaluations
-    return _Visit(plan.state, cast("EquiNASSpec", spec), evaluation)
-
-
 def quick_child() -> EquiNASSpec:
-    """Return the child of an environment made bare: moved digits, half an epoch in a fifth of a second."""
+    """Return the default child: small, for digits moved by a hidden group, half an epoch in a fifth of a second."""
     data = DataSpec("digits", train=300, validation=300, test=300, moves=("rot90", "hflip"))
     training = TrainingSpec(epochs=0.5, batch_size=32, learning_rate=1e-2)
     return EquiNASSpec(data=data, side=8, width=1, kernel_size=3, dense=16, training=training)
@@ -56,29 +43,29 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     ## Description
     Every layer of a child of the EquiNAS backbone (arXiv 2210.05484) has a group, and along the network groups only
-    shrink. Every action relaxes one layer by one step, to a maximal subgroup of its group, or leaves all groups as they
-    are; either way the child is then trained for another slice. A relaxed child goes on from the weights, the
-    optimiser's state and the place in the order of the batches of the child before: the equivariance relaxation
-    morphism leaves its function as it was, so by itself it would change nothing that can be measured.
+    shrink. Every action relaxes one layer by one step, to a maximal subgroup of its group, or leaves all groups
+    unchanged; either way the child is then trained for another slice. A child inherits the weights, the optimiser state
+    and the position in the sequence of batches of the child before. The equivariance relaxation morphism leaves its
+    function unchanged, so that relaxing without training would have no measurable effect.
 
     ## Action Space
     `Discrete(n (k - 1) + 2)` for n layers (eight convolutions and, unless published, the dense layer) and k groups:
 
-    - ``layer * (k - 1) + number - 1``: relax that layer, counted from 0, to that group, in `space.groups`, counted from
-      0, which is the base and no layer's aim. `relaxations` lists (layer, group) of every such action, `action_of`
-      finds one.
-    - `train_action`, the last but one: train on.
+    - ``layer * (k - 1) + number - 1``: relax a layer (counted from 0) to the group ``space.groups[number]``; number 0,
+      the base, cannot be relaxed to. `relaxations` lists (layer, group) of every such action, and `action_of` returns
+      the action of a pair.
+    - `train_action`, the last but one: train for another slice without relaxing.
     - `stop_action`, the last: end the episode.
 
-    Relaxing is legal where the group is a maximal proper subgroup, among those on offer, of the layer's group and holds
-    the group of the layer behind: so a network is relaxed from its end. Training on is legal while slices are left, and
-    stopping always. After a training that diverged nothing but stopping is. `action_masks()` says what is legal, as
-    MaskablePPO of sb3-contrib asks for it, and ``info["action_mask"]`` the same as int8, as
-    ``action_space.sample(mask)`` does. An illegal action changes nothing and trains nothing, but counts as a step.
+    Relaxing is legal if the group is a maximal proper subgroup, among those on offer, of the layer's group and contains
+    the group of the next layer; so a network is relaxed from its last layer on. Training is legal while slices are
+    left, stopping always. After a training that diverged only stopping is legal. `action_masks()` returns the legal
+    actions in the form that MaskablePPO of sb3-contrib needs, and ``info["action_mask"]`` in that of
+    ``action_space.sample(mask)`` (int8). An illegal action changes nothing and trains nothing, but counts as a step.
 
     ## Observation Space
-    `Box(0, 1, (n k + 2,), float32)`: k numbers for each layer, 1 for its group and 0 for the others; then the
-    validation accuracy and the share of the slices that is left.
+    `Box(0, 1, (n k + 2,), float32)`: the one-hot group of each layer (k numbers), then the validation accuracy
+    and the fraction of slices left.
 
     ## Rewards
     With a and p the accuracy, in [0, 1], and the number of parameters of the new state, b and q those of the state
@@ -86,7 +73,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     training diverged counts with accuracy 0. An illegal action costs 0.01, stopping nothing.
 
     ## Starting State
-    The base in all layers, trained from nothing for one slice; or ``reset(options={"state": numbers})``, the number of
+    The base in all layers, trained from scratch for one slice; or ``reset(options={"state": numbers})``, the number of
     the group of each layer.
 
     ## Episode End
@@ -95,31 +82,33 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     ## Arguments
     - `child`: the EquiNASSpec whose layers are relaxed; its `training.epochs` are those of a slice, such as 0.5; its
       own groups and parent are not used. By default a small one for digits, moved by quarter turns and flips.
-    - `groups`: on offer, subgroups of the child's base, with the base and C1; None: all of them.
-    - `evaluator`: trains children or looks them up. With `inherit` it must keep weights, a LocalEvaluator in its
-      `weights_folder`; by default in this process, results kept in memory and weights in a temporary folder until
-      `close`.
-    - `inherit`: whether children go on from the weights of the state before. False: every state is trained from nothing
-      instead, for as many epochs as the state would have seen with `inherit`; all else is the same.
-    - `slices`: how many there are in an episode, after that of the start. Each legal action but stopping uses one.
-    - `horizon`: steps until truncation, illegal ones counted.
-    - `parameter_price`: what it costs to grow by as many parameters as the start has.
+    - `groups`: names of the groups on offer: subgroups of the child's base, among them the base and C1; None: all.
+    - `evaluator`: trains children or looks them up. With `inherit` it must keep weights (a LocalEvaluator needs a
+      `weights_folder`). By default it trains in this process and keeps results in memory and weights in a temporary
+      folder until `close`.
+    - `inherit`: whether children inherit the weights of the state before. False: every state is trained from scratch
+      instead, for as many epochs as it would have seen with `inherit`; all else is the same.
+    - `slices`: number of slices of an episode, not counting that of the start. Each legal action but stopping uses one.
+    - `horizon`: number of steps until truncation, including illegal actions.
+    - `parameter_price`: the cost of growing by as many parameters as the start has.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
-    ``info`` holds `accuracy` (validation), `baseline_accuracy` (the start's), `status`, `state` (the groups' numbers as
-    one, the first layer counting least), `factors` and `group` (along the network, such as ``D4 x4, C4 x4``),
-    `class_key`, `parameters`, `seconds` (of its last training), `epochs` (trained since the start, in all),
-    `slices_left`, `illegal`, `action_mask` and `looked_up`: whether this very training was met before, since the
-    environment was made or last reset with a seed, so that it was looked up, not trained. States of equal groups have
-    one `class_key`, but different accuracies where the way to them was another.
+    ``info`` holds `accuracy` (validation), `baseline_accuracy` (of the start), `status`, `state` (as one number; the
+    first layer is the least significant), `factors` and `group` (along the network, such as ``D4 x4, C4 x4``),
+    `class_key`, `parameters`, `seconds` (of the last training), `epochs` (in all since the start), `slices_left`,
+    `illegal`, `action_mask` and `looked_up`: whether the same training was met before, since the environment was made
+    or last reset with a seed. States with equal groups have one `class_key`, but their accuracies differ if they were
+    reached in different ways.
 
-    A pickled environment takes the weights of its present state along, if it has an evaluator of its own.
+    A pickled environment that has its own evaluator includes the weights of its current state.
 
     ## Version History
     - v0: first version.
     """
+
+    settings: ClassVar[tuple[str, ...]] = ("inherit", "slices", "horizon", "parameter_price")
 
     def __init__(
         self,
@@ -128,8 +117,8 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         groups: Sequence[str] | None = None,
         evaluator: Evaluator | None = None,
         inherit: bool = True,
-        slices: int = 20,
-        horizon: int = 200,
+        slices: int = SLICES,
+        horizon: int = HORIZON,
         parameter_price: float = 0.0,
         child_seed: int = 0,
         render_mode: str | None = None,
@@ -137,7 +126,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         self._folder: ScratchFolder | None = None
         self.inherit = inherit
         if slices < 1:
-            raise SpecError(f"slices is {slices}; an episode needs at least 1 after the start's.")
+            raise SpecError(f"slices is {slices}; an episode needs at least 1 besides that of the start.")
         if not 0 <= parameter_price < float("inf"):
             raise SpecError(f"parameter_price is {parameter_price}; it must be a finite number from 0 up.")
         if inherit and isinstance(evaluator, LocalEvaluator) and evaluator.weights_folder is None:
@@ -146,6 +135,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
                 "inherit to False."
             )
         self.space = RelaxationSpace((child or quick_child()).with_seed(child_seed), groups)
+        self._specs = RelaxationSpecs(self.space, inherit)
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
         self.slices = slices
         self.parameter_price = parameter_price
@@ -154,9 +144,22 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         self.stop_action = self.train_action + 1
         self.action_space = gym.spaces.Discrete(self.stop_action + 1)
         self.observation_space = gym.spaces.Box(0, 1, (sum(self.space.sizes) + 2,), np.float32)
-        self._visit: _Visit | None = None
+        self._current: TrainedState | None = None
         self._start_parameters = 1
         self._used = 0
+
+    @classmethod
+    def arguments_for(cls, space: Space, **settings: Any) -> dict[str, Any]:  # noqa: ANN401 - of any setting
+        """Return the constructor's arguments for a RelaxationSpace.
+
+        The slices of an episode share the epochs of the space's child, and `horizon` is at least `slices`.
+        """
+        own = cast("RelaxationSpace", space)
+        training, slices = own.child.training, settings.get("slices", SLICES)
+        one_slice = replace(training, epochs=training.epochs / (slices + 1))
+        horizon = max(settings.get("horizon", HORIZON), slices)
+        child = {"child": replace(own.child, training=one_slice), "groups": own.groups, "child_seed": own.child.seed}
+        return child | settings | {"horizon": horizon}
 
     def _own_evaluator(self) -> Evaluator:
         if not self.inherit:
@@ -166,21 +169,21 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     @property
     def slices_left(self) -> int:
-        """How many slices are left in this episode."""
+        """Number of slices left in this episode."""
         return self.slices - self._used
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
-        """Return which actions are legal, as MaskablePPO of sb3-contrib asks for it.
+        """Return which actions are legal, in the form that MaskablePPO of sb3-contrib needs.
 
         Raises:
             SpecError: there is no episode yet.
         """
-        visit = self._visited("action_masks")
+        current = self._trained("action_masks")
         mask = np.zeros(self.stop_action + 1, dtype=np.bool_)
         mask[self.stop_action] = True
-        if visit.evaluation.status == "ok" and self.slices_left > 0:
+        if current.evaluation.status == "ok" and self.slices_left > 0:
             mask[self.train_action] = True
-            for layer, number in self.space.relaxations(visit.state):
+            for layer, number in self.space.relaxations(current.state):
                 mask[self.action_of(layer, self.space.groups[number])] = True
         return mask
 
@@ -197,40 +200,41 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             )
         return self.relaxations.index((layer, group))
 
-    def _plan_reset(self, options: dict[str, Any] | None, seed: int | None) -> Plan:
+    def _begin_reset(self, options: dict[str, Any] | None, seed: int | None) -> PendingStep:
         state = (options or {}).get("state", (0,) * self.space.layers)
         if not self.space.has(state):
             raise SpecError(f"options['state'] is {state!r}; give {self.space.form}.")
         numbers = tuple(int(number) for number in state)
-        return Plan((self._spec(numbers, slices=1, parent=None),), self.inherit, numbers, seed=seed)
+        spec = self._specs.spec_of(numbers, slices=1, parent=None)
+        return PendingStep((spec,), self.inherit, numbers, seed=seed)
 
-    def _arrive_reset(self, plan: Plan, evaluations: Sequence[Evaluation]) -> tuple[Vector, dict[str, Any]]:
-        self._visit = _visit(plan, evaluations)
+    def _finish_reset(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Vector, dict[str, Any]]:
+        self._current = TrainedState.of(pending, evaluations)
         self._used = 0
-        self._start_parameters = self._visit.evaluation.parameters
-        self._baseline = self._visit.evaluation.validation_accuracy
+        self._start_parameters = self._current.evaluation.parameters
+        self._baseline = self._current.evaluation.validation_accuracy
         self._accuracies = [self._baseline]
         return self._observation(), self._info(illegal=False)
 
-    def _plan(self, action: int) -> Plan:
-        before = self._visited("step")
+    def _begin_step(self, action: int) -> PendingStep:
+        before = self._trained("step")
         if action == self.stop_action or not self.action_masks()[action]:
-            return Plan((), self.inherit, before.state, action=action, step=self._steps)
+            return PendingStep((), self.inherit, before.state, action=action, step=self._steps)
         state = list(before.state)
         if action != self.train_action:
             layer, name = self.relaxations[action]
             state[layer] = self.space.groups.index(name)
-        spec = self._spec(tuple(state), slices=self._used + 2, parent=before)
-        return Plan((spec,), self.inherit, tuple(state), action=action, step=self._steps)
+        spec = self._specs.spec_of(tuple(state), slices=self._used + 2, parent=before)
+        return PendingStep((spec,), self.inherit, tuple(state), action=action, step=self._steps)
 
-    def _arrive(
-        self, plan: Plan, action: int, evaluations: Sequence[Evaluation]
+    def _finish_step(
+        self, pending: PendingStep, action: int, evaluations: Sequence[Evaluation]
     ) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
         stopped = action == self.stop_action
-        illegal = not (stopped or plan.specs)
+        illegal = not (stopped or pending.specs)
         reward = ILLEGAL if illegal else 0.0
-        if plan.specs:
-            reward = self._go_on(_visit(plan, evaluations))
+        if pending.specs:
+            reward = self._advance(TrainedState.of(pending, evaluations))
         truncated = not stopped and (self.slices_left == 0 or self._steps >= self.horizon)
         return self._observation(), reward, stopped, truncated, self._info(illegal=illegal)
 
@@ -249,43 +253,19 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         return RelaxationSnapshot
 
     def _snapshot(self) -> JsonDict:
-        visit = self._visited("snapshot")
+        current = self._trained("snapshot")
         return {
-            "state": list(visit.state),
+            "state": list(current.state),
             "used": self._used,
             "start_parameters": self._start_parameters,
-            "spec": visit.spec.to_json(),
-            "evaluation": asdict(visit.evaluation),
+            "spec": current.spec.to_json(),
+            "evaluation": asdict(current.evaluation),
         }
 
     def _restored(self, snapshot: "Snapshot") -> dict[str, Any]:
         found = cast("RelaxationSnapshot", snapshot)
-        if not self.space.has(found.state):
-            raise SpecError(f"snapshot['state'] is {found.state}; give {self.space.form}.")
-        state = tuple(found.state)
-        spec = self._spec(state, slices=found.used + 1, parent=None)
-        if self.inherit:
-            spec = replace(spec, parent=found.spec.get("parent"))
-        if json.loads(json.dumps(spec.to_json())) != found.spec or spec.key != found.evaluation.key:
-            raise SpecError(f"snapshot is damaged: spec and evaluation are not those of state {found.state}.")
-        self._check_weights(found.evaluation)
-        visit = _Visit(state, spec, found.evaluation)
-        return {"_visit": visit, "_used": found.used, "_start_parameters": found.start_parameters}
-
-    def _check_weights(self, evaluation: Evaluation) -> None:
-        """See that a restored episode can go on.
-
-        Raises:
-            SpecError: the weights of its present state are not here.
-        """
-        name, folder = evaluation.weights, getattr(self.evaluator, "weights_folder", None)
-        if name is None or not self.inherit or folder is None:
-            return
-        if name != f"{evaluation.key}.safetensors" or not (folder / name).is_file():
-            raise SpecError(
-                f"the weights of the snapshot's state, {name}, are not in {folder}; give the evaluator the "
-                "weights_folder that it had."
-            )
+        current = self._specs.restored(found, self.evaluator)
+        return {"_current": current, "_used": found.used, "_start_parameters": found.start_parameters}
 
     def text(self) -> str:
         """Return the state as text."""
@@ -296,80 +276,70 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         return draw_picture(self.scene())
 
     def scene(self) -> RelaxationScene:
-        """Return what there is to draw."""
-        visit = self._visited("scene")
+        """Return the content of a rendering."""
+        current = self._trained("scene")
         return RelaxationScene(
             groups=self.space.groups,
-            state=visit.state,
-            name=visit.spec.name,
-            parameters=visit.evaluation.parameters,
+            state=current.state,
+            name=current.spec.name,
+            parameters=current.evaluation.parameters,
             accuracies=self._accuracies,
             slices=self.slices,
         )
 
     def close(self) -> None:
-        """Close the evaluator and remove the weights, unless the evaluator was handed in: others may use it."""
+        """Close the evaluator and remove the weights, unless the evaluator was passed as an argument."""
         super().close()
         if self._folder is not None:
             self._folder.remove()
 
-    def _visited(self, what: str) -> _Visit:
-        if self._visit is None:
-            raise SpecError(f"{what} was called before reset; call reset first.")
-        return self._visit
+    def _trained(self, caller: str) -> TrainedState:
+        """Return the current state.
 
-    def _go_on(self, visit: _Visit) -> float:
-        """Go to a state whose child is trained; return the reward."""
-        ours, theirs = visit.evaluation, self._visited("step").evaluation
-        self._visit = visit
+        Raises:
+            SpecError: there is no episode yet.
+        """
+        if self._current is None:
+            raise SpecError(f"{caller} was called before reset; call reset first.")
+        return self._current
+
+    def _advance(self, after: TrainedState) -> float:
+        """Make a state the current one; return the reward."""
+        ours, theirs = after.evaluation, self._trained("step").evaluation
+        self._current = after
         self._used += 1
         self._accuracies.append(ours.validation_accuracy)
         growth = (ours.parameters - theirs.parameters) / self._start_parameters
         return ours.validation_accuracy - theirs.validation_accuracy - self.parameter_price * growth
 
-    def _spec(self, state: tuple[int, ...], *, slices: int, parent: _Visit | None) -> EquiNASSpec:
-        """Return a state's child: from its parent's weights for one slice, or from nothing for all slices so far."""
-        spec = self.space.spec_of(state)
-        if self.inherit:
-            return replace(spec, parent=None if parent is None else parent.spec.key)
-        return replace(spec, training=replace(spec.training, epochs=self._epochs(slices)))
-
-    def _epochs(self, slices: int) -> float:
-        return round(slices * self.space.child.training.epochs, 9)
-
     def _observation(self) -> Vector:
-        visit = self._visited("step")
-        groups = np.eye(len(self.space.groups), dtype=np.float32)[list(visit.state)].reshape(-1)
-        rest = (visit.evaluation.validation_accuracy, self.slices_left / self.slices)
+        current = self._trained("step")
+        groups = np.eye(len(self.space.groups), dtype=np.float32)[list(current.state)].reshape(-1)
+        rest = (current.evaluation.validation_accuracy, self.slices_left / self.slices)
         return np.concatenate([groups, np.array(rest, dtype=np.float32)])
 
     def _info(self, *, illegal: bool) -> dict[str, Any]:
-        visit = self._visited("step")
-        number = self.space.number_of(visit.state)
-        return self._describe(visit.spec, visit.evaluation, state=number, met_as=visit.spec.key) | {
-            "epochs": self._epochs(self._used + 1),
+        current = self._trained("step")
+        number = self.space.number_of(current.state)
+        return self._describe(current.spec, current.evaluation, state=number, met_as=current.spec.key) | {
+            "epochs": self._specs.epochs(self._used + 1),
             "slices_left": self.slices_left,
             "illegal": illegal,
             "action_mask": self.action_masks().astype(np.int8),
         }
 
-    def _weights(self, folder: Path) -> Path | None:
-        """Return where the weights of the present state are."""
-        name = None if self._visit is None else self._visit.evaluation.weights
-        return None if name is None else folder / name
-
     def __getstate__(self) -> dict[str, Any]:
-        """The temporary folder stays here; of what is in it, the weights to go on from are taken along."""
-        path = None if self._folder is None else self._weights(self._folder.path)
-        weights = path.read_bytes() if path is not None and path.is_file() else None
-        return self.__dict__ | {"_folder": None, "_weights_taken_along": (self._folder is not None, weights)}
+        """Include the current state's weights, but not the temporary folder in which they are."""
+        weights = None
+        if self._folder is not None and self._current is not None:
+            weights = self._folder.read(self._current.evaluation.weights)
+        return self.__dict__ | {"_folder": None, "_pickled_weights": (self._folder is not None, weights)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        own_folder, weights = state.pop("_weights_taken_along")
+        own_folder, weights = state.pop("_pickled_weights")
         self.__dict__ |= state
         if own_folder and isinstance(self.evaluator, LocalEvaluator):
             self._folder = ScratchFolder()
             self.evaluator.weights_folder = self._folder.path
-            path = self._weights(self._folder.path)
-            if path is not None and weights is not None:
-                path.write_bytes(weights)
+            if self._current is not None:
+                self._folder.write(self._current.evaluation.weights, weights)

@@ -1,4 +1,4 @@
-"""Lock-step: several environments whose children are submitted together."""
+"""Steps of several environments in parallel: their children are submitted in one call."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -11,33 +11,34 @@ from aen.children import ChildSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
-from aen_envs.child_env import ChildEnv, Plan
+from aen_envs.child_env import ChildEnv, PendingStep
 
 Environment = gym.Env[Any, Any] | Callable[[], gym.Env[Any, Any]]
-Flight = list[list["Future[Evaluation]"]]
+# For each environment the futures of its children.
+Futures = list[list["Future[Evaluation]"]]
 
 
-def together(environments: Sequence[Environment]) -> list[ChildEnv[Any]]:
-    """Return environments that can go in lock-step, without the wrappers that ``gymnasium.make`` puts around them.
+def unwrap_all(environments: Sequence[Environment]) -> list[ChildEnv[Any]]:
+    """Return environments without the wrappers of ``gymnasium.make``, after checking that they can run in parallel.
 
     Args:
-        environments: themselves or what makes them; all with one evaluator, which they share.
+        environments: environments, or functions that make them; all must share one evaluator.
 
     Raises:
-        SpecError: none, one twice, one in a wrapper that changes it or that has no children, or they differ in their
-            evaluator or their spaces.
+        SpecError: there are no environments, one is given twice, one is not a `ChildEnv` or has another wrapper, or
+            their evaluators or spaces differ.
     """
     envs = [_bare(each if isinstance(each, gym.Env) else each()) for each in environments]
     if not envs:
         raise SpecError("environments is empty; give at least 1.")
     first = envs[0]
     if len({id(env) for env in envs}) < len(envs):
-        raise SpecError("environments has the same one twice; make each by itself.")
+        raise SpecError("environments has the same one twice; make a new one for each.")
     for number, env in enumerate(envs):
         if env.evaluator is not first.evaluator:
             raise SpecError(
-                f"environment {number} has another evaluator than environment 0; hand the same evaluator to all, so "
-                "that their children are submitted together."
+                f"environment {number} has another evaluator than environment 0; give all the same evaluator, so that "
+                "their children are submitted together."
             )
         for space in ("observation_space", "action_space"):
             ours, theirs = getattr(env, space), getattr(first, space)
@@ -46,28 +47,31 @@ def together(environments: Sequence[Environment]) -> list[ChildEnv[Any]]:
     return envs
 
 
-def submit(evaluator: Evaluator, plans: Sequence[Plan]) -> Flight:
-    """Submit the children of all plans in one call, and do not wait: equal ones are trained once.
+def submit_all(evaluator: Evaluator, pending: Sequence[PendingStep]) -> Futures:
+    """Submit the children of all pending steps and resets without waiting; equal children are trained once.
 
-    (In two calls, if the weights of only some shall be kept.)
+    There is one call of the evaluator, or two if the weights of only some children must be kept.
 
     Returns:
-        For each plan the futures of its children.
+        For each pending step the futures of its children.
     """
-    flight: Flight = [[] for _ in plans]
+    found: Futures = [[] for _ in pending]
     for keep_weights in (False, True):
-        places = [place for place, plan in enumerate(plans) if plan.specs and plan.keep_weights == keep_weights]
-        specs: list[ChildSpec] = [spec for place in places for spec in plans[place].specs]
+        places = [place for place, each in enumerate(pending) if each.specs and each.keep_weights == keep_weights]
+        specs: list[ChildSpec] = [spec for place in places for spec in pending[place].specs]
         if specs:
             futures = iter(evaluator.submit(specs, keep_weights=keep_weights))
             for place in places:
-                flight[place] = [next(futures) for _ in plans[place].specs]
-    return flight
+                found[place] = [next(futures) for _ in pending[place].specs]
+    return found
 
 
-def land(flight: Flight) -> list[list[Evaluation]]:
-    """Wait for all children of all plans: no environment moves before none can fail any more."""
-    return [[future.result() for future in futures] for futures in flight]
+submit = submit_all  # the former name; will be removed
+
+
+def wait_all(futures: Futures) -> list[list[Evaluation]]:
+    """Wait for all futures, so that a failed child raises before any environment is changed."""
+    return [[future.result() for future in each] for each in futures]
 
 
 def _bare(env: gym.Env[Any, Any]) -> ChildEnv[Any]:
@@ -78,6 +82,6 @@ def _bare(env: gym.Env[Any, Any]) -> ChildEnv[Any]:
         return inner
     what = "is wrapped in" if isinstance(inner, gym.Wrapper) else "is"
     raise SpecError(
-        f"an environment {what} {type(inner).__name__}, which cannot go in lock-step; give environments of aen_envs, "
+        f"an environment {what} {type(inner).__name__}, which cannot run in parallel; give environments of aen_envs, "
         "without wrappers of your own."
     )

@@ -1,4 +1,4 @@
-"""What the relaxation of a network looks like: as text and as a picture."""
+"""Renderings of a relaxation episode: text and picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from aen_envs.rendering import CHOSEN, FREE, draw_curve, new_figure, pixels
 
 @dataclass(frozen=True)
 class RelaxationScene:
-    """What there is to draw.
+    """The content of a rendering.
 
     Attributes:
-        groups: on offer, by name, the largest first.
-        state: number of the group of each layer: eight convolutions, and perhaps the dense layer.
-        name: the groups of all layers in short.
+        groups: names of the groups on offer, largest first.
+        state: number of the group of each layer: eight convolutions, and the dense layer unless it has none.
+        name: the groups of all layers, abbreviated.
         parameters: number of free parameters.
-        accuracies: validation accuracy after every slice of the episode so far, the first is the start's.
-        slices: how many slices there are in an episode after the start's.
+        accuracies: validation accuracy after every slice of the episode so far, beginning with that of the start.
+        slices: number of slices of an episode, not counting that of the start.
     """
 
     groups: Sequence[str]

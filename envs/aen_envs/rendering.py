@@ -1,4 +1,4 @@
-"""What an environment looks like: as text and as a picture."""
+"""Renderings of an environment over a space: text and picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-# Colours of what is chosen and of what is not.
+# Colours of chosen and of other bars.
 CHOSEN, FREE = "#2a9d8f", "#e5e7eb"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is to draw.
+    """The content of a rendering.
 
     Attributes:
-        names: the factors on offer, or what is chosen at each place.
-        bits: which are chosen: 0 stands for the baseline's choice.
-        group: name of the group they generate.
-        accuracies: validation accuracy of every state of the episode so far, the first is the start.
-        baseline: validation accuracy of the child by which the others are measured.
-        decomposition: the chosen factors, whose orbits are drawn; None: no orbits.
+        names: a label for each place: a factor on offer, or the choice made there.
+        bits: for each place whether it is chosen: 0 for choice 0.
+        group: name of the child's group.
+        accuracies: validation accuracy of every state of the episode so far, beginning with the start.
+        baseline: validation accuracy of the reference child.
+        decomposition: the chosen factors, whose orbits are drawn; None: no orbits are drawn.
         side: side of the input grid.
-        reference: what to call the child by which the others are measured.
+        reference: what to call the reference child.
     """
 
     names: Sequence[str]
@@ -79,7 +79,7 @@ def draw_picture(scene: Scene) -> npt.NDArray[np.uint8]:
 
 
 def new_figure() -> "Figure":
-    """Return a figure of the size of all pictures, apart from those that the user draws with pyplot."""
+    """Return a figure of the size of all pictures, independent of the user's pyplot state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -91,14 +91,14 @@ def new_figure() -> "Figure":
 def draw_curve(
     axes: "Axes", accuracies: Sequence[float], baseline: float, reference: str, *, step: str = "step"
 ) -> None:
-    """Draw the accuracies of an episode and, dashed, that by which they are measured.
+    """Draw the accuracies of an episode, and that of the reference child as a dashed line.
 
     Args:
-        axes: where.
-        accuracies: of every child so far.
-        baseline: of the child by which the others are measured.
-        reference: what to call it.
-        step: what lies between one child and the next.
+        axes: the axes to draw on.
+        accuracies: validation accuracies of all children so far.
+        baseline: validation accuracy of the reference child.
+        reference: what to call the reference child.
+        step: label of the horizontal axis.
     """
     from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""Rewards of an environment whose states are decompositions. All accuracies are fractions in [0, 1]."""
+"""Rewards of the environments over spaces. All accuracies are fractions in [0, 1]."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,20 +8,20 @@ RewardKind = Literal["paper", "delta", "improvement"]
 
 
 def paper_reward(accuracy: float, baseline: float, previous: float) -> float:
-    """Return ``(a - a0) exp(|a - a0|)`` with a0 the untied child's accuracy (AEN, arXiv 2104.04848)."""
+    """Return ``(a - a0) exp(|a - a0|)`` with a0 the reference child's accuracy (AEN, arXiv 2104.04848)."""
     del previous
     difference = accuracy - baseline
     return difference * math.exp(abs(difference))
 
 
 def delta_reward(accuracy: float, baseline: float, previous: float) -> float:
-    """Return the gain over the untied child."""
+    """Return the gain over the reference child."""
     del previous
     return accuracy - baseline
 
 
 def improvement_reward(accuracy: float, baseline: float, previous: float) -> float:
-    """Return the gain over the state before; over an episode the rewards add up to the whole gain."""
+    """Return the gain over the state before; the rewards of an episode add up to its total gain."""
     del baseline
     return accuracy - previous
 

@@ -1,4 +1,4 @@
-"""Snapshots: what a running episode is made of, as JSON values, and how it is read again."""
+"""Snapshots: a running episode as JSON values, and their validation when they are read."""
 
 import json
 from typing import Annotated, Any, Literal, Self, TypeVar, cast
@@ -36,18 +36,18 @@ class _Generator(_Strict):
 
 
 class RandomState(_Strict):
-    """A source of random numbers, as ``reset(seed=)`` makes it.
+    """The state of a random number generator made by ``reset(seed=)``.
 
     Attributes:
-        seed: with which it was made; -1 if nobody knows.
-        generator: where it is.
+        seed: the seed with which it was made; -1 if unknown.
+        generator: the state of its bit generator.
     """
 
     seed: int
     generator: _Generator
 
     def source(self) -> np.random.Generator:
-        """Return a source that goes on from there."""
+        """Return a random number generator in this state."""
         bits = np.random.PCG64()
         bits.state = cast("Any", self.generator.model_dump())
         return np.random.Generator(bits)
@@ -57,14 +57,14 @@ class Snapshot(_Strict):
     """A running episode of any environment.
 
     Attributes:
-        version: of this form.
-        environment: of which it is; it goes on only in one that was made with the same arguments.
+        version: version of the format.
+        environment: the arguments of the environment; it can be resumed only in one with the same arguments.
         state: a number for each place.
-        steps: how many the episode has had.
-        baseline: the accuracy that counts as such.
-        accuracies: of every child of the episode so far.
-        met: by which names children are known that were met before, sorted.
-        random: the environment's source of random numbers; None before it had a seed.
+        steps: number of steps of the episode so far.
+        baseline: accuracy of the reference child.
+        accuracies: accuracies of all children of the episode so far.
+        met: names under which the children met before are remembered, sorted.
+        random: state of the environment's random number generator; None if it has none yet.
     """
 
     version: Literal[1]
@@ -78,7 +78,7 @@ class Snapshot(_Strict):
 
 
 class SpaceSnapshot(Snapshot):
-    """A running episode of a walk through a space, where each step has a child."""
+    """A running episode of a `SpaceEnv`, in which each step has a child."""
 
     @pydantic.model_validator(mode="after")
     def _goes_together(self) -> Self:
@@ -91,10 +91,10 @@ class RelaxationSnapshot(Snapshot):
     """A running episode of relaxations.
 
     Attributes:
-        used: slices, after that of the start.
-        start_parameters: of the start's child.
-        spec: of the present child.
-        evaluation: of the present child.
+        used: number of slices used, not counting that of the start.
+        start_parameters: number of parameters of the start's child.
+        spec: spec of the current child.
+        evaluation: evaluation of the current child.
     """
 
     used: Count
@@ -116,15 +116,15 @@ Kind = TypeVar("Kind", bound=Snapshot)
 
 
 def read_snapshot(kind: type[Kind], value: object, environment: JsonDict) -> Kind:
-    """Return a snapshot from what its JSON was read as.
+    """Return a snapshot, validated, from the value of its JSON.
 
     Args:
-        kind: the form that it should have.
-        value: what was read.
-        environment: of which it should be.
+        kind: the class of the snapshot.
+        value: the value.
+        environment: the arguments of the environment that resumes it.
 
     Raises:
-        SpecError: it is damaged, or of another version or environment.
+        SpecError: the value is damaged, or of another version or environment.
     """
     if isinstance(value, dict):
         version, theirs = value.get("version"), value.get("environment")
@@ -150,16 +150,17 @@ def _check_same(ours: JsonDict, theirs: JsonDict) -> None:
 
 
 def random_state(source: np.random.Generator | None, seed: int | None) -> JsonDict | None:
-    """Return a source of random numbers as JSON values.
+    """Return the state of a random number generator as JSON values.
 
     Raises:
-        SpecError: it is of another kind than those that ``reset(seed=)`` makes.
+        SpecError: it is not of the type that ``reset(seed=)`` makes.
     """
     if source is None:
         return None
     state: dict[str, Any] = dict(source.bit_generator.state)
     if state["bit_generator"] != "PCG64":
         raise SpecError(
-            f"np_random is driven by {state['bit_generator']}, but only PCG64 can be kept; let reset(seed=) make it."
+            f"np_random has the bit generator {state['bit_generator']}, but only PCG64 can be saved; call "
+            "reset(seed=), which makes one."
         )
     return {"seed": -1 if seed is None else seed, "generator": state}

@@ -1,8 +1,8 @@
-"""SpaceEnv: what all environments have in common whose states are choices and whose rewards are accuracies."""
+"""SpaceEnv: the environment of a space whose places are changed one at a time."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -13,54 +13,91 @@ from aen.children import ChildSpec
 from aen.errors import SpecError, did_you_mean
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
-from aen_envs.child_env import ChildEnv, Plan
+from aen.spaces import Space
+from aen_envs.child_env import ChildEnv, PendingStep
 from aen_envs.rendering import Scene, draw_picture, draw_text
 from aen_envs.rewards import REWARDS, RewardKind
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import Snapshot
 
-# A place of so many choices is toggled by one action.
+# A place with this many choices has one action, which toggles it.
 _TOGGLED = 2
 
 Choices = npt.NDArray[np.integer[Any]]
 
 
 class SpaceEnv(ChildEnv[Choices]):
-    """A walk through the states of a space, one change of one place at a time.
+    """Choose a state of a space, one change of one place at a time.
 
-    A place of two choices has one action, which toggles it; a place of more has two, which go on to the next and back
-    to the previous choice, round in a circle.
+    The environment of any `aen.spaces.Space` in which every combination of choices is a state. It never uses the
+    space's `classes` or `baseline`, so it can be made for spaces whose classes are expensive or too many to list.
 
-    Args:
-        sizes: how many choices each place of a state has; choice 0 everywhere is the start.
-        evaluator: trains children or looks them up; None: in this process, results kept in memory.
-        reward: ``paper``, ``delta`` or ``improvement``.
-        stop_action: whether the last action ends the episode.
-        horizon: steps until truncation.
-        render_mode: ``ansi``, ``rgb_array`` or None.
+    ## Action Space
+    `Discrete`: a place with two choices has one action, which toggles it; a place with more has two, one after the
+    other: to the next and to the previous choice, cyclically. `changes` lists (place, step) of every action. With
+    ``stop_action=True`` the last action ends the episode.
+
+    ## Observation Space
+    `MultiBinary(n)` if all n places have two choices, else `MultiDiscrete(space.sizes)`: the choice at each place.
+
+    ## Rewards
+    With a the accuracy of the new state, a0 that of the baseline and b that of the state before, all in [0, 1]:
+    - ``paper``: (a - a0) exp(|a - a0|)
+    - ``delta``: a - a0
+    - ``improvement``: a - b
+
+    The stop action leaves the state as it is and is rewarded by the same formula.
+
+    ## Starting State
+    Choice 0 everywhere, or ``reset(options={"state": choices})``.
+
+    ## Episode End
+    Truncation after `horizon` steps. Termination by the stop action, if there is one.
+
+    ## Arguments
+    - `space`: the space.
+    - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
+    - `reward`: ``paper``, ``delta`` or ``improvement``.
+    - `stop_action`: whether there is a stop action.
+    - `horizon`: number of steps until truncation.
+    - `render_mode`: ``ansi`` or ``rgb_array``.
+
+    Attributes:
+        space: the space.
+        sizes: number of choices at each place.
+        changes: (place, step) of every action but stopping.
+        reference_name: what renderings call the child whose accuracy is a0.
 
     Raises:
-        SpecError: an unknown reward or render mode, or a horizon below 1.
+        SpecError: not every combination of choices is a state, an unknown reward or render mode, or a horizon below 1.
     """
+
+    settings: ClassVar[tuple[str, ...]] = ("reward", "stop_action", "horizon")
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        space: Space,
         *,
-        evaluator: Evaluator | None,
-        reward: RewardKind,
-        stop_action: bool,
-        horizon: int,
-        render_mode: str | None,
+        evaluator: Evaluator | None = None,
+        reward: RewardKind = "delta",
+        stop_action: bool = False,
+        horizon: int = 100,
+        render_mode: str | None = None,
     ) -> None:
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
         if reward not in REWARDS:
             raise SpecError(f"unknown reward {reward!r}{did_you_mean(str(reward), REWARDS)}.")
+        self.sizes = tuple(space.sizes)
+        if prod(self.sizes) != space.states:
+            raise SpecError(
+                f"space is a {type(space).__name__} with {space.states:,} states, but its sizes have "
+                f"{prod(self.sizes):,} combinations; SpaceEnv needs every combination of choices to be a state."
+            )
+        self.space = space
+        self.reference_name = space.baseline_name
         self.reward = reward
         self.stop_action = stop_action
-        self.sizes = tuple(sizes)
-        # What each action does: the place that it changes, and by how much.
         self.changes = tuple(
             (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
         )
@@ -68,17 +105,25 @@ class SpaceEnv(ChildEnv[Choices]):
         self.action_space = gym.spaces.Discrete(len(self.changes) + stop_action)
         self._state: Choices = self._array([0] * len(self.sizes))
 
-    @abstractmethod
     def spec_of(self, state: Sequence[int]) -> ChildSpec:
         """Return the child of a state."""
-
-    @abstractmethod
-    def scene(self) -> Scene:
-        """Return what there is to draw."""
+        return self.space.spec_of(state)
 
     def reference(self) -> ChildSpec:
-        """Return the child whose accuracy is a0: that of choice 0 everywhere, unless an environment says otherwise."""
-        return self.spec_of([0] * len(self.sizes))
+        """Return the child whose accuracy is a0: the space's baseline."""
+        return self.spec_of(self.space.baseline_state)
+
+    def scene(self) -> Scene:
+        """Return the content of a rendering."""
+        state = self._state.tolist()
+        return Scene(
+            names=self.space.labels(state),
+            bits=[int(choice > 0) for choice in state],
+            group=self.spec_of(state).group,
+            accuracies=self._accuracies,
+            baseline=self._baseline,
+            reference=self.reference_name,
+        )
 
     def _observation_space(self) -> gym.spaces.Space[Any]:
         if set(self.sizes) == {_TOGGLED}:
@@ -104,39 +149,41 @@ class SpaceEnv(ChildEnv[Choices]):
             raise SpecError(f"{name} is {state!r}; give {len(self.sizes)} values of {values}.")
         return [int(choice) for choice in state]
 
-    def _plan_reset(self, options: dict[str, Any] | None, seed: int | None) -> Plan:
+    def _begin_reset(self, options: dict[str, Any] | None, seed: int | None) -> PendingStep:
         state = self._start(options)
         specs = (self.reference(), self.spec_of(state))
-        return Plan(specs, keep_weights=False, state=tuple(state), seed=seed)
+        return PendingStep(specs, keep_weights=False, state=tuple(state), seed=seed)
 
-    def _arrive_reset(self, plan: Plan, evaluations: Sequence[Evaluation]) -> tuple[Choices, dict[str, Any]]:
+    def _finish_reset(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Choices, dict[str, Any]]:
         reference, here = evaluations
-        self._state = self._array(plan.state)
+        self._state = self._array(pending.state)
         self._baseline = reference.validation_accuracy
         self._accuracies = [here.validation_accuracy]
-        info = self._info(plan.specs[1], here)
+        info = self._info(pending.specs[1], here)
         self._met.add(reference.class_key)
         return self._state.copy(), info
 
-    def _plan(self, action: int) -> Plan:
+    def _begin_step(self, action: int) -> PendingStep:
         state: list[int] = self._state.tolist()
         if action < len(self.changes):
             place, step = self.changes[action]
             state[place] = (state[place] + step) % self.sizes[place]
-        # Stopping, too, has a child, that of the state as it is: it is rewarded by the same formula.
-        return Plan((self.spec_of(state),), keep_weights=False, state=tuple(state), action=action, step=self._steps)
+        # Stopping needs the child of the unchanged state, because it is rewarded by the same formula.
+        return PendingStep(
+            (self.spec_of(state),), keep_weights=False, state=tuple(state), action=action, step=self._steps
+        )
 
-    def _arrive(
-        self, plan: Plan, action: int, evaluations: Sequence[Evaluation]
+    def _finish_step(
+        self, pending: PendingStep, action: int, evaluations: Sequence[Evaluation]
     ) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
         stopped = action == len(self.changes)
         (evaluation,) = evaluations
-        self._state = self._array(plan.state)
+        self._state = self._array(pending.state)
         accuracy = evaluation.validation_accuracy
         reward = REWARDS[self.reward](accuracy, self._baseline, self._accuracies[-1])
         self._accuracies.append(accuracy)
         truncated = not stopped and self._steps >= self.horizon
-        return self._state.copy(), reward, stopped, truncated, self._info(plan.specs[0], evaluation)
+        return self._state.copy(), reward, stopped, truncated, self._info(pending.specs[0], evaluation)
 
     def _identity(self) -> JsonDict:
         unit = np.eye(len(self.sizes), dtype=np.int64)
@@ -160,19 +207,13 @@ class SpaceEnv(ChildEnv[Choices]):
         return {"_state": self._array(self._checked(snapshot.state, "snapshot['state']"))}
 
     def text(self) -> str:
-        """Return the scene as text."""
+        """Return the state as text."""
         return draw_text(self.scene())
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """Return the scene as an RGB picture."""
+        """Return the state as an RGB picture."""
         return draw_picture(self.scene())
 
-    def _number(self) -> int:
-        """Return the state as one number, its first place counting least: bits as a bit mask."""
-        number = 0
-        for choice, size in zip(reversed(self._state.tolist()), reversed(self.sizes), strict=True):
-            number = number * size + choice
-        return number
-
     def _info(self, spec: ChildSpec, evaluation: Evaluation) -> dict[str, Any]:
-        return self._describe(spec, evaluation, state=self._number(), met_as=evaluation.class_key)
+        number = self.space.number_of(self._state.tolist())
+        return self._describe(spec, evaluation, state=number, met_as=evaluation.class_key)

@@ -1,6 +1,6 @@
-"""ChildVectorEnv: several environments as one of Gymnasium's, whose children are submitted together."""
+"""ChildVectorEnv: a Gymnasium vector environment that submits the children of all its environments together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,32 +14,32 @@ from gymnasium.vector.utils import batch_space
 from aen.errors import SpecError, did_you_mean
 from aen.evaluators import Evaluator
 from aen_envs.child_env import ChildEnv
-from aen_envs.lockstep import Environment, land, submit, together
+from aen_envs.lockstep import Environment, submit_all, unwrap_all, wait_all
 
 Array = npt.NDArray[Any]
 Infos = dict[str, Any]
 
 
 class ChildVectorEnv(VectorEnv[Array, Array, Array]):
-    """Environments in lock-step: each step hands the children of all of them to their evaluator in one call.
+    """Several environments whose steps are synchronous: each step submits the children of all in one call.
 
-    What it returns is what Gymnasium's SyncVectorEnv does over the same environments; only the order in which children
-    are trained differs. Where an evaluator fails, no environment has moved, unless the children of starts fail after a
-    step: then a reset is due.
+    It returns the same values as Gymnasium's SyncVectorEnv over the same environments; only the order in which children
+    are trained differs. If the evaluator fails, all environments are unchanged, except when the children of a start
+    fail after a step: then `reset` must be called.
 
     Args:
-        environments: themselves or what makes them; all share one evaluator, and nothing but what ``gymnasium.make``
-            wraps around them is around them.
-        autoreset_mode: whether an environment whose episode ended starts the next one at the next step, whose action
-            it does not take (``NextStep``), or in the same step (``SameStep``): then ``infos["final_obs"]`` and
-            ``infos["final_info"]`` have the end.
+        environments: environments, or functions that make them. All must share one evaluator and have no wrappers other
+            than those of ``gymnasium.make``.
+        autoreset_mode: when an environment whose episode ended starts the next one: in its next step, whose action is
+            ignored (``NextStep``), or in the same step (``SameStep``); then ``infos["final_obs"]`` and
+            ``infos["final_info"]`` hold the values at the end.
 
     Attributes:
         envs: the environments.
-        evaluator: theirs.
+        evaluator: the evaluator that they share.
 
     Raises:
-        SpecError: see `aen_envs.lockstep.together`; or an unknown mode.
+        SpecError: see `aen_envs.lockstep.unwrap_all`; or an unknown mode.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
         modes = (AutoresetMode.NEXT_STEP.value, AutoresetMode.SAME_STEP.value)
         if mode not in modes:
             raise SpecError(f"unknown autoreset_mode {mode!r}{did_you_mean(str(mode), modes)}.")
-        self.envs = together(environments)
+        self.envs = unwrap_all(environments)
         self.evaluator: Evaluator = self.envs[0].evaluator
         self.num_envs = len(self.envs)
         self.metadata = self.envs[0].metadata | {"autoreset_mode": AutoresetMode(mode)}
@@ -74,11 +74,11 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
         """Start all episodes, or with ``options={"reset_mask": mask}`` those of some environments.
 
         Args:
-            seed: of environment 0, those of the others are the numbers after it; or one for each.
-            options: for each environment, such as ``{"state": numbers}``.
+            seed: the seed of environment 0, the others get the numbers after it; or one seed for each.
+            options: passed to each environment, such as ``{"state": numbers}``.
 
         Raises:
-            SpecError: another number of seeds, or a mask that is none; see also the environment's `plan_reset`.
+            SpecError: the number of seeds or the mask is wrong; see also the environment's `begin_reset`.
         """
         if seed is None or isinstance(seed, int | np.integer):
             seeds = [None if seed is None else int(seed) + number for number in range(self.num_envs)]
@@ -99,7 +99,7 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
         """Take an action in each environment.
 
         Raises:
-            SpecError: another number of actions, one that there is not, or no episode.
+            SpecError: the number of actions is wrong, there is no such action, or no episode.
         """
         if not self._ready:
             raise SpecError("step was called before reset, or after one that failed; call reset first.")
@@ -108,19 +108,19 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
                 f"actions has shape {np.shape(actions)}; give one for each of {self.num_envs} environments."
             )
         starting = [False] * self.num_envs if self._same_step else self._ended.tolist()
-        plans = [
-            env.plan_reset() if starts else env.plan(action)
+        pending = [
+            env.begin_reset() if starts else env.begin_step(action)
             for env, starts, action in zip(self.envs, starting, actions, strict=True)
         ]
-        evaluations = land(submit(self.evaluator, plans))
+        evaluations = wait_all(submit_all(self.evaluator, pending))
         rewards = np.zeros(self.num_envs)
         terminations, truncations = np.zeros((2, self.num_envs), dtype=np.bool_)
         step_infos: list[Infos] = []
-        for place, (env, plan, found) in enumerate(zip(self.envs, plans, evaluations, strict=True)):
+        for place, (env, begun, found) in enumerate(zip(self.envs, pending, evaluations, strict=True)):
             if starting[place]:
-                self._observations[place], info = env.arrive_reset(plan, found)
+                self._observations[place], info = env.finish_reset(begun, found)
             else:
-                outcome = env.arrive(plan, found)
+                outcome = env.finish_step(begun, found)
                 self._observations[place], rewards[place], terminations[place], truncations[place], info = outcome
             step_infos.append(info)
         self._ended = terminations | truncations
@@ -128,7 +128,7 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
         return self._batch(), rewards, terminations, truncations, infos
 
     def render(self) -> tuple[Any, ...]:
-        """Return what each environment renders."""
+        """Return the rendering of each environment."""
         return tuple(env.render() for env in self.envs)
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:  # noqa: ANN401 - of any method
@@ -141,10 +141,10 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
         return self.call(name)
 
     def set_attr(self, name: str, values: Any) -> None:  # noqa: ANN401 - of any attribute
-        """Set an attribute of every environment, to one value or to one for each in a list or tuple.
+        """Set an attribute of every environment, to one value or to a list or tuple of one value each.
 
         Raises:
-            SpecError: another number of values.
+            SpecError: the number of values is wrong.
         """
         each = values if isinstance(values, list | tuple) else [values] * self.num_envs
         if len(each) != self.num_envs:
@@ -161,17 +161,17 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
     def _start(
         self, places: Sequence[int], seeds: Sequence[int | None], options: dict[str, Any] | None
     ) -> list[dict[str, Any]]:
-        """Start episodes in some of the environments; return what they say of it."""
-        plans = [self.envs[place].plan_reset(seed=seeds[place], options=options) for place in places]
-        evaluations = land(submit(self.evaluator, plans))
+        """Start episodes in some of the environments; return their infos."""
+        pending = [self.envs[place].begin_reset(seed=seeds[place], options=options) for place in places]
+        evaluations = wait_all(submit_all(self.evaluator, pending))
         infos = []
-        for place, plan, found in zip(places, plans, evaluations, strict=True):
-            self._observations[place], info = self.envs[place].arrive_reset(plan, found)
+        for place, begun, found in zip(places, pending, evaluations, strict=True):
+            self._observations[place], info = self.envs[place].finish_reset(begun, found)
             infos.append(info)
         return infos
 
     def _start_over(self, step_infos: Sequence[Infos]) -> Infos:
-        """Start again where episodes ended; return the infos of all."""
+        """Start the next episode of each environment whose episode ended; return the infos of all."""
         ended: list[int] = np.flatnonzero(self._ended).tolist()
         finals = {place: {"final_obs": self._observations[place], "final_info": step_infos[place]} for place in ended}
         self._ready = False
@@ -200,31 +200,33 @@ class ChildVectorEnv(VectorEnv[Array, Array, Array]):
         return found
 
     def _batch(self) -> Array:
-        """Return the observations of all environments in an array of their own."""
+        """Return the observations of all environments as a new array."""
         return np.stack(self._observations)
 
 
-def maker(environment_id: str) -> Callable[..., ChildVectorEnv]:
-    """Return what makes several environments of an id in lock-step, as ``gymnasium.make_vec`` asks for it."""
+def make_vector_environment(
+    environment_id: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    evaluator: Evaluator | None = None,
+    **arguments: Any,  # noqa: ANN401 - those of the environment
+) -> ChildVectorEnv:
+    """Return several environments of an id in one ChildVectorEnv.
 
-    def make(
-        num_envs: int = 1,
-        *,
-        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
-        evaluator: Evaluator | None = None,
-        **arguments: Any,  # noqa: ANN401 - those of the environment
-    ) -> ChildVectorEnv:
-        if num_envs < 1:
-            raise SpecError(f"num_envs is {num_envs}; it must be at least 1.")
-        create: Any = load_env_creator(str(gym.spec(environment_id).entry_point))
-        first = create(evaluator=evaluator, **arguments)
-        others = [create(evaluator=first.evaluator, **arguments) for _ in range(num_envs - 1)]
-        return ChildVectorEnv([first, *others], autoreset_mode=autoreset_mode)
+    Args:
+        environment_id: an id that is registered with Gymnasium.
+        num_envs: number of environments.
+        autoreset_mode: see `ChildVectorEnv`.
+        evaluator: the evaluator that all share; by default the first environment's own.
+        arguments: of each environment.
 
-    return make
-
-
-group_decomposition = maker("aen/GroupDecomposition-v0")
-gcnn_design = maker("aen/GCNNDesign-v0")
-layerwise_group = maker("aen/LayerwiseGroup-v0")
-layerwise_relaxation = maker("aen/LayerwiseRelaxation-v0")
+    Raises:
+        SpecError: `num_envs` is below 1; see also `ChildVectorEnv`.
+    """
+    if num_envs < 1:
+        raise SpecError(f"num_envs is {num_envs}; it must be at least 1.")
+    create: Any = load_env_creator(str(gym.spec(environment_id).entry_point))
+    first = create(evaluator=evaluator, **arguments)
+    others = [create(evaluator=first.evaluator, **arguments) for _ in range(num_envs - 1)]
+    return ChildVectorEnv([first, *others], autoreset_mode=autoreset_mode)

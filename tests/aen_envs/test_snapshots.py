@@ -213,7 +213,7 @@ def test_a_snapshot_needs_an_episode():
 def test_a_source_of_random_numbers_of_another_kind_is_named():
     env = walked("decomposition")
     env.np_random = np.random.Generator(np.random.MT19937(0))
-    with pytest.raises(SpecError, match="np_random is driven by MT19937, but only PCG64 can be kept"):
+    with pytest.raises(SpecError, match="np_random has the bit generator MT19937, but only PCG64 can be saved"):
         env.snapshot()
 
 

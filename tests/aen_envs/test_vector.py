@@ -169,13 +169,13 @@ ONE = ENVIRONMENTS["decomposition"](TABLE)
     ("environments", "message"),
     [
         ([], "environments is empty; give at least 1"),
-        ([ONE, ONE], "environments has the same one twice; make each by itself"),
+        ([ONE, ONE], "environments has the same one twice; make a new one for each"),
         ([ONE, lambda: ENVIRONMENTS["decomposition"](LateTable())], "environment 1 has another evaluator than env"),
         ([ONE, ENVIRONMENTS["layerwise"](TABLE)], r"environment 1 has the observation_space MultiBinary\(4\), but"),
         ([ONE, ENVIRONMENTS["decomposition"](TABLE, stop_action=False)], r"environment 1 has the action_space"),
-        ([TimeLimit(ONE, 3)], "an environment is wrapped in TimeLimit, which cannot go in lock-step"),
+        ([TimeLimit(ONE, 3)], "an environment is wrapped in TimeLimit, which cannot run in parallel"),
         ([lambda: gymnasium.make("CartPole-v1", disable_env_checker=True)], "wrapped in TimeLimit"),
-        ([lambda: gymnasium.make("CartPole-v1").unwrapped], "an environment is CartPoleEnv, which cannot go"),
+        ([lambda: gymnasium.make("CartPole-v1").unwrapped], "an environment is CartPoleEnv, which cannot run"),
     ],
 )
 def test_environments_that_cannot_go_together_are_named(environments, message):

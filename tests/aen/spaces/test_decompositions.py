@@ -5,7 +5,7 @@ import pytest
 from aen.children import DenseSpec
 from aen.errors import GroupError
 from aen.groups import Alphabet, Decomposition, enumerate_classes
-from aen.spaces import DecompositionSpace, Space
+from aen.spaces import DecompositionSpace, Space, decompositions
 
 CHILD = DenseSpec(grids=(4, 4), seed=3)
 NAMES = ("rot90", "hflip", "vflip", "quadrants")
@@ -62,6 +62,26 @@ def test_what_only_decompositions_have(space):
     assert "vshift(2) has order 4 on 8x8, 6 on 12x12: the joint action ties more" in remark
 
 
+def test_the_table_is_loaded_when_classes_are_first_asked_for(monkeypatch, space):
+    loaded = []
+    monkeypatch.setattr(decompositions, "load_classes", lambda *asked: loaded.append(asked) or space.table)
+    lazy = DecompositionSpace(CHILD, Alphabet.of(NAMES))
+    assert (lazy.sizes, lazy.states, lazy.baseline_state) == ((2,) * 4, 16, (0,) * 4)
+    assert lazy.spec_of((0, 1, 0, 1)) == space.spec_of((0, 1, 0, 1))
+    assert lazy.labels((0, 1, 0, 1)) == NAMES
+    assert (lazy.remarks(), loaded) == ((), [])
+    assert lazy.with_seed(5).child == CHILD.with_seed(5)
+    assert not loaded
+    assert (lazy.classes, lazy.baseline, lazy.closed_sets()) == (space.classes, space.baseline, space.closed_sets())
+    assert lazy.with_seed(5).classes == space.classes
+    assert loaded == [(Alphabet.of(NAMES), CHILD.grids)]
+
+
+def test_an_alphabet_that_does_not_fit_the_child_is_refused_at_once():
+    with pytest.raises(GroupError, match="needs an even grid, not 3x3"):
+        DecompositionSpace(DenseSpec(grids=(4, 3)), Alphabet.of(["quadrants"]))
+
+
 class Menu(Space):
     """A space with places of several choices, and nothing that a space need not have."""
 
@@ -81,5 +101,8 @@ def test_a_space_need_not_be_of_bits_nor_have_an_order():
     assert not menu.closed_sets()
     assert not menu.remarks()
     assert menu.describe_class(None) == {}
+    assert (menu.baseline_state, menu.labels((2, 1))) == ((0, 0), ("place 0: 2", "place 1: 1"))
+    with pytest.raises(NotImplementedError, match="Menu does not define with_seed"):
+        menu.with_seed(1)
     with pytest.raises(ValueError, match="zip"):
         menu.number_of((1,))

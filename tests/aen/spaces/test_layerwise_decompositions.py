@@ -5,7 +5,7 @@ import pytest
 from aen.children import DenseSpec
 from aen.errors import GroupError
 from aen.groups import Alphabet, Decomposition, load_layerwise_classes
-from aen.spaces import LayerwiseDecompositionSpace
+from aen.spaces import LayerwiseDecompositionSpace, layerwise_decompositions
 
 CHILD = DenseSpec(grids=(4, 4, 2), seed=3)
 NAMES = ("rot90", "hflip", "vflip")
@@ -40,6 +40,22 @@ def test_classes_are_the_states_with_one_key(space):
         assert network_class.representative == fewest
     sizes = [sum(c.representative) for c in space.classes]
     assert sizes == sorted(sizes)
+
+
+def test_the_table_is_loaded_when_classes_are_first_asked_for(monkeypatch, space):
+    loaded = []
+    monkeypatch.setattr(
+        layerwise_decompositions, "load_layerwise_classes", lambda *asked: loaded.append(asked) or space.table
+    )
+    lazy = LayerwiseDecompositionSpace(CHILD, Alphabet.of(NAMES))
+    assert (lazy.sizes, lazy.states, lazy.baseline_state) == ((2,) * 6, 64, (0,) * 6)
+    assert lazy.spec_of((0, 1, 0, 1, 0, 1)) == space.spec_of((0, 1, 0, 1, 0, 1))
+    assert lazy.labels((0,) * 6) == ("1: rot90", "1: hflip", "1: vflip", "2: rot90", "2: hflip", "2: vflip")
+    assert lazy.with_seed(5).child == CHILD.with_seed(5)
+    assert (lazy.remarks(), loaded) == ((), [])
+    assert (lazy.classes, lazy.baseline) == (space.classes, space.baseline)
+    assert lazy.with_seed(5).classes == space.classes
+    assert loaded == [(Alphabet.of(NAMES), CHILD.grids)]
 
 
 def test_the_baseline_is_the_untied_child(space):

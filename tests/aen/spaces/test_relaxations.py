@@ -95,6 +95,7 @@ def test_the_start_is_the_base_and_the_baseline_has_no_symmetry(space):
     assert space.spec_of((0,) * 9) == space.child == CHILD
     baseline = space.spec(space.baseline)
     assert space.baseline in space.classes
+    assert space.baseline_state == space.baseline.representative
     assert baseline.layer_groups == ("C1",) * 9
     assert baseline.class_key == space.baseline.key
     assert space.baseline_name == "untied"

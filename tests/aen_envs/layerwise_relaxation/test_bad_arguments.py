@@ -39,7 +39,7 @@ def test_an_episode_begins_with_a_reset(make_env, what, use):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"slices": 0}, SpecError, "slices is 0; an episode needs at least 1 after the start's"),
+        ({"slices": 0}, SpecError, "slices is 0; an episode needs at least 1 besides that of the start"),
         ({"horizon": 0}, SpecError, "horizon is 0; an episode needs at least 1 step"),
         ({"parameter_price": -1}, SpecError, "parameter_price is -1; it must be a finite number from 0 up"),
         ({"parameter_price": float("nan")}, SpecError, "parameter_price is nan"),

@@ -1,4 +1,4 @@
-"""LockstepVecEnv: several environments as one of Stable-Baselines3's, whose children are submitted together."""
+"""LockstepVecEnv: a vector environment for Stable-Baselines3 that submits the children of all environments together."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,46 +11,46 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices,
 
 from aen.errors import SpecError
 from aen.evaluators import Evaluator
-from aen_envs.child_env import ChildEnv, Plan
-from aen_envs.lockstep import Environment, Flight, land, submit, together
+from aen_envs.child_env import ChildEnv, PendingStep
+from aen_envs.lockstep import Environment, Futures, submit_all, unwrap_all, wait_all
 
 Array = npt.NDArray[Any]
 
 
 class LockstepVecEnv(VecEnv):
-    """Environments in lock-step: each step hands the children of all of them to their evaluator in one call.
+    """Several environments whose steps are synchronous: each step submits the children of all in one call.
 
-    What it returns is what SB3's DummyVecEnv does over the same environments; only the order in which children are
+    It returns the same values as SB3's DummyVecEnv over the same environments; only the order in which children are
     trained differs. An environment whose episode ended starts the next one in the same step; ``infos[i]`` then has
-    ``terminal_observation``, and always ``TimeLimit.truncated``. For an agent's log of returns put SB3's VecMonitor
-    around it.
+    ``terminal_observation``, and always ``TimeLimit.truncated``. Wrap it in SB3's VecMonitor to log the returns of
+    episodes.
 
-    Where an evaluator fails, no environment has moved, unless the children of starts fail after a step: then a reset is
-    due.
+    If the evaluator fails, all environments are unchanged, except when the children of a start fail after a step: then
+    `reset` must be called.
 
     Args:
-        environments: themselves or what makes them; all share one evaluator, and nothing but what ``gymnasium.make``
-            wraps around them is around them.
+        environments: environments, or functions that make them. All must share one evaluator and have no wrappers other
+            than those of ``gymnasium.make``.
 
     Attributes:
         envs: the environments.
-        evaluator: theirs.
+        evaluator: the evaluator that they share.
 
     Raises:
-        SpecError: see `aen_envs.lockstep.together`.
+        SpecError: see `aen_envs.lockstep.unwrap_all`.
     """
 
     def __init__(self, environments: Sequence[Environment]) -> None:
-        self.envs: list[ChildEnv[Any]] = together(environments)
+        self.envs: list[ChildEnv[Any]] = unwrap_all(environments)
         self.evaluator: Evaluator = self.envs[0].evaluator
         super().__init__(len(self.envs), self.envs[0].observation_space, self.envs[0].action_space)
         self._observations: list[Any] = [None] * self.num_envs
-        self._under_way: tuple[list[Plan], Flight] | None = None
+        self._running: tuple[list[PendingStep], Futures] | None = None
         self._ready = False
 
     def reset(self) -> Array:
-        """Start all episodes, with the seeds and options that were set; a step under way is dropped."""
-        self._under_way = None
+        """Start all episodes, with the seeds and options that were set; a running step is dropped."""
+        self._running = None
         self._start(range(self.num_envs), self._seeds, self._options)
         self._reset_seeds()
         self._reset_options()
@@ -58,37 +58,37 @@ class LockstepVecEnv(VecEnv):
         return np.stack(self._observations)
 
     def step_async(self, actions: Array) -> None:
-        """Submit the children of all environments' actions, and do not wait for them.
+        """Submit the children of all environments' actions without waiting for them.
 
         Raises:
-            SpecError: another number of actions, one that there is not, no episode, or a step is under way.
+            SpecError: the number of actions is wrong, there is no such action or no episode, or a step is running.
         """
-        if self._under_way is not None:
-            raise SpecError("step_async was called while a step is under way; call step_wait first.")
+        if self._running is not None:
+            raise SpecError("step_async was called while a step is running; call step_wait first.")
         if not self._ready:
             raise SpecError("step was called before reset, or after one that failed; call reset first.")
         if np.shape(actions) != (self.num_envs,):
             raise SpecError(
                 f"actions has shape {np.shape(actions)}; give one for each of {self.num_envs} environments."
             )
-        plans = [env.plan(action) for env, action in zip(self.envs, actions, strict=True)]
-        self._under_way = plans, submit(self.evaluator, plans)
+        pending = [env.begin_step(action) for env, action in zip(self.envs, actions, strict=True)]
+        self._running = pending, submit_all(self.evaluator, pending)
 
     def step_wait(self) -> VecEnvStepReturn:
-        """Wait for the children, then make the steps.
+        """Wait for the children, then perform the steps.
 
         Raises:
-            SpecError: no step is under way.
+            SpecError: no step is running.
         """
-        if self._under_way is None:
-            raise SpecError("step_wait was called, but no step is under way; call step_async first.")
-        (plans, flight), self._under_way = self._under_way, None
-        evaluations = land(flight)
+        if self._running is None:
+            raise SpecError("step_wait was called, but no step is running; call step_async first.")
+        (pending, futures), self._running = self._running, None
+        evaluations = wait_all(futures)
         rewards = np.zeros(self.num_envs, dtype=np.float32)
         ended = np.zeros(self.num_envs, dtype=bool)
         infos: list[dict[str, Any]] = []
-        for place, (env, plan, found) in enumerate(zip(self.envs, plans, evaluations, strict=True)):
-            observation, rewards[place], terminated, truncated, info = env.arrive(plan, found)
+        for place, (env, begun, found) in enumerate(zip(self.envs, pending, evaluations, strict=True)):
+            observation, rewards[place], terminated, truncated, info = env.finish_step(begun, found)
             self._observations[place] = observation
             ended[place] = terminated or truncated
             infos.append(info | {"TimeLimit.truncated": truncated and not terminated})
@@ -105,7 +105,7 @@ class LockstepVecEnv(VecEnv):
             env.close()
 
     def get_images(self) -> Sequence[Array | None]:
-        """Return a picture of each environment, or None where it draws none."""
+        """Return a picture of each environment; None unless its render mode is ``rgb_array``."""
         return [env.render() if env.render_mode == "rgb_array" else None for env in self.envs]
 
     def get_attr(self, attr_name: str, indices: VecEnvIndices = None) -> list[Any]:
@@ -130,14 +130,15 @@ class LockstepVecEnv(VecEnv):
     def env_is_wrapped(
         self, wrapper_class: type[gym.Wrapper[Any, Any, Any, Any]], indices: VecEnvIndices = None
     ) -> list[bool]:
-        """Say of some environments whether they are in a wrapper of this class; in lock-step none is in any."""
+        """Return for some environments whether they have a wrapper of this class, which they never do."""
         return [is_wrapped(env, wrapper_class) for env in self._chosen(indices)]
 
     def _chosen(self, indices: VecEnvIndices) -> list[ChildEnv[Any]]:
         return [self.envs[place] for place in self._get_indices(indices)]
 
     def _start(self, places: Sequence[int], seeds: Sequence[int | None], options: Sequence[dict[str, Any]]) -> None:
-        """Start episodes in some of the environments, their children together."""
-        plans = [self.envs[place].plan_reset(seed=seeds[place], options=options[place] or None) for place in places]
-        for place, plan, found in zip(places, plans, land(submit(self.evaluator, plans)), strict=True):
-            self._observations[place], self.reset_infos[place] = self.envs[place].arrive_reset(plan, found)
+        """Start episodes in some of the environments, whose children are submitted together."""
+        pending = [self.envs[place].begin_reset(seed=seeds[place], options=options[place] or None) for place in places]
+        evaluations = wait_all(submit_all(self.evaluator, pending))
+        for place, begun, found in zip(places, pending, evaluations, strict=True):
+            self._observations[place], self.reset_infos[place] = self.envs[place].finish_reset(begun, found)

@@ -66,10 +66,10 @@ def test_a_reset_drops_the_step_under_way():
     env, _ = make("decomposition", 2)
     env.reset()
     env.step_async(np.array([0, 1]))
-    with pytest.raises(SpecError, match="step_async was called while a step is under way; call step_wait first"):
+    with pytest.raises(SpecError, match="step_async was called while a step is running; call step_wait first"):
         env.step_async(np.array([0, 1]))
     assert env.reset().sum() == 0
-    with pytest.raises(SpecError, match="step_wait was called, but no step is under way; call step_async first"):
+    with pytest.raises(SpecError, match="step_wait was called, but no step is running; call step_async first"):
         env.step_wait()
     assert env.step(np.array([3, 4]))[0].sum() == 2
 

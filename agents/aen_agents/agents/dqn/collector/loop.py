@@ -74,7 +74,7 @@ class Collector:
     def start(self, seed: int) -> None:
         """Begin all episodes."""
         for slot in self._slots:
-            slot.plan = slot.env.plan_reset(seed=seed + slot.number)
+            slot.plan = slot.env.begin_reset(seed=seed + slot.number)
         shape = self.model.observation_space.shape or ()
         self.model._last_obs = np.zeros((1, *shape))  # noqa: SLF001 - not used, but part of the saved state
         self.model._last_episode_starts = np.ones((1,), dtype=bool)  # noqa: SLF001
@@ -84,15 +84,15 @@ class Collector:
         state = checkpoint.state
         # There may be more or fewer workers now, and therefore environments.
         for slot in self._slots:
-            slot.plan = slot.env.plan_reset()
+            slot.plan = slot.env.begin_reset()
         for slot, saved in zip(self._slots, state["environments"], strict=False):
             slot.epsilon = saved["epsilon"]
             if saved["episode"] is None:
-                slot.plan = slot.env.plan_reset(seed=saved["seed"])
+                slot.plan = slot.env.begin_reset(seed=saved["seed"])
                 continue
             slot.env.restore(saved["episode"])
             slot.observation = np.asarray(saved["observation"], dtype=self.model.observation_space.dtype)
-            slot.plan = slot.env.plan_reset() if saved["action"] is None else slot.env.plan(saved["action"])
+            slot.plan = slot.env.begin_reset() if saved["action"] is None else slot.env.begin_step(saved["action"])
         self.learner.pending = state["owed"]
         restore_dqn(self.model, checkpoint.arrays, state["dqn"])
 
@@ -150,12 +150,12 @@ class Collector:
         slot.plan, slot.futures = None, []
         self._in_flight.remove(spec.class_key for spec in plan.specs)
         if plan.action is None:
-            slot.observation, info = slot.env.arrive_reset(plan, evaluations)
+            slot.observation, info = slot.env.finish_reset(plan, evaluations)
             if self.visits.steps == 0 and not self.visits.accuracy_of_class:
                 self.visits.saw(info, reward=0.0, epsilon=1.0, start=True)
             return
         before = slot.observation
-        observation, reward, terminated, truncated, info = slot.env.arrive(plan, evaluations)
+        observation, reward, terminated, truncated, info = slot.env.finish_step(plan, evaluations)
         model = self.model
         done = terminated or truncated
         info |= {"TimeLimit.truncated": truncated and not terminated}
@@ -175,7 +175,7 @@ class Collector:
         slot.observation = observation
         self._record(info)
         if done:
-            slot.plan = slot.env.plan_reset()
+            slot.plan = slot.env.begin_reset()
 
     def _record(self, info: JsonDict) -> None:
         logger = self.model.logger
@@ -199,7 +199,7 @@ class Collector:
             explores = np.random.rand() < epsilon  # noqa: NPY002 - the source that SB3 draws from, which is restored
             action = int(self.model.action_space.sample()) if explores else int(greedy)
             slot.epsilon = epsilon
-            slot.plan = slot.env.plan(action)
+            slot.plan = slot.env.begin_step(action)
 
     @torch.no_grad()
     def _values(self, observations: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
