@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.results import Evaluation
-from aen_envs.child_env import ChildEnv, Plan
+from aen_envs.child_env import ChildEnv, PendingStep
 
 
 @dataclass(eq=False)
@@ -18,16 +18,16 @@ class EnvSlot:
     Attributes:
         env: the environment.
         number: its number, from 0.
-        plan: the step or reset that waits for its children.
-        futures: of the plan's children.
+        pending: the step or reset that waits for its children.
+        futures: of its children.
         left: how many of them are not done.
-        observation: the one before the plan's step; None: the first episode has not begun.
+        observation: the one before that step; None: the first episode has not begun.
         epsilon: the epsilon with which the action was drawn.
     """
 
     env: ChildEnv[Any]
     number: int
-    plan: Plan | None = None
+    pending: PendingStep | None = None
     futures: "list[Future[Evaluation]]" = field(default_factory=list)
     left: int = 0
     observation: npt.NDArray[Any] | None = None
@@ -36,14 +36,14 @@ class EnvSlot:
     @property
     def in_episode(self) -> bool:
         """Whether a further step of the episode follows, now or once the waiting step is done."""
-        return self.observation is not None and (self.plan is None or self.plan.action is not None)
+        return self.observation is not None and (self.pending is None or self.pending.action is not None)
 
     def state(self) -> JsonDict:
         """Return what `Collector.resume` needs, as JSON values."""
         return {
             "episode": None if self.observation is None else self.env.snapshot(),
             "observation": None if self.observation is None else self.observation.tolist(),
-            "action": None if self.plan is None else self.plan.action,
-            "seed": None if self.plan is None else self.plan.seed,
+            "action": None if self.pending is None else self.pending.action,
+            "seed": None if self.pending is None else self.pending.seed,
             "epsilon": self.epsilon,
         }

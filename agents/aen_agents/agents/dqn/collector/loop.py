@@ -74,7 +74,7 @@ class Collector:
     def start(self, seed: int) -> None:
         """Begin all episodes."""
         for slot in self._slots:
-            slot.plan = slot.env.begin_reset(seed=seed + slot.number)
+            slot.pending = slot.env.begin_reset(seed=seed + slot.number)
         shape = self.model.observation_space.shape or ()
         self.model._last_obs = np.zeros((1, *shape))  # noqa: SLF001 - not used, but part of the saved state
         self.model._last_episode_starts = np.ones((1,), dtype=bool)  # noqa: SLF001
@@ -84,15 +84,15 @@ class Collector:
         state = checkpoint.state
         # There may be more or fewer workers now, and therefore environments.
         for slot in self._slots:
-            slot.plan = slot.env.begin_reset()
+            slot.pending = slot.env.begin_reset()
         for slot, saved in zip(self._slots, state["environments"], strict=False):
             slot.epsilon = saved["epsilon"]
             if saved["episode"] is None:
-                slot.plan = slot.env.begin_reset(seed=saved["seed"])
+                slot.pending = slot.env.begin_reset(seed=saved["seed"])
                 continue
             slot.env.restore(saved["episode"])
             slot.observation = np.asarray(saved["observation"], dtype=self.model.observation_space.dtype)
-            slot.plan = slot.env.begin_reset() if saved["action"] is None else slot.env.begin_step(saved["action"])
+            slot.pending = slot.env.begin_reset() if saved["action"] is None else slot.env.begin_step(saved["action"])
         self.learner.pending = state["owed"]
         restore_dqn(self.model, checkpoint.arrays, state["dqn"])
 
@@ -143,19 +143,19 @@ class Collector:
 
     def _finish(self, slot: EnvSlot) -> None:
         """Finish the step, or the reset, whose children are done."""
-        plan = slot.plan
-        if plan is None:
+        pending = slot.pending
+        if pending is None:
             raise RuntimeError("an environment is done that waited for nothing")
         evaluations = [future.result() for future in slot.futures]
-        slot.plan, slot.futures = None, []
-        self._in_flight.remove(spec.class_key for spec in plan.specs)
-        if plan.action is None:
-            slot.observation, info = slot.env.finish_reset(plan, evaluations)
+        slot.pending, slot.futures = None, []
+        self._in_flight.remove(spec.class_key for spec in pending.specs)
+        if pending.action is None:
+            slot.observation, info = slot.env.finish_reset(pending, evaluations)
             if self.visits.steps == 0 and not self.visits.accuracy_of_class:
                 self.visits.saw(info, reward=0.0, epsilon=1.0, start=True)
             return
         before = slot.observation
-        observation, reward, terminated, truncated, info = slot.env.finish_step(plan, evaluations)
+        observation, reward, terminated, truncated, info = slot.env.finish_step(pending, evaluations)
         model = self.model
         done = terminated or truncated
         info |= {"TimeLimit.truncated": truncated and not terminated}
@@ -163,7 +163,7 @@ class Collector:
         buffer.add(
             np.asarray(before)[None],
             observation[None],
-            np.array([[plan.action]]),
+            np.array([[pending.action]]),
             np.array([reward]),
             np.array([done]),
             [info],
@@ -175,7 +175,7 @@ class Collector:
         slot.observation = observation
         self._record(info)
         if done:
-            slot.plan = slot.env.begin_reset()
+            slot.pending = slot.env.begin_reset()
 
     def _record(self, info: JsonDict) -> None:
         logger = self.model.logger
@@ -190,7 +190,7 @@ class Collector:
 
     def _choose(self, slots: Sequence[EnvSlot]) -> None:
         """Choose an action for each environment in an episode; epsilon is drawn for each separately."""
-        asking = [slot for slot in slots if slot.plan is None and slot.observation is not None]
+        asking = [slot for slot in slots if slot.pending is None and slot.observation is not None]
         if not asking:
             return
         epsilon = self.model.exploration_rate
@@ -199,7 +199,7 @@ class Collector:
             explores = np.random.rand() < epsilon  # noqa: NPY002 - the source that SB3 draws from, which is restored
             action = int(self.model.action_space.sample()) if explores else int(greedy)
             slot.epsilon = epsilon
-            slot.plan = slot.env.begin_step(action)
+            slot.pending = slot.env.begin_step(action)
 
     @torch.no_grad()
     def _values(self, observations: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -214,17 +214,17 @@ class Collector:
         return held
 
     def _submit(self, slots: Sequence[EnvSlot]) -> None:
-        """Submit the children of all plans in one call; those without room in the budget are held back."""
+        """Submit the children of all pending steps in one call; those without room in the budget are held back."""
         going: list[EnvSlot] = []
         for slot in slots:
-            plan = slot.plan
-            if plan is None:
+            pending = slot.pending
+            if pending is None:
                 continue
-            if self._in_flight.try_add(spec.class_key for spec in plan.specs):
+            if self._in_flight.try_add(spec.class_key for spec in pending.specs):
                 going.append(slot)
             else:
                 self._held.append(slot)
-        flight = submit(self.evaluator, [slot.plan for slot in going if slot.plan is not None])
+        flight = submit(self.evaluator, [slot.pending for slot in going if slot.pending is not None])
         for slot, futures in zip(going, flight, strict=True):
             slot.futures = futures
             self._await(slot)

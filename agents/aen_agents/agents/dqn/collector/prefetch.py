@@ -54,12 +54,12 @@ class Prefetcher:
         found: dict[str, ChildSpec] = {}
         for place in np.argsort(values, axis=None)[::-1][: min(4 * count, MAX_EXAMINED)].tolist():
             number, action = divmod(place, values.shape[1])
-            plan = slots[number].env.begin_step(action)
-            if plan.keep_weights or len(plan.specs) != 1:
+            pending = slots[number].env.begin_step(action)
+            if pending.keep_weights or len(pending.specs) != 1:
                 return  # its weights would have to be kept, for a state that may never be entered
-            key = plan.specs[0].class_key
+            key = pending.specs[0].class_key
             if in_flight.is_new(key) and key not in self._seen:
-                found[key] = plan.specs[0]
+                found[key] = pending.specs[0]
             if len(found) == count:
                 break
         if found:
