@@ -6,8 +6,8 @@ from typing import Any
 
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import AshaConfig
-from aen_agents.sweep.folder import Report
 
 
 @dataclass(frozen=True)

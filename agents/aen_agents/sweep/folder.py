@@ -2,111 +2,28 @@
 
 import json
 import shlex
-from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
 
 import yaml
 
-from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, lock_folder, new_folder
+from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.folders import (
+    LOCK_FILE,
+    SWEEP_FILE,
+    TRIALS_FOLDER,
+    CreatedFolder,
+    lock_folder,
+    new_folder,
+)
+from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.plan import Trial
 from aen_agents.text import command, counted
 
-Status = Literal["complete", "stopped", "failed", "unfinished"]
 # Keys of a sweep that decide how it is run, not what: they may change when it goes on.
 _HOW = {"concurrent", "cluster", "search", "gpus_per_trial"}
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a trial says of itself while it explores.
-
-    Attributes:
-        children: first visits so far.
-        best_validation_accuracy: of all children that it met so far.
-    """
-
-    children: int
-    best_validation_accuracy: float
-
-
-class TrialFiles:
-    """One trial's files: a run folder as `aen search` makes it, and what the sweep notes beside.
-
-    ``reports.jsonl`` (every report), ``stopped.json`` (that a rule stopped it), ``failure.json`` (why it failed).
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.run = RunFolder(path)
-        self.reports_file = path / "reports.jsonl"
-        self.stopped_file = path / "stopped.json"
-        self.failure_file = path / "failure.json"
-
-    def summary(self) -> JsonDict | None:
-        """Return the search's summary if it is complete and sound."""
-        try:
-            summary = self.run.summary()
-        except RunFolderError:  # the trial runs again then, and trains nothing again
-            return None
-        return summary if summary is not None and summary["status"] == "complete" else None
-
-    def status(self) -> Status:
-        """Say how far the trial is."""
-        if self.summary() is not None:
-            return "complete"
-        if self.stopped_file.is_file():
-            return "stopped"
-        return "failed" if self.failure_file.is_file() else "unfinished"
-
-    def reports(self) -> list[Report]:
-        """Return every report, in order, up to the first line that is torn or damaged."""
-        if not self.reports_file.is_file():
-            return []
-        reports = []
-        for line in self.reports_file.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                value = json.loads(line)
-                reports.append(Report(int(value["children"]), float(value["best_validation_accuracy"])))
-            except (ValueError, KeyError, TypeError):
-                break
-        return reports
-
-    def mend_reports(self) -> list[Report]:
-        """Drop what is torn from the reports, so that more can be added, and return the rest."""
-        reports = self.reports()
-        if self.reports_file.is_file():
-            write_atomically(self.reports_file, "".join(_line(report) for report in reports))
-        return reports
-
-    def add_report(self, report: Report) -> None:
-        """Note a report."""
-        with self.reports_file.open("a", encoding="utf-8") as file:
-            file.write(_line(report))
-
-    def stop(self, report: Report) -> None:
-        """Note that a rule stops the trial after this report."""
-        write_atomically(self.stopped_file, json.dumps(asdict(report)) + "\n")
-
-    def fail(self, message: str, traceback: str | None = None) -> None:
-        """Note why the trial failed."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.failure_file, json.dumps({"message": message, "traceback": traceback}, indent=2) + "\n")
-
-    def failure(self) -> str:
-        """Return why the trial failed, or nothing."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return str(json.loads(self.failure_file.read_text(encoding="utf-8"))["message"])
-        return ""
-
-
-def _line(report: Report) -> str:
-    return json.dumps(asdict(report)) + "\n"
 
 
 class SweepFolder:
@@ -121,11 +38,11 @@ class SweepFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.sweep_file = path / "sweep.yaml"
+        self.sweep_file = path / SWEEP_FILE
         self.trials_file = path / "trials.json"
         self.store_file = path / "results.sqlite"
         self.weights = path / "weights"
-        self.trials_folder = path / "trials"
+        self.trials_folder = path / TRIALS_FOLDER
         self.scratch = path / ".tune"
         self.summary_file = path / "summary.json"
         self.report_file = path / "report.html"

@@ -17,8 +17,9 @@ from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
 from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect, disconnect, meant, room, starts_here
 from aen_agents.evaluators.ray.machine import room_here
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import SweepConfig
-from aen_agents.sweep.folder import Report, SweepFolder
+from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial, most_children
 from aen_agents.text import command, counted
 

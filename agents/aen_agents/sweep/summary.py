@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from aen._typing import JsonDict
 from aen.stats import estimate_accuracy
 from aen_agents.runs.folder import write_atomically
-from aen_agents.sweep.folder import SweepFolder, TrialFiles
+from aen_agents.runs.trial_files import TrialFiles
+from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial, label_of
 
 SUMMARY_VERSION = 1

@@ -13,7 +13,8 @@ from aen.errors import AenError, RunFolderError
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.runs.folder import RunFolder
-from aen_agents.sweep.folder import Report, SweepFolder, TrialFiles
+from aen_agents.runs.trial_files import Report, TrialFiles
+from aen_agents.sweep.folder import SweepFolder
 
 LOCK_SECONDS = 30  # that a process of a sweep that was killed may take to end
 Tell = Callable[[JsonDict], None]

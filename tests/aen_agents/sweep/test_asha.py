@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import AshaConfig
-from aen_agents.sweep.folder import Report
 
 
 class FakeTrial:

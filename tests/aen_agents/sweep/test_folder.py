@@ -8,7 +8,8 @@ from helpers.tiny_sweeps import SEEDS, make, plan
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.sweep.folder import Report, SweepFolder
+from aen_agents.runs.trial_files import Report
+from aen_agents.sweep.folder import SweepFolder
 
 
 def test_the_folder_holds_what_was_asked_for(tmp_path: Path) -> None:

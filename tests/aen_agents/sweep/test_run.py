@@ -10,7 +10,7 @@ from rich.console import Console
 from aen._typing import JsonDict
 from aen_agents.evaluators.ray.cluster import ClusterError, Room
 from aen_agents.runs.folder import RunFolder
-from aen_agents.sweep.folder import Report
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.run import run_sweep, say_trials, share
 
 
