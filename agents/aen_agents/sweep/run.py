@@ -15,8 +15,16 @@ from rich.console import Console
 from aen.errors import AenError, ConfigError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
-from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect, disconnect, meant, room, starts_here
-from aen_agents.evaluators.ray.machine import room_here
+from aen_agents.evaluators.ray.cluster import (
+    ClusterError,
+    ClusterResources,
+    cluster_resources,
+    connect,
+    disconnect,
+    resolve_address,
+    starts_here,
+)
+from aen_agents.evaluators.ray.internals import local_resources
 from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.folder import SweepFolder
@@ -78,10 +86,10 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
         return
     ResultStore(folder.store(sweep)).close()  # it is there before many want to make it
     with _quiet(), _scratch(folder.scratch):
-        address, here = meant(sweep.cluster.address), room_here()
+        address, here = resolve_address(sweep.cluster.address), local_resources()
         own = starts_here(address)
         if own and here is not None:
-            share(sweep, left, Room((here,)))  # before Ray takes seconds to start
+            share(sweep, left, ClusterResources((here,)))  # before Ray takes seconds to start
         where = "starting Ray" if own else f"connecting to Ray at {address}"
         console.print(f"aen: {where}", markup=False, highlight=False, soft_wrap=True)
         ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
@@ -119,7 +127,7 @@ def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: li
     from aen_agents.sweep.trial import run_trial
     from aen_agents.sweep.watch import Watch
 
-    cpus, concurrent = share(sweep, left, room())
+    cpus, concurrent = share(sweep, left, cluster_resources())
     folder.begin()
     say_trials(folder, trials, left, console)
     scheduler = None
@@ -146,7 +154,7 @@ def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: li
         ).fit()
 
 
-def share(sweep: SweepConfig, trials: Sequence[Trial], has: Room) -> tuple[float, int]:
+def share(sweep: SweepConfig, trials: Sequence[Trial], has: ClusterResources) -> tuple[float, int]:
     """Return the cores that Ray sets aside for each trial, and how many trials there are at a time.
 
     Args:

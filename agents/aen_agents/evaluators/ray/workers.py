@@ -8,11 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.ray.cluster import room
+from aen_agents.evaluators.ray.cluster import cluster_resources
 from aen_agents.evaluators.ray.faults import last_line, text_of
+from aen_agents.evaluators.ray.protocol import Trainer, Versions, WorkerInfo
 from aen_agents.evaluators.ray.settings import Settings
-from aen_agents.evaluators.ray.slots import Call, Ended, Slot, Start
-from aen_agents.evaluators.ray.worker import Hello, Trainer, Versions, Worker
+from aen_agents.evaluators.ray.slots import Call, Ended, Slot, Started
+from aen_agents.evaluators.ray.worker import Worker
 from aen_agents.events import WorkerLogged
 
 # So long may a cluster be without any worker that is ready, before the search gives up.
@@ -23,7 +24,7 @@ START_TRIES = 3
 LATELY_SECONDS = 60.0
 
 
-class Crew:
+class Workers:
     """The workers; the dispatcher's thread alone tells it what to do.
 
     Whoever is ready first takes the first place that is free. While workers are being lost, some are held in reserve:
@@ -33,7 +34,7 @@ class Crew:
         settings: of the cluster.
         trainer: what trains on the workers.
         ended: is told of calls and starts that have ended, from threads of Ray.
-        tell: is told of workers that come and go.
+        notify: is told of workers that come and go.
 
     Attributes:
         slots: their places.
@@ -44,16 +45,16 @@ class Crew:
         settings: Settings,
         trainer: Trainer,
         *,
-        ended: Callable[[Ended | Start], None],
-        tell: Callable[[WorkerLogged], None],
+        ended: Callable[[Ended | Started], None],
+        notify: Callable[[WorkerLogged], None],
     ) -> None:
         self.slots = [Slot(number) for number in range(settings.workers)]
         self._settings = settings
         self._trainer = trainer
-        self._ended, self._tell = ended, tell
+        self._ended, self._notify = ended, notify
         self._starting: set[Any] = set()
         self._holding: set[Any] = set()
-        self._reserve: deque[tuple[Any, Hello]] = deque()
+        self._reserve: deque[tuple[Any, WorkerInfo]] = deque()
         self._losses: deque[float] = deque()
         self._failed_starts = 0
         self._ready_at = time.monotonic()
@@ -65,7 +66,7 @@ class Crew:
 
         return ray.remote(Worker)
 
-    def hire(self) -> None:
+    def start_missing(self) -> None:
         """Start as many workers as there are places without one, and as are wanted in reserve; not all at a time."""
         free = sum(slot.actor is None for slot in self.slots)
         missing = free + self._wanted() - len(self._starting) - len(self._reserve)
@@ -98,7 +99,7 @@ class Crew:
 
     def _follow_start(self, actor: Any) -> None:  # noqa: ANN401 - Ray's
         ended = self._ended
-        actor.hello.remote().future().add_done_callback(lambda future: ended(Start(actor, future)))
+        actor.info.remote().future().add_done_callback(lambda future: ended(Started(actor, future)))
 
     def follow(self, slot: Slot, call: Call, reference: Any) -> None:  # noqa: ANN401 - a Ray reference
         """Have the end of a call told."""
@@ -107,22 +108,22 @@ class Crew:
 
     def replace(self, slot: Slot, why: str) -> None:
         """Put another worker in a lost one's place, at once if there is one in reserve."""
-        self._tell(WorkerLogged(slot.name, "lost", slot.hello.host if slot.hello else "", why))
+        self._notify(WorkerLogged(slot.name, "lost", slot.info.host if slot.info else "", why))
         self._losses.append(time.monotonic())
-        actor, slot.actor, slot.hello = slot.actor, None, None
+        actor, slot.actor, slot.info = slot.actor, None, None
         slot.calls = deque()
         self._end(actor)
         if self._reserve:
             self._fill(slot, *self._reserve.popleft())
-        self.hire()
+        self.start_missing()
 
-    def _fill(self, slot: Slot, actor: Any, hello: Hello) -> None:  # noqa: ANN401 - Ray's
+    def _fill(self, slot: Slot, actor: Any, info: WorkerInfo) -> None:  # noqa: ANN401 - Ray's
         slot.life += 1
-        slot.actor, slot.hello = actor, hello
-        detail = f"pid {hello.pid}" + (f", CUDA_VISIBLE_DEVICES={hello.devices}" if self._settings.gpus else "")
-        self._tell(WorkerLogged(slot.name, "started", hello.host, detail))
+        slot.actor, slot.info = actor, info
+        detail = f"pid {info.pid}" + (f", CUDA_VISIBLE_DEVICES={info.devices}" if self._settings.gpus else "")
+        self._notify(WorkerLogged(slot.name, "started", info.host, detail))
 
-    def welcome(self, start: Start) -> None:
+    def add(self, start: Started) -> None:
         """Give a worker that is ready a place, or hold it in reserve; start another if it could not start.
 
         Raises:
@@ -136,25 +137,25 @@ class Crew:
             if self._failed_starts >= START_TRIES * self._settings.workers:
                 raise WorkerError(f"workers cannot be started; the last one said: {last_line(text_of(error))}")
             name = "reserve" if slot is None else slot.name
-            self._tell(WorkerLogged(name, "lost", "", f"it did not start: {last_line(text_of(error))}"))
+            self._notify(WorkerLogged(name, "lost", "", f"it did not start: {last_line(text_of(error))}"))
             self._end(start.actor)
-            self.hire()
+            self.start_missing()
             return
-        hello: Hello = start.future.result()
-        _check_versions(hello)
+        info: WorkerInfo = start.future.result()
+        _check_versions(info)
         self._failed_starts = 0
         if slot is None:
-            self._reserve.append((start.actor, hello))
+            self._reserve.append((start.actor, info))
         else:
-            self._fill(slot, start.actor, hello)
-        self.hire()
+            self._fill(slot, start.actor, info)
+        self.start_missing()
 
-    def disband(self) -> None:
+    def stop_all(self) -> None:
         """End all workers, whatever they are doing."""
         for actor in [slot.actor for slot in self.slots] + [*self._starting] + [actor for actor, _ in self._reserve]:
             self._end(actor)
         for slot in self.slots:
-            slot.actor, slot.hello = None, None
+            slot.actor, slot.info = None, None
 
     def _end(self, actor: Any) -> None:  # noqa: ANN401 - Ray's
         import ray
@@ -174,21 +175,21 @@ class Crew:
         Raises:
             WorkerError: no worker has been ready for too long while units waited.
         """
-        if any(slot.hello is not None for slot in self.slots) or not wanted:
+        if any(slot.info is not None for slot in self.slots) or not wanted:
             self._ready_at = now
         elif now - self._ready_at > PATIENCE_SECONDS:
             cpus, gpus, workers = self._settings.cpus, self._settings.gpus, self._settings.workers
             raise WorkerError(
-                f"no worker has been ready for {PATIENCE_SECONDS:g} s; the cluster has {room()}, room for "
-                f"{room().workers(cpus, gpus)} of {workers} workers."
+                f"no worker has been ready for {PATIENCE_SECONDS:g} s; the cluster has {cluster_resources()}, room for "
+                f"{cluster_resources().workers(cpus, gpus)} of {workers} workers."
             )
 
 
-def _check_versions(hello: Hello) -> None:
+def _check_versions(info: WorkerInfo) -> None:
     ours = Versions.here()
-    if hello.versions != ours:
+    if info.versions != ours:
         raise WorkerError(
-            f"a worker on {hello.host} runs {_said(hello.versions)}, this search {_said(ours)}; "
+            f"a worker on {info.host} runs {_said(info.versions)}, this search {_said(ours)}; "
             "install the same on every machine of the cluster."
         )
 

@@ -13,7 +13,7 @@ from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.ray.cluster import Room
+from aen_agents.evaluators.ray.cluster import ClusterResources
 from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
 
@@ -72,9 +72,9 @@ class TestDeath:
         self, make, acting, told, monkeypatch
     ):
         monkeypatch.setattr(RayEvaluator, "_reserve", lambda *_: 1)
-        monkeypatch.setattr(Room, "cores", 1)
+        monkeypatch.setattr(ClusterResources, "cores", 1)
         evaluator = make(acting(each=("sleep", 0.1)), workers=2)
-        crew = evaluator._dispatcher._crew
+        crew = evaluator._dispatcher._workers
         evaluator.start()
         starting = []
         until(lambda: starting.append(len(crew._starting)) or evaluator.activity().workers == 2)
