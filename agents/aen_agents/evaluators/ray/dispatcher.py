@@ -272,7 +272,6 @@ class Dispatcher:
                 results += self._check_call(slot, slot.calls[0])
         self._store_later(results)
         self._workers.check_ready(now, wanted=bool(self._waiting))
-        self._workers.dismiss()
 
     def _check_call(self, slot: Slot, call: Call) -> list[_Result]:
         """Replace a worker whose child exceeds the timeout, or delays others for too long."""

@@ -16,16 +16,8 @@ from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
 from aen.evaluators.cache import KeepsLedger, Ledger
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.ray.cluster import (
-    ClusterError,
-    check_resources,
-    cluster_resources,
-    connect,
-    disconnect,
-    disconnect_lost,
-    head_address,
-    starts_here,
-)
+from aen_agents.evaluators.ray import cluster
+from aen_agents.evaluators.ray.cluster import ClusterError
 from aen_agents.evaluators.ray.dispatcher import Dispatcher
 from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 from aen_agents.evaluators.ray.protocol import Trainer
@@ -39,8 +31,6 @@ if TYPE_CHECKING:
 
 # Interval of looking for the results of other processes.
 POLL_SECONDS = 0.5
-# While workers are being lost, at most one in so many is kept in reserve.
-RESERVE_SHARE = 8
 
 
 @dataclass
@@ -111,8 +101,8 @@ class RayEvaluator(KeepsLedger):
         trainer: Trainer | None = None,
         resume: str | None = None,
     ) -> None:
-        _check(workers=workers, population=population, threads=threads, cpus_per_worker=cpus_per_worker)
-        _check(timeout=timeout)
+        _check(workers=workers, population=population, threads=threads)
+        _check(cpus_per_worker=cpus_per_worker, timeout=timeout)
         if gpus_per_worker < 0 or retries < 0:
             raise SpecError(f"gpus_per_worker is {gpus_per_worker} and retries {retries}; neither may be negative.")
         if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
@@ -123,18 +113,19 @@ class RayEvaluator(KeepsLedger):
         self._other_processes: dict[str, tuple[ChildSpec, bool]] = {}
         self._lock = threading.RLock()
         self._resume = "" if resume is None else f" To resume: {resume}"
-        if resume is not None and not starts_here(address):
+        if resume is not None and not cluster.starts_here(address):
             self._resume += ", once a cluster runs there again; for another cluster, add cluster.address=host:port."
         self._lost_head = False
-        self._connected = connect(address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
+        self._connected = cluster.connect(
+            address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker
+        )
         try:
-            self._head = head_address(address)
-            self.workers = check_resources(workers, cpus_per_worker, gpus_per_worker)
+            self._head = cluster.head_address(address)
+            self.workers = cluster.check_resources(workers, cpus_per_worker, gpus_per_worker)
             self._dispatcher = Dispatcher(
                 Settings(
                     workers=self.workers,
-                    starts=max(1, int(cluster_resources().cores)),
-                    reserve=self._reserve(address, gpus_per_worker),
+                    starts=max(1, int(cluster.cluster_resources().cores)),
                     cpus=cpus_per_worker,
                     gpus=gpus_per_worker,
                     threads=threads,
@@ -156,10 +147,6 @@ class RayEvaluator(KeepsLedger):
         self._head_monitor = HeadMonitor(self._head, self._head_lost)
         self._stop = threading.Event()
         self._poller: threading.Thread | None = None
-
-    def _reserve(self, address: str | None, gpus: float) -> int:
-        """Return how many workers may be kept in reserve: none on clusters shared with others, and none on GPUs."""
-        return self.workers // RESERVE_SHARE if self._connected and starts_here(address) and not gpus else 0
 
     @property
     def trained(self) -> int:
@@ -218,9 +205,9 @@ class RayEvaluator(KeepsLedger):
         if self._connected:
             self._connected = False
             if self._lost_head:
-                disconnect_lost()
+                cluster.disconnect_lost()
             else:
-                disconnect()
+                cluster.disconnect()
 
     def _look_up(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
         """Return the futures of specs that are known or being evaluated."""

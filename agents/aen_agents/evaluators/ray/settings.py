@@ -10,12 +10,10 @@ class Settings:
 
     Attributes:
         starts: number of workers that may be starting at a time; each takes a core for a second or more.
-        reserve: largest number of workers in reserve while others are being lost.
     """
 
     workers: int
     starts: int
-    reserve: int
     cpus: float
     gpus: float
     threads: int
