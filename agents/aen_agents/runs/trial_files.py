@@ -15,11 +15,11 @@ Status = Literal["complete", "stopped", "failed", "unfinished"]
 
 @dataclass(frozen=True)
 class Report:
-    """What a trial says of itself while it explores.
+    """The progress of a trial while it explores.
 
     Attributes:
-        children: first visits so far.
-        best_validation_accuracy: of all children that it met so far.
+        children: number of children visited.
+        best_validation_accuracy: of the children visited.
     """
 
     children: int
@@ -27,9 +27,10 @@ class Report:
 
 
 class TrialFiles:
-    """One trial's files: a run folder as `aen search` makes it, and what the sweep notes beside.
+    """The files of a trial: a run folder as `aen search` creates it, and files of the sweep.
 
-    ``reports.jsonl`` (every report), ``stopped.json`` (that a rule stopped it), ``failure.json`` (why it failed).
+    The latter are ``reports.jsonl`` (every report), ``stopped.json`` (a rule stopped the trial) and ``failure.json``
+    (it failed).
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,15 +41,15 @@ class TrialFiles:
         self.failure_file = path / "failure.json"
 
     def summary(self) -> JsonDict | None:
-        """Return the search's summary if it is complete and sound."""
+        """Return the search's summary if it is complete and not damaged."""
         try:
             summary = self.run.summary()
-        except RunFolderError:  # the trial runs again then, and trains nothing again
+        except RunFolderError:  # the trial is then run again, without training anything again
             return None
         return summary if summary is not None and summary["status"] == "complete" else None
 
     def status(self) -> Status:
-        """Say how far the trial is."""
+        """Return the status of the trial."""
         if self.summary() is not None:
             return "complete"
         if self.stopped_file.is_file():
@@ -56,7 +57,7 @@ class TrialFiles:
         return "failed" if self.failure_file.is_file() else "unfinished"
 
     def reports(self) -> list[Report]:
-        """Return every report, in order, up to the first line that is torn or damaged."""
+        """Return all reports, in order, up to the first line that is incomplete or damaged."""
         if not self.reports_file.is_file():
             return []
         reports = []
@@ -69,28 +70,28 @@ class TrialFiles:
         return reports
 
     def mend_reports(self) -> list[Report]:
-        """Drop what is torn from the reports, so that more can be added, and return the rest."""
+        """Remove incomplete lines from the file, so that reports can be added, and return the others."""
         reports = self.reports()
         if self.reports_file.is_file():
             write_atomically(self.reports_file, "".join(_line(report) for report in reports))
         return reports
 
     def add_report(self, report: Report) -> None:
-        """Note a report."""
+        """Add a report."""
         with self.reports_file.open("a", encoding="utf-8") as file:
             file.write(_line(report))
 
     def stop(self, report: Report) -> None:
-        """Note that a rule stops the trial after this report."""
+        """Record that a rule stops the trial after this report."""
         write_atomically(self.stopped_file, json.dumps(asdict(report)) + "\n")
 
     def fail(self, message: str, traceback: str | None = None) -> None:
-        """Note why the trial failed."""
+        """Record why the trial failed."""
         self.path.mkdir(parents=True, exist_ok=True)
         write_atomically(self.failure_file, json.dumps({"message": message, "traceback": traceback}, indent=2) + "\n")
 
     def failure(self) -> str:
-        """Return why the trial failed, or nothing."""
+        """Return why the trial failed, or an empty string."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             return str(json.loads(self.failure_file.read_text(encoding="utf-8"))["message"])
         return ""

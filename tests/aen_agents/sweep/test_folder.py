@@ -38,7 +38,7 @@ def test_a_folder_of_another_sweep_is_refused(change: JsonDict, tmp_path: Path) 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("do not touch")
-    with pytest.raises(RunFolderError, match="is no sweep's folder"):
+    with pytest.raises(RunFolderError, match="is not a sweep's folder"):
         make(tmp_path, SEEDS, "out")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 

@@ -63,7 +63,7 @@ def test_a_sweep_says_what_became_of_its_trials_before(tmp_path: Path) -> None:
     left = [trials[0], trials[2], trials[3]]
     stream = io.StringIO()
     say_trials(folder, trials, left, Console(file=stream))
-    said = "4 trials, 1 of them ended before, 1 of them failed before, 1 of them broke off before"
+    said = "4 trials, 1 of them ended before, 1 of them failed before, 1 of them interrupted before"
     assert stream.getvalue() == f"{folder.path}: {said}\n"
     folder.begin()
     assert not folder.discard()
