@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aen_agents.evaluators.ray.worker import Order
+from aen_agents.evaluators.ray.protocol import TrainRequest
 
 
 def part(key: str, what: str) -> float:
@@ -42,10 +42,10 @@ class Sleeper:
     def warm(self) -> None:
         """Import nothing: a simulated worker is a small process."""
 
-    def train(self, order: Order, dataset: object) -> tuple[Sequence[dict[str, Any]], Mapping[str, bytes]]:
+    def train(self, request: TrainRequest, dataset: object) -> tuple[Sequence[dict[str, Any]], Mapping[str, bytes]]:
         """Sleep, and answer with an accuracy that the key decides."""
         del dataset
-        return [self._one(key, text) for key, text in order.specs.items()], {}
+        return [self._one(key, text) for key, text in request.specs.items()], {}
 
     def _one(self, key: str, text: str) -> dict[str, Any]:
         started = time.perf_counter()

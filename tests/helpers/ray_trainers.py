@@ -11,7 +11,8 @@ from pathlib import Path
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import SpecError
-from aen_agents.evaluators.ray.worker import ChildTrainer, Order
+from aen_agents.evaluators.ray.protocol import TrainRequest
+from aen_agents.evaluators.ray.worker import ChildTrainer
 
 DATA = DataSpec(train=60, validation=60, test=60)
 SPEC = DenseSpec(data=DATA, grids=(8, 4), training=TrainingSpec(epochs=2))
@@ -50,7 +51,7 @@ class Acting:
         acts: what happens, by seed: (name of a method, arguments).
         each: what happens to the others.
         warmth: what happens before the first training.
-        order: what is being trained.
+        request: what is being trained.
         seed: of the child that is being trained.
     """
 
@@ -58,25 +59,25 @@ class Acting:
     acts: dict[int, tuple] = field(default_factory=dict)
     each: tuple = ("nothing",)
     warmth: tuple = ("nothing",)
-    order: Order | None = None
+    request: TrainRequest | None = None
     seed: int | None = None
     needs_data = False
 
     def warm(self):
         self._act(*self.warmth)
 
-    def train(self, order, dataset):
+    def train(self, request, dataset):
         assert dataset is None
-        self.order = order
-        return [self._train(key, json.loads(text)["seed"]) for key, text in order.specs.items()], {}
+        self.request = request
+        return [self._train(key, json.loads(text)["seed"]) for key, text in request.specs.items()], {}
 
     def _train(self, key, seed):
         self.seed = seed
-        note = {"seed": seed, "pid": os.getpid(), "size": self.order.size, "parts": self.order.parts}
+        note = {"seed": seed, "pid": os.getpid(), "size": self.request.size, "parts": self.request.micro_batches}
         with (self.folder / f"tries-{os.getpid()}").open("a") as file:
             file.write(json.dumps(note | {"devices": os.environ.get("CUDA_VISIBLE_DEVICES")}) + "\n")
         self._act(*self.acts.get(seed, self.each))
-        return answer(key, seed, population=self.order.size, record={"parts": self.order.parts})
+        return answer(key, seed, population=self.request.size, record={"parts": self.request.micro_batches})
 
     def _act(self, name, *arguments):
         getattr(self, name)(*arguments)
@@ -111,8 +112,8 @@ class Acting:
         raise SpecError(f"seed is {self.seed}, which nobody can train.")
 
     def exhaust(self, population, parts):
-        """Ask for more memory than there is in the world, unless the order is small enough."""
-        if self.order.size > population or self.order.parts < parts:
+        """Ask for more memory than there is in the world, unless the request is small enough."""
+        if self.request.size > population or self.request.micro_batches < parts:
             bytearray(1 << 60)
 
     def exhaust_then_die_once(self, parts):
@@ -125,9 +126,9 @@ class Acting:
         torch.empty(1 << 60, dtype=torch.uint8)
 
     def be_of_other_sources(self):
-        from aen_agents.evaluators.ray import worker
+        from aen_agents.evaluators.ray import protocol
 
-        worker.sources_digest = lambda: "0" * 8
+        protocol.sources_digest = lambda: "0" * 8
 
     def _first(self):
         try:

@@ -8,8 +8,9 @@ import yaml
 from helpers.tiny_search import TINY
 
 from aen._typing import JsonDict
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import SweepConfig, find_search, load_sweep
-from aen_agents.sweep.folder import Report, SweepFolder
+from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial, make_trials
 from aen_agents.sweep.trial import search_trial
 

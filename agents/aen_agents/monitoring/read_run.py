@@ -25,7 +25,7 @@ from aen_agents.monitoring.status import (
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.folder_hints import sweep_of
 from aen_agents.runs.folders import OtherVersionError
-from aen_agents.sweep.folder import TrialFiles
+from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.text import command
 
 SILENT_SECONDS = 30.0  # a running search writes its status about every second

@@ -1,39 +1,32 @@
-"""ScalarFile: curves for TensorBoard.
+"""Writes scalar curves to TensorBoard event files.
 
-TensorBoard reads files of records: length, checksum, an `Event` message in protocol buffers, checksum. Six fields of
-that message are all that curves need. They are written here by hand, since TensorBoard's own writer takes half a second
-to import, keeps a thread of its own, and imports TensorFlow where that is installed.
+Events are encoded by TensorBoard's own `RecordWriter`. Its `EventFileWriter` is not used: it writes from a thread,
+where an error (a full disk) cannot be caught, and it imports TensorFlow if that is installed.
 """
 
+import io
 import itertools
 import os
 import socket
-import struct
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from ctypes import c_float
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-_POLYNOMIAL = 0x82F63B78  # CRC-32C, reflected
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
+
+FILE_VERSION = "brain.Event:2"  # what TensorBoard expects in the first event of a file
 _NUMBERS = itertools.count()
 
 
-def _table_entry(byte: int) -> int:
-    for _ in range(8):
-        byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
-    return byte
-
-
-_TABLE = tuple(_table_entry(byte) for byte in range(256))
-
-
 class ScalarFile:
-    """An events file, made when the first point comes.
+    """A TensorBoard event file, created when the first point is added.
 
     Args:
-        folder: TensorBoard's name for the run; files of earlier processes stay in it.
-        start: points of earlier processes from this step on count no more; None: from the first point's on.
+        folder: TensorBoard's name for the run; the files of earlier processes stay in it.
+        start: TensorBoard discards points of earlier processes from this step on; None: from the first point's step on.
     """
 
     def __init__(self, folder: Path, start: int | None = None) -> None:
@@ -42,24 +35,31 @@ class ScalarFile:
         self._file: Path | None = None
 
     def add(self, step: int, values: Mapping[str, float]) -> None:
-        """Add one point to each curve.
+        """Add one point to each curve. It has been written when this returns.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: the file cannot be written.
         """
-        points = b"".join(_bytes(1, _bytes(1, tag.encode()) + b"\x15" + _float(value)) for tag, value in values.items())
-        records = _record(_event(_bytes(5, points), step))
-        file, self._file = self._file, None  # after a failure a new one is begun: the old one may end in a torn record
+        # Imported here for start-up time: this takes a third of a second.
+        from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+        from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[import-untyped]
+
+        now = time.time()
+        points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        point = Event(wall_time=now, step=step, summary=Summary(value=points))
+        file, self._file = self._file, None  # after a failure a new file is begun: this one may end in a torn record
         if file is not None:
-            _append(file, records)
+            _append(file, point)
         else:
-            self.folder.mkdir(exist_ok=True)  # not its parents: a run folder that was removed stays so
-            name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
-            # A run that goes on: points of an earlier process from this step on count no more (field 7: started).
-            start = _event(_bytes(7, b"\x08\x01"), step if self._start is None else self._start)
+            self.folder.mkdir(exist_ok=True)  # without parents: a run folder that was removed is not created again
+            name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
             file = self.folder / name
+            first = Event(wall_time=now, file_version=FILE_VERSION)
+            # A resumed run: TensorBoard discards earlier points from this step on.
+            start = step if self._start is None else self._start
+            session = Event(wall_time=now, step=start, session_log=SessionLog(status=SessionLog.START))
             try:
-                _append(file, _record(_event(_bytes(3, b"brain.Event:2"))) + _record(start) + records)
+                _append(file, first, session, point)
             except OSError:
                 with suppress(OSError):
                     file.unlink(missing_ok=True)
@@ -68,39 +68,13 @@ class ScalarFile:
         self._file = file
 
 
-def _append(file: Path, data: bytes) -> None:
+def _append(file: Path, *events: "Event") -> None:
+    # Imported here for start-up time.
+    from tensorboard.summary.writer.record_writer import RecordWriter  # type: ignore[import-untyped]
+
+    records = io.BytesIO()
+    writer = RecordWriter(records)
+    for event in events:
+        writer.write(event.SerializeToString())
     with file.open("ab") as stream:
-        stream.write(data)
-
-
-def _float(value: float) -> bytes:
-    return struct.pack("<f", c_float(value).value)  # which makes infinity of what is too large
-
-
-def _event(content: bytes, step: int = 0) -> bytes:
-    return b"\x09" + struct.pack("<d", time.time()) + b"\x10" + _varint(step) + content
-
-
-def _bytes(field: int, content: bytes) -> bytes:
-    return bytes([field << 3 | 2]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
-
-
-def _record(message: bytes) -> bytes:
-    length = struct.pack("<Q", len(message))
-    return length + _checksum(length) + message + _checksum(message)
-
-
-def _checksum(data: bytes) -> bytes:
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+        stream.write(records.getvalue())

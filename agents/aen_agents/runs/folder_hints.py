@@ -6,7 +6,7 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
-from aen_agents.runs.folders import DEFAULT_FOLDER
+from aen_agents.runs.folders import DEFAULT_FOLDER, SWEEP_FILE, TRIALS_FOLDER
 from aen_agents.text import command
 
 
@@ -38,15 +38,13 @@ def did_you_mean_folder(path: Path) -> str:
 
 def is_sweep(path: Path) -> bool:
     """Say whether a folder is a sweep's."""
-    from aen_agents.sweep.folder import SweepFolder
-
-    return SweepFolder(path).sweep_file.is_file()
+    return (path / SWEEP_FILE).is_file()
 
 
 def sweep_of(path: Path) -> Path | None:
     """Return the folder of the sweep that a run is a trial of, or None if it is of none."""
     trials = path.resolve().parent
-    if trials.name != "trials" or not is_sweep(trials.parent):
+    if trials.name != TRIALS_FOLDER or not is_sweep(trials.parent):
         return None
     as_written = path.parent.parent
     return as_written if as_written.resolve() == trials.parent else trials.parent

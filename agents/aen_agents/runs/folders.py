@@ -12,6 +12,8 @@ from aen.errors import RunFolderError
 
 DEFAULT_FOLDER = Path("runs")
 LOCK_FILE = ".lock"
+SWEEP_FILE = "sweep.yaml"  # the folder of every sweep has one
+TRIALS_FOLDER = "trials"  # in a sweep's folder
 
 
 class OtherVersionError(RunFolderError):

@@ -1,1 +1,1 @@
-"""Sweeps: many searches over seeds, agents and any config key, on Ray Tune. Ray is imported only where one runs."""
+"""Sweeps: many searches over seeds, agents and any config key, run by Ray Tune. Ray is imported only to run one."""

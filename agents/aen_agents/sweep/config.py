@@ -1,4 +1,4 @@
-"""The configuration of a sweep: which searches, how many at a time, and when a weak one is stopped."""
+"""The configuration of a sweep: its searches, how many run at a time, and when weak ones are stopped."""
 
 import json
 import math
@@ -19,23 +19,23 @@ from aen_agents.config.errors import explain
 from aen_agents.config.section import Section
 from aen_agents.text import command
 
-SAMPLES = 10  # what `samples: null` means where there is something to draw
-# Keys of a search that the sweep itself decides on, and where to say so instead.
+SAMPLES = 10  # the value of `samples: null` if there are random keys
+# Keys of a search that the sweep sets itself, with the remedy.
 OWN_KEYS: Mapping[str, str] = {
-    "name": "name",
-    "store": "store",
-    "cluster": "cluster",
-    "evaluator.kind": "no key: each trial trains its own children",
-    "evaluator.workers": "concurrent",
+    "name": "use its key name",
+    "store": "use its key store",
+    "cluster": "use its section cluster",
+    "evaluator.kind": "each trial trains its own children",
+    "evaluator.workers": "use its key concurrent",
 }
 
 
 class Distribution(Section):
-    """From where the values of a key are drawn: exactly one of the four."""
+    """Distribution of the values of a key; exactly one of the four is given."""
 
     uniform: tuple[float, float] | None = Field(None, description="[low, high]")
     log_uniform: tuple[float, float] | None = Field(None, description="[low, high], low above 0")
-    integers: tuple[int, int] | None = Field(None, description="[low, high], both among them")
+    integers: tuple[int, int] | None = Field(None, description="[low, high], both inclusive")
     choice: tuple[Any, ...] | None = Field(None, min_length=1, description="a list of values")
 
     @pydantic.model_validator(mode="after")
@@ -56,39 +56,43 @@ class Distribution(Section):
 
 
 class AshaConfig(Section):
-    """Asynchronous successive halving: at each rung only the best go on; see docs/sweeps.md."""
+    """Asynchronous successive halving: at each rung only the best continue; see docs/sweeps.md."""
 
-    rule: Literal["asha"] = Field(description="how it is decided who is stopped")
+    rule: Literal["asha"] = Field(description="the stopping rule")
     metric: Literal["best_validation_accuracy"] = Field(
-        "best_validation_accuracy", description="by what trials are compared: the best child that each met so far"
+        "best_validation_accuracy", description="metric that trials are compared by: that of the best child so far"
     )
-    grace: int = Field(20, gt=0, description="children that every trial may visit; the first rung")
+    grace: int = Field(20, gt=0, description="children that every trial visits at least; the first rung")
     reduction: float = Field(
-        3.0, gt=1, allow_inf_nan=False, description="one in so many goes on; also the ratio of a rung to the one before"
+        3.0,
+        gt=1,
+        allow_inf_nan=False,
+        description="one trial in this many continues; also the ratio between rungs",
     )
 
 
 class SweepConfig(Section):
-    """A whole sweep."""
+    """The configuration of a sweep."""
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
-        description="it begins the sweep folder's name: letters, digits, dots and dashes",
+        description="prefix of the sweep folder's name: letters, digits, dots and dashes",
     )
     search: str = Field(
-        min_length=1, description="a search's YAML file, relative to the sweep's file or to here, or a preset"
+        min_length=1,
+        description="a search's YAML file, relative to the sweep's file or to the working directory; or a preset",
     )
     overrides: tuple[str, ...] = Field((), description="key=value, for all trials")
-    grid: dict[str, tuple[Any, ...]] = Field({}, description="the values of each key; all combinations are tried")
+    grid: dict[str, tuple[Any, ...]] = Field({}, description="values of each key; all combinations are run")
     random: dict[str, Distribution] = Field({}, description="the distribution of each key")
     samples: int | None = Field(
-        None, gt=0, le=10_000, description="how often all random keys are drawn; each is combined with the whole grid"
+        None, gt=0, le=10_000, description="number of draws of all random keys; each is combined with the whole grid"
     )
-    sweep_seed: int = Field(0, ge=0, description="of what is drawn")
-    stop: AshaConfig | None = Field(None, description="when a weak trial is stopped; null: never")
+    sweep_seed: int = Field(0, ge=0, description="seed of the draws")
+    stop: AshaConfig | None = Field(None, description="rule that stops weak trials; null: none")
     concurrent: int | None = Field(None, gt=0, le=10_000, description="trials at a time; null: one for each core")
     gpus_per_trial: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="GPUs, or a part of one, for evaluator.device=cuda"
+        0.0, ge=0, allow_inf_nan=False, description="GPUs, or a fraction of one, for evaluator.device=cuda"
     )
     store: str | None = Field(
         None, min_length=1, description="file or SQLAlchemy URL of all results; null: results.sqlite in the folder"
@@ -97,11 +101,11 @@ class SweepConfig(Section):
 
     @property
     def draws(self) -> int:
-        """How many draws there are of the random keys; one where there are none."""
+        """Number of draws of the random keys; 1 if there are none."""
         return (self.samples or SAMPLES) if self.random else 1
 
     def to_yaml(self) -> str:
-        """Return every value, defaults too, as YAML."""
+        """Return all values, including defaults, as YAML."""
         content = self.model_dump(mode="json")
         content["random"] = {
             key: {name: value for name, value in spread.items() if value is not None}
@@ -127,7 +131,7 @@ def load_sweep(path: str | Path) -> SweepConfig:
     config = read_config(path, _MERGING)
     content = config.content
     _refuse_a_search(path, content)
-    # The inner sections come first: what is wrong in them is then said of their own keys.
+    # The inner sections first, so that messages name their own keys.
     _check_grid(path, content)
     for key, spread in _mapping(path, content, "random").items():
         _validate(Distribution, spread, f"{path}: random.{key}")
@@ -139,7 +143,7 @@ def load_sweep(path: str | Path) -> SweepConfig:
 
 
 def _refuse_a_search(path: Path, content: JsonDict) -> None:
-    """Tell who gives a search's config what a sweep's is."""
+    """Refuse the config of a search with a hint."""
     its_own = [key for key in content if key in SearchConfig.model_fields.keys() - SweepConfig.model_fields.keys()]
     if "search" not in content and its_own:
         raise ConfigError(
@@ -167,10 +171,10 @@ def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: {name} is {section!r}; give a mapping of keys, such as training.epochs, to values.")
     for key in section:
         if not isinstance(key, str):
-            raise ConfigError(f"{path}: {name} has the key {key!r}, which is no word, such as training.epochs.")
+            raise ConfigError(f"{path}: {name} has the key {key!r}, which is not a string such as training.epochs.")
         for own, instead in OWN_KEYS.items():
             if key == own or key.startswith(f"{own}."):
-                raise ConfigError(f"{path}: {name}.{key} is the sweep's own business; for it there is {instead}.")
+                raise ConfigError(f"{path}: {name}.{key} is set by the sweep; {instead}.")
     return section
 
 
@@ -187,18 +191,20 @@ def _check_grid(path: Path, content: JsonDict) -> None:
 
 
 def _check_plain(path: Path, name: str, values: list[Any]) -> None:
-    """Check that values are JSON's, and no two the same: a trial would be run twice."""
+    """Check that values are JSON values, without duplicates, which would run a trial twice."""
     try:
         texts = [json.dumps(value, allow_nan=False, sort_keys=True) for value in values]
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{path}: {name} is {values!r}; give numbers, words, lists or mappings ({error}).") from error
+        raise ConfigError(
+            f"{path}: {name} is {values!r}; give numbers, strings, lists or mappings ({error})."
+        ) from error
     twice = [text for place, text in enumerate(texts) if text in texts[:place]]
     if twice:
         raise ConfigError(f"{path}: {name} has {twice[0]} twice; leave one out.")
 
 
 def _check_whole(path: Path, sweep: SweepConfig) -> None:
-    """Refuse a sweep over nothing, and keys that are given twice."""
+    """Refuse a sweep without values, and keys that are given twice."""
     if not sweep.grid and not sweep.random:
         raise ConfigError(
             f"{path}: grid and random are both empty, so there is nothing to sweep; give for instance "
@@ -210,9 +216,9 @@ def _check_whole(path: Path, sweep: SweepConfig) -> None:
         )
     overridden = [override.partition("=")[0] for override in sweep.overrides]
     for key in overridden:
-        if key.partition(".")[0] in {"name", "cluster"}:  # each trial's are the sweep's: this would have no effect
+        if key.partition(".")[0] in {"name", "cluster"}:  # the sweep sets them: an override would have no effect
             own = key.partition(".")[0]
-            raise ConfigError(f"{path}: {key} among overrides is the sweep's own business; for it there is {own}.")
+            raise ConfigError(f"{path}: {key} among overrides is set by the sweep; use its key {own}.")
     given = [*sweep.grid, *sweep.random, *overridden]
     for key in dict.fromkeys(given):
         if given.count(key) > 1:
@@ -223,9 +229,9 @@ def _check_whole(path: Path, sweep: SweepConfig) -> None:
 
 
 def covers(key: str, other: str) -> bool:
-    """Say whether a value of a key is one of another key too, which is the same or in its section.
+    """Return whether setting a key sets another key too: the same one, or one in its section.
 
-    The keys of `agent` and `evaluator` may be given beside them: they choose among sections.
+    The keys `agent` and `evaluator` choose among sections and can be given beside keys in them.
     """
     return other == key or (other.startswith(f"{key}.") and key not in {"agent", "evaluator"})
 
@@ -235,10 +241,10 @@ def find_search(sweep: SweepConfig, folder: Path) -> Path:
 
     Args:
         sweep: the sweep.
-        folder: where its file is.
+        folder: of the sweep's file.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the file does not exist.
     """
     for candidate in (folder / sweep.search, Path(sweep.search)):
         if candidate.is_file():

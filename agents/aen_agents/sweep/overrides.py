@@ -1,4 +1,4 @@
-"""Overrides on the command line of a sweep: they join those of its file, and win where both name a key."""
+"""Adds overrides from the command line to those of a sweep's file, which they replace if both give a key."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from aen_agents.sweep.config import SweepConfig, covers
 
 
 def add_overrides(sweep: SweepConfig, overrides: Sequence[str], path: Path) -> SweepConfig:
-    """Return a sweep whose searches have these overrides too. What they say is checked with the trials.
+    """Return the sweep with more overrides for its searches. Their values are checked with the trials.
 
     Args:
         sweep: the sweep.
@@ -32,8 +32,7 @@ def _check(sweep: SweepConfig, override: str, key: str, path: Path) -> None:
     top = key.partition(".")[0]
     if top in SweepConfig.model_fields:
         raise ConfigError(
-            f"override {override!r}: {top} is a key of the sweep, and overrides are for its searches; write it in "
-            f"{path}."
+            f"override {override!r}: {top} is a key of the sweep, and overrides are for its searches; set it in {path}."
         )
     for section in ("grid", "random"):
         for other in getattr(sweep, section):

@@ -1,4 +1,4 @@
-"""From a sweep's config to its trials: every combination of the grid with every draw of the random keys."""
+"""Creates the trials of a sweep: every combination of the grid with every draw of the random keys."""
 
 import hashlib
 import itertools
@@ -20,7 +20,7 @@ from aen_agents.config import SearchConfig, load_config
 from aen_agents.sweep.config import Distribution, SweepConfig
 
 MOST_TRIALS = 10_000
-DIGITS = 6  # of a drawn number: what tables show is what was run
+DIGITS = 6  # significant digits of a drawn number, so that tables show the exact value
 _LONGEST_NAME = 60
 
 
@@ -29,9 +29,9 @@ class Trial:
     """One search of a sweep.
 
     Attributes:
-        number: its place, from 0.
-        values: what the grid and the draws say, by key.
-        config: the whole search; its store is the sweep's.
+        number: index, from 0.
+        values: from the grid and the draws, by key.
+        config: of the search; the store is the sweep's.
     """
 
     number: int
@@ -40,18 +40,18 @@ class Trial:
 
     @property
     def label(self) -> str:
-        """What is special about it, for display."""
+        """Its values, for display."""
         return label_of(self.values)
 
     @property
     def folder_name(self) -> str:
-        """Name of its run folder: the number and what of the label fits into a file's name."""
+        """Name of its run folder: its number, and its label as far as it fits into a file name."""
         words = re.sub(r"[^A-Za-z0-9_.]+", "-", self.label).strip("-.")[:_LONGEST_NAME]
         return f"{self.number:03d}-{words}".rstrip("-.")
 
     @property
     def combination(self) -> dict[str, Any]:
-        """The values without the seed: what several seeds have in common."""
+        """The values without the seed."""
         return {key: value for key, value in self.values.items() if key != "seed"}
 
     def to_json(self) -> JsonDict:
@@ -78,7 +78,7 @@ class Trial:
 
 
 def label_of(values: Mapping[str, Any]) -> str:
-    """Return values for display: keys without their sections as long as that says which is meant."""
+    """Return values for display, with keys without their sections where that is unambiguous."""
     ends = [key.rpartition(".")[2] for key in values]
     names = [end if ends.count(end) == 1 else key for end, key in zip(ends, values, strict=True)]
     return ", ".join(f"{name}={_text(value)}" for name, value in zip(names, values.values(), strict=True))
@@ -90,20 +90,20 @@ def as_override(key: str, value: object) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a value as YAML in one line; PyYAML's own writer knows which numbers it would read as words."""
+    """Return a value as YAML in one line, quoted where YAML would read another type."""
     text: str = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 def make_trials(sweep: SweepConfig, search: Path) -> list[Trial]:
-    """Return the trials of a sweep, all validated: the same ones for the same config, in the same order.
+    """Return the trials of a sweep, all validated. The same config gives the same trials in the same order.
 
     Args:
         sweep: the sweep.
         search: path of the search's config.
 
     Raises:
-        ConfigError: a combination is no search; the message says which.
+        ConfigError: a combination is not a valid search; the message names it.
     """
     draws = _draw(sweep.random, sweep.draws, sweep.sweep_seed)
     count = len(draws) * math.prod(len(values) for values in sweep.grid.values())
@@ -120,9 +120,9 @@ def make_trials(sweep: SweepConfig, search: Path) -> list[Trial]:
 
 
 def _draw(random: Mapping[str, Distribution], samples: int, seed: int) -> list[dict[str, Any]]:
-    """Draw all random keys `samples` times; a key's draws depend on no other key, nor on how many follow.
+    """Draw all random keys `samples` times. The draws of a key depend neither on other keys nor on their number.
 
-    Where there are few values to choose from, the same may be drawn twice; it is kept once.
+    Equal draws, of keys with few values, are kept once.
     """
     columns = {}
     for key, spread in random.items():
@@ -154,7 +154,7 @@ def _trial(sweep: SweepConfig, search: Path, number: int, values: Mapping[str, A
     try:
         config = _load(sweep, search, values)
     except ConfigError as error:
-        if _is_everyones(error, sweep, search):
+        if _concerns_all(error, sweep, search):
             raise
         raise ConfigError(f"trial {number} ({label_of(values)}): {error}") from error
     evaluator = config.evaluator.model_copy(update={"workers": 1})
@@ -168,8 +168,8 @@ def _load(sweep: SweepConfig, search: Path, values: Mapping[str, Any]) -> Search
     return config
 
 
-def _is_everyones(error: ConfigError, sweep: SweepConfig, search: Path) -> bool:
-    """Say whether it is the search or its overrides that are wrong, whatever a trial's values are."""
+def _concerns_all(error: ConfigError, sweep: SweepConfig, search: Path) -> bool:
+    """Return whether the search or its overrides have this error without any values of a trial."""
     try:
         _load(sweep, search, {})
     except ConfigError as without:
@@ -178,7 +178,7 @@ def _is_everyones(error: ConfigError, sweep: SweepConfig, search: Path) -> bool:
 
 
 def _check_fits(sweep: SweepConfig, config: SearchConfig) -> None:
-    """Refuse what a search decides alone, but not as one of many."""
+    """Refuse settings that a trial of a sweep cannot have."""
     evaluator = config.evaluator
     if not evaluator.in_sweeps:
         raise ConfigError(
@@ -186,27 +186,27 @@ def _check_fits(sweep: SweepConfig, config: SearchConfig) -> None:
         )
     if evaluator.workers not in {None, 1}:
         raise ConfigError(
-            f"evaluator.workers is {evaluator.workers}; a trial has one, and the sweep's key concurrent says how many "
-            "trials there are at a time. Leave it out."
+            f"evaluator.workers is {evaluator.workers}; a trial has one worker. Leave it out, and set the number of "
+            "trials at a time with the sweep's key concurrent."
         )
     if config.store is not None:
-        raise ConfigError("store is given; all trials share the sweep's own, so give it as a key of the sweep.")
+        raise ConfigError("store is given in the search; all trials share one store, so set the sweep's key store.")
     _check_device(sweep, evaluator.device)
 
 
 def _check_device(sweep: SweepConfig, device: str) -> None:
     if device.startswith("cuda") and not sweep.gpus_per_trial:
         raise ConfigError(
-            f"evaluator.device is {device}, but gpus_per_trial is 0; give a trial a GPU, or a part of one: 0.5."
+            f"evaluator.device is {device}, but gpus_per_trial is 0; set it to 1, or to a fraction such as 0.5."
         )
     if ":" in device:
-        raise ConfigError(f"evaluator.device is {device}; Ray says which GPU a trial sees, so write cuda alone.")
+        raise ConfigError(f"evaluator.device is {device}; Ray chooses the GPU of a trial, so write cuda.")
     if device == "cpu" and sweep.gpus_per_trial:
         raise ConfigError(f"gpus_per_trial is {sweep.gpus_per_trial:g}, but evaluator.device is cpu; leave one out.")
 
 
 def _check_together(sweep: SweepConfig, trials: Sequence[Trial]) -> None:
-    """Refuse trials that are the same search, and a rule of stopping that cannot work."""
+    """Refuse trials that are the same search, and a stopping rule that has no effect."""
     seen: dict[str, Trial] = {}
     for trial in trials:
         text = json.dumps(trial.config.model_dump(mode="json", exclude={"name"}), sort_keys=True)
@@ -229,8 +229,8 @@ def _check_together(sweep: SweepConfig, trials: Sequence[Trial]) -> None:
     most = most_children(trials)
     if sweep.stop.grace >= most:
         raise ConfigError(
-            f"stop.grace is {sweep.stop.grace}, but no trial visits more than budget.children={most}; none would ever "
-            "be stopped. Make it smaller, or leave stop out."
+            f"stop.grace is {sweep.stop.grace}, but no trial visits more than budget.children={most}; none would be "
+            "stopped. Make it smaller, or leave stop out."
         )
 
 

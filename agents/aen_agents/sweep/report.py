@@ -1,4 +1,4 @@
-"""A sweep's report.html: one page with its table, one picture and all its trials."""
+"""Writes a sweep's report.html: its table, one figure and all trials."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,7 +12,7 @@ from aen._typing import JsonDict
 from aen_agents.report.figures import ACCENT, GREY, RC, as_svg
 from aen_agents.runs.folder import write_atomically
 from aen_agents.sweep.folder import SweepFolder
-from aen_agents.sweep.words import accuracy_text, best_text, seeds_text, winners_text
+from aen_agents.sweep.text import accuracy_text, best_text, seeds_text, winners_text
 from aen_agents.text import counted
 
 MOST_DRAWN = 30
@@ -30,7 +30,7 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
     html = environment.get_template("sweep/template.html").render(
         summary=summary,
         best=best_text(summary),
-        picture=Markup(combinations_picture(drawn)) if drawn else "",  # noqa: S704 - made by matplotlib just now
+        picture=Markup(combinations_picture(drawn)) if drawn else "",  # noqa: S704 - created by matplotlib above
         drawn=len(drawn),
         sweep=folder.sweep_file.read_text(encoding="utf-8"),
         aen_version=version("aen"),
@@ -39,7 +39,7 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
 
 
 def combinations_picture(rows: Sequence[JsonDict]) -> str:
-    """Draw each combination, best first: every seed's winner as a point, mean and interval over them; as SVG."""
+    """Draw the combinations as SVG, best first: a point for the winner of each seed, their mean and its interval."""
     with mpl.rc_context(RC):
         figure = Figure(figsize=(4.8, 0.9 + 0.3 * len(rows)), layout="constrained")
         axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""Running a sweep: Ray Tune hands out the trials that are left, each a process of its own."""
+"""Runs a sweep: Ray Tune starts the trials that are left, each in a process of its own."""
 
 import logging
 import os
@@ -15,15 +15,24 @@ from rich.console import Console
 from aen.errors import AenError, ConfigError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
-from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect, disconnect, meant, room, starts_here
-from aen_agents.evaluators.ray.machine import room_here
+from aen_agents.evaluators.ray.cluster import (
+    ClusterError,
+    ClusterResources,
+    cluster_resources,
+    connect,
+    disconnect,
+    resolve_address,
+    starts_here,
+)
+from aen_agents.evaluators.ray.internals import local_resources
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import SweepConfig
-from aen_agents.sweep.folder import Report, SweepFolder
+from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial, most_children
 from aen_agents.text import command, counted
 
-# Tune's own ways that ours stand in for: Ctrl-C, logs of every report, a folder that a trial is moved to. And a trial
-# that fails may end without any report.
+# What is switched off in Tune: its handler of Ctrl-C, its log files of reports, and changing to a trial's directory;
+# docs/sweeps.md has the reasons. The metric check is off since a trial that fails may end without a report.
 _TUNE = {
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -36,10 +45,10 @@ _TUNE = {
 
 
 def check_trials(trials: Sequence[Trial]) -> None:
-    """Check what each search checks at its start, once for all trials that agree in it: its data, space and child.
+    """Check data, space and child as searches do at their start, once for all trials that agree in them.
 
     Raises:
-        ConfigError: a trial cannot work; the message says which.
+        ConfigError: a trial cannot run; the message names it.
     """
     from aen_agents.search import Search
 
@@ -57,17 +66,17 @@ def check_trials(trials: Sequence[Trial]) -> None:
 
 
 def run_sweep(folder: SweepFolder, console: Console) -> None:
-    """Run all trials that have not ended yet; those that failed are tried again.
+    """Run all trials that have not ended yet, including those that failed.
 
-    A start that is refused (the two errors below, before any trial) leaves `SweepFolder.discard` free to clear up. A
-    KeyboardInterrupt passes on; what was done is kept, and this goes on with it.
+    If it fails before the first trial (with one of the errors below), `SweepFolder.discard` can remove the folder.
+    After a KeyboardInterrupt, calling it again resumes the sweep.
 
     Args:
-        folder: of the sweep, made or opened.
-        console: is shown how it goes.
+        folder: of the sweep.
+        console: shows the progress.
 
     Raises:
-        ClusterError: nobody answers at the cluster's address, or it has no room for a trial.
+        ClusterError: the cluster cannot be reached, or lacks the resources for a trial.
         StoreError: the store cannot be used.
     """
     sweep, trials = folder.load()
@@ -75,12 +84,12 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
     if not left:
         say_trials(folder, trials, left, console)
         return
-    ResultStore(folder.store(sweep)).close()  # it is there before many want to make it
+    ResultStore(folder.store(sweep)).close()  # created here, before several trials would at once
     with _quiet(), _scratch(folder.scratch):
-        address, here = meant(sweep.cluster.address), room_here()
+        address, here = resolve_address(sweep.cluster.address), local_resources()
         own = starts_here(address)
         if own and here is not None:
-            share(sweep, left, Room((here,)))  # before Ray takes seconds to start
+            share(sweep, left, ClusterResources((here,)))  # before Ray is started, which takes seconds
         where = "starting Ray" if own else f"connecting to Ray at {address}"
         console.print(f"aen: {where}", markup=False, highlight=False, soft_wrap=True)
         ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
@@ -88,11 +97,11 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
             _tune(folder, sweep, trials, left, console)
         except AenError:
             raise
-        except Exception as error:  # a cluster that goes away: Ray has many errors for it
-            folder.begin()  # whatever began is kept
-            said = " ".join(str(error).split())[-500:]
+        except Exception as error:  # a cluster that is lost: Ray raises many kinds of errors
+            folder.begin()  # trials may have begun
+            reason = " ".join(str(error).split())[-500:]
             raise ClusterError(
-                f"Ray gave the sweep up ({type(error).__name__}: {said}). What was done is kept. To go on: "
+                f"Ray has stopped the sweep ({type(error).__name__}: {reason}). All results are kept. To resume: "
                 f"{command()} sweep --restore {shlex.quote(str(folder.path))}"
             ) from error
         finally:
@@ -101,24 +110,24 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
 
 
 def say_trials(folder: SweepFolder, trials: Sequence[Trial], left: Sequence[Trial], console: Console) -> None:
-    """Say how many trials there are, and what an earlier process made of them."""
+    """Print the number of trials, and of those that ended, failed or were interrupted earlier."""
     files = [folder.files(trial) for trial in left]
     failed = sum(one.status() == "failed" for one in files)
     begun = sum(one.status() == "unfinished" and one.run.config_file.is_file() for one in files)
-    counts = {"ended": len(trials) - len(left), "failed": failed, "broke off": begun}
+    counts = {"ended": len(trials) - len(left), "failed": failed, "interrupted": begun}
     before = [f"{count} of them {what} before" for what, count in counts.items() if count]
-    said = ", ".join([counted(len(trials), "trial"), *before])
-    console.print(f"{folder.path}: {said}", markup=False, highlight=False, soft_wrap=True)
+    text = ", ".join([counted(len(trials), "trial"), *before])
+    console.print(f"{folder.path}: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: list[Trial], console: Console) -> None:
     from ray import tune
 
-    from aen_agents.sweep.asha import GentleASHA
+    from aen_agents.sweep.asha import ResumableASHA
+    from aen_agents.sweep.progress import SweepProgress
     from aen_agents.sweep.trial import run_trial
-    from aen_agents.sweep.watch import Watch
 
-    cpus, concurrent = share(sweep, left, room())
+    cpus, concurrent = share(sweep, left, cluster_resources())
     folder.begin()
     say_trials(folder, trials, left, console)
     scheduler = None
@@ -127,10 +136,10 @@ def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: li
         def stop(number: int, report: Report) -> None:
             folder.files(trials[number]).stop(report)
 
-        scheduler = GentleASHA(sweep.stop, most_children(trials), stop)
+        scheduler = ResumableASHA(sweep.stop, most_children(trials), stop)
         for trial in trials:
-            scheduler.remember(trial.number, folder.files(trial).reports())
-    with Watch(console, folder, trials, done=len(trials) - len(left)) as watch:
+            scheduler.restore_reports(trial.number, folder.files(trial).reports())
+    with SweepProgress(console, folder, trials, done=len(trials) - len(left)) as progress:
         tune.Tuner(
             tune.with_resources(run_trial, {"cpu": cpus, "gpu": sweep.gpus_per_trial}),
             param_space={
@@ -140,30 +149,30 @@ def _tune(folder: SweepFolder, sweep: SweepConfig, trials: list[Trial], left: li
             },
             tune_config=tune.TuneConfig(scheduler=scheduler, max_concurrent_trials=concurrent),
             run_config=tune.RunConfig(
-                name="tune", storage_path=str(folder.scratch.resolve()), verbose=0, callbacks=[watch]
+                name="tune", storage_path=str(folder.scratch.resolve()), verbose=0, callbacks=[progress]
             ),
         ).fit()
 
 
-def share(sweep: SweepConfig, trials: Sequence[Trial], has: Room) -> tuple[float, int]:
-    """Return the cores that Ray sets aside for each trial, and how many trials there are at a time.
+def share(sweep: SweepConfig, trials: Sequence[Trial], has: ClusterResources) -> tuple[float, int]:
+    """Return the cores that Ray reserves for each trial, and the number of trials at a time.
 
     Args:
-        sweep: says how many the user wants at a time, if anything.
-        trials: those that are to be run.
-        has: what the cluster has.
+        sweep: the config; its `concurrent` is the number of trials at a time, or None.
+        trials: to be run.
+        has: resources of the cluster.
 
     Raises:
-        ClusterError: there is no room for one.
+        ClusterError: they are too small for the trials.
     """
     threads = max(_threads(trial.config) for trial in trials)
     fit = has.workers(threads, sweep.gpus_per_trial)
     if fit == 0:
-        asked = counted(threads, "core")
+        wanted = counted(threads, "core")
         if sweep.gpus_per_trial:
-            asked += f" and {counted(sweep.gpus_per_trial, 'GPU')}"
+            wanted += f" and {counted(sweep.gpus_per_trial, 'GPU')}"
         raise ClusterError(
-            f"a trial needs {asked} (evaluator.threads, gpus_per_trial), and no machine has them; the cluster has "
+            f"a trial needs {wanted} (evaluator.threads, gpus_per_trial), and no machine has them; the cluster has "
             f"{has}."
         )
     if sweep.concurrent is None or sweep.concurrent <= fit:
@@ -171,9 +180,9 @@ def share(sweep: SweepConfig, trials: Sequence[Trial], has: Room) -> tuple[float
     if sweep.gpus_per_trial and has.workers(1e-3, sweep.gpus_per_trial) < sweep.concurrent:
         raise ClusterError(
             f"concurrent is {sweep.concurrent} and gpus_per_trial {sweep.gpus_per_trial:g}; the cluster has {has}. Ask "
-            "for fewer trials at a time, or a smaller part of a GPU."
+            "for fewer trials at a time, or a smaller fraction of a GPU."
         )
-    # More than there are cores: the user wants it so. Ray takes parts of a core below one.
+    # More trials than cores, as the user wants. Ray takes fractions of a core below one.
     cpus = 1.0
     while has.workers(cpus, sweep.gpus_per_trial) < sweep.concurrent:
         cpus /= 2
@@ -186,7 +195,7 @@ def _threads(config: SearchConfig) -> int:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray's and Tune's own talk off the console inside the block, and what they ask of the environment in it."""
+    """Silence Ray and Tune on the console inside the block, and set their environment variables."""
     before = {name: os.environ.get(name) for name in _TUNE}
     loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.train", "ray.data")]
     levels = [logger.level for logger in loggers]
@@ -209,7 +218,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _scratch(path: Path) -> Iterator[None]:
-    """Give Tune a folder for its own files, which nobody needs afterwards."""
+    """Create a folder for Tune's own files, and remove it after the block."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
     try:

@@ -1,4 +1,4 @@
-"""What a sweep came to: a row for each combination without its seed, ranked on validation; one look at test figures."""
+"""Summarises a sweep: one row for each combination without its seed, ranked by validation accuracy."""
 
 import json
 from collections import Counter
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from aen._typing import JsonDict
 from aen.stats import estimate_accuracy
 from aen_agents.runs.folder import write_atomically
-from aen_agents.sweep.folder import SweepFolder, TrialFiles
+from aen_agents.runs.trial_files import TrialFiles
+from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial, label_of
 
 SUMMARY_VERSION = 1
-AS_IT_IS = "the search as it is"  # the combination of a sweep over seeds alone
+UNCHANGED = "the search as it is"  # label of the combination of a sweep over seeds only
 STATUSES = ("complete", "stopped", "failed", "unfinished")
 
 
@@ -41,7 +42,7 @@ def summarise(folder: SweepFolder) -> JsonDict:
 
 
 def _trial_row(folder: SweepFolder, trial: Trial) -> JsonDict:
-    """Return what is said of a trial. No test figure is: only the best combination's are looked at."""
+    """Return the row of a trial, without test accuracy: only that of the best combination is read."""
     files = folder.files(trial)
     status, reports = files.status(), files.reports()
     row: JsonDict = {
@@ -64,7 +65,7 @@ def _trial_row(folder: SweepFolder, trial: Trial) -> JsonDict:
 
 
 def _effort(files: TrialFiles) -> JsonDict:
-    """Return what the trial's search says of its effort, complete or not."""
+    """Return the trained children and seconds of a trial's search, complete or not."""
     try:
         summary = json.loads(files.run.summary_file.read_text(encoding="utf-8"))
         return {"children_trained": int(summary["children_trained"]), "seconds": float(summary["seconds"]["total"])}
@@ -73,12 +74,12 @@ def _effort(files: TrialFiles) -> JsonDict:
 
 
 def _combination(trials: Sequence[Trial], rows: Sequence[JsonDict]) -> JsonDict:
-    """Return the row of trials that differ in their seeds alone."""
+    """Return the row of trials that differ only in their seeds."""
     complete = [row for row in rows if row["status"] == "complete"]
     values = trials[0].combination
     return {
         "rank": None,
-        "label": label_of(values) or AS_IT_IS,
+        "label": label_of(values) or UNCHANGED,
         "values": values,
         "trials": [row["number"] for row in rows],
         "seeds": [row["seed"] for row in complete],
@@ -91,7 +92,7 @@ def _combination(trials: Sequence[Trial], rows: Sequence[JsonDict]) -> JsonDict:
 
 
 def _accuracy(values: Sequence[float], what: str) -> JsonDict:
-    """Return mean and interval over seeds; one seed gives no interval, none gives nothing."""
+    """Return mean and interval over seeds: without an interval for one seed, empty without seeds."""
     found = estimate_accuracy(values) if values else None
     return {
         f"{what}_accuracies": list(values),
@@ -103,8 +104,7 @@ def _accuracy(values: Sequence[float], what: str) -> JsonDict:
 def _rank(rows: list[JsonDict]) -> list[JsonDict]:
     """Return the rows, best first.
 
-    Where a seed was stopped or failed, the mean is that of the others, which flatters: such a row comes after all that
-    are whole.
+    If a seed was stopped or failed, the mean of the others is biased upwards: such rows come after all complete ones.
     """
 
     def place(row: JsonDict) -> tuple[bool, bool, float]:

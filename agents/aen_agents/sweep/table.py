@@ -7,7 +7,7 @@ from rich.table import Table
 
 from aen._typing import JsonDict
 from aen_agents.sweep.folder import SweepFolder
-from aen_agents.sweep.words import accuracy_text, best_text, seeds_text, winners_text
+from aen_agents.sweep.text import accuracy_text, best_text, seeds_text, winners_text
 from aen_agents.text import command, counted
 
 MOST_ROWS = 40

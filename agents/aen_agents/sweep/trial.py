@@ -1,4 +1,4 @@
-"""What runs in a process of its own for each trial: a search that reports, and ends when it is asked to."""
+"""Runs one trial in a process of its own: a search that sends reports, and ends when the rule stops it."""
 
 import os
 import time
@@ -13,25 +13,26 @@ from aen.errors import AenError, RunFolderError
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.runs.folder import RunFolder
-from aen_agents.sweep.folder import Report, SweepFolder, TrialFiles
+from aen_agents.runs.trial_files import Report, TrialFiles
+from aen_agents.sweep.folder import SweepFolder
 
-LOCK_SECONDS = 30  # that a process of a sweep that was killed may take to end
-Tell = Callable[[JsonDict], None]
+LOCK_SECONDS = 30  # to wait for the end of a process of a sweep that was killed
+Send = Callable[[JsonDict], None]
 
 
 class TrialStopped(KeyboardInterrupt):
-    """The rule stops this trial. A search takes it as it takes Ctrl-C: it ends in order and can be taken up."""
+    """The rule stops this trial. A search handles it like Ctrl-C: it ends in order and can be resumed."""
 
 
 def run_trial(task: JsonDict) -> None:
-    """Run one trial; Tune calls this in the trial's process.
+    """Run one trial. Tune calls this in the trial's process.
 
     Args:
-        task: ``sweep``, the sweep's folder; ``number`` of the trial; ``cwd``, the folder that paths are seen from.
+        task: ``sweep``, the sweep's folder; ``number`` of the trial; ``cwd``, the working directory for relative paths.
     """
     from ray import tune
 
-    with suppress(OSError):  # another machine of a cluster may not have it
+    with suppress(OSError):  # it may not exist on another machine of a cluster
         os.chdir(task["cwd"])
     folder = SweepFolder.open(Path(task["sweep"]))
     sweep, trials = folder.load()
@@ -44,26 +45,26 @@ def run_trial(task: JsonDict) -> None:
         pass
     except AenError as error:
         files.fail(str(error))
-    except Exception as error:  # noqa: BLE001 - a trial that crashes must not end the sweep
+    except Exception as error:  # noqa: BLE001 - an error in a trial must not end the sweep
         files.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
-def search_trial(config: SearchConfig, files: TrialFiles, weights: Path, tell: Tell) -> None:
-    """Run the search of a trial in its own run folder, or go on with it.
+def search_trial(config: SearchConfig, files: TrialFiles, weights: Path, send: Send) -> None:
+    """Run or resume the search of a trial in its own run folder.
 
     Args:
         config: of the search.
         files: of the trial.
-        weights: the folder of weights that all trials share, as they share the store.
-        tell: is told every report.
+        weights: folder of weights, shared by all trials like the store.
+        send: is called with every report.
 
     Raises:
-        TrialStopped: the sweep's rule stopped the trial, whose files and leases are in order.
+        TrialStopped: the rule stopped the trial; its files are complete and its leases released.
         AenError: the search cannot be run.
     """
-    files.failure_file.unlink(missing_ok=True)  # it is tried again
-    run = _take_up(config, files, weights)
-    reporter = Reporter(files, tell)
+    files.failure_file.unlink(missing_ok=True)  # of an earlier try
+    run = _open_run(config, files, weights)
+    reporter = Reporter(files, send)
     reporter.check()
 
     from aen_agents.search import Search
@@ -71,13 +72,13 @@ def search_trial(config: SearchConfig, files: TrialFiles, weights: Path, tell: T
     Search(config, reporter).run(run)
 
 
-def _take_up(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFolder:
-    """Make the run folder or find it, once no process of a killed sweep is at work in it any more."""
+def _open_run(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFolder:
+    """Create or open the run folder, after waiting for any process of a killed sweep that still uses it."""
     if files.path.is_dir() and any(files.path.iterdir()) and not files.run.config_file.is_file():
-        raise RunFolderError(f"{files.path} is not empty and is no run folder; move it away and restore the sweep.")
+        raise RunFolderError(f"{files.path} is not empty and is not a run folder; move it away and restore the sweep.")
     run = RunFolder.create(config, files.path)
     if not run.weights.is_symlink():
-        # What the shared store says of a child's weights must hold for every trial, or they would be trained again.
+        # Weights that the shared store refers to must be found by every trial, or the child would be trained again.
         if any(run.weights.iterdir()):
             raise RunFolderError(f"{run.weights} is not empty; move {files.path} away and restore the sweep.")
         run.weights.rmdir()
@@ -94,16 +95,16 @@ def _take_up(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFolde
 
 
 class Reporter:
-    """A listener that reports each child that is new to the trial, once, however often the trial is taken up.
+    """A listener that reports each new child of a trial once, also if the trial is resumed.
 
     Args:
         files: of the trial.
-        tell: is told every report, and returns once the rule has decided.
+        send: is called with every report, and returns when the rule has decided.
     """
 
-    def __init__(self, files: TrialFiles, tell: Tell) -> None:
+    def __init__(self, files: TrialFiles, send: Send) -> None:
         self._files = files
-        self._tell = tell
+        self._send_report = send
         self._reported = max((report.children for report in files.mend_reports()), default=0)
         self._children = 0
         self._best = 0.0
@@ -114,11 +115,11 @@ class Reporter:
         """Report an event if it is a new child or a new stage.
 
         Raises:
-            TrialStopped: the rule has decided.
+            TrialStopped: the rule stops the trial.
         """
         if isinstance(event, StageStarted):
             self._stage, self._total = event.name, event.total
-            if self._children:  # before the first child there is nothing to say
+            if self._children:  # before the first child there is nothing to report
                 self._send(Report(self._children, self._best))
         elif isinstance(event, Visited):
             if event.first:
@@ -127,13 +128,13 @@ class Reporter:
             self._child(self._children + 1, max(self._best, event.accuracy))
 
     def check(self) -> None:
-        """End the trial if it is to be stopped."""
+        """End the trial if the rule stops it."""
         if self._files.stopped_file.is_file():
             raise TrialStopped
 
     def _child(self, children: int, best: float) -> None:
         self._children, self._best = children, best
-        if children <= self._reported:  # a search that goes on tells its story again
+        if children <= self._reported:  # a resumed search repeats earlier events
             return
         report = Report(children, best)
         self._files.add_report(report)
@@ -142,4 +143,4 @@ class Reporter:
         self.check()
 
     def _send(self, report: Report) -> None:
-        self._tell(asdict(report) | {"stage": self._stage, "total": self._total})
+        self._send_report(asdict(report) | {"stage": self._stage, "total": self._total})

@@ -5,7 +5,7 @@ import shutil
 import time
 
 import pytest
-from helpers.monitored_runs import EVENTS, NAMES, VISITED, lines_of
+from helpers.watched_runs import EVENTS, NAMES, VISITED, lines_of
 
 from aen.errors import SpecError
 from aen.evaluators import Activity

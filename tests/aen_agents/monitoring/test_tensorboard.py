@@ -1,5 +1,8 @@
 """The curves that TensorBoard reads."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -40,3 +43,21 @@ def test_a_run_that_goes_on_continues_its_curve(tmp_path: Path) -> None:
         *((step, step) for step in (1, 2, 3)),
         *((step, 10 * step) for step in (4, 5, 6, 7)),
     ]
+
+
+def test_the_writer_imports_neither_tensorflow_nor_torch_and_starts_no_thread(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow").mkdir()
+    (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('TensorFlow was imported')")
+    code = (
+        "import sys, threading; from pathlib import Path\n"
+        "from aen_agents.monitoring.tensorboard import ScalarFile\n"
+        "assert 'tensorboard' not in sys.modules, 'TensorBoard was imported before there was a point'\n"
+        "ScalarFile(Path(sys.argv[1])).add(1, {'a': 1.0})\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+        "assert threading.active_count() == 1\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])}
+    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "search")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [s.step for s in EventAccumulator(str(tmp_path / "search")).Reload().Scalars("a")] == [1]

@@ -9,7 +9,8 @@ from helpers.watched_runs import a_status
 from aen_agents.cli.main import main
 from aen_agents.monitoring import view_run
 from aen_agents.runs.folder import RunFolder
-from aen_agents.sweep.folder import Report, SweepFolder, TrialFiles
+from aen_agents.runs.trial_files import Report, TrialFiles
+from aen_agents.sweep.folder import SweepFolder
 from aen_agents.text import command
 
 DEAD = {"process_start": 1}  # of a process that is gone

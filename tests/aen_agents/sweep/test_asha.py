@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import AshaConfig
-from aen_agents.sweep.folder import Report
 
 
 class FakeTrial:
@@ -22,7 +22,7 @@ def curve(number: int, to: int) -> list[Report]:
 def test_asha_stops_the_weak_and_remembers() -> None:
     from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
-    from aen_agents.sweep.asha import GentleASHA
+    from aen_agents.sweep.asha import ResumableASHA
 
     rule = AshaConfig(rule="asha", grace=3, reduction=2)
     stopped: list[tuple[int, int]] = []
@@ -34,7 +34,7 @@ def test_asha_stops_the_weak_and_remembers() -> None:
         return [scheduler.on_trial_result(None, trial, result) for result in results]
 
     plain = ASHAScheduler("children", "best_validation_accuracy", "max", 12, 3, 2, stop_last_trials=False)
-    ours = GentleASHA(rule, 12, lambda number, report: stopped.append((number, report.children)))
+    ours = ResumableASHA(rule, 12, lambda number, report: stopped.append((number, report.children)))
     expected = []
     for number in (3, 1, 4, 0, 5):
         said = feed(plain, number, curve(number, 12))
@@ -45,10 +45,10 @@ def test_asha_stops_the_weak_and_remembers() -> None:
     assert {number for number, _ in stopped} <= {0, 1}
 
     # Interrupted in between: what was reported counts, also that of a trial that goes on, and is decided once.
-    again = GentleASHA(rule, 12, lambda number, report: stopped.append((number, report.children)))
+    again = ResumableASHA(rule, 12, lambda number, report: stopped.append((number, report.children)))
     stopped.clear()
     for number, to in ((3, 12), (1, 3), (4, 5)):
-        again.remember(number, curve(number, to))
+        again.restore_reports(number, curve(number, to))
     assert stopped == []
     feed(again, 4, curve(4, 12)[5:])
     assert stopped == []

@@ -57,7 +57,7 @@ def test_an_address_nobody_listens_on_is_said_within_seconds(
         assert main(["sweep", str(path), "--out", str(tmp_path / "deep" / "out")]) == 2
     assert time.monotonic() - started < 60
     said = capsys.readouterr()
-    assert f"cluster.address is '{address}', but nobody can be reached there" in said.err
+    assert f"cluster.address is '{address}': cannot connect to {address} (" in said.err
     assert "aen: checking 2 trials for 'seeds'\n" in said.out
     assert {file.name for file in tmp_path.iterdir()} == {"sweep.yaml", "tiny.yaml"}, "a folder without a sweep"
     # What an earlier start left stays, whatever becomes of this one.

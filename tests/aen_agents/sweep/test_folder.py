@@ -8,7 +8,8 @@ from helpers.tiny_sweeps import SEEDS, make, plan
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.sweep.folder import Report, SweepFolder
+from aen_agents.runs.trial_files import Report
+from aen_agents.sweep.folder import SweepFolder
 
 
 def test_the_folder_holds_what_was_asked_for(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_a_folder_of_another_sweep_is_refused(change: JsonDict, tmp_path: Path) 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("do not touch")
-    with pytest.raises(RunFolderError, match="is no sweep's folder"):
+    with pytest.raises(RunFolderError, match="is not a sweep's folder"):
         make(tmp_path, SEEDS, "out")
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 

@@ -45,7 +45,7 @@ def test_they_join_those_of_the_file_and_win(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("samples=3", "'samples=3': samples is a key of the sweep, and overrides are for its searches; write it in "),
+        ("samples=3", "'samples=3': samples is a key of the sweep, and overrides are for its searches; set it in "),
         ("store=x.sqlite", "store is a key of the sweep"),
         ("cluster.address=x:1", "cluster is a key of the sweep"),
         ("seed=3", "'seed=3': the sweep gives the values of seed itself, in grid; leave the override out"),

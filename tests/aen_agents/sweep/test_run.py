@@ -8,9 +8,9 @@ from helpers.tiny_sweeps import SEEDS, make, plan
 from rich.console import Console
 
 from aen._typing import JsonDict
-from aen_agents.evaluators.ray.cluster import ClusterError, Room
+from aen_agents.evaluators.ray.cluster import ClusterError, ClusterResources
 from aen_agents.runs.folder import RunFolder
-from aen_agents.sweep.folder import Report
+from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.run import run_sweep, say_trials, share
 
 
@@ -29,7 +29,7 @@ def test_room_for_trials(
     settings: JsonDict, nodes: list[tuple[float, float]], expected: tuple[float, int], tmp_path: Path
 ) -> None:
     sweep, trials = plan(tmp_path, SEEDS | {"grid": {"seed": [0, 1, 2, 3]}} | settings)
-    assert share(sweep, trials, Room(tuple(nodes))) == expected
+    assert share(sweep, trials, ClusterResources(tuple(nodes))) == expected
 
 
 def test_no_room_is_said_at_once(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_no_room_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(
         ClusterError, match=r"a trial needs 1 core and 1 GPU \(evaluator.* the cluster has 2 cores and 0 GPUs"
     ):
-        share(sweep, trials, Room(((2, 0),)))
+        share(sweep, trials, ClusterResources(((2, 0),)))
 
 
 def test_a_gpu_that_this_machine_lacks_is_said_before_ray_starts(
@@ -63,7 +63,7 @@ def test_a_sweep_says_what_became_of_its_trials_before(tmp_path: Path) -> None:
     left = [trials[0], trials[2], trials[3]]
     stream = io.StringIO()
     say_trials(folder, trials, left, Console(file=stream))
-    said = "4 trials, 1 of them ended before, 1 of them failed before, 1 of them broke off before"
+    said = "4 trials, 1 of them ended before, 1 of them failed before, 1 of them interrupted before"
     assert stream.getvalue() == f"{folder.path}: {said}\n"
     folder.begin()
     assert not folder.discard()

@@ -1,4 +1,4 @@
-"""What a DQN learns by, as curves for TensorBoard."""
+"""Writes the training curves of a DQN (loss, epsilon) for TensorBoard."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -11,21 +11,21 @@ from aen_agents.monitoring.tensorboard import ScalarFile
 
 
 class RunEvents(KVWriter):
-    """TensorBoard events of a run that goes on: what an earlier start told of later steps does not count.
+    """A writer for SB3's logger that keeps the curves of a resumed run free of duplicate points.
 
-    A point that cannot be written (a full disk) is left out. TensorBoard's own writer, which SB3 uses, has a thread
-    that prints a traceback then.
+    A point that cannot be written (a full disk) is left out. SB3's own writer would print a traceback from
+    TensorBoard's thread.
 
     Args:
-        folder: where they go, beside those of earlier starts.
-        step: the next one; None: the first of all.
+        folder: of the event files; those of earlier starts stay in it.
+        step: the next step; points of earlier starts from it on are discarded. None: there are no earlier points.
     """
 
     def __init__(self, folder: Path, step: int | None) -> None:
         self._file = ScalarFile(folder, step)
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
-        """Write what is known at a step."""
+        """Write the values of one step."""
         points = {
             key: float(value)
             for key, value in sorted(key_values.items())

@@ -1,20 +1,22 @@
-"""The token that a Ray cluster may ask for: a Ray that is started on this machine leaves one in the home folder."""
+"""The authentication token of Ray clusters. A Ray that is started on this machine leaves one in the home folder."""
 
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-MODE = "RAY_AUTH_MODE"  # token, disabled, or unset
+from aen_agents.evaluators.ray.internals import reload_configuration
+
+MODE = "RAY_AUTH_MODE"  # token, disabled, or not set
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token of this machine.
+    """A token found on this machine.
 
     Attributes:
-        value: it.
-        source: where it is kept, in words.
+        value: of the token.
+        source: environment variable or file that it was read from.
     """
 
     value: str
@@ -22,7 +24,7 @@ class Token:
 
 
 def find_token() -> Token | None:
-    """Return the token that Ray would take: of $RAY_AUTH_TOKEN, else of a file; None: there is none."""
+    """Return the token that Ray would use: that of $RAY_AUTH_TOKEN, else of a file; None: there is none."""
     value = os.environ.get("RAY_AUTH_TOKEN", "").strip()
     if value:
         return Token(value, "$RAY_AUTH_TOKEN")
@@ -33,34 +35,31 @@ def find_token() -> Token | None:
 
 
 def mode() -> str | None:
-    """Return whether Ray shows a token, as the environment says: ``token``, or something else; None: unsaid."""
+    """Return the value of $RAY_AUTH_MODE: ``token`` if Ray sends its token; None: not set."""
     return os.environ.get(MODE, "").strip().lower() or None
 
 
-def token_to_show() -> str | None:
-    """Return the token that Ray shows at present, if any."""
+def current_token() -> str | None:
+    """Return the token that Ray sends at present, if any."""
     token = find_token() if mode() == "token" else None
     return token.value if token is not None else None
 
 
-def show_token() -> None:
-    """Have Ray show its token from now on."""
+def enable_token() -> None:
+    """Have Ray send its token from now on."""
     os.environ[MODE] = "token"
-    with suppress(Exception):  # where this Ray has no such thing it reads the environment when it connects
-        from ray._raylet import Config  # type: ignore[attr-defined]
-
-        Config.initialize("")  # what it read when it was imported
+    reload_configuration()
 
 
-def why_refused(token: Token | None) -> str:
-    """Say why a cluster that asks for a token does not let us in, and what would help.
+def explain_refusal(token: Token | None) -> str:
+    """Return why a cluster that requires a token refuses this process, with a remedy.
 
     Args:
-        token: that was found here, if any.
+        token: found on this machine, if any.
     """
-    remedy = "copy ~/.ray/auth_token of the head's machine to this one, or name a copy in RAY_AUTH_TOKEN_PATH."
+    remedy = "copy ~/.ray/auth_token from the head's machine to this one, or set RAY_AUTH_TOKEN_PATH to a copy of it."
     if mode() not in (None, "token"):
-        return f"the cluster there asks for a token, but {MODE} is {os.environ[MODE]!r} here: unset it, or say token."
+        return f"the cluster requires a token, but {MODE} is {os.environ[MODE]!r}; unset it, or set it to token."
     if token is None:
-        return f"the cluster there asks for a token, and there is none here: {remedy}"
-    return f"the cluster there refuses the token of {token.source}; it asks for its head's: {remedy}"
+        return f"the cluster requires a token, and there is none on this machine: {remedy}"
+    return f"the cluster refuses the token of {token.source}, expected that of its head: {remedy}"

@@ -1,36 +1,34 @@
-"""Connecting to a Ray cluster, or starting one on this machine, and what it has room for."""
+"""Connects to a Ray cluster or starts one on this machine, and checks its resources."""
 
+import atexit
 import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aen.errors import AenError
 from aen_agents.evaluators.ray import auth
-from aen_agents.evaluators.ray.machine import found_near, room_here
-from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, Door, knock
+from aen_agents.evaluators.ray.internals import QUIET_CLUSTER, local_cluster, local_resources
+from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe
 from aen_agents.text import counted
 
-# In a cluster of our own nobody reads Ray's figures of itself; without them lost workers were replaced sooner.
-_QUIET = {
-    "RAY_metrics_report_interval_ms": "60000",
-    "RAY_task_events_report_interval_ms": "0",
-    "RAY_core_worker_internal_heartbeat_ms": "10000",
-}
+DISCONNECT_SECONDS = 5.0
+_EXIT_ERROR = 2
 
 
 class ClusterError(AenError):
-    """A cluster that cannot be reached, or that has no room for what is asked of it."""
+    """A cluster that cannot be reached, or that lacks the resources asked for."""
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a cluster has.
+class ClusterResources:
+    """The resources of a cluster.
 
     Attributes:
         nodes: cores and GPUs of each machine that is alive.
@@ -40,11 +38,11 @@ class Room:
 
     @property
     def cores(self) -> float:
-        """How many cores all machines have together."""
+        """Number of cores of all machines."""
         return sum(cpus for cpus, _ in self.nodes)
 
     def workers(self, cpus: float, gpus: float) -> int:
-        """Return how many workers with so many cores and GPUs find room; none stretches over two machines."""
+        """Return how many workers with so many cores and GPUs fit; each needs them on one machine."""
         return sum(min(_times(cpus, have_cpus), _on_gpus(gpus, have_gpus)) for have_cpus, have_gpus in self.nodes)
 
     def __str__(self) -> str:
@@ -53,11 +51,11 @@ class Room:
 
 
 def _times(part: float, whole: float) -> int:
-    return int(whole / part + 1e-9)  # 0.1 goes ten times into 1
+    return int(whole / part + 1e-9)  # rounding: 1 / 0.1 must be 10
 
 
 def _on_gpus(gpus: float, have: float) -> int:
-    """Return how many workers with so many GPUs find room on a machine; none has parts of two of them."""
+    """Return how many workers with so many GPUs fit on a machine; a fraction is one of a single GPU."""
     if not gpus:
         return sys.maxsize
     return int(have) * _times(gpus, 1) if gpus < 1 else _times(gpus, have)
@@ -66,169 +64,195 @@ def _on_gpus(gpus: float, have: float) -> int:
 def connect(
     address: str | None, timeout: float, *, workers: int | None = None, cpus: float = 1.0, gpus: float = 0.0
 ) -> bool:
-    """Connect this process to a cluster; unless there is an address, in $RAY_ADDRESS either, start one here.
+    """Connect this process to a cluster; without an address, in $RAY_ADDRESS either, start one on this machine.
 
     Args:
         address: ``host:port``, ``ray://host:port``, ``auto`` or None.
-        timeout: seconds to wait for somebody who listens, and lets us in.
-        workers: for which there shall be room, as `check_room` takes them; a cluster without is not started here.
-        cpus: cores of each.
-        gpus: GPUs of each.
+        timeout: seconds to wait for the cluster's answer.
+        workers: number of workers wanted, as `check_resources` takes it. Before a cluster is started on this machine,
+            its resources are checked.
+        cpus: cores of each worker.
+        gpus: GPUs of each worker.
 
     Returns:
-        Whether it was connected by this call, so that who called it should disconnect.
+        Whether this call connected the process; if so, the caller should disconnect it.
 
     Raises:
-        ClusterError: nobody answers or lets us in, the cluster runs another version of Ray or Python, or this machine
-            has no room.
+        ClusterError: the cluster does not answer, refuses this process, or runs another version of Ray or Python; or
+            this machine has too few resources.
     """
-    # Ray writes a paragraph on standard output whenever a worker or a machine is lost, and when workers have parts of a
-    # core; listeners are told of the one, and the other was asked for.
+    # Ray prints a paragraph on standard output whenever a worker or a machine is lost (listeners get an event), and
+    # when workers use fractions of a core (which was asked for).
     noise = "^(A worker died|The node with node id|WARNING: .* worker processes have been started)"
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", noise)
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # it warns about it at every start
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it, a warning at every start
     import ray
 
     if ray.is_initialized():
         return False
-    address = meant(address)
+    address = resolve_address(address)
     options: dict[str, Any] = {}
     if address not in (None, "local"):
-        address = _check_door(address, timeout)
+        address = _check_address(address, timeout)
     else:
-        here = room_here()
+        here = local_resources()
         if here is not None:
-            check_room(workers, cpus, gpus, Room((here,)))
+            check_resources(workers, cpus, gpus, ClusterResources((here,)))
         options["include_dashboard"] = False
-        for name, value in _QUIET.items():
+        for name, value in QUIET_CLUSTER.items():
             os.environ.setdefault(name, value)
     try:
-        with _kept_signals():
+        with _kept_signal_handlers():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:
-        said = " ".join(str(error).split())
-        if "ersion mismatch" in said:
-            raise ClusterError(f"cluster.address is {address!r}: {said} Run the search with the cluster's.") from error
-        where = "a Ray cluster cannot be started here" if address is None else f"cluster.address is {address!r}"
-        raise ClusterError(f"{where}: {said[:500]}") from error
+        reason = " ".join(str(error).split())
+        if "ersion mismatch" in reason:
+            raise ClusterError(
+                f"cluster.address is {address!r}: {reason} Install the versions of the cluster for the search."
+            ) from error
+        failed = "a Ray cluster cannot be started here" if address is None else f"cluster.address is {address!r}"
+        raise ClusterError(f"{failed}: {reason[:500]}") from error
     return True
 
 
 def starts_here(address: str | None) -> bool:
-    """Say whether `connect` starts a cluster of this process's own for an address."""
-    return meant(address) in (None, "local")
+    """Return whether `connect` starts a cluster on this machine for an address."""
+    return resolve_address(address) in (None, "local")
 
 
-def meant(address: str | None) -> str | None:
-    """Return the address that is meant, which $RAY_ADDRESS may name; None: a cluster of our own."""
+def resolve_address(address: str | None) -> str | None:
+    """Return the address to connect to, which $RAY_ADDRESS may give; None: a cluster is started on this machine."""
     return os.environ.get("RAY_ADDRESS") or address if address in (None, "auto") else address
 
 
-def head_of(address: str | None) -> str:
-    """Return where the head listens of the cluster to which this process is connected.
+def head_address(address: str | None) -> str:
+    """Return the address of the head of the cluster to which this process is connected.
 
     Args:
-        address: as `connect` took it.
+        address: that `connect` got.
     """
     import ray
 
-    address = meant(address) or ""
+    address = resolve_address(address) or ""
     return address if address.startswith("ray://") else ray.get_runtime_context().gcs_address
 
 
 def disconnect() -> None:
-    """Leave the cluster; one that was started here ends."""
+    """Disconnect from the cluster; one that was started by this process is stopped."""
     import ray
 
-    with _kept_signals():
+    with _kept_signal_handlers():
         ray.shutdown()
 
 
-def room() -> Room:
-    """Return what the cluster has, taken or not."""
+def disconnect_lost() -> None:
+    """Disconnect from a cluster whose head is lost: Ray may wait for the head forever.
+
+    If Ray has not disconnected within 5 seconds, neither would it at the exit of this process. The process then exits
+    without it, with status 2. (Ray itself would end the process after a minute, with status 1.)
+    """
+    thread = threading.Thread(target=disconnect, name="aen-disconnect", daemon=True)
+    thread.start()
+    thread.join(DISCONNECT_SECONDS)
+    if thread.is_alive():
+        sys.excepthook = sys.__excepthook__  # Ray's hook reports every error to the head
+        atexit.register(_exit)  # the last one registered runs first: before Ray's own
+
+
+def _exit() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(_EXIT_ERROR)
+
+
+def cluster_resources() -> ClusterResources:
+    """Return the resources of the cluster, in use or not."""
     import ray
 
     alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    return Room(tuple((float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in alive))
+    return ClusterResources(tuple((float(node.get("CPU", 0)), float(node.get("GPU", 0))) for node in alive))
 
 
-def check_room(workers: int | None, cpus: float, gpus: float, here: Room | None = None) -> int:
-    """Return how many workers there shall be: those asked for, or as many as there is room for.
+def check_resources(workers: int | None, cpus: float, gpus: float, here: ClusterResources | None = None) -> int:
+    """Return the number of workers: as many as are wanted, or as many as fit.
 
     Args:
-        workers: asked for, or None.
+        workers: number wanted, or None.
         cpus: cores of each.
         gpus: GPUs of each.
-        here: what this machine has, if no cluster is there yet.
+        here: resources of this machine, before a cluster is started on it.
 
     Raises:
-        ClusterError: there is no room for them.
+        ClusterError: they do not fit.
     """
-    has, who = (room(), "the cluster") if here is None else (here, "this machine")
+    has, owner = (cluster_resources(), "the cluster") if here is None else (here, "this machine")
     fit = has.workers(cpus, gpus)
     if 0 < fit >= (workers or 1):
         return workers or fit
     if gpus and not any(have for _, have in has.nodes):
-        raise ClusterError(f"evaluator.gpus_per_worker is {gpus:g}, but {who} has no GPU; leave it out to use cores.")
+        raise ClusterError(f"evaluator.gpus_per_worker is {gpus:g}, but {owner} has no GPU; leave it out to use cores.")
     lack, key = "cores", "cpus_per_worker"
     if gpus and has.workers(cpus, 0) >= (workers or 1):
         lack, key = "GPUs", "gpus_per_worker"
-    asked = "null" if workers is None else workers
+    wanted = "null" if workers is None else workers
     each = (f"{counted(gpus, 'GPU')} and " if gpus else "") + counted(cpus, "core")
     raise ClusterError(
-        f"too few {lack}: evaluator.workers is {asked}, each with {each}; {who} has {has}, room for {fit}. "
+        f"too few {lack}: evaluator.workers is {wanted}, each with {each}; {owner} has {has}, room for {fit}. "
         f"Ask for fewer workers, or less for each (evaluator.{key})."
     )
 
 
-def _check_door(address: str, timeout: float) -> str:
-    """Return the address of a cluster that lets us in; our token is shown if it asks and nothing was said of that.
+def _check_address(address: str, timeout: float) -> str:
+    """Return the address of a cluster that accepts this process.
+
+    If the cluster requires a token, and $RAY_AUTH_MODE is not set, Ray is made to send that of this machine.
 
     Raises:
-        ClusterError: none is there, or it does not let us in.
+        ClusterError: there is no cluster at the address, or it refuses this process.
     """
-    place, near = f"cluster.address is {address!r}", None
+    given, found = f"cluster.address is {address!r}", None
     if address == "auto":
-        near = found_near()
-        if near is None:
+        found = local_cluster()
+        if found is None:
             return address
-        if not near:
+        if not found:
             raise ClusterError(
-                f"{place}, but no Ray cluster runs on this machine. Start one (ray start --head), give its host:port, "
+                f"{given}, but no Ray cluster runs on this machine. Start one (ray start --head), give its host:port, "
                 "or leave cluster.address out to start one for this search."
             )
-        place += f" ({near})"
-    door = Door.at(near or address)
-    if door is None:
-        raise ClusterError(f"{place}; give host:port, such as 10.0.0.1:{GCS_PORT}, ray://host:port, or auto.")
+        given += f" ({found})"
+    endpoint = ClusterEndpoint.parse(found or address)
+    if endpoint is None:
+        raise ClusterError(f"{given}; give host:port, such as 10.0.0.1:{GCS_PORT}, ray://host:port, or auto.")
     deadline = time.monotonic() + timeout
     token = auth.find_token()
     try:
-        answer = knock(door, timeout, auth.token_to_show())
+        answer = probe(endpoint, timeout, auth.current_token())
         if answer == "token" and token is not None and auth.mode() is None:
-            answer = knock(door, max(deadline - time.monotonic(), 1.0), token.value)
+            answer = probe(endpoint, max(deadline - time.monotonic(), 1.0), token.value)
             if answer == "ray":
-                auth.show_token()
+                auth.enable_token()
     except OSError as error:
-        why = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
+        reason = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise ClusterError(
-            f"{place}, but nobody can be reached there ({why}). Start a cluster there (ray start --head "
-            f"--port={door.port}), or leave cluster.address out to start one here."
+            f"{given}: cannot connect to {endpoint} ({reason}). Start a cluster there (ray start --head "
+            f"--port={endpoint.port}), or leave cluster.address out to start one on this machine."
         ) from error
     if answer == "token":
-        raise ClusterError(f"{place}; {auth.why_refused(token)}")
+        raise ClusterError(f"{given}: {auth.explain_refusal(token)}")
     if answer != "ray":
-        late = f", or one that does not answer within {timeout:g} s" if answer == "silent" else ""
+        silent = f", or does not answer within {timeout:g} s" if answer == "silent" else ""
         raise ClusterError(
-            f"{place}, but who listens there is no Ray cluster{late}. A head listens on port {GCS_PORT} for host:port "
-            f"and on port {CLIENT_PORT} for ray://host:port, unless it was told others."
+            f"{given}: the service on that port is not a Ray cluster{silent}. By default a head uses port {GCS_PORT} "
+            f"for host:port and port {CLIENT_PORT} for ray://host:port."
         )
-    return near or address
+    return found or address
 
 
 @contextmanager
-def _kept_signals() -> Iterator[None]:
-    """Keep this process's own way to end: Ray replaces what happens at SIGTERM."""
+def _kept_signal_handlers() -> Iterator[None]:
+    """Restore this process's signal handlers after the block: Ray replaces that of SIGTERM."""
     try:
         before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     except ValueError:  # not the main thread
@@ -240,5 +264,5 @@ def _kept_signals() -> Iterator[None]:
             if handler is not None:
                 try:
                     signal.signal(number, handler)
-                except ValueError:  # not the main thread: it was not replaced either
+                except ValueError:  # not the main thread: the handler was not replaced either
                     break

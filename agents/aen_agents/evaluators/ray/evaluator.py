@@ -1,7 +1,7 @@
 """RayEvaluator: trains children on the actors of a Ray cluster.
 
-Ray runs the actors; ours is what Ray does not know: what a child is, that none is trained twice, and what to do with
-one that takes too long, too much memory, or its worker down. docs/scale.md explains and measures.
+Ray runs the actors. This package adds what Ray does not know: what a child is, that none is trained twice, and what to
+do about a child that takes too long, needs too much memory, or kills its worker. docs/scale.md has measurements.
 """
 
 import threading
@@ -16,69 +16,69 @@ from aen.errors import AenError, SpecError
 from aen.evaluators.base import Activity
 from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.ray.cluster import ClusterError, check_room, connect, disconnect, head_of, room, starts_here
-from aen_agents.evaluators.ray.disconnect import abandon
+from aen_agents.evaluators.ray import cluster
+from aen_agents.evaluators.ray.cluster import ClusterError
 from aen_agents.evaluators.ray.dispatcher import Dispatcher
-from aen_agents.evaluators.ray.head_monitor import Pulse
+from aen_agents.evaluators.ray.head_monitor import HeadMonitor
+from aen_agents.evaluators.ray.protocol import Trainer
 from aen_agents.evaluators.ray.settings import Settings
 from aen_agents.evaluators.ray.work_units import cut_units
-from aen_agents.evaluators.ray.worker import ChildTrainer, Trainer
+from aen_agents.evaluators.ray.worker import ChildTrainer
 from aen_agents.events import Listener
 
 if TYPE_CHECKING:
     from aen.results.store import ResultStore
 
-ELSEWHERE_SECONDS = 0.5
-# While workers are being lost, at most one for so many is held in reserve.
-RESERVE_SHARE = 8
+# Interval of looking for the results of other processes.
+POLL_SECONDS = 0.5
 
 
 @dataclass
-class _Flight:
-    """A spec on its way.
+class _InFlight:
+    """A spec that is being evaluated.
 
     Attributes:
-        future: done when it lands.
-        keeps: whether its weights will be there.
+        future: of its evaluation.
+        keeps_weights: whether its weights will be kept.
     """
 
     future: "Future[Evaluation]"
-    keeps: bool
+    keeps_weights: bool
 
 
 class RayEvaluator(CachingEvaluator):
-    """Evaluates on a Ray cluster: actors train specs as they come, this process alone writes the store.
+    """Evaluates specs on a Ray cluster: actors train them, and only this process writes the store.
 
-    Results come in the order in which they finish, and are the same as those of a `LocalEvaluator` with as many threads
-    (bit for bit on CPUs of one kind). Specs that are stored or in flight, here or in another process with the same
-    store, are not trained again. Small children go to a worker several at a time.
+    Results arrive in the order in which they finish, and equal those of a `LocalEvaluator` with as many threads (bit
+    for bit on CPUs of one kind). Specs that are stored or being evaluated, by this process or by another one with the
+    same store, are not trained again. Short trainings are sent to a worker several at a time.
 
-    A child that takes longer than `timeout` fails; so does one of which `retries` + 1 workers died, one that memory is
-    too small for even with smaller populations and batches in parts, and one that raises an error. It is an evaluation
-    then like others, with status ``failed``, and the rest goes on.
+    A child fails if it takes longer than `timeout`, if `retries` + 1 workers died of it, if it runs out of memory even
+    alone and with micro-batches, or if it raises an error. Its evaluation then has the status ``failed``, and the
+    others continue.
 
     Args:
-        store: where results are kept and looked up; None keeps them in memory.
+        store: of results; None keeps them in memory.
         address: of the cluster; see `aen_agents.evaluators.ray.cluster.connect`.
-        connect_timeout: seconds to wait for it.
-        workers: actors; None: as many as there is room for.
-        cpus_per_worker: cores that Ray sets aside for each.
-        gpus_per_worker: GPUs, or a part of one; 0: children are trained on the CPU.
+        connect_timeout: seconds to wait for the cluster.
+        workers: number of actors; None: as many as fit.
+        cpus_per_worker: cores that Ray reserves for each.
+        gpus_per_worker: GPUs that Ray reserves for each, or a fraction of one; 0: children are trained on the CPU.
         threads: CPU threads per worker.
-        population: children that a worker trains side by side.
-        timeout: seconds that a child may take; None: as long as it likes.
-        retries: how often a child is tried again after its worker died.
-        weights_folder: where weights go when they are kept, and where those of parents are found.
-        debug: check of every child that goes on from a parent's weights that it begins as the same function.
-        listener: is told of workers and children, from another thread.
-        trainer: what trains; by default children are trained for real.
-        resume: the command that goes on with the search, for what is said when the cluster is lost.
+        population: number of children that a worker trains side by side.
+        timeout: limit for a child in seconds; None: no limit.
+        retries: number of times that a child is tried again after its worker died.
+        weights_folder: for weights that are kept, and with those of parents.
+        debug: check that every child that inherits weights computes the same function as its parent at first.
+        listener: gets events about workers and children, from another thread.
+        trainer: trains on the workers; default: `ChildTrainer`.
+        resume: command that resumes the search, for the message about a lost cluster.
 
     Attributes:
-        trained: how many children were trained, failed ones too, not counting those looked up.
+        trained: number of children trained, including failed ones, not counting those looked up.
 
     Raises:
-        ClusterError: the cluster cannot be reached, or has no room for the workers.
+        ClusterError: the cluster cannot be reached, or lacks the resources for the workers.
         SpecError: an argument out of range.
     """
 
@@ -101,30 +101,31 @@ class RayEvaluator(CachingEvaluator):
         trainer: Trainer | None = None,
         resume: str | None = None,
     ) -> None:
-        _check(workers=workers, population=population, threads=threads, cpus_per_worker=cpus_per_worker)
-        _check(timeout=timeout)
+        _check(workers=workers, population=population, threads=threads)
+        _check(cpus_per_worker=cpus_per_worker, timeout=timeout)
         if gpus_per_worker < 0 or retries < 0:
             raise SpecError(f"gpus_per_worker is {gpus_per_worker} and retries {retries}; neither may be negative.")
         if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
-            raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray gives a worker part of one, or whole ones.")
+            raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray takes a fraction below 1 or a whole number.")
         self.population = population
         self._cache = EvaluationCache(store, weights_folder)
-        self._flying: dict[str, _Flight] = {}
-        self._elsewhere: dict[str, tuple[ChildSpec, bool]] = {}
+        self._in_flight: dict[str, _InFlight] = {}
+        self._other_processes: dict[str, tuple[ChildSpec, bool]] = {}
         self._lock = threading.RLock()
-        self._resume = "" if resume is None else f" To go on: {resume}"
-        if resume is not None and not starts_here(address):
-            self._resume += ", once a cluster runs there; elsewhere, with cluster.address=host:port behind it."
+        self._resume = "" if resume is None else f" To resume: {resume}"
+        if resume is not None and not cluster.starts_here(address):
+            self._resume += ", once a cluster runs there again; for another cluster, add cluster.address=host:port."
         self._lost_head = False
-        self._connected = connect(address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker)
+        self._connected = cluster.connect(
+            address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker
+        )
         try:
-            self._head = head_of(address)
-            self.workers = check_room(workers, cpus_per_worker, gpus_per_worker)
+            self._head = cluster.head_address(address)
+            self.workers = cluster.check_resources(workers, cpus_per_worker, gpus_per_worker)
             self._dispatcher = Dispatcher(
                 Settings(
                     workers=self.workers,
-                    starts=max(1, int(room().cores)),
-                    reserve=self._reserve(address, gpus_per_worker),
+                    starts=max(1, int(cluster.cluster_resources().cores)),
                     cpus=cpus_per_worker,
                     gpus=gpus_per_worker,
                     threads=threads,
@@ -136,24 +137,20 @@ class RayEvaluator(CachingEvaluator):
                 ),
                 trainer or ChildTrainer(device="cuda" if gpus_per_worker else "cpu", threads=threads),
                 commit=self._cache.commit,
-                landed=self._landed,
-                lost=self._lost,
+                finished=self._finish,
+                failed=self._fail,
                 listener=listener or (lambda _: None),
             )
         except BaseException:
-            self._leave()
+            self._disconnect()
             raise
-        self._pulse = Pulse(self._head, self._head_lost)
+        self._head_monitor = HeadMonitor(self._head, self._head_lost)
         self._stop = threading.Event()
-        self._watch: threading.Thread | None = None
-
-    def _reserve(self, address: str | None, gpus: float) -> int:
-        """Return how many workers may be held in reserve: none where others want their cores, and none on GPUs."""
-        return self.workers // RESERVE_SHARE if self._connected and starts_here(address) and not gpus else 0
+        self._poller: threading.Thread | None = None
 
     @property
     def trained(self) -> int:
-        """How many children were trained, failed ones too."""
+        """Number of children trained, including failed ones."""
         return self._dispatcher.trained
 
     @property
@@ -163,24 +160,24 @@ class RayEvaluator(CachingEvaluator):
 
     @property
     def capacity(self) -> int:
-        """How many specs keep every worker busy, with as many again waiting."""
-        return self.population * self._dispatcher.hands * 2
+        """Number of specs that keep every worker busy, with as many again in the queue."""
+        return self.population * self._dispatcher.capacity * 2
 
     def start(self) -> None:
-        """Start the workers now, so that they are there when the first specs come."""
+        """Start the workers now, so that they are ready when the first specs are submitted."""
         self._dispatcher.start()
         with self._lock:
-            self._pulse.start()
+            self._head_monitor.start()
 
     def activity(self) -> Activity:
-        """Return what it is at."""
+        """Return the numbers of workers and children."""
         return self._dispatcher.activity()
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> "list[Future[Evaluation]]":
-        """Evaluate the specs; see `aen.evaluators.Evaluator`. May be called from any thread; never waits for training.
+        """Evaluate the specs; see `aen.evaluators.Evaluator`. Thread-safe; does not wait for training.
 
         Raises:
-            SpecError: weights shall be kept but there is no folder for them.
+            SpecError: weights are to be kept but there is no folder for them.
             AenError: the evaluator has stopped: it was closed, or its cluster or store was lost.
         """
         self._cache.check_weights(keep_weights=keep_weights)
@@ -195,35 +192,35 @@ class RayEvaluator(CachingEvaluator):
         return [futures[key] for key in keys]
 
     def close(self) -> None:
-        """Stop the actors, whatever they are doing, give back what they had not finished, and close the store.
+        """Stop the actors, busy or not, release the leases of unfinished specs, and close the store.
 
-        Futures that are not done raise a `WorkerError` then.
+        Futures that are not done raise a `WorkerError`.
         """
         self._stop.set()
-        self._pulse.close()
+        self._head_monitor.close()
         self._dispatcher.close()
-        if self._watch is not None and self._watch is not threading.current_thread():
-            self._watch.join()
+        if self._poller is not None and self._poller is not threading.current_thread():
+            self._poller.join()
         with self._lock:
-            unfinished = list(self._flying)
+            unfinished = list(self._in_flight)
         self._cache.close(unfinished)
-        self._leave()
+        self._disconnect()
 
-    def _leave(self) -> None:
+    def _disconnect(self) -> None:
         if self._connected:
             self._connected = False
             if self._lost_head:
-                abandon()
+                cluster.disconnect_lost()
             else:
-                disconnect()
+                cluster.disconnect()
 
     def _look_up(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
-        """Return what is known or on its way."""
+        """Return the futures of specs that are known or being evaluated."""
         futures: dict[str, Future[Evaluation]] = {}
         for key, spec in specs.items():
-            flight = self._flying.get(key)
+            flight = self._in_flight.get(key)
             if flight is not None:
-                futures[key] = flight.future if flight.keeps or not keep_weights else self._again(flight, spec)
+                futures[key] = flight.future if flight.keeps_weights or not keep_weights else self._again(flight, spec)
         known = self._cache.known([key for key in specs if key not in futures], keep_weights=keep_weights)
         for key, evaluation in known.items():
             futures[key] = Future()
@@ -231,22 +228,22 @@ class RayEvaluator(CachingEvaluator):
         return futures
 
     def _launch(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> "dict[str, Future[Evaluation]]":
-        """Have specs trained that are neither known nor on their way."""
+        """Train specs that are neither known nor being evaluated."""
         futures: dict[str, Future[Evaluation]] = {key: Future() for key in specs}
         for future in futures.values():
-            future.set_running_or_notify_cancel()  # others may wait for it too: nobody can cancel it
-        self._flying |= {key: _Flight(future, keep_weights) for key, future in futures.items()}
+            future.set_running_or_notify_cancel()  # no cancelling: several callers may share it
+        self._in_flight |= {key: _InFlight(future, keep_weights) for key, future in futures.items()}
         try:
             claims = self._cache.claim(list(specs))
             mine = {key for key in specs if key not in claims or claims[key].mine}
             self._train([(key, spec) for key, spec in specs.items() if key in mine], keep_weights=keep_weights)
-            self._elsewhere |= {key: (spec, keep_weights) for key, spec in specs.items() if key not in mine}
+            self._other_processes |= {key: (spec, keep_weights) for key, spec in specs.items() if key not in mine}
             if len(mine) < len(specs):
-                self._start_watch()
-        except BaseException:  # Ctrl-C too: neither a lease nor a future that is never done may stay behind
+                self._start_poller()
+        except BaseException:  # KeyboardInterrupt too: no lease and no unfinished future may remain
             for key in specs:
-                self._flying.pop(key, None)
-                self._elsewhere.pop(key, None)
+                self._in_flight.pop(key, None)
+                self._other_processes.pop(key, None)
             self._cache.release(specs)
             raise
         return futures
@@ -254,8 +251,8 @@ class RayEvaluator(CachingEvaluator):
     def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
         self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
 
-    def _again(self, flight: _Flight, spec: ChildSpec) -> "Future[Evaluation]":
-        """Train a spec once more when it has landed, this time with weights."""
+    def _again(self, flight: _InFlight, spec: ChildSpec) -> "Future[Evaluation]":
+        """Train a spec again, with weights, after its present evaluation without them."""
         outer: Future[Evaluation] = Future()
         outer.set_running_or_notify_cancel()
 
@@ -266,9 +263,9 @@ class RayEvaluator(CachingEvaluator):
             else:
                 outer.set_result(inner.result())
 
-        def submit(landed: "Future[Evaluation]") -> None:
-            if landed.exception() is not None:
-                pass_on(landed)
+        def submit(first: "Future[Evaluation]") -> None:
+            if first.exception() is not None:
+                pass_on(first)
                 return
             try:
                 (inner,) = self.submit([spec], keep_weights=True)
@@ -280,72 +277,74 @@ class RayEvaluator(CachingEvaluator):
         flight.future.add_done_callback(submit)
         return outer
 
-    def _landed(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
-        """Hand results out."""
+    def _finish(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
+        """Complete the futures of results."""
         done: list[tuple[Future[Evaluation], Evaluation]] = []
         with self._lock:
             for evaluation, _ in results:
                 outcome = self._cache.note(evaluation)
-                flight = self._flying.pop(evaluation.key, None)
+                flight = self._in_flight.pop(evaluation.key, None)
                 if flight is not None:
                     done.append((flight.future, outcome))
         for future, outcome in done:
             future.set_result(outcome)
 
-    def _lost(self, error: BaseException) -> None:
-        """Tell everybody who waits that nothing comes any more."""
+    def _fail(self, error: BaseException) -> None:
+        """Complete all unfinished futures with an error."""
         self._stop.set()
         with self._lock:
-            flights, self._flying, self._elsewhere = self._flying, {}, {}
+            flights, self._in_flight, self._other_processes = self._in_flight, {}, {}
         self._cache.release(flights)
         for flight in flights.values():
             flight.future.set_exception(error)
 
     def _head_lost(self, silence: float) -> None:
-        """End everything; Ray would end this process, and say nothing of how to go on."""
+        """Stop with a message. Ray itself would end this process without saying how to resume."""
         error = ClusterError(
             f"the Ray cluster is lost: its head, {self._head}, has not answered for {silence:.0f} s. "
-            f"What was trained is kept.{self._resume}"
+            f"All results so far are stored.{self._resume}"
         )
         self._lost_head = True
         self._dispatcher.stop(error, lost=True)
-        self._lost(error)  # the dispatcher's thread may itself wait for Ray
+        self._fail(error)  # directly: the dispatcher's thread may be waiting for Ray
 
-    def _start_watch(self) -> None:
-        if self._watch is None:
-            self._watch = threading.Thread(target=self._watch_elsewhere, name="aen-elsewhere", daemon=True)
-            self._watch.start()
+    def _start_poller(self) -> None:
+        if self._poller is None:
+            self._poller = threading.Thread(target=self._poll_other_processes, name="aen-other-processes", daemon=True)
+            self._poller.start()
 
-    def _watch_elsewhere(self) -> None:
-        """See what has become of specs that other processes train: done, or ours since they died."""
-        while not self._stop.wait(ELSEWHERE_SECONDS):
+    def _poll_other_processes(self) -> None:
+        """Poll the specs that other processes train: they are done, or this process takes them over."""
+        while not self._stop.wait(POLL_SECONDS):
             try:
-                self._look_elsewhere()
-            except Exception as error:  # noqa: BLE001 - whoever waits is told
+                self._poll_once()
+            except Exception as error:  # noqa: BLE001 - it is passed on to those that wait for results
                 self._dispatcher.stop(error)
                 return
 
-    def _look_elsewhere(self) -> None:
+    def _poll_once(self) -> None:
         with self._lock:
-            waiting = dict(self._elsewhere)
+            waiting = dict(self._other_processes)
         if self.store is None or not waiting:
             return
         claims = self.store.claim_many(list(waiting))
-        landed = []
+        finished = []
         with self._lock:
-            self._cache.release([key for key, claim in claims.items() if claim.mine and key not in self._elsewhere])
+            self._cache.release(
+                [key for key, claim in claims.items() if claim.mine and key not in self._other_processes]
+            )
             for key, claim in claims.items():
                 spec, keep_weights = waiting[key]
-                if key not in self._elsewhere or not (claim.mine or claim.evaluation is not None):
+                if key not in self._other_processes or not (claim.mine or claim.evaluation is not None):
                     continue
-                del self._elsewhere[key]
+                del self._other_processes[key]
                 if claim.evaluation is not None and (not keep_weights or self._cache.has_weights(claim.evaluation)):
-                    landed.append((claim.evaluation, spec))
+                    finished.append((claim.evaluation, spec))
                     continue
                 if claim.evaluation is not None:
-                    self._cache.recall(claim.evaluation)  # it is trained once more, for its weights
+                    self._cache.recall(claim.evaluation)  # it is trained again, for its weights
                 self._train([(key, spec)], keep_weights=keep_weights)
-        self._landed(landed)
+        self._finish(finished)
 
 
 def _check(**values: float | None) -> None:

@@ -1,6 +1,6 @@
-"""What becomes of units that failed: other tries, or a failure of each child. Also, what errors say.
+"""Decides whether units that failed are tried again or recorded as failed, and formats errors.
 
-Decisions alone: units, the fault and settings go in, verdicts come out. The dispatcher carries them out.
+The functions have no side effects; the dispatcher carries out their verdicts.
 """
 
 import re
@@ -12,75 +12,75 @@ from aen.children.spec import ChildSpec
 from aen.errors import AenError
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
-from aen_agents.evaluators.ray.work_units import Unit
-from aen_agents.evaluators.ray.worker import FaultKind
+from aen_agents.evaluators.ray.protocol import FaultKind
+from aen_agents.evaluators.ray.work_units import WorkUnit
 
-# Quick units go together, and calls of them wait at their workers. So long may one that is not so quick after all hold
-# up others; then its worker is ended, and all go again, that one alone.
+# Short units share a call, and calls of them are queued at their workers. If one of them delays others for longer than
+# this, its worker is replaced, and all are tried again, each in a call of its own.
 HELD_UP_SECONDS = 10.0
-# So many children may fail before any has succeeded.
+# The search stops if this many children have failed and none has succeeded.
 FAILURES_AT_FIRST = 10
 _TRACEBACK_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a unit that failed.
+    """The decision on a unit that failed.
 
     Attributes:
-        unit: as it was tried.
+        unit: that failed.
         kind: of the fault.
-        said: the fault in words.
-        seconds: for how long it was tried.
-        next_tries: units with the same children, to go before all others; without any, the unit is given up.
+        text: description of the fault.
+        seconds: duration of the try.
+        next_tries: units with the same children, to be trained before all others; if empty, the children have failed.
     """
 
-    unit: Unit
+    unit: WorkUnit
     kind: FaultKind
-    said: str
+    text: str
     seconds: float
-    next_tries: Sequence[Unit] = ()
+    next_tries: Sequence[WorkUnit] = ()
 
 
-def raised(unit: Unit, fault: FaultKind, said: str, *, seconds: float, worker: int, retries: int) -> Verdict:
-    """Judge a unit that raised an error.
+def raised(unit: WorkUnit, fault: FaultKind, text: str, *, seconds: float, worker: int, retries: int) -> Verdict:
+    """Decide on a unit that raised an error.
 
     Args:
-        unit: it.
-        fault: which kind of error it was.
-        said: its traceback.
-        seconds: for how long the unit was trained.
-        worker: number of the worker; another one is better.
-        retries: how often a child is tried again.
+        unit: that failed.
+        fault: kind of the error.
+        text: its traceback.
+        seconds: duration of the try.
+        worker: number of the worker; others are preferred for the next try.
+        retries: number of times that a child is tried again.
     """
-    next_tries: list[Unit] = []
+    next_tries: list[WorkUnit] = []
     if fault == "out_of_memory":
         next_tries = unit.smaller()
-    elif unit.size > 1:  # who of them was it?
+    elif unit.size > 1:  # it is not known which child failed
         next_tries = unit.cut(1)
     elif fault == "error" and unit.strikes < retries:
         next_tries = [unit.again(strikes=unit.strikes + 1, shunned=worker)]
     kind: FaultKind = "error" if fault == "invalid" and not next_tries else fault
-    return Verdict(unit, kind, said, seconds, next_tries)
+    return Verdict(unit, kind, text, seconds, next_tries)
 
 
-def died(suspects: Sequence[Unit], said: str, *, seconds: float, retries: int) -> list[Verdict]:
-    """Judge the units that a worker had when it died.
+def died(suspects: Sequence[WorkUnit], text: str, *, seconds: float, retries: int) -> list[Verdict]:
+    """Decide on the units that a worker had when it died.
 
     Args:
-        suspects: of all its calls: what it answered last may be lost too, so it may have died of any.
-        said: what is known of its death.
-        seconds: for how long its first call was trained.
-        retries: how often a child is tried again.
+        suspects: units of all its calls: its last result may be lost too, so that any of them may be the cause.
+        text: the error that Ray reports.
+        seconds: duration of its first call.
+        retries: number of times that a child is tried again.
     """
     return [
-        Verdict(unit, "died", said, seconds, _after_a_death(unit, retries, alone=len(suspects) == 1))
+        Verdict(unit, "died", text, seconds, _after_a_death(unit, retries, alone=len(suspects) == 1))
         for unit in suspects
     ]
 
 
-def _after_a_death(unit: Unit, retries: int, *, alone: bool) -> list[Unit]:
-    if not alone:  # who of them was it?
+def _after_a_death(unit: WorkUnit, retries: int, *, alone: bool) -> list[WorkUnit]:
+    if not alone:  # it is not known which unit was the cause
         return [unit.again()]
     if unit.size > 1:  # too little memory is a likely cause
         return unit.smaller()
@@ -88,42 +88,42 @@ def _after_a_death(unit: Unit, retries: int, *, alone: bool) -> list[Unit]:
 
 
 def overdue(
-    units: Sequence[Unit], *, seconds: float, behind: bool, timeout: float | None
+    units: Sequence[WorkUnit], *, seconds: float, behind: bool, timeout: float | None
 ) -> tuple[str, list[Verdict]] | None:
-    """Judge the units of a call that may take too long for a child, or hold up others too long.
+    """Decide on a call whose child may have exceeded the timeout, or may delay others for too long.
 
     Args:
         units: of the call.
-        seconds: for how long it has been trained.
-        behind: whether other calls wait behind it.
-        timeout: seconds that a child may take, or None.
+        seconds: time since its training began.
+        behind: whether other calls are queued at the same worker.
+        timeout: limit for a child in seconds, or None.
 
     Returns:
-        Why its worker is to be ended, and what becomes of the units; None: it may go on.
+        The reason why its worker is to be replaced, and the verdicts on the units; None if it may continue.
     """
     late = timeout is not None and seconds > timeout * max(len(unit.specs) for unit in units)
     alone = len(units) == 1
     if not late and (seconds <= HELD_UP_SECONDS or (alone and not behind)):
         return None
-    why = f"a child took longer than {timeout:g} s" if late else f"a child held up others for {seconds:.0f} s"
+    why = f"a child took longer than {timeout:g} s" if late else f"a child delayed others for {seconds:.0f} s"
     if late and alone and units[0].size == 1:
-        said = f"it took longer than evaluator.timeout, {timeout:g} s"
-        return why, [Verdict(units[0], "timeout", said, seconds)]
+        text = f"it took longer than evaluator.timeout, {timeout:g} s"
+        return why, [Verdict(units[0], "timeout", text, seconds)]
     return why, [
         Verdict(unit, "timeout", why, seconds, unit.cut(1) if late and alone else [unit.again()]) for unit in units
     ]
 
 
 def failures(verdict: Verdict, *, device: str, threads: int) -> list[tuple[Evaluation, ChildSpec]]:
-    """Return the failure of each child of a unit that is given up, to be stored like results.
+    """Return an evaluation with status ``failed`` for each child of a unit that is not tried again.
 
     Args:
         verdict: on the unit.
         device: on which it was tried.
-        threads: with which it was tried.
+        threads: CPU threads of the tries.
     """
     unit = verdict.unit
-    said = verdict.said[-_TRACEBACK_CHARACTERS:]
+    text = verdict.text[-_TRACEBACK_CHARACTERS:]
     return [
         (
             Evaluation(
@@ -141,7 +141,7 @@ def failures(verdict: Verdict, *, device: str, threads: int) -> list[tuple[Evalu
                 device=device,
                 threads=threads,
                 population=unit.size,
-                record={"failure": {"kind": verdict.kind, "tries": unit.tries + 1, "traceback": said}},
+                record={"failure": {"kind": verdict.kind, "tries": unit.tries + 1, "traceback": text}},
             ),
             spec,
         )
@@ -150,40 +150,40 @@ def failures(verdict: Verdict, *, device: str, threads: int) -> list[tuple[Evalu
 
 
 def check_first(failed: int, last: Evaluation) -> None:
-    """Check that it is worth going on although all children that came to a result have failed.
+    """Stop the search if all of its first children have failed.
 
     Args:
-        failed: how many they are.
-        last: of their failures.
+        failed: number of children, all of which have failed.
+        last: the last of their evaluations.
 
     Raises:
-        WorkerError: they are too many.
+        WorkerError: at least `FAILURES_AT_FIRST` have failed.
     """
     if failed >= FAILURES_AT_FIRST:
         failure = (last.record or {})["failure"]
-        said = last_line(failure["traceback"]) or failure["kind"]
-        raise WorkerError(f"each of the first {failed} children failed; the last one: {said}")
+        text = last_line(failure["traceback"]) or failure["kind"]
+        raise WorkerError(f"each of the first {failed} children failed; the last one: {text}")
 
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def text_of(error: BaseException) -> str:
-    """Return what an error says, without Ray's colours."""
+    """Return type and message of an error, without Ray's colour codes."""
     text = str(error).strip() or "".join(traceback.format_exception_only(error)).strip()
     return _ANSI.sub("", f"{type(error).__name__}: {text}")[-_TRACEBACK_CHARACTERS:]
 
 
-def told(error: BaseException) -> AenError:
-    """Return an error in the form in which users are told of it."""
+def as_aen_error(error: BaseException) -> AenError:
+    """Return the error itself if it is an `AenError`, else a `WorkerError` caused by it."""
     if isinstance(error, AenError):
         return error
-    told = WorkerError(f"the evaluator failed: {last_line(text_of(error))}")
-    told.__cause__ = error
-    return told
+    wrapped = WorkerError(f"the evaluator failed: {last_line(text_of(error))}")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def last_line(text: str) -> str:
-    """Return the last line of a text, which of a traceback says the most; at most 500 characters."""
+    """Return the last line of a text, which in a traceback is the error; at most 500 characters."""
     lines = text.strip().splitlines()
     return lines[-1][:500] if lines else ""

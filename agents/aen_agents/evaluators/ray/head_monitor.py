@@ -1,65 +1,67 @@
-"""Whether a cluster's head is still there. Where it is not, Ray ends this whole process after 60 seconds, unasked."""
+"""Detects that a cluster's head is lost. By default Ray then ends the process after 60 seconds, without a summary."""
 
 import threading
 import time
 from collections.abc import Callable
 
 from aen_agents.evaluators.ray import auth
-from aen_agents.evaluators.ray.probe import Door, knock
+from aen_agents.evaluators.ray.probe import ClusterEndpoint, probe
 
-# How often it is asked, how long it may think, and for how long it may say nothing: well below Ray's 60 seconds.
-EVERY_SECONDS = 5.0
+# Interval and timeout of probes, and the silence after which the head is lost: well below Ray's 60 seconds.
+PROBE_SECONDS = 5.0
 ANSWER_SECONDS = 8.0
 SILENCE_SECONDS = 25.0
-# So often at least it must have been asked in vain: this process itself may have been stopped for a while.
-MISSES = 3
+# At least this many probes in a row must have failed: this process may have been suspended for a while.
+FAILED_PROBES = 3
 
 
-class Pulse:
-    """Asks a cluster's head again and again whether it is there, in a thread of its own, and tells once if it is not.
+class HeadMonitor:
+    """Probes a cluster's head regularly, from a thread of its own, and reports once if it is lost.
 
-    A head that has never answered is left alone: how Ray reaches it is then no way for us.
+    A head that has never answered is not reported: Ray then reaches it in a way that a probe cannot use.
 
     Args:
-        address: of the head, as `Door` reads it; what is no address is not watched.
-        lost: is told, from that thread, for how many seconds nothing was heard.
+        address: of the head, as `ClusterEndpoint.parse` takes it; any other is not monitored.
+        lost: is called from the thread with the seconds since the head answered last.
     """
 
     def __init__(self, address: str, lost: Callable[[float], None]) -> None:
-        self._door = Door.at(address)
+        self._endpoint = ClusterEndpoint.parse(address)
         self._lost = lost
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin."""
-        if self._thread is None and self._door is not None and not self._stop.is_set():
-            self._thread = threading.Thread(target=self._watch, args=(self._door,), name="aen-pulse", daemon=True)
+        """Start the thread."""
+        if self._thread is None and self._endpoint is not None and not self._stop.is_set():
+            self._thread = threading.Thread(
+                target=self._run, args=(self._endpoint,), name="aen-head-monitor", daemon=True
+            )
             self._thread.start()
 
     def close(self) -> None:
-        """End; waits for an answer that is under way."""
+        """Stop the thread; waits for a probe that is in progress."""
         self._stop.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(ANSWER_SECONDS)
 
-    def _watch(self, door: Door) -> None:
-        known, heard, misses = False, 0.0, 0
+    def _run(self, endpoint: ClusterEndpoint) -> None:
+        answered_before, last_answer, failures = False, 0.0, 0
         while not self._stop.is_set():
-            asked = time.monotonic()
-            if _answers(door):
-                known, heard, misses = True, time.monotonic(), 0
-            elif known:
-                misses += 1
-                silence = time.monotonic() - heard
-                if misses >= MISSES and silence >= SILENCE_SECONDS and not self._stop.is_set():
+            started = time.monotonic()
+            if _answers(endpoint):
+                answered_before, last_answer, failures = True, time.monotonic(), 0
+            elif answered_before:
+                failures += 1
+                silence = time.monotonic() - last_answer
+                if failures >= FAILED_PROBES and silence >= SILENCE_SECONDS and not self._stop.is_set():
                     self._lost(silence)
                     return
-            self._stop.wait(max(asked + EVERY_SECONDS - time.monotonic(), 0.0))
+            self._stop.wait(max(started + PROBE_SECONDS - time.monotonic(), 0.0))
 
 
-def _answers(door: Door) -> bool:
+def _answers(endpoint: ClusterEndpoint) -> bool:
     try:
-        return knock(door, ANSWER_SECONDS, auth.token_to_show()) in ("ray", "token")
+        return probe(endpoint, ANSWER_SECONDS, auth.current_token()) in ("ray", "token")
     except OSError:
         return False

@@ -1,34 +1,26 @@
-"""Asking an address whether a Ray cluster is there. Ray itself would try for minutes, and write lines on the terminal.
-
-Two calls of Ray's own protocol are asked, by their names alone and without any of its modules: to both it answers at
-once, and neither changes anything.
-"""
+"""Checks within a given time whether a Ray cluster is available at an address."""
 
 import os
 import socket
 import time
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
+
+from aen_agents.evaluators.ray.internals import Answer, call_ray
 
 CLIENT_PORT = 10001
 GCS_PORT = 6379
 _LARGEST_PORT = 65535
-# Method and request: whether no nodes at all are alive; a ping (field 1 of its request is 6).
-_GCS_CALL = "/ray.rpc.NodeInfoGcsService/CheckAlive", b""
-_CLIENT_CALL = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"
-_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
-
-Answer = Literal["ray", "token", "other", "silent"]
 
 
 @dataclass(frozen=True)
-class Door:
-    """Where a cluster may listen.
+class ClusterEndpoint:
+    """The address of a cluster.
 
     Attributes:
-        host: name or number of the machine.
+        host: name or IP address of the machine.
         port: of its GCS, or of its Ray Client server.
-        client: whether it is the latter, ``ray://``.
+        client: whether it is that of a Ray Client server, ``ray://``.
     """
 
     host: str
@@ -36,8 +28,8 @@ class Door:
     client: bool
 
     @classmethod
-    def at(cls, address: str) -> Self | None:
-        """Read ``host:port`` or ``ray://host:port``, the port of ``ray://`` being optional; None: it is neither."""
+    def parse(cls, address: str) -> Self | None:
+        """Parse ``host:port`` or ``ray://host:port``, where the port of ``ray://`` is optional; None: it is neither."""
         client = address.startswith("ray://")
         host, colon, port = address.removeprefix("ray://").rpartition(":")
         if not colon:
@@ -46,38 +38,30 @@ class Door:
             return None
         return cls(host.strip("[]"), int(port), client)
 
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-def knock(door: Door, timeout: float, token: str | None = None) -> Answer:
-    """Ask who is there.
+
+def probe(endpoint: ClusterEndpoint, timeout: float, token: str | None = None) -> Answer:
+    """Check whether a Ray cluster is available at an endpoint.
 
     Args:
-        door: where.
-        timeout: seconds for all of it (looking up the host's name aside).
-        token: to show; None: none.
+        endpoint: to check.
+        timeout: seconds for the whole check (except for the look-up of the host's name).
+        token: authentication token to send, or None.
 
     Returns:
-        ``ray``: a cluster, which lets us in; ``token``: a cluster that wants a token, or another one; ``other``: who
-        listens is no Ray; ``silent``: who listens has not answered in time.
+        ``ray``: a cluster that accepts the token; ``token``: a cluster that requires a token, or another one;
+        ``other``: another service; ``silent``: a service that has not answered in time.
 
     Raises:
-        OSError: nobody listens; TimeoutError: nor is that said.
+        OSError: no connection; a TimeoutError if it took too long.
     """
     deadline = time.monotonic() + timeout
-    with socket.create_connection((door.host, door.port), timeout) as connection:
+    with socket.create_connection((endpoint.host, endpoint.port), timeout) as connection:
         host, port = connection.getpeername()[:2]
     if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
-        return "ray"  # without its certificates no more can be told
-    import grpc  # type: ignore[import-untyped]
-
-    method, request = _CLIENT_CALL if door.client else _GCS_CALL
+        return "ray"  # a call would need the cluster's certificates
     target = f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
-    shown = [] if token is None else [("authorization", f"Bearer {token}")]
-    with grpc.insecure_channel(target, options=_OPTIONS) as channel:
-        try:
-            channel.unary_unary(method)(request, timeout=max(deadline - time.monotonic(), 0.1), metadata=shown)
-        except grpc.RpcError as error:
-            code, said = error.code(), error.details() or ""
-            if code is grpc.StatusCode.UNAUTHENTICATED and "token" in said.lower():  # a web server says otherwise
-                return "token"
-            return "silent" if code is grpc.StatusCode.DEADLINE_EXCEEDED else "other"
-    return "ray"
+    left = max(deadline - time.monotonic(), 0.1)
+    return call_ray(target, client=endpoint.client, timeout=left, token=token)

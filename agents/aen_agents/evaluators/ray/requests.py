@@ -1,4 +1,4 @@
-"""What goes to workers and comes back from them: orders, data sets, evaluations, files of weights."""
+"""Builds the requests that workers get, and turns their results into evaluations."""
 
 import functools
 from pathlib import Path
@@ -7,18 +7,18 @@ from typing import Any
 from aen.children.spec import ChildSpec
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
+from aen_agents.evaluators.ray.protocol import TrainRequest, TrainResult, pack
 from aen_agents.evaluators.ray.slots import Slot
-from aen_agents.evaluators.ray.work_units import Unit
-from aen_agents.evaluators.ray.worker import Order, Outcome
+from aen_agents.evaluators.ray.work_units import WorkUnit
 
 
-class Orders:
-    """Makes orders of units, and evaluations of outcomes.
+class RequestBuilder:
+    """Builds requests from work units, and evaluations from results.
 
     Args:
-        folder: of weights, here; None: none are kept.
+        folder: of weights, on this machine; None: no weights are kept.
         debug: whether children are checked against their parents.
-        needs_data: whether workers are to be handed data sets.
+        needs_data: whether workers need data sets.
     """
 
     def __init__(self, folder: Path | None, *, debug: bool, needs_data: bool) -> None:
@@ -27,21 +27,21 @@ class Orders:
         self._needs_data = needs_data
         self._data: dict[str, Any] = {}
 
-    def order(self, unit: Unit, slot: Slot) -> Order:
-        """Return the order of a unit, with the weights of parents if the worker cannot reach the folder."""
+    def request(self, unit: WorkUnit, slot: Slot) -> TrainRequest:
+        """Return the request for a unit, with the parents' weights if the worker cannot reach the folder."""
         folder = self._folder
-        shared = folder is not None and slot.hello is not None and slot.hello.node == self._node
+        shared = folder is not None and slot.info is not None and slot.info.node == self._node
         parents: dict[str, bytes] = {}
         if folder is not None and not shared:
             for spec in unit.specs.values():
                 file = folder / f"{spec.parent}.safetensors"
                 if spec.parent is not None and file.is_file():
                     parents[spec.parent] = file.read_bytes()
-        return Order(
+        return TrainRequest(
             specs=unit.texts,
             data=unit.data,
             size=unit.size,
-            parts=unit.parts,
+            micro_batches=unit.micro_batches,
             keep_weights=unit.keep_weights,
             parents=parents,
             folder=str(folder) if shared else None,
@@ -50,14 +50,14 @@ class Orders:
 
     @functools.cached_property
     def _node(self) -> str | None:
-        """The id of the node whose files are this process's; None: a client of a cluster shares none."""
+        """The id of the node that shares this process's file system; None for a Ray client, which shares none."""
         import ray
 
         client: bool = ray.util.client.ray.is_connected()  # type: ignore[no-untyped-call]
         return None if client else ray.get_runtime_context().get_node_id()
 
-    def data(self, unit: Unit) -> Any:  # noqa: ANN401 - a Ray reference
-        """Return the unit's data set in the object store, where all workers of a machine share it."""
+    def data(self, unit: WorkUnit) -> Any:  # noqa: ANN401 - a Ray reference
+        """Return a reference to the unit's data set in the object store, which the workers of a machine share."""
         if unit.data not in self._data:
             self._data[unit.data] = self._put(next(iter(unit.specs.values())))
         return self._data[unit.data]
@@ -67,37 +67,39 @@ class Orders:
 
         if not self._needs_data:
             return None
-        from aen.data import load_dataset
-        from aen_agents.evaluators.ray.worker import pack
+        from aen.data import load_dataset  # imported here for start-up time: it loads torch
 
         return ray.put(pack(load_dataset(spec.data)))
 
-    def evaluations(self, unit: Unit, outcome: Outcome, worker: str) -> list[tuple[Evaluation, ChildSpec]]:
-        """Return what a worker's outcome says of a unit's children; weights that travelled are written first.
+    def evaluations(self, unit: WorkUnit, result: TrainResult, worker: str) -> list[tuple[Evaluation, ChildSpec]]:
+        """Return the evaluations of a unit's children; weights that were sent are written first.
 
         Args:
-            unit: that was ordered.
-            outcome: without a fault.
+            unit: that was requested.
+            result: without a fault.
             worker: its name.
 
         Raises:
-            WorkerError: the outcome is of other children, or weights cannot be written.
+            WorkerError: the result is for other children, or weights cannot be written.
         """
-        self._write(outcome)
-        results = []
-        for (key, spec), values in zip(unit.specs.items(), outcome.evaluations, strict=True):
+        self._write(result)
+        evaluations = []
+        for (key, spec), values in zip(unit.specs.items(), result.evaluations, strict=True):
             evaluation = Evaluation(**values)
             if evaluation.key != key:
-                raise WorkerError(f"{worker} answered for {evaluation.key}, asked was {key}: its aen is another.")
-            results.append((evaluation, spec))
-        return results
+                raise WorkerError(
+                    f"{worker} returned the evaluation of {evaluation.key}, expected {key}; install the same aen on "
+                    "every machine of the cluster."
+                )
+            evaluations.append((evaluation, spec))
+        return evaluations
 
-    def _write(self, outcome: Outcome) -> None:
-        """Write weights that travelled; they appear whole or not at all."""
+    def _write(self, result: TrainResult) -> None:
+        """Write the weight files of a result, each of them atomically."""
         folder = self._folder
-        for name, content in outcome.weights.items():
+        for name, content in result.weights.items():
             if folder is None or Path(name).name != name:
-                raise WorkerError(f"a worker sent weights by the name {name!r}, which is none.")
+                raise WorkerError(f"a worker sent weights with the file name {name!r}, which is not valid.")
             part = folder / f"{name}.part"
             try:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""How children are trained on a cluster."""
+"""Settings of the training on a cluster."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,16 +6,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Settings:
-    """How children are trained on a cluster; see `aen_agents.evaluators.ray.evaluator.RayEvaluator`.
+    """Settings of the training on a cluster; see `aen_agents.evaluators.ray.evaluator.RayEvaluator`.
 
     Attributes:
-        starts: how many workers may be starting at a time; each takes a core for a second or more.
-        reserve: how many workers may be held in reserve while others are being lost.
+        starts: number of workers that may be starting at a time; each takes a core for a second or more.
     """
 
     workers: int
     starts: int
-    reserve: int
     cpus: float
     gpus: float
     threads: int

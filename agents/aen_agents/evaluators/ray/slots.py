@@ -1,4 +1,4 @@
-"""Slots: the places of workers, the calls that each has, and which work units it is given next."""
+"""Slots of workers: the calls that each worker has, and the choice of the units that it gets next."""
 
 import time
 from collections import deque
@@ -7,90 +7,90 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from aen_agents.evaluators.ray.work_units import Unit
-from aen_agents.evaluators.ray.worker import Hello
+from aen_agents.evaluators.ray.protocol import WorkerInfo
+from aen_agents.evaluators.ray.work_units import WorkUnit
 
-# A worker gets its next call ahead only if its present one has not lasted so long.
-FRESH_SECONDS = 1.0
+# A worker gets a call ahead only if its current one has run for less than this.
+AHEAD_WITHIN_SECONDS = 1.0
 
 
 @dataclass(eq=False)
 class Call:
-    """Units that a worker has.
+    """A call to a worker: units that it trains one after the other.
 
     Attributes:
-        units: in their order.
-        since: when it became the first of its worker's calls, or None.
+        units: in order.
+        since: time at which it became the first of its worker's calls, or None.
     """
 
-    units: list[Unit]
+    units: list[WorkUnit]
     since: float | None = None
 
     @property
     def children(self) -> int:
-        """How many children its units have."""
+        """Number of children of its units."""
         return sum(len(unit.specs) for unit in self.units)
 
     @property
     def seconds(self) -> float:
-        """For how long it has been trained."""
+        """Time since its training began."""
         return 0.0 if self.since is None else time.monotonic() - self.since
 
 
 @dataclass(eq=False)
 class Slot:
-    """A worker's place; when the worker is lost, another takes it.
+    """The slot of a worker. A worker that is lost is replaced by another one in the same slot.
 
     Attributes:
-        number: of the place.
-        life: of how many workers in this place this one is the last.
-        actor: its handle; None: it has no worker, another is being started.
-        hello: what that said of itself.
-        calls: what it has, the first being trained.
+        number: of the slot.
+        life: number of workers that the slot has had, including the current one.
+        actor: handle of the worker; None while another one is being started.
+        info: what the worker reported when it was ready.
+        calls: its calls; the first one is being trained.
     """
 
     number: int
     life: int = 0
     actor: Any = None
-    hello: Hello | None = None
+    info: WorkerInfo | None = None
     calls: deque[Call] = field(default_factory=deque)
 
     @property
     def name(self) -> str:
-        """The worker's name, another for each life."""
+        """The worker's name; each life has its own."""
         return f"worker-{self.number}.{self.life}"
 
     @property
-    def units(self) -> list[Unit]:
-        """The units of all its calls, in their order."""
+    def units(self) -> list[WorkUnit]:
+        """The units of all its calls, in order."""
         return [unit for call in self.calls for unit in call.units]
 
     def takes(self, held: int) -> bool:
-        """Say whether it is to be given a call while it has so many; ahead only behind what will soon be done."""
-        if self.hello is None or len(self.calls) != held:
+        """Return whether it can take a call if it has `held` calls; ahead only if the current call is short."""
+        if self.info is None or len(self.calls) != held:
             return False
-        return not self.calls or (self.calls[0].seconds < FRESH_SECONDS and not self.calls[0].units[0].alone)
+        return not self.calls or (self.calls[0].seconds < AHEAD_WITHIN_SECONDS and not self.calls[0].units[0].alone)
 
     def add(self, call: Call) -> None:
-        """Note a call that it is given; the first is trained at once."""
+        """Add a call; if it is the only one, its training begins now."""
         self.calls.append(call)
         if len(self.calls) == 1:
             call.since = time.monotonic()
 
     def remove(self, call: Call) -> None:
-        """Take out a call that came back; the next one is trained now."""
+        """Remove a call that has ended; the training of the next one begins now."""
         self.calls.remove(call)
         if self.calls and self.calls[0].since is None:
             self.calls[0].since = time.monotonic()
 
 
 @dataclass(frozen=True)
-class Start:
-    """The start of a worker has ended.
+class Started:
+    """Event: the start of a worker has ended.
 
     Attributes:
-        actor: its handle.
-        future: of what it says of itself.
+        actor: handle of the worker.
+        future: of its `WorkerInfo`.
     """
 
     actor: Any
@@ -99,13 +99,13 @@ class Start:
 
 @dataclass(frozen=True)
 class Ended:
-    """A call has ended.
+    """Event: a call has ended.
 
     Attributes:
-        slot: the worker's place.
-        life: which worker it was.
+        slot: of the worker.
+        life: of the slot when the call was made.
         call: that has ended.
-        future: of what it came to.
+        future: of its results.
     """
 
     slot: Slot
@@ -115,21 +115,21 @@ class Ended:
 
     @property
     def current(self) -> bool:
-        """Whether that worker is still in its place; what came of another is taken care of."""
+        """Whether the slot still has the same worker; the calls of an earlier one have been dealt with."""
         return self.life == self.slot.life and self.slot.actor is not None
 
 
-def take_share(waiting: deque[Unit], slot: Slot, slots: Sequence[Slot], *, worth: int) -> list[Unit]:
-    """Take units for a call from those that wait: as many as make it worth its cost, but a fair share at most.
+def take_share(waiting: deque[WorkUnit], slot: Slot, slots: Sequence[Slot], *, worth: int) -> list[WorkUnit]:
+    """Take the units of a worker's next call from the queue, at most a fair share of it.
 
     Args:
-        waiting: the units, in their order; not empty. What is taken is gone from it.
-        slot: whose worker is given them.
+        waiting: queue of units, not empty; the units that are returned are removed from it.
+        slot: of the worker.
         slots: of all workers.
-        worth: so many units make a call worth its cost.
+        worth: number of units that a call should have.
 
     Returns:
-        The units; none if those that wait are better left to other workers.
+        The units; empty if those in the queue should be left to other workers.
     """
     fair = -(-len(waiting) // (2 * len(slots)))
     most = max(1, min(worth, fair))
@@ -142,11 +142,11 @@ def take_share(waiting: deque[Unit], slot: Slot, slots: Sequence[Slot], *, worth
     return units
 
 
-def _take_first(waiting: deque[Unit], slot: Slot, slots: Sequence[Slot]) -> Unit | None:
-    """Take the first unit that this worker has not failed at; one that it has is left to a worker that is free."""
+def _take_first(waiting: deque[WorkUnit], slot: Slot, slots: Sequence[Slot]) -> WorkUnit | None:
+    """Take the first unit that has not failed on this worker; one that has is left to another worker if one is free."""
     for place, unit in enumerate(waiting):
         if unit.shunned != slot.number:
             del waiting[place]
             return unit
-    ready = (other for other in slots if other is not slot and other.hello is not None)
+    ready = (other for other in slots if other is not slot and other.info is not None)
     return None if any(len(other.calls) <= len(slot.calls) for other in ready) else waiting.popleft()

@@ -1,4 +1,4 @@
-"""Units of work: children that are trained together, and how many units make a call worth its cost."""
+"""Work units: children that are trained together, and the number of units that one call should have."""
 
 import json
 import math
@@ -7,36 +7,37 @@ from dataclasses import dataclass, field, replace
 
 from aen.children.spec import ChildSpec
 
-# A call costs a millisecond or two here and there; so much training makes that small.
-WORTH_A_CALL = 0.2
+# Target duration of a call in seconds: a call costs one or two milliseconds, which is small against this.
+CALL_SECONDS = 0.2
 MOST_UNITS = 64
-# Units of which a call takes longer than this are not sent ahead: a worker that waits for the next loses little.
-SENT_AHEAD_BELOW = 0.4
+# A worker gets a second call ahead only if calls are shorter than this: idling between long ones costs little.
+AHEAD_BELOW_SECONDS = 0.4
 _SMOOTHING = 0.1
-MOST_PARTS = 8
+MOST_MICRO_BATCHES = 8
 
 
 @dataclass(eq=False)
-class Unit:
+class WorkUnit:
     """Children that are trained together.
 
     Attributes:
         specs: by key.
         data: key of their data set.
-        size: the population is filled up to it; 1: a child alone.
-        keep_weights: whether weights are wanted.
-        parts: in how many parts a batch of images goes through the network.
-        tries: how often it was tried in vain.
-        strikes: of these, how often a worker died of it or it raised an error while it was alone, of size 1.
-        alone: whether it goes without others in a call, since one of them was at fault.
-        shunned: the worker that failed last; another one is better.
+        size: size of the population, to which fewer children are padded; 1: a child alone.
+        keep_weights: whether weights are to be kept.
+        micro_batches: number of parts in which a batch of images goes through the network.
+        tries: number of failed tries.
+        strikes: of these, the number in which its worker died or it raised an error while it was alone, with size 1.
+        alone: whether it is sent in a call without others, after a fault.
+        shunned: number of the worker on which it failed last; others are preferred.
+        texts: specs as JSON, by key.
     """
 
     specs: dict[str, ChildSpec]
     data: str
     size: int = 1
     keep_weights: bool = False
-    parts: int = 1
+    micro_batches: int = 1
     tries: int = 0
     strikes: int = 0
     alone: bool = False
@@ -47,18 +48,20 @@ class Unit:
         if not self.texts:
             self.texts = {key: json.dumps(spec.to_json()) for key, spec in self.specs.items()}
 
-    def again(self, **changes: object) -> "Unit":
+    def again(self, **changes: object) -> "WorkUnit":
         """Return the unit for another try."""
         return replace(self, tries=self.tries + 1, alone=True, **changes)  # type: ignore[arg-type]
 
-    def smaller(self) -> "list[Unit]":
-        """Return what takes less memory: half the population, then a batch in more parts; nothing if that is all."""
+    def smaller(self) -> "list[WorkUnit]":
+        """Return units that need less memory: half the population, then more micro-batches; empty at the limit."""
         if self.size > 1:
             return self.cut(self.size // 2)
-        return [self.again(parts=2 * self.parts)] if self.parts < MOST_PARTS else []
+        if self.micro_batches < MOST_MICRO_BATCHES:
+            return [self.again(micro_batches=2 * self.micro_batches)]
+        return []
 
-    def cut(self, size: int) -> "list[Unit]":
-        """Return populations of another size with the same children."""
+    def cut(self, size: int) -> "list[WorkUnit]":
+        """Return units of another population size with the same children."""
         keys = list(self.specs)
         cuts = [keys[start : start + size] for start in range(0, len(keys), size)]
         return [
@@ -69,13 +72,13 @@ class Unit:
         ]
 
 
-def cut_units(specs: Sequence[tuple[str, ChildSpec]], *, population: int, keep_weights: bool) -> Iterator[Unit]:
-    """Cut specs that go together, in their order, into populations.
+def cut_units(specs: Sequence[tuple[str, ChildSpec]], *, population: int, keep_weights: bool) -> Iterator[WorkUnit]:
+    """Group specs that can be trained side by side into populations, keeping their order.
 
     Args:
         specs: key and spec.
-        population: children side by side, of a kind that can be.
-        keep_weights: whether weights are wanted.
+        population: children side by side, where their kind allows it.
+        keep_weights: whether weights are to be kept.
     """
     together: dict[ChildSpec, list[tuple[str, ChildSpec]]] = {}
     for key, spec in specs:
@@ -85,28 +88,28 @@ def cut_units(specs: Sequence[tuple[str, ChildSpec]], *, population: int, keep_w
         size = population if population > 1 and shared.population_key is not None else 1
         data = json.dumps(shared.data.to_json(), sort_keys=True)
         for start in range(0, len(group), size):
-            yield Unit(dict(group[start : start + size]), data, size=size, keep_weights=keep_weights)
+            yield WorkUnit(dict(group[start : start + size]), data, size=size, keep_weights=keep_weights)
 
 
-class Pace:
-    """How long units take, and so how many go into a call."""
+class ThroughputEstimator:
+    """Estimates the duration of a unit by an exponential moving average, and from it the size of calls."""
 
     def __init__(self) -> None:
         self._seconds: float | None = None
 
-    def took(self, seconds: float) -> None:
-        """Note how long a unit took."""
+    def add(self, seconds: float) -> None:
+        """Add the duration of a unit."""
         before = self._seconds
         self._seconds = seconds if before is None else before + _SMOOTHING * (seconds - before)
 
     @property
     def units(self) -> int:
-        """How many units a call should have; one, as long as nothing is known."""
+        """Number of units that a call should have; 1 as long as no duration is known."""
         if self._seconds is None:
             return 1
-        return max(1, min(MOST_UNITS, math.ceil(WORTH_A_CALL / max(self._seconds, 1e-9))))
+        return max(1, min(MOST_UNITS, math.ceil(CALL_SECONDS / max(self._seconds, 1e-9))))
 
     @property
-    def ahead(self) -> int:
-        """How many calls a worker should have at a time: where they are short, the next waits there already."""
-        return 2 if self._seconds is not None and self.units * self._seconds < SENT_AHEAD_BELOW else 1
+    def calls(self) -> int:
+        """Number of calls that a worker should have at a time: 2 if calls are short, else 1."""
+        return 2 if self._seconds is not None and self.units * self._seconds < AHEAD_BELOW_SECONDS else 1

@@ -97,4 +97,6 @@ def make(cluster, told):
     for evaluator in evaluators:
         evaluator.close()
     until(lambda: not any(running(pid) for pid in told.pids().values()))
-    assert not [t.name for t in threading.enumerate() if t.name in ("aen-dispatcher", "aen-elsewhere", "aen-pulse")]
+    assert not [
+        t.name for t in threading.enumerate() if t.name in ("aen-dispatcher", "aen-other-processes", "aen-head-monitor")
+    ]

@@ -12,9 +12,9 @@ import pytest
 
 from aen_agents.evaluators.ray import cluster
 from aen_agents.evaluators.ray.auth import Token, find_token
-from aen_agents.evaluators.ray.cluster import ClusterError, Room, connect
-from aen_agents.evaluators.ray.machine import room_here
-from aen_agents.evaluators.ray.probe import Door, knock
+from aen_agents.evaluators.ray.cluster import ClusterError, ClusterResources, connect
+from aen_agents.evaluators.ray.internals import local_resources
+from aen_agents.evaluators.ray.probe import ClusterEndpoint, probe
 
 pytestmark = pytest.mark.usefixtures("no_ray")
 
@@ -84,7 +84,10 @@ def refused(address, message, within=2.0, timeout=1.0):
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_nobody_listens(scheme):
     address = f"{scheme}127.0.0.1:{free_port()}"
-    refused(address, rf"cluster.address is '{address}', but nobody can be reached there \(Connection refused\). Start")
+    refused(
+        address,
+        rf"^cluster.address is '{address}': cannot connect to 127.0.0.1:\d+ \(Connection refused\)\. Start a cluster",
+    )
 
 
 def test_nobody_answers():
@@ -99,7 +102,7 @@ def test_nobody_answers():
             waiting[-1].setblocking(False)
             waiting[-1].connect_ex(address)
         time.sleep(0.1)
-        refused(f"127.0.0.1:{address[1]}", r"nobody can be reached there \(no answer within 1 s\)", within=4)
+        refused(f"127.0.0.1:{address[1]}", r"cannot connect to 127.0.0.1:\d+ \(no answer within 1 s\)", within=4)
         for one in waiting:
             one.close()
 
@@ -108,18 +111,20 @@ def test_nobody_answers():
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9\r\n", b"\x00"])
 def test_who_listens_is_no_ray(listener, scheme, answer):
     address = scheme + listener(answer)
-    refused(address, rf"cluster.address is '{address}', but who listens there is no Ray cluster\. .* port 6379", 4)
+    refused(
+        address, rf"cluster.address is '{address}': the service on that port is not a Ray cluster\. .* port 6379", 4
+    )
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 @pytest.mark.parametrize("answer", [None, HTTP2_SETTINGS])
 def test_who_listens_does_not_answer(listener, scheme, answer):
     address = scheme + listener(answer)
-    refused(address, r"who listens there is no Ray cluster, or one that does not answer within 0.5 s\.", 4, timeout=0.5)
+    refused(address, r"service on that port is not a Ray cluster, or does not answer within 0.5 s\.", 4, timeout=0.5)
 
 
 def test_another_service_that_speaks_as_ray_does_is_no_ray(head):
-    refused(f"ray://{head()}", r"who listens there is no Ray cluster\. .* port 10001 for ray://", 4)
+    refused(f"ray://{head()}", r"the service on that port is not a Ray cluster\. .* port 10001 for ray://", 4)
 
 
 @pytest.fixture
@@ -156,23 +161,35 @@ class TestToken:
         return tmp_path
 
     def test_there_is_none_here(self, head):
-        refused(head("secret"), r"asks for a token, and there is none here: copy ~/.ray/auth_token of the head's", 4)
+        refused(
+            head("secret"),
+            r"requires a token, and there is none on this machine: copy ~/.ray/auth_token from the head's",
+            4,
+        )
 
     def test_ours_is_another(self, head, home):
         (home / ".ray").mkdir()
         (home / ".ray" / "auth_token").write_text("ours\n")
-        refused(head("secret"), rf"refuses the token of {home}/.ray/auth_token; it asks for its head's: copy", 4)
+        refused(head("secret"), rf"refuses the token of {home}/.ray/auth_token, expected that of its head: copy", 4)
         assert "RAY_AUTH_MODE" not in os.environ
 
     def test_it_may_not_be_shown(self, head, monkeypatch):
         monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-        refused(head("secret"), "asks for a token, but RAY_AUTH_MODE is 'disabled' here: unset it", 4)
+        refused(head("secret"), "requires a token, but RAY_AUTH_MODE is 'disabled'; unset it", 4)
 
     def test_it_is_shown_to_none_but_who_asks(self, head, monkeypatch):
         monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
-        assert knock(Door.at(head()), 5) == knock(Door.at(head("secret")), 5, "secret") == "ray"
-        assert knock(Door.at(head("secret")), 5) == knock(Door.at(head("secret")), 5, "ours") == "token"
+        assert (
+            probe(ClusterEndpoint.parse(head()), 5)
+            == probe(ClusterEndpoint.parse(head("secret")), 5, "secret")
+            == "ray"
+        )
+        assert (
+            probe(ClusterEndpoint.parse(head("secret")), 5)
+            == probe(ClusterEndpoint.parse(head("secret")), 5, "ours")
+            == "token"
+        )
 
     def test_it_is_looked_for_where_ray_does(self, monkeypatch, home):
         assert find_token() is None
@@ -184,11 +201,11 @@ class TestToken:
 
 
 def test_auto_without_a_cluster(monkeypatch):
-    monkeypatch.setattr(cluster, "found_near", lambda: "")
+    monkeypatch.setattr(cluster, "local_cluster", lambda: "")
     refused("auto", "cluster.address is 'auto', but no Ray cluster runs on this machine. Start one .ray start --head")
     near = f"127.0.0.1:{free_port()}"
-    monkeypatch.setattr(cluster, "found_near", lambda: near)
-    refused("auto", rf"cluster.address is 'auto' \({near}\), but nobody can be reached there")
+    monkeypatch.setattr(cluster, "local_cluster", lambda: near)
+    refused("auto", rf"cluster.address is 'auto' \({near}\): cannot connect to {near} ")
 
 
 class TestWithoutAnAddress:
@@ -200,7 +217,7 @@ class TestWithoutAnAddress:
             pytest.fail("a Ray was started")
 
         monkeypatch.setattr("ray.init", never)
-        monkeypatch.setattr(cluster, "room_here", lambda: (4.0, 1.0))
+        monkeypatch.setattr(cluster, "local_resources", lambda: (4.0, 1.0))
 
     @pytest.mark.parametrize(
         ("wanted", "message"),
@@ -218,26 +235,26 @@ class TestWithoutAnAddress:
             connect(None, 1, workers=workers, cpus=cpus, gpus=gpus)
 
     def test_no_gpu(self, monkeypatch):
-        monkeypatch.setattr(cluster, "room_here", lambda: (4.0, 0.0))
+        monkeypatch.setattr(cluster, "local_resources", lambda: (4.0, 0.0))
         with pytest.raises(
             ClusterError, match=r"^evaluator.gpus_per_worker is 0.5, but this machine has no GPU; leave"
         ):
             connect(None, 1, gpus=0.5)
 
 
-def test_room_here(monkeypatch):
-    cores, _ = room_here()
+def test_local_resources(monkeypatch):
+    cores, _ = local_resources()
     assert cores >= 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert room_here() == (cores, 0)
+    assert local_resources() == (cores, 0)
     monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 4}')
-    assert room_here() is None
+    assert local_resources() is None
 
 
 def test_the_environment_names_a_cluster_too(monkeypatch):
     address = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("RAY_ADDRESS", address)
-    refused(None, f"cluster.address is '{address}', but nobody")
+    refused(None, f"cluster.address is '{address}': cannot connect")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +266,7 @@ def test_what_is_no_address_is_said(address):
 
 @pytest.mark.parametrize("address", ["no-such-host.invalid:6379", "ray://no-such-host.invalid"])
 def test_no_such_machine(address):
-    refused(address, r"nobody can be reached there \(", within=20)
+    refused(address, r"cannot connect to no-such-host.invalid:\d+ \(", within=20)
 
 
 @pytest.mark.parametrize(
@@ -269,4 +286,4 @@ def test_no_such_machine(address):
     ],
 )
 def test_room(nodes, cpus, gpus, workers):
-    assert Room(tuple(nodes)).workers(cpus, gpus) == workers
+    assert ClusterResources(tuple(nodes)).workers(cpus, gpus) == workers

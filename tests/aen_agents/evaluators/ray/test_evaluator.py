@@ -56,7 +56,7 @@ class TestResults:
         evaluate(shared, [SPEC.with_seed(1000)])  # it has started
         name = request.param.replace(" ", "-")
         shared.weights_folder = folder / name
-        orders = shared._dispatcher._orders
+        orders = shared._dispatcher._requests
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(orders, "_folder", folder / name)
             patch.setattr(orders, "_node", orders._node if request.param.startswith("a folder") else None)
@@ -150,7 +150,7 @@ def test_one_that_is_slow_does_not_hold_up_those_that_were_given_with_it(make, a
     assert trainer.tried().count(110) == 2
     finished = [event.key for event in told.children(what="finished")]
     assert len(finished) == len(set(finished)) == 110
-    assert "held up others" in told.workers(what="lost")[0].detail
+    assert "delayed others" in told.workers(what="lost")[0].detail
 
 
 def test_a_stream_of_many_comes_whole_and_is_in_the_store(make, acting, open_store):

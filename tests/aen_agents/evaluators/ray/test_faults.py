@@ -7,14 +7,13 @@ from concurrent.futures import wait
 from dataclasses import replace
 
 import pytest
-from helpers.ray_trainers import SPEC, LittleMemory, running, specs, until
+from helpers.ray_trainers import SPEC, LittleMemory, specs, until
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.ray.cluster import Room
-from aen_agents.evaluators.ray.evaluator import RayEvaluator
+from aen_agents.evaluators.ray.cluster import ClusterResources
 
 
 def failure(evaluation):
@@ -68,32 +67,25 @@ class TestTimeout:
 
 class TestDeath:
     @pytest.mark.slow
-    def test_where_workers_are_lost_others_are_held_in_reserve_and_take_their_places(
-        self, make, acting, told, monkeypatch
-    ):
-        monkeypatch.setattr(RayEvaluator, "_reserve", lambda *_: 1)
-        monkeypatch.setattr(Room, "cores", 1)
-        evaluator = make(acting(each=("sleep", 0.1)), workers=2)
-        crew = evaluator._dispatcher._crew
+    def test_no_more_workers_start_at_a_time_than_there_are_cores(self, make, acting, told, monkeypatch):
+        monkeypatch.setattr(ClusterResources, "cores", 1)
+        evaluator = make(acting(each=("sleep", 0.1)), workers=3)
+        workers, starting = evaluator._dispatcher._workers, []
+        start_missing = workers.start_missing
+
+        def note():
+            start_missing()
+            starting.append(len(workers._starting))
+
+        monkeypatch.setattr(workers, "start_missing", note)
         evaluator.start()
-        starting = []
-        until(lambda: starting.append(len(crew._starting)) or evaluator.activity().workers == 2)
-        assert max(starting) == 1  # there is one core, so it is
-        assert not crew._reserve  # nobody was lost
-        for seed in range(2):  # more than the cluster's cores are never asked for: the second would wait for ever
-            os.kill(told.pids()["worker-1." + str(seed + 1)], signal.SIGKILL)
-            evaluate(evaluator, specs(4, first=10 * seed))
-            until(lambda: evaluator.activity().workers == 2 and len(crew._reserve) == 1)
-        ((_, waiting),) = crew._reserve
-        os.kill(told.pids()["worker-1.3"], signal.SIGKILL)
-        evaluate(evaluator, specs(4, first=20))
-        until(lambda: "worker-1.4" in told.pids())
-        assert told.pids()["worker-1.4"] == waiting.pid
-        until(lambda: len(crew._reserve) == 1)
-        assert len(set(told.pids().values())) == 2 + 3
-        ((_, waiting),) = crew._reserve
-        monkeypatch.setattr("aen_agents.evaluators.ray.workers.LATELY_SECONDS", 0.0)  # it is long ago
-        until(lambda: not crew._reserve and not running(waiting.pid))
+        until(lambda: evaluator.activity().workers == 3)
+        for pid in told.pids().values():
+            os.kill(pid, signal.SIGKILL)
+        assert [e.status for e in evaluate(evaluator, specs(6))] == ["ok"] * 6
+        until(lambda: evaluator.activity().workers == 3)
+        assert len(set(told.pids().values())) == 6
+        assert max(starting) == 1
 
     def test_a_worker_killed_in_mid_training_costs_no_result(self, make, acting, open_store, told):
         store, trainer = open_store(), acting(each=("sleep", 0.3))
@@ -273,7 +265,7 @@ class TestStart:
     def test_workers_that_never_start_end_the_search_and_say_why(self, make, acting):
         evaluator = make(acting(warmth=("fail",)), workers=1)
         (future,) = evaluator.submit(specs(1))
-        with pytest.raises(WorkerError, match="workers cannot be started; the last one said: ZeroDivisionError"):
+        with pytest.raises(WorkerError, match="workers cannot be started; the last one failed with: ZeroDivisionError"):
             future.result(timeout=60)
 
     def test_workers_that_start_at_the_second_try_are_enough(self, make, acting, told):

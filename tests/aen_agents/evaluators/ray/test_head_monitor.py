@@ -8,12 +8,12 @@ import grpc
 import pytest
 
 from aen_agents.evaluators.ray import head_monitor
-from aen_agents.evaluators.ray.head_monitor import Pulse
+from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(head_monitor, "EVERY_SECONDS", 0.02)
+    monkeypatch.setattr(head_monitor, "PROBE_SECONDS", 0.02)
     monkeypatch.setattr(head_monitor, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(head_monitor, "SILENCE_SECONDS", 0.3)
 
@@ -57,7 +57,7 @@ def head():
 def watch(head):
     """Watches the head; what it tells comes into a queue."""
     lost = queue.Queue()
-    watching = Pulse(f"127.0.0.1:{head.port}", lost.put)
+    watching = HeadMonitor(f"127.0.0.1:{head.port}", lost.put)
     watching.start()
     yield lost
     watching.close()
@@ -90,7 +90,7 @@ def test_a_head_that_comes_back_in_time_is_not_told_of(head, watch, monkeypatch)
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "local"])
 def test_a_head_that_never_answered_is_not_told_of(address):
     lost = queue.Queue()
-    watching = Pulse(address, lost.put)
+    watching = HeadMonitor(address, lost.put)
     watching.start()
     with pytest.raises(queue.Empty):
         lost.get(timeout=0.6)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from helpers.ray_trainers import until
 
-from aen_agents.evaluators.ray.probe import Door, knock
+from aen_agents.evaluators.ray.probe import ClusterEndpoint, probe
 
 pytestmark = pytest.mark.slow
 
@@ -20,11 +20,11 @@ TOKEN = "0123456789abcdef" * 2
 CONNECT = """
 import json, os, sys
 from aen.errors import AenError
-from aen_agents.evaluators.ray.cluster import connect, disconnect, room
+from aen_agents.evaluators.ray.cluster import connect, disconnect, cluster_resources
 for address in sys.argv[1:]:
     try:
         connect(address, 20)
-        print(json.dumps([str(room()), os.environ.get("RAY_AUTH_MODE")]), flush=True)
+        print(json.dumps([str(cluster_resources()), os.environ.get("RAY_AUTH_MODE")]), flush=True)
         disconnect()
     except AenError as error:
         print(json.dumps(str(error)), flush=True)
@@ -66,11 +66,11 @@ def head(request, homes):
         *(f"--port={gcs}", f"--ray-client-server-port={client}", f"--temp-dir={folder}", "--disable-usage-stats"),
         *("--num-cpus=2", f"--object-store-memory={100 << 20}"),
     ]
-    doors = [Door("127.0.0.1", gcs, client=False), Door("127.0.0.1", client, client=True)]
+    endpoints = [ClusterEndpoint("127.0.0.1", gcs, client=False), ClusterEndpoint("127.0.0.1", client, client=True)]
 
     def up():
         try:
-            return {knock(door, 1, TOKEN) for door in doors} == {"ray"}
+            return {probe(endpoint, 1, TOKEN) for endpoint in endpoints} == {"ray"}
         except OSError:
             return False
 
@@ -104,7 +104,7 @@ def test_a_head_lets_in_whoever_has_its_token_and_it_is_shown_to_no_other(head, 
 def test_another_token_or_none_is_refused_in_one_line_by_a_head_that_asks(head, homes):
     asks, addresses = head
     if not asks:
-        assert knock(Door.at(addresses[0]), 5, "f" * 32) == "ray"  # it does not care
+        assert probe(ClusterEndpoint.parse(addresses[0]), 5, "f" * 32) == "ray"  # it does not care
         return
     for home, message in (("other", f"refuses the token of {homes}/other/.ray/auth_token"), ("none", "there is none")):
         said, errors = tried(homes / home, addresses)

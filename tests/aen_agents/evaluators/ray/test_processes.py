@@ -160,7 +160,7 @@ def test_a_search_whose_cluster_is_lost_says_how_to_go_on_and_ends(tmp_path, fat
     (tmp_path / "acting").mkdir()
     body = """
 from aen_agents.evaluators.ray import head_monitor
-head_monitor.EVERY_SECONDS, head_monitor.ANSWER_SECONDS, head_monitor.SILENCE_SECONDS = 0.5, 1.0, 3.0
+head_monitor.PROBE_SECONDS, head_monitor.ANSWER_SECONDS, head_monitor.SILENCE_SECONDS = 0.5, 1.0, 3.0
 e = evaluator(Acting(folder / "acting", each=("sleep", 0.3)), workers=2, resume="aen resume RUN")
 futures = e.submit(specs(900))
 try:
@@ -193,7 +193,7 @@ say(closed=True)
                     os.kill(pid, signal.SIGKILL)
     assert time.monotonic() - started < 40
     (error,) = [line["error"] for line in rest if "error" in line]
-    assert re.match(r"the Ray cluster is lost: its head, [\d.]+:\d+, has .* kept. To go on: aen resume RUN$", error)
+    assert re.match(r"the Ray cluster is lost: its head, [\d.]+:\d+, has .* stored. To resume: aen resume RUN$", error)
     assert rest[-1] == {"closed": True}
     assert "will terminate" not in (tmp_path / "err").read_text()
     stored = statuses(tmp_path)

@@ -5,19 +5,19 @@ from collections import deque
 import pytest
 from helpers.ray_trainers import specs
 
+from aen_agents.evaluators.ray.protocol import Versions, WorkerInfo
 from aen_agents.evaluators.ray.slots import Call, Slot, take_share
-from aen_agents.evaluators.ray.work_units import Unit
-from aen_agents.evaluators.ray.worker import Hello, Versions
+from aen_agents.evaluators.ray.work_units import WorkUnit
 
-HELLO = Hello(Versions("", "", ""), "node", "host", 1, "")
+INFO = WorkerInfo(Versions("", "", ""), "node", "host", 1, "")
 
 
 def crew(count):
-    return [Slot(number, hello=HELLO) for number in range(count)]
+    return [Slot(number, info=INFO) for number in range(count)]
 
 
 def waiting(count, **options):
-    return deque(Unit({spec.key: spec}, "data", **options) for spec in specs(count))
+    return deque(WorkUnit({spec.key: spec}, "data", **options) for spec in specs(count))
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 
 from aen.evaluators.processes import WorkerError
 from aen_agents.evaluators.ray import faults
-from aen_agents.evaluators.ray.work_units import MOST_PARTS, Unit
+from aen_agents.evaluators.ray.work_units import MOST_MICRO_BATCHES, WorkUnit
 
 RETRIES = 2
 
 
 def unit(count=1, first=0, **options):
-    return Unit({spec.key: spec for spec in specs(count, first)}, "data", size=options.pop("size", count), **options)
+    return WorkUnit(
+        {spec.key: spec for spec in specs(count, first)}, "data", size=options.pop("size", count), **options
+    )
 
 
 def keys(units):
@@ -58,9 +60,9 @@ class TestRaised:
         verdict, parts = raised(unit(strikes=RETRIES), "out_of_memory"), [1]
         while verdict.next_tries:
             (again,) = verdict.next_tries
-            parts.append(again.parts)
+            parts.append(again.micro_batches)
             verdict = raised(again, "out_of_memory")
-        assert parts == [1, 2, 4, MOST_PARTS]
+        assert parts == [1, 2, 4, MOST_MICRO_BATCHES]
         assert (verdict.kind, verdict.unit.strikes) == ("out_of_memory", RETRIES)
 
 
@@ -94,7 +96,7 @@ class TestOverdue:
         why, (verdict,) = overdue(unit(), seconds=5.1, timeout=5.0)
         assert why == "a child took longer than 5 s"
         assert (verdict.kind, list(verdict.next_tries)) == ("timeout", [])
-        assert verdict.said == "it took longer than evaluator.timeout, 5 s"
+        assert verdict.text == "it took longer than evaluator.timeout, 5 s"
 
     def test_a_population_has_the_time_of_all_its_children_then_each_its_own(self):
         assert overdue(unit(3), seconds=14.9, timeout=5.0) is None
@@ -114,7 +116,7 @@ class TestOverdue:
         assert overdue(unit(), seconds=seconds) is None
         assert overdue(unit(), unit(first=1), seconds=faults.HELD_UP_SECONDS) is None
         why, (verdict,) = overdue(unit(), seconds=seconds, behind=True)
-        assert why == f"a child held up others for {seconds:.0f} s"
+        assert why == f"a child delayed others for {seconds:.0f} s"
         assert len(verdict.next_tries) == 1
         _, verdicts = overdue(unit(), unit(first=1), seconds=seconds)
         assert all(len(verdict.next_tries) == 1 for verdict in verdicts)
@@ -166,7 +168,7 @@ def test_the_first_may_fail_but_not_too_many():
 
 
 def test_users_are_told_the_last_line_without_colours():
-    error = faults.told(RuntimeError("first\n\x1b[31mlast\x1b[0m"))
+    error = faults.as_aen_error(RuntimeError("first\n\x1b[31mlast\x1b[0m"))
     assert str(error) == "the evaluator failed: last"
-    assert faults.told(error) is error
+    assert faults.as_aen_error(error) is error
     assert faults.text_of(KeyError()) == "KeyError: KeyError"

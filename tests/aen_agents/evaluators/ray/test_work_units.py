@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.groups import Decomposition
-from aen_agents.evaluators.ray.work_units import MOST_PARTS, MOST_UNITS, Pace, cut_units
+from aen_agents.evaluators.ray.work_units import MOST_MICRO_BATCHES, MOST_UNITS, ThroughputEstimator, cut_units
 
 ALONE = EquiNASSpec(data=DATA, side=8, width=1, kernel_size=3, dense=8)  # no population of these
 KINDS = [
@@ -66,30 +66,30 @@ def test_smaller_ones_hold_the_same_take_less_and_come_to_an_end(keys, populatio
         assert times <= 200
         assert {key for one in smaller for key in one.specs} in ({*unit.specs}, set())
         for one in smaller:
-            assert (one.size, -one.parts) < (unit.size, -unit.parts)
+            assert (one.size, -one.micro_batches) < (unit.size, -unit.micro_batches)
             assert one.alone
             assert (one.tries, one.strikes) == (unit.tries + 1, unit.strikes)
             assert one.texts == {key: unit.texts[key] for key in one.specs}
         waiting += smaller
         if not smaller:
-            assert (unit.size, unit.parts) == (1, MOST_PARTS)
+            assert (unit.size, unit.micro_batches) == (1, MOST_MICRO_BATCHES)
             least += unit.specs
     assert sorted(least) == sorted(wanted)
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=50))
 def test_the_pace_stays_within_bounds_whatever_happens(seconds):
-    pace = Pace()
+    pace = ThroughputEstimator()
     for one in seconds:
-        pace.took(one)
+        pace.add(one)
         assert 1 <= pace.units <= MOST_UNITS
-        assert pace.ahead in (1, 2)
+        assert pace.calls in (1, 2)
 
 
 def test_quick_units_go_together_and_ahead_and_slow_ones_do_not():
-    quick, slow = Pace(), Pace()
-    assert (quick.units, quick.ahead) == (1, 1)  # nothing is known yet
-    quick.took(0.01)
-    slow.took(5.0)
-    assert (quick.units, quick.ahead) == (20, 2)
-    assert (slow.units, slow.ahead) == (1, 1)
+    quick, slow = ThroughputEstimator(), ThroughputEstimator()
+    assert (quick.units, quick.calls) == (1, 1)  # nothing is known yet
+    quick.add(0.01)
+    slow.add(5.0)
+    assert (quick.units, quick.calls) == (20, 2)
+    assert (slow.units, slow.calls) == (1, 1)

@@ -1,4 +1,4 @@
-"""Who watches the trials of a sweep: Tune tells it, and it tells the console."""
+"""Shows the progress of a sweep on the console, from the callbacks of Ray Tune."""
 
 from contextlib import suppress
 from types import TracebackType
@@ -12,21 +12,21 @@ from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial
 from aen_agents.text import counted
 
-_NAME = 40  # cells for a trial's name
+_NAME = 40  # characters for a trial's name
 _STAGES = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
 
 
-class Watch(TrialProgressCallback):
-    """Shows all trials on a console, and notes those whose process died.
+class SweepProgress(TrialProgressCallback):
+    """Shows the trials of a sweep on a console, and records the failure of those whose process died.
 
-    Tune leaves out its own TrialProgressCallback where it is given one. Its own prints a line about a trial that ended
-    without a report, however quiet it was told to be.
+    It is a `TrialProgressCallback` so that Tune does not add its own, which prints a line about each trial that ended
+    without a report, whatever the verbosity.
 
     Args:
-        console: a terminal gets bars, a log a line for each trial that ends.
+        console: a terminal gets progress bars, other outputs a line for each trial that ends.
         folder: of the sweep.
-        trials: all of them.
-        done: how many have ended before.
+        trials: all trials.
+        done: number of trials that ended earlier.
     """
 
     def __init__(self, console: Console, folder: SweepFolder, trials: list[Trial], done: int) -> None:
@@ -57,11 +57,11 @@ class Watch(TrialProgressCallback):
         self._progress.stop()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave nothing to be pickled: Tune keeps a copy of who watches, which nobody reads."""
+        """Return nothing to pickle: Tune saves a copy of its callbacks, which is not used."""
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_info: Any) -> None:  # noqa: ANN401
-        """A trial begins."""
+        """Called by Tune when a trial starts."""
         del iteration, trials
         number = int(trial.config["number"])
         if number not in self._bars:
@@ -77,7 +77,7 @@ class Watch(TrialProgressCallback):
         result: dict[str, Any],
         **_info: Any,  # noqa: ANN401
     ) -> None:
-        """A trial has met another child, or begins another stage."""
+        """Called by Tune with a report: of another child or another stage."""
         del iteration, trials
         bar = self._bars.get(int(trial.config["number"]))
         if bar is not None and "children" in result:
@@ -87,21 +87,21 @@ class Watch(TrialProgressCallback):
             self._progress.update(bar, completed=result["children"], total=total, note=note)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_info: Any) -> None:  # noqa: ANN401
-        """A trial ended by itself: complete, stopped by the rule, or failed with a message."""
+        """Called by Tune when a trial has ended by itself: complete, stopped by the rule, or failed with a message."""
         del iteration, trials
         self._end(int(trial.config["number"]))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **_info: Any) -> None:  # noqa: ANN401
-        """A trial's process died, or Tune itself could not run it."""
+        """Called by Tune when the process of a trial died, or could not be started."""
         del iteration, trials
         number = int(trial.config["number"])
         files = self._folder.files(self._trials[number])
         if files.status() == "unfinished":
-            said: object = None
-            with suppress(Exception):  # Tune's own record, which need not be there
-                said = trial.get_error()
-            lines = str(said).strip().splitlines() if said is not None else []
-            files.fail(f"its process ended before it did: {' '.join(lines)[:500] or 'no reason is known'}")
+            error: object = None
+            with suppress(Exception):  # Tune reads it from a file, which may be missing
+                error = trial.get_error()
+            lines = str(error).strip().splitlines() if error is not None else []
+            files.fail(f"its process ended unexpectedly: {' '.join(lines)[:500] or 'the reason is unknown'}")
         self._end(number)
 
     def _end(self, number: int) -> None:
@@ -115,18 +115,20 @@ class Watch(TrialProgressCallback):
         self._progress.update(self._all, completed=self._done)
         if self._console.is_terminal and status != "failed":
             return
-        said: str = status
+        outcome: str = status
         summary = files.summary()
         if summary is not None:
             winner = summary["winner"]
-            said = f"{winner['group']} ({winner['decomposition']}), validation {winner['validation_accuracy_mean']:.1%}"
+            outcome = (
+                f"{winner['group']} ({winner['decomposition']}), validation {winner['validation_accuracy_mean']:.1%}"
+            )
         elif status == "stopped":
             visited = max((report.children for report in files.reports()), default=0)
-            said = f"stopped after {counted(visited, 'child', 'children')}"
+            outcome = f"stopped after {counted(visited, 'child', 'children')}"
         elif status == "failed":
-            said = f"failed: {files.failure()}"
+            outcome = f"failed: {files.failure()}"
         self._console.print(
-            f"  {self._done}/{len(self._trials)}  {number:03d} {trial.label}: {said}",
+            f"  {self._done}/{len(self._trials)}  {number:03d} {trial.label}: {outcome}",
             markup=False,
             highlight=False,
             soft_wrap=True,

@@ -1,0 +1,88 @@
+"""All uses of Ray's internals: what its public interface does not offer, or only after seconds or minutes.
+
+`test_internals.py` checks each of them against the installed Ray. Where one is missing at run time, these functions
+answer "unknown", and Ray's own checks apply, later and with its own messages.
+"""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any, Literal
+
+# Calls of Ray's gRPC services that change nothing and are answered at once: method, and request as bytes. Ray's public
+# interface waits for minutes for an address that does not answer, and prints lines on the terminal.
+GCS_CALL = "/ray.rpc.NodeInfoGcsService/CheckAlive", b""  # of an empty list of nodes
+CLIENT_CALL = "/ray.rpc.RayletDriver/ClusterInfo", b"\x08\x06"  # field 1, the type, is 6: PING
+_CHANNEL_OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
+
+# Variables of Ray's configuration for a cluster that is started by this process: fewer metrics and task events, which
+# are not used here. Without them lost workers are replaced sooner.
+QUIET_CLUSTER = {
+    "RAY_metrics_report_interval_ms": "60000",
+    "RAY_task_events_report_interval_ms": "0",
+    "RAY_core_worker_internal_heartbeat_ms": "10000",
+}
+
+Answer = Literal["ray", "token", "other", "silent"]
+
+
+def call_ray(target: str, *, client: bool, timeout: float, token: str | None) -> Answer:
+    """Call a Ray service and classify its answer; see `aen_agents.evaluators.ray.probe.probe`.
+
+    Args:
+        target: as gRPC takes it, such as ``ipv4:10.0.0.1:6379``.
+        client: whether it is a Ray Client server; else a GCS.
+        timeout: in seconds.
+        token: authentication token to send, or None.
+    """
+    import grpc  # type: ignore[import-untyped]
+
+    method, request = CLIENT_CALL if client else GCS_CALL
+    metadata = [] if token is None else [("authorization", f"Bearer {token}")]
+    with grpc.insecure_channel(target, options=_CHANNEL_OPTIONS) as channel:
+        try:
+            channel.unary_unary(method)(request, timeout=timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            code, details = error.code(), error.details() or ""
+            if code is grpc.StatusCode.UNAUTHENTICATED and "token" in details.lower():  # web servers: without "token"
+                return "token"
+            return "silent" if code is grpc.StatusCode.DEADLINE_EXCEEDED else "other"
+    return "ray"
+
+
+def reload_configuration() -> None:
+    """Have Ray read its environment variables again; it has read them when it was imported."""
+    with suppress(Exception):
+        from ray._raylet import Config  # type: ignore[attr-defined]
+
+        Config.initialize("")
+
+
+def local_resources() -> tuple[float, float] | None:
+    """Return the cores and GPUs that a Ray started on this machine would have; None: unknown.
+
+    Ray's public interface needs a running Ray for this, which takes seconds to start.
+    """
+    if os.environ.get("RAY_OVERRIDE_RESOURCES"):
+        return None  # Ray takes the values of that variable
+    with suppress(Exception):
+        from ray._private.accelerators import get_accelerator_manager_for_resource
+        from ray._private.utils import get_num_cpus
+
+        kind: Any = get_accelerator_manager_for_resource("GPU")
+        gpus, visible = kind.get_current_node_num_accelerators(), kind.get_current_process_visible_accelerator_ids()
+        return float(get_num_cpus()), float(gpus if visible is None else min(gpus, len(visible)))
+    return None
+
+
+def local_cluster() -> str | None:
+    """Return the ``host:port`` to which ``auto`` connects, an empty string if there is no cluster; None: unknown.
+
+    Ray's public interface has this only as part of `ray.init`, which waits for a head that is lost.
+    """
+    with suppress(Exception):
+        from ray._private.services import find_bootstrap_address, find_gcs_addresses
+
+        running: Iterable[str] = find_gcs_addresses()  # type: ignore[no-untyped-call]
+        return str(find_bootstrap_address(None) or next(iter(sorted(running)), ""))
+    return None

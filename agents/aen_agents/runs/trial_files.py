@@ -1,0 +1,101 @@
+"""Files of a sweep's trial: the run folder of its search and what the sweep records beside it."""
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from aen._typing import JsonDict
+from aen.errors import RunFolderError
+from aen_agents.runs.folder import RunFolder, write_atomically
+
+Status = Literal["complete", "stopped", "failed", "unfinished"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The progress of a trial while it explores.
+
+    Attributes:
+        children: number of children visited.
+        best_validation_accuracy: of the children visited.
+    """
+
+    children: int
+    best_validation_accuracy: float
+
+
+class TrialFiles:
+    """The files of a trial: a run folder as `aen search` creates it, and files of the sweep.
+
+    The latter are ``reports.jsonl`` (every report), ``stopped.json`` (a rule stopped the trial) and ``failure.json``
+    (it failed).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run = RunFolder(path)
+        self.reports_file = path / "reports.jsonl"
+        self.stopped_file = path / "stopped.json"
+        self.failure_file = path / "failure.json"
+
+    def summary(self) -> JsonDict | None:
+        """Return the search's summary if it is complete and not damaged."""
+        try:
+            summary = self.run.summary()
+        except RunFolderError:  # the trial is then run again, without training anything again
+            return None
+        return summary if summary is not None and summary["status"] == "complete" else None
+
+    def status(self) -> Status:
+        """Return the status of the trial."""
+        if self.summary() is not None:
+            return "complete"
+        if self.stopped_file.is_file():
+            return "stopped"
+        return "failed" if self.failure_file.is_file() else "unfinished"
+
+    def reports(self) -> list[Report]:
+        """Return all reports, in order, up to the first line that is incomplete or damaged."""
+        if not self.reports_file.is_file():
+            return []
+        reports = []
+        for line in self.reports_file.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                value = json.loads(line)
+                reports.append(Report(int(value["children"]), float(value["best_validation_accuracy"])))
+            except (ValueError, KeyError, TypeError):
+                break
+        return reports
+
+    def mend_reports(self) -> list[Report]:
+        """Remove incomplete lines from the file, so that reports can be added, and return the others."""
+        reports = self.reports()
+        if self.reports_file.is_file():
+            write_atomically(self.reports_file, "".join(_line(report) for report in reports))
+        return reports
+
+    def add_report(self, report: Report) -> None:
+        """Add a report."""
+        with self.reports_file.open("a", encoding="utf-8") as file:
+            file.write(_line(report))
+
+    def stop(self, report: Report) -> None:
+        """Record that a rule stops the trial after this report."""
+        write_atomically(self.stopped_file, json.dumps(asdict(report)) + "\n")
+
+    def fail(self, message: str, traceback: str | None = None) -> None:
+        """Record why the trial failed."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.failure_file, json.dumps({"message": message, "traceback": traceback}, indent=2) + "\n")
+
+    def failure(self) -> str:
+        """Return why the trial failed, or an empty string."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return str(json.loads(self.failure_file.read_text(encoding="utf-8"))["message"])
+        return ""
+
+
+def _line(report: Report) -> str:
+    return json.dumps(asdict(report)) + "\n"
