@@ -70,7 +70,7 @@ def test_weak_trials_are_stopped_and_failures_do_not_end_a_sweep(tmp_path: Path)
     summary = json.loads((out / "summary.json").read_text())
     assert [row["status"] for row in summary["trials"]] == ["complete", "stopped", "failed"]
     assert summary["trials"][1]["children_visited"] == 3
-    assert "not a run folder" in summary["trials"][2]["message"]
+    assert "is no run folder" in summary["trials"][2]["message"]
     assert "Last result" not in done.stdout, "Tune's own talk"
     assert f"aen sweep --restore {out}\n" in done.stdout
     assert leases(folder.store_file) == 0
