@@ -39,8 +39,8 @@ def result_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
 
 def other_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
     """Return the differing keys on which no result depends, each with both values (theirs, ours)."""
-    decisive = result_changes(theirs, ours)
-    return {key: values for key, values in _differences(theirs, ours).items() if key not in decisive}
+    excluded = result_changes(theirs, ours)
+    return {key: values for key, values in _differences(theirs, ours).items() if key not in excluded}
 
 
 def change_notices(theirs: SearchConfig, ours: SearchConfig) -> list[str]:

@@ -184,7 +184,7 @@ def test_turns_by_any_angle_are_noticed(run_search: Run, tmp_path: Path) -> None
 def test_a_group_of_moves_that_no_child_has_is_noticed() -> None:
     child = {"kind": "gcnn", "width": 2, "padding": "same", "widths": "published"}
     search = Search(config(TINY, child=child, data=TINY["data"] | {"moves": ["transpose"]}), lambda _: None)
-    assert search._planted() is None
+    assert search._hidden() is None
     assert (
         "no child of this search has the group of the images' own moves: no widths are published for 'D1d'"
         in (search.notices[0])

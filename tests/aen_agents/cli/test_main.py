@@ -138,7 +138,7 @@ def test_a_folder_of_another_config_is_refused(
 def test_a_folder_of_something_else_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "thesis.txt").write_text("do not touch")
     assert main(["search", DIGITS, "--out", str(tmp_path)]) == 2
-    assert "is no run folder" in capsys.readouterr().err
+    assert "not a run folder" in capsys.readouterr().err
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
