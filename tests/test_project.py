@@ -1,9 +1,13 @@
-"""The project's own promises: the make targets, the locks, Python's version."""
+"""The project's own promises: the make targets, the locks, Python's version, imports without cycles."""
 
 import re
 import subprocess
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import grimp
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,3 +53,15 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert "make test" in (ROOT / ".ci" / "run").read_text()
     assert "make test" in (ROOT / "README.md").read_text()
     assert "make train-agent" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("package", ["aen", "aen_envs", "aen_agents"])
+def test_imports_have_no_cycle(package: str) -> None:
+    # Imports inside functions and under TYPE_CHECKING count as well.
+    graph = grimp.build_graph(package, exclude_type_checking_imports=False, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert sum(map(len, imports.values())) > len(imports)
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(reversed(error.args[1])))

@@ -1,15 +1,14 @@
 """Child networks: the spec that says everything about one, and the module it describes."""
 
 from aen.children.augmenter import Augmenter
-from aen.children.child import Child
+from aen.children.child import Child, build_child
 from aen.children.dense import DenseSpec
 from aen.children.dense_child import DenseChild
 from aen.children.equinas import EquiNASSpec
 from aen.children.equinas_child import EquiNASChild
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_child import GCNNChild
-from aen.children.kinds import KINDS, Kind, build_child
-from aen.children.spec import ChildSpec, TrainingSpec
+from aen.children.spec import KINDS, ChildSpec, Kind, TrainingSpec
 
 __all__ = [
     "KINDS",

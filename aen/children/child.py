@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from aen._typing import Float, JsonDict
-from aen.children.spec import ChildSpec
+from aen.children.spec import ChildSpec, find_kind
 from aen.errors import SpecError
 
 
@@ -85,3 +85,13 @@ class Child(nn.Module, ABC):
     def parameter_count(self) -> int:
         """Return the number of free parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def build_child(spec: ChildSpec) -> Child:
+    """Return the untrained network of a spec, with the initial weights of its seed.
+
+    Raises:
+        SpecError: its kind is not registered.
+    """
+    child: Child = find_kind(spec.kind).load_child()(spec)
+    return child

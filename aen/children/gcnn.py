@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.augmenter import Augmenter
-from aen.children.gcnn_widths import STAGES, level_fields, published_fields, sides_of
-from aen.children.spec import ChildSpec, TrainingSpec
+from aen.children.gcnn_widths import STAGES, GCNNShape, level_fields, published_fields, sides_of
+from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
-from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
 from aen.groups.planar import PlanarGroup
 
@@ -131,8 +130,21 @@ class GCNNSpec(ChildSpec):
         """Number of fields of each convolution."""
         if self.widths == "published":
             return published_fields(self.group, self.width * self.size)
-        # Data, training and seed do not matter: one calculation for all children of a search that are as wide.
-        return _level_fields(replace(self, data=DataSpec(), training=TrainingSpec(), seed=0, augmentations=()))
+        return level_fields(self.shape, self.group, self.width * self.size, self.stages)
+
+    @property
+    def shape(self) -> GCNNShape:
+        """What the number of parameters depends on, besides the group and the numbers of fields."""
+        return GCNNShape(
+            side=self.side,
+            channels=self.channels,
+            classes=self.classes,
+            kernel_size=self.kernel_size,
+            padded=self.padding == "same",
+            norm=self.norm == "batch",
+            flatten=self.head == "flatten",
+            escnn=self.backend == "escnn",
+        )
 
     @property
     def key_version(self) -> str:
@@ -182,8 +194,3 @@ class GCNNSpec(ChildSpec):
             "augmentations": tuple(value["augmentations"]),
             "stages": tuple(value["stages"]),
         }
-
-
-@functools.lru_cache(maxsize=1024)
-def _level_fields(spec: GCNNSpec) -> tuple[int, ...]:
-    return level_fields(spec)

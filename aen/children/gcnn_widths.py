@@ -1,15 +1,13 @@
-"""How wide the convolutions of a G-CNN child are: so that children of all groups have about as many parameters."""
+"""Widths of the convolutions of a G-CNN child, chosen so that children of all groups have about the same size."""
 
+import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from aen.errors import SpecError, did_you_mean
 from aen.groups.planar import PlanarGroup
-
-if TYPE_CHECKING:
-    from aen.children.gcnn import GCNNSpec
 
 LAYERS = 4
 STAGES = 2
@@ -20,6 +18,31 @@ _PUBLISHED = {"C1": 1.0, "D1": 1 / 1.8, "D1v": 1 / 1.8, "C4": 1 / 3, "D2": 1 / 3
 LEVEL = 0.1  # what level means: the counts of all groups lie within it
 # A child may have so many parameters more or fewer than that of C1; if so, its layers are as even as can be.
 _TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class GCNNShape:
+    """What the number of parameters of a G-CNN child depends on, besides its group and its numbers of fields.
+
+    Attributes:
+        side: of the images.
+        channels: of the images.
+        classes: number of outputs.
+        kernel_size: of the convolutions.
+        padded: whether the convolutions keep the size of their input.
+        norm: whether a batch norm follows each convolution.
+        flatten: whether the dense layers read all channels and cells, not the mean of every field.
+        escnn: whether the layers are those of escnn, which have fewer free filters.
+    """
+
+    side: int
+    channels: int
+    classes: int
+    kernel_size: int
+    padded: bool
+    norm: bool
+    flatten: bool
+    escnn: bool
 
 
 def published_fields(group: str, width: float) -> tuple[int, ...]:
@@ -54,49 +77,56 @@ def sides_of(side: int, kernel_size: int, *, padded: bool) -> tuple[int, ...]:
     return tuple(sides)
 
 
-def parameter_count(spec: "GCNNSpec", group: str, fields: Sequence[int]) -> int:
+def parameter_count(shape: GCNNShape, group: str, fields: Sequence[int]) -> int:
     """Return the number of parameters of a child with this group and these numbers of fields."""
-    lifting, pair, order = _per_pair(spec, group)
-    count = spec.channels * fields[0] * lifting
+    lifting, pair, order = _per_pair(shape, group)
+    count = shape.channels * fields[0] * lifting
     count += sum(before * after * pair for before, after in pairwise(fields))
-    count += sum(fields) * (2 if spec.norm == "batch" else 1)  # scale and shift of a norm, or a bias
-    cells = sides_of(spec.side, spec.kernel_size, padded=spec.padding == "same")[-1] ** 2
-    inputs = fields[-1] * (order * cells if spec.head == "flatten" else 1)
-    for outputs in (*DENSE, spec.classes):
+    count += sum(fields) * (2 if shape.norm else 1)  # scale and shift of a norm, or a bias
+    cells = sides_of(shape.side, shape.kernel_size, padded=shape.padded)[-1] ** 2
+    inputs = fields[-1] * (order * cells if shape.flatten else 1)
+    for outputs in (*DENSE, shape.classes):
         count += (inputs + 1) * outputs
         inputs = outputs
     return count
 
 
-def _per_pair(spec: "GCNNSpec", group: str) -> tuple[int, int, int]:
+def _per_pair(shape: GCNNShape, group: str) -> tuple[int, int, int]:
     """Return the filters' free values per image channel and field, and per pair of fields; and channels per field."""
-    if spec.backend == "escnn":
-        from aen.nn.steerable import Fields, parameters_per_pair
+    if shape.escnn:
+        from aen.nn.steerable import Fields, parameters_per_pair  # imports escnn, which is optional
 
-        return *parameters_per_pair(group, spec.kernel_size), Fields(group, "regular", 1).channels
+        return *parameters_per_pair(group, shape.kernel_size), Fields(group, "regular", 1).channels
     order = PlanarGroup.of(group).order
-    return spec.kernel_size**2, order * spec.kernel_size**2, order
+    return shape.kernel_size**2, order * shape.kernel_size**2, order
 
 
-def level_fields(spec: "GCNNSpec") -> tuple[int, ...]:
+@functools.lru_cache(maxsize=1024)
+def level_fields(shape: GCNNShape, group: str, width: float, stages: tuple[float, ...]) -> tuple[int, ...]:
     """Return numbers of fields that give a child about as many parameters as the child of C1 has.
 
     A layer of G with n fields has n^2 |G| free filters, so the widths go by one over the root of |G|. That leaves the
     dense layer behind the last convolution, which reads all channels if the head flattens them: so the last
     convolution's width is chosen apart from the others'.
+
+    Args:
+        shape: of the child.
+        group: of the convolutions.
+        width: fields of each convolution where the group is C1, before `stages`.
+        stages: factors on the widths of the first two and the last two convolutions.
     """
-    wanted = [spec.width * spec.size * spec.stages[layer * STAGES // LAYERS] for layer in range(LAYERS)]
+    wanted = [width * stages[layer * STAGES // LAYERS] for layer in range(LAYERS)]
     plain = [max(math.floor(width), 1) for width in wanted]
-    if spec.group == "C1":
+    if group == "C1":
         return tuple(plain)
-    target = parameter_count(spec, "C1", plain)
-    order = _per_pair(spec, spec.group)[2]
+    target = parameter_count(shape, "C1", plain)
+    order = _per_pair(shape, group)[2]
     factors = [step / 100 / math.sqrt(order) for step in range(20, 301)]
     bodies = {tuple(max(round(width * factor), 1) for width in wanted[:-1]): factor for factor in factors}
     found: list[tuple[tuple[float, float], tuple[int, ...]]] = []
     for body, factor in bodies.items():
         # The count is a linear function of the last width.
-        one, two = (parameter_count(spec, spec.group, (*body, last)) for last in (1, 2))
+        one, two = (parameter_count(shape, group, (*body, last)) for last in (1, 2))
         exact, margin = 1 + (target - one) / (two - one), _TOLERANCE * target / (two - one)
         even = wanted[-1] * factor
         nearest = min(max(even, exact - margin), exact + margin)

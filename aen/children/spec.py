@@ -7,10 +7,10 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from aen._typing import JsonDict
-from aen.children.kinds import spec_class
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
 
@@ -24,7 +24,63 @@ Optimiser = Literal["adam", "sgd"]
 KEY_VERSION = "child-4"
 KEY_DIGITS = 24
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")  # it names a file, so nothing else will do
-_KINDS: dict[type, str] = {int: "a whole number", float: "finite"}
+_NUMBERS: dict[type, str] = {int: "a whole number", float: "finite"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where the classes of a kind of child are found, each as ``module:Class``; a module is imported on first use.
+
+    Attributes:
+        spec: the `ChildSpec` subclass.
+        child: the `aen.children.Child` subclass, which is constructed from a spec alone.
+    """
+
+    spec: str
+    child: str
+
+    def load_spec(self) -> Any:  # noqa: ANN401 - a class whose name is only known at run time
+        """Import the `ChildSpec` subclass."""
+        return _load(self.spec)
+
+    def load_child(self) -> Any:  # noqa: ANN401 - a class whose name is only known at run time
+        """Import the `aen.children.Child` subclass."""
+        return _load(self.child)
+
+
+def _load(place: str) -> Any:  # noqa: ANN401 - a class whose name is only known at run time
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+# A new kind is registered here; tests and other packages can add theirs at run time.
+KINDS: dict[str, Kind] = {
+    "dense": Kind("aen.children.dense:DenseSpec", "aen.children.dense_child:DenseChild"),
+    "gcnn": Kind("aen.children.gcnn:GCNNSpec", "aen.children.gcnn_child:GCNNChild"),
+    "equinas": Kind("aen.children.equinas:EquiNASSpec", "aen.children.equinas_child:EquiNASChild"),
+}
+
+
+def find_kind(name: str) -> Kind:
+    """Return the kind of child of a name.
+
+    Raises:
+        SpecError: no kind of this name is registered.
+    """
+    try:
+        return KINDS[name]
+    except (KeyError, TypeError) as error:
+        raise SpecError(f"unknown kind of child {name!r}{did_you_mean(str(name), KINDS)}.") from error
+
+
+def spec_class(kind: str) -> "type[ChildSpec]":
+    """Return the spec class of a kind.
+
+    Raises:
+        SpecError: no kind of this name is registered.
+    """
+    found: type[ChildSpec] = find_kind(kind).load_spec()
+    return found
 
 
 @dataclass(frozen=True)
@@ -61,7 +117,7 @@ class TrainingSpec:
             value = getattr(self, name)
             # Written so that NaN fails too; 1 and 1.0 must give one key.
             if not 0 < value < math.inf or kind(value) != value:
-                raise SpecError(f"training.{name} is {value}; it must be above 0, and {_KINDS[kind]}.")
+                raise SpecError(f"training.{name} is {value}; it must be above 0, and {_NUMBERS[kind]}.")
             object.__setattr__(self, name, kind(value))
         if self.epochs == int(self.epochs):
             object.__setattr__(self, "epochs", int(self.epochs))
@@ -80,7 +136,7 @@ class ChildSpec(ABC):
     """A child network and its training. Two specs with the same `key` are the same training.
 
     What every kind of child has. A kind is a subclass that is also a frozen dataclass, has only defaulted fields, and
-    is named in `aen.children.kinds`.
+    is registered in `KINDS`.
 
     Attributes:
         data: the images.

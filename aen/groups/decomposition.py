@@ -1,15 +1,12 @@
-"""Decompositions: the factors a state has chosen, frozen."""
+"""Decomposition: the factors that a state has chosen."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from aen._typing import JsonDict
-from aen.groups.factors import Factor
+from aen.groups.describe import GroupDescription, describe, group_name
+from aen.groups.factors import Factor, check_factors
 from aen.groups.generators import Generator
-
-if TYPE_CHECKING:
-    from aen.groups.describe import GroupDescription
 
 
 @dataclass(frozen=True)
@@ -47,21 +44,15 @@ class Decomposition:
         Raises:
             GroupError: a factor does not fit.
         """
-        for side in sides:
-            for factor in self.factors:
-                factor.check(side)
+        check_factors(self.factors, sides)
 
-    def describe(self, sides: Sequence[int], *, thorough: bool = False) -> "GroupDescription":
+    def describe(self, sides: Sequence[int], *, thorough: bool = False) -> GroupDescription:
         """Say which group the factors generate on these grids together; see `aen.groups.describe`."""
-        from aen.groups.describe import describe
-
-        return describe(self, tuple(sides), thorough=thorough)
+        return describe(self.factors, tuple(sides), thorough=thorough)
 
     def group_name(self, sides: Sequence[int]) -> str:
         """Return the name of the group that the factors generate on these grids together."""
-        from aen.groups.describe import group_name
-
-        return group_name(self, tuple(sides))
+        return group_name(self.factors, tuple(sides))
 
     def to_json(self) -> list[str | JsonDict]:
         """Return the factors' JSON forms."""

@@ -1,4 +1,4 @@
-"""What group a decomposition generates: its order, its known name, and how it splits into the chosen factors."""
+"""Descriptions of the group that factors generate: its order, its known name, and how it splits into the factors."""
 
 import functools
 from collections import Counter
@@ -9,9 +9,8 @@ from itertools import combinations
 import numpy as np
 
 from aen._typing import IntArray
-from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
-from aen.groups.factors import Factor
+from aen.groups.factors import Factor, check_factors
 from aen.groups.order import count_elements
 
 QUICK_LIMIT = 256
@@ -29,12 +28,13 @@ _BY_ELEMENT_ORDERS = {
 
 @dataclass(frozen=True)
 class GroupDescription:
-    """The group that a decomposition generates on a set of grids.
+    """The group that factors generate on a set of grids.
 
     Attributes:
         order: number of elements; None if it could not be counted in the time allowed.
         at_least: a number of elements that the group has in any case.
-        name: a known name (``C4``, ``D4`` of order 8, ``C2xC2``, ``S4``), else one made of the parts', else the order.
+        name: a known name (``C4``, ``D4`` of order 8, ``C2xC2``, ``S4``), else one composed of the names of its parts,
+            else the order.
         abelian: whether all elements commute.
         structure: how it splits, in the chosen factors: ``rot90 x| hflip`` (normal subgroup on the left),
             ``hflip x vflip``, or ``<a, b>`` where it splits in neither way.
@@ -56,35 +56,35 @@ class GroupDescription:
         return f"{name}{order}, {kind}: {self.structure}{spare}"
 
 
-def describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough: bool = False) -> GroupDescription:
-    """Describe the group that a decomposition generates by its joint action on grids of these sides.
+def describe(factors: tuple[Factor, ...], sides: tuple[int, ...], *, thorough: bool = False) -> GroupDescription:
+    """Describe the group that factors generate by their joint action on grids of these sides.
 
     Args:
-        decomposition: the chosen factors.
+        factors: the chosen factors.
         sides: sides of the grids, in any order; repeated ones change nothing.
         thorough: spend up to about half a minute on a large group; otherwise groups of more than 256 elements are
             only called large (milliseconds, so that a search may name every state).
     """
-    decomposition.check(dict.fromkeys(sides))
-    return _describe(decomposition, tuple(sorted(set(sides))), thorough=thorough)
+    check_factors(factors, dict.fromkeys(sides))
+    return _describe(factors, tuple(sorted(set(sides))), thorough=thorough)
 
 
 @functools.lru_cache(maxsize=65536)
-def group_name(decomposition: Decomposition, sides: tuple[int, ...]) -> str:
+def group_name(factors: tuple[Factor, ...], sides: tuple[int, ...]) -> str:
     """Return the `name` of a group's description; if it is a known one, without working out the rest."""
-    decomposition.check(dict.fromkeys(sides))
+    check_factors(factors, dict.fromkeys(sides))
     sides = tuple(sorted(set(sides)))
-    everything = [p for factor in decomposition.factors for p in _joint_action(factor, sides)]
+    everything = [p for factor in factors for p in _joint_action(factor, sides)]
     elements = enumerate_elements(everything, sum(side * side for side in sides), QUICK_LIMIT)
     if elements is None:
         return f"order > {QUICK_LIMIT}"
     name = _known_name(elements, abelian=_abelian(everything))
-    return name or _describe(decomposition, sides, thorough=False).name
+    return name or _describe(factors, sides, thorough=False).name
 
 
 @functools.lru_cache(maxsize=4096)
-def _describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough: bool) -> GroupDescription:
-    factors = [(factor, _joint_action(factor, sides)) for factor in decomposition.factors]
+def _describe(chosen: tuple[Factor, ...], sides: tuple[int, ...], *, thorough: bool) -> GroupDescription:
+    factors = [(factor, _joint_action(factor, sides)) for factor in chosen]
     limit = THOROUGH_LIMIT if thorough else QUICK_LIMIT
     everything = [p for _, permutations in factors for p in permutations]
     abelian = _abelian(everything)
@@ -93,7 +93,7 @@ def _describe(decomposition: Decomposition, sides: tuple[int, ...], *, thorough:
     if elements is None:
         order = count_elements(everything, THOROUGH_SECONDS) if thorough else None
         name = f"order {order}" if order is not None else f"order > {limit}"
-        structure = f"<{', '.join(factor.name for factor in decomposition.factors)}>"
+        structure = f"<{', '.join(factor.name for factor in chosen)}>"
         return GroupDescription(order, order or limit, name, abelian, structure, ())
     needed = _irredundant(factors, degree, limit)
     redundant = tuple(item[0].name for item in factors if not any(item is kept for kept in needed))

@@ -1,7 +1,7 @@
 """Factors: the small groups that one action of a search can choose."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -117,3 +117,15 @@ class Factor:
 
     def __str__(self) -> str:
         return self.name
+
+
+def check_factors(factors: Iterable[Factor], sides: Iterable[int]) -> None:
+    """Check every factor on every grid; see `Factor.check`.
+
+    Raises:
+        GroupError: a factor does not fit.
+    """
+    factors = tuple(factors)
+    for side in sides:
+        for factor in factors:
+            factor.check(side)

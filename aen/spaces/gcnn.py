@@ -252,10 +252,10 @@ class GCNNSpace(Space):
                     "column are not seen, so convolutions are equivariant up to that only; images of another side, or "
                     "another kernel_size or padding, would do"
                 )
-        plain = parameter_count(self.child, self.child.group, self.child.fields)
+        plain = parameter_count(self.child.shape, self.child.group, self.child.fields)
         for name in self._codes if self.child.widths == "level" else ():
             child = self.child.with_choice(group=name)
-            ratio = parameter_count(child, name, child.fields) / plain
+            ratio = parameter_count(child.shape, name, child.fields) / plain
             if abs(ratio - 1) > LEVEL:
                 found.append(
                     f"at width {self.child.width} the child of {name} has {ratio:.2f} times the parameters of C1's: "

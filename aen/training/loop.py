@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from aen.children.child import build_child
 from aen.children.dense import DenseSpec
 from aen.children.dense_child import DenseChild
-from aen.children.kinds import build_child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation

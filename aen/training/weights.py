@@ -9,8 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from aen.children.child import Child
-from aen.children.kinds import build_child
+from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
 

@@ -5,8 +5,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from aen.children.child import build_child
 from aen.children.dense import DenseSpec
-from aen.children.kinds import build_child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.errors import SpecError
