@@ -74,9 +74,6 @@ class RayEvaluator(CachingEvaluator):
         trainer: trains on the workers; default: `ChildTrainer`.
         resume: command that resumes the search, for the message about a lost cluster.
 
-    Attributes:
-        trained: number of children trained, including failed ones, not counting those looked up.
-
     Raises:
         ClusterError: the cluster cannot be reached, or lacks the resources for the workers.
         SpecError: an argument out of range.
@@ -150,7 +147,7 @@ class RayEvaluator(CachingEvaluator):
 
     @property
     def trained(self) -> int:
-        """Number of children trained, including failed ones."""
+        """Number of children trained, including failed ones, not counting those looked up."""
         return self._dispatcher.trained
 
     @property
