@@ -1,13 +1,13 @@
 """Files: read whole, looked for inside a folder only, and written whole or not at all."""
 
 import hashlib
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
+from aen._files import new_file
 from aen.errors import DataError
 
 MAX_BYTES = 4 * 2**30
@@ -138,22 +138,16 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a new file that gets its name when the block ends well; otherwise nothing is left and an old file stays.
+    """Open a binary file that gets its name when the block ends without an error; see `aen._files.new_file`.
 
     Raises:
         DataError: it cannot be written, for instance because the disk is full.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as file:
+        with new_file(path, durable=True) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}; make room or choose another folder. "
             "Nothing half-written was left there."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.groups.alphabet import Alphabet
 from aen.groups.classes import ClassTable, NetworkClass, check_enumerable, enumerate_classes, layer_sides
@@ -110,14 +111,10 @@ def _read_keys(path: Path, count: int) -> tuple[str, ...] | None:
 
 
 def _write(path: Path, content: JsonDict) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
+    text = json.dumps({"digest": _digest(path.stem, *content.values())} | content)
+    with suppress(OSError):  # without the file, the table is computed again next time
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"digest": _digest(path.stem, *content.values())} | content), encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
+        write_atomically(path, text, durable=False)
 
 
 def _digest(*content: object) -> str:

@@ -1,7 +1,6 @@
 """Trained weights, and what a training needs to go on, as safetensors files, which hold numbers and nothing else."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from aen._files import write_atomically
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
@@ -34,17 +34,16 @@ class Progress:
 
 
 def save_weights(child: Child, path: Path, progress: Progress | None = None) -> str:
-    """Write a child's weights; the file appears under its name only when it is whole. Returns the file's name.
+    """Write a child's weights; the file appears complete or not at all. Returns the file's name.
 
     Args:
         child: the trained child.
         path: the file.
         progress: what is needed to go on training; None: nobody will.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
     state = dict(child.state_dict())
     metadata = {"key": child.spec.key}
     if progress is not None:
@@ -56,11 +55,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
         for parameter, kept in progress.optimiser.items():
             state |= {f"{_OPTIMISER}{parameter}/{name}": value for name, value in kept.items()}
     plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    try:
-        save_file(plain, part, metadata=metadata)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, save(plain, metadata), durable=False)
     return path.name
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.errors import what_is_wrong
@@ -139,14 +140,9 @@ class Status(_Part):
     winner: Best | None = None
 
     def write(self, folder: Path) -> None:
-        """Replace the file, so that readers see the old content or the new one; write errors are ignored."""
-        part = folder / f"{STATUS_FILE}.part"
-        try:
-            part.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
-            part.replace(folder / STATUS_FILE)
-        except OSError:
-            with suppress(OSError):
-                part.unlink()
+        """Write the file, complete or not at all; a status that cannot be written is skipped."""
+        with suppress(OSError):
+            write_atomically(folder / STATUS_FILE, self.model_dump_json(indent=2) + "\n", durable=False)
 
     @classmethod
     def read(cls, folder: Path) -> "Status | None":

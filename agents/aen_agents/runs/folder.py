@@ -1,12 +1,12 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
-import os
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
+from aen import _files
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig, load_config
@@ -222,19 +222,14 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a file by replacing it, so that readers see the old content or the new one.
+    """Write a text file of a run; it appears complete or not at all.
 
     Raises:
-        RunFolderError: it cannot be written; the old content stays.
+        RunFolderError: it cannot be written; an existing file stays as it was.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        _files.write_atomically(path, text, durable=False)
     except OSError as error:
         raise RunFolderError(
             f"{path} cannot be written: {error.strerror}; make room, or make its folder writable."
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)

@@ -187,13 +187,13 @@ def test_a_disk_that_fills_up_after_the_images_leaves_no_half_manifest(data_fold
     full, synced = OSError(28, "No space left on device"), os.fsync
     calls = []
 
-    def second_fails(number):
+    def third_fails(number):  # after the images and their folder
         calls.append(number)
-        if len(calls) == 2:
+        if len(calls) == 3:
             raise full
         synced(number)
 
-    monkeypatch.setattr(os, "fsync", second_fails)
+    monkeypatch.setattr(os, "fsync", third_fails)
     with pytest.raises(DataError, match=r"gmnist-hflip.json cannot be written: No space left on device; make room"):
         build("gmnist", data_folder / "out", variant="hflip")
     assert [path.name for path in (data_folder / "out").iterdir()] == ["gmnist-hflip.npz"]

@@ -78,10 +78,15 @@ def test_how_it_ended_is_told(
     assert "word" not in (folder.path / "status.json").read_text() + (folder.path / "log.jsonl").read_text()
 
 
-def test_the_last_word_is_said_where_no_other_file_can_be_made(folder: RunFolder, tiny_config: SearchConfig) -> None:
+def test_the_last_word_is_said_where_no_other_file_can_be_made(
+    folder: RunFolder, tiny_config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
     def search() -> None:
         with SearchMonitor(tiny_config, lambda _: None).over(folder):
-            (folder.path / "status.json.part").mkdir()
+            monkeypatch.setattr("aen_agents.monitoring.status.write_atomically", full)
             raise SpecError("there is no room " * 20)
 
     with pytest.raises(SpecError):

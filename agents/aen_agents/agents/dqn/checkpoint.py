@@ -9,11 +9,9 @@ the one before it is used.
 import hashlib
 import io
 import json
-import os
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
@@ -85,8 +84,8 @@ def save(folder: Path, arrays: Arrays, state: JsonDict) -> None:
             "file": f"checkpoint-{number}.npz",
             "sha256": hashlib.sha256(data).hexdigest(),
         }
-        _write(folder / f"checkpoint-{number}.npz", data)
-        _write(folder / f"checkpoint-{number}.json", json.dumps(head).encode() + b"\n")
+        write_atomically(folder / f"checkpoint-{number}.npz", data, durable=True)
+        write_atomically(folder / f"checkpoint-{number}.json", json.dumps(head) + "\n", durable=True)
         _clear(folder, number)
     except OSError as error:
         raise RunFolderError(
@@ -141,26 +140,6 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
         arrays = {name: file[name] for name in file.files}
     state = json.loads(arrays.pop(_STATE).tobytes())
     return arrays, state
-
-
-def _write(path: Path, data: bytes | memoryview) -> None:
-    """Write a file by replacing it, and sync it to the disk."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _clear(folder: Path, last: int) -> None:

@@ -13,6 +13,7 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 
+from aen._files import write_atomically
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import DQNConfig
 
@@ -125,12 +126,7 @@ def make_dqn(config: DQNConfig, env: gym.Env[Any, Any] | VecEnv, visits: Visits,
 
 
 def save_agent(model: SearchDQN, path: Path) -> None:
-    """Write an agent so that the file appears whole or not at all."""
+    """Write an agent; the file appears complete or not at all."""
     content = io.BytesIO()  # SB3 would leave the file open on a full disk
     model.save(content)
-    part = path.with_suffix(".part.zip")
-    try:
-        part.write_bytes(content.getbuffer())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_atomically(path, content.getbuffer(), durable=False)

@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+from aen._files import write_atomically
 from aen.children.spec import ChildSpec
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
@@ -100,10 +101,8 @@ class RequestBuilder:
         for name, content in result.weights.items():
             if folder is None or Path(name).name != name:
                 raise WorkerError(f"a worker sent weights with the file name {name!r}, which is not valid.")
-            part = folder / f"{name}.part"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                part.write_bytes(content)
-                part.replace(folder / name)
+                write_atomically(folder / name, content, durable=False)
             except OSError as error:
                 raise WorkerError(f"weights cannot be written to {folder}: {error.strerror or error}") from error
