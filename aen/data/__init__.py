@@ -4,7 +4,9 @@ from aen.data.benchmarks import BENCHMARKS, VARIANTS
 from aen.data.dataset import Dataset, Split, load_dataset, load_test_split
 from aen.data.pins import pinned
 from aen.data.pool import Pool
-from aen.data.sources import SOURCES, Source, find_source
+from aen.data.registry import find_source
+from aen.data.sets import SOURCES
+from aen.data.source import Source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 

@@ -17,7 +17,8 @@ from aen.data.files import digest, make_folder, whole_file
 from aen.data.find import Found
 from aen.data.npz import SPLIT_KEYS, write_npz
 from aen.data.pool import Pool
-from aen.data.sources import find_files, find_source, rebuild_rotated
+from aen.data.registry import find_files, find_source
+from aen.data.sets.rotmnist import rebuild_rotated
 from aen.data.spec import Angles
 from aen.data.transforms import move_images
 from aen.errors import DataError, did_you_mean

@@ -8,8 +8,8 @@ import torch
 
 from aen.data.files import checksum_kind, digest, read_file
 from aen.data.find import Found, require
-from aen.data.mirrors import CONTENT_MD5, RECIPES
-from aen.data.sources import SOURCES, find_source, how_to_get
+from aen.data.registry import find_source, owner_of
+from aen.data.source import Source
 from aen.data.spec import DataSpec
 from aen.errors import DataError
 
@@ -55,10 +55,9 @@ def check_data(name: str) -> CheckedData:
     """
     source = find_source(name)
     name = DataSpec(name).name
-    basis = source.made_from or name
-    layouts = SOURCES[basis].layouts if basis in SOURCES else ()
-    found = require(basis, layouts, how_to_get(basis)) if layouts else None
-    pool = source.load()  # what is damaged is said in its own words, before checksums are
+    basis, owner = owner_of(name)
+    found = require(basis, owner.layouts, owner.how_to_get) if owner.layouts else None
+    pool = source.load()  # before checksums are compared: its messages say more about what is damaged
     ends = [0, len(pool.labels)] if pool.official_train is None else [0, pool.official_train, len(pool.labels)]
     names = ["all"] if pool.official_train is None else ["training", "test"]
     parts = [
@@ -67,9 +66,9 @@ def check_data(name: str) -> CheckedData:
     ]
     notes = [found.layout.what] if found and found.layout.what else []
     sizes = tuple(sum(part.per_class) for part in parts)
-    if sizes != source.images:
+    if source.images and sizes != source.images:
         notes.append(f"{_words(sizes)} images, where {_words(source.images)} were published")
-    files = _checksums(basis, found) if found else ()
+    files = _checksums(basis, owner, found) if found else ()
     return CheckedData(name, files, tuple(parts), tuple(notes))
 
 
@@ -77,15 +76,15 @@ def _words(sizes: tuple[int, ...]) -> str:
     return " + ".join(f"{size:,}" for size in sizes)
 
 
-def _checksums(name: str, found: Found) -> tuple[tuple[Path, str], ...]:
-    recipe = RECIPES.get(name)
-    published = {Path(file.target).name: file.checksum for file in recipe.files} if recipe else {}
-    return tuple((path, _checksum(name, path, published.get(path.name))) for path in found.paths)
+def _checksums(name: str, source: Source, found: Found) -> tuple[tuple[Path, str], ...]:
+    files = source.recipe.files if source.recipe else ()
+    published = {Path(file.target).name: file.checksum for file in files}
+    return tuple((path, _checksum(name, source, path, published.get(path.name))) for path in found.paths)
 
 
-def _checksum(name: str, path: Path, published: str | None) -> str:
+def _checksum(name: str, source: Source, path: Path, published: str | None) -> str:
     """Return what is known about the file's checksum."""
-    content = CONTENT_MD5.get(name, {}).get(path.name.removesuffix(".gz"))
+    content = source.content_md5.get(path.name.removesuffix(".gz"))
     if published is not None and (own := digest(path, checksum_kind(published))) == published:
         return "as published"
     if content is not None:

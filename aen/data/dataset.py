@@ -11,7 +11,7 @@ from torch import Tensor
 from aen._typing import Float, Int, IntArray
 from aen.data.find import data_folders
 from aen.data.pool import Pool
-from aen.data.sources import find_source
+from aen.data.registry import find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 from aen.errors import DataError

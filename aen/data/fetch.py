@@ -9,8 +9,8 @@ from aen.data.archives import read_members
 from aen.data.download import Patience, Progress, check_mirror, download
 from aen.data.files import checksum_kind, digest, inside, make_folder, read_file, whole_file
 from aen.data.find import data_folders, is_npz
-from aen.data.mirrors import CONTENT_MD5, RECIPES, Download
-from aen.data.sources import SOURCES, find_source, how_to_get
+from aen.data.registry import owner_of
+from aen.data.source import Download, Recipe, Source
 from aen.errors import DataError
 
 
@@ -45,46 +45,49 @@ def fetch(
     Raises:
         DataError: nothing to fetch under this name, no mirror has the right file, or it cannot be written.
     """
-    name = fetched_name(name)
-    recipe = RECIPES[name]
+    name, source, recipe = _fetched(name)
     folder = data_folders()[0] if to is None else to
     mirrors = recipe.mirrors if mirror is None else (check_mirror(mirror),)
     paths: list[Path] = []
     for file in recipe.files:
         paths += _fetch_file(
-            name, file, folder, mirrors, progress=progress, patience=Patience(timeout, first_wait, sleep)
+            name, source, file, folder, mirrors, progress=progress, patience=Patience(timeout, first_wait, sleep)
         )
     return paths
 
 
-def fetched_name(name: str) -> str:
-    """Return the data set whose files are fetched for a name.
+def _fetched(name: str) -> tuple[str, Source, Recipe]:
+    """Return the data set whose files are fetched for a name, and how.
 
     Raises:
         DataError: there is no such data set, or nothing to fetch for it.
     """
     if is_npz(name):
         raise DataError(f"{name!r} is a file of your own; put it into a data folder, there is nothing to fetch.")
-    source = find_source(name)
-    from aen.data.spec import DataSpec
-
-    name = source.made_from or DataSpec(name).name
-    if name == "digits":
-        raise DataError("data set 'digits' comes with scikit-learn; there is nothing to fetch.")
-    if name not in RECIPES:
-        files = ", ".join(SOURCES[name].layouts[0].files)
-        raise DataError(f"data set {name!r} cannot be fetched. {how_to_get(name)} Put its files here: {files}")
-    return name
+    name, source = owner_of(name)
+    if source.recipe is not None:
+        return name, source, source.recipe
+    if not source.layouts:
+        raise DataError(f"data set {name!r} comes with {source.origin or 'its package'}; there is nothing to fetch.")
+    files = ", ".join(source.layouts[0].files)
+    raise DataError(f"data set {name!r} cannot be fetched. {source.how_to_get} Put its files here: {files}")
 
 
 def _fetch_file(
-    name: str, file: Download, folder: Path, mirrors: tuple[str, ...], *, progress: Progress, patience: Patience
+    name: str,
+    source: Source,
+    file: Download,
+    folder: Path,
+    mirrors: tuple[str, ...],
+    *,
+    progress: Progress,
+    patience: Patience,
 ) -> list[Path]:
     target = inside(folder, file.target)
     members = [inside(folder, place) for _, place in file.unpack]
     if members and all(member.is_file() for member in members):
         return members
-    if not _is_right(name, target, file):
+    if not _is_right(source, target, file):
         by_hand = (
             f"Without a network: get {file.name} by other means, put it at {target}, "
             f"then run: aen data {'fetch' if members else 'check'} {name}"
@@ -102,13 +105,13 @@ def _fetch_file(
     return members
 
 
-def _is_right(name: str, path: Path, file: Download) -> bool:
+def _is_right(source: Source, path: Path, file: Download) -> bool:
     """Return whether the file is there, as published or packed anew."""
     if not path.is_file():
         return False
     if digest(path, checksum_kind(file.checksum)) == file.checksum:
         return True
-    known = CONTENT_MD5.get(name, {}).get(path.name.removesuffix(".gz"))
+    known = source.content_md5.get(path.name.removesuffix(".gz"))
     try:
         return known is not None and hashlib.md5(read_file(path), usedforsecurity=False).hexdigest() == known
     except DataError:

@@ -1,12 +1,11 @@
-"""Names that say what a data set of the user's own holds, not only where it is: they enter keys."""
+"""Pinned names: names of data sets with a checksum of their content, for use in keys."""
 
 from aen.data.find import pinned_npz, require
-from aen.data.sets.isic import pin_of, skipping
-from aen.data.sources import SOURCES, find_source, how_to_get
+from aen.data.registry import owner_of, skipping
 
 
 def pinned(name: str) -> str:
-    """Return the name of a data set whose content may differ from one machine to another, with a checksum behind it.
+    """Return the name of a data set whose content may differ from one machine to another, with a checksum appended.
 
     These are npz files, and data sets without the images that are missing; any other name is returned as it is. So
     results of other content under the same name are not taken for this one's.
@@ -17,6 +16,6 @@ def pinned(name: str) -> str:
     skipped = skipping(name)
     if skipped is None or skipped[1] is not None:
         return pinned_npz(name)
-    basis = find_source(name).made_from or skipped[0]
-    found = require(basis, SOURCES[basis].layouts, how_to_get(basis))
-    return f"{name}@{pin_of(found.paths)}"
+    basis, owner = owner_of(name)
+    found = require(basis, owner.layouts, owner.how_to_get)
+    return name if owner.pin is None else f"{name}@{owner.pin(found.paths)}"

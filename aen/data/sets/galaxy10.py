@@ -1,5 +1,6 @@
 """Galaxy10 DECaLS: images of galaxies and their classes in one HDF5 file, read piece by piece."""
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from aen.data.files import MAX_BYTES, damaged
 from aen.data.image_cache import Bytes, cached_images
 from aen.data.pool import Part, check_labels
+from aen.data.source import Download, Recipe, Source, file_source, layouts_in, made_from
 from aen.errors import DataError
 
 if TYPE_CHECKING:
@@ -110,3 +112,25 @@ def _shrunk(images: Bytes, side: int) -> Bytes:
         for column in range(factor):
             sums += images[:, row::factor, column::factor]
     return (sums // factor**2).astype(np.uint8)
+
+
+def _galaxy10(name: str, side: int) -> Source:
+    read = functools.partial(read_galaxy10, name=name, side=side)
+    return file_source(
+        "galaxy10",
+        layouts_in([".", "Galaxy10", "galaxy10"], [FILE], read, packed=False),
+        side=side,
+        classes=CLASSES,
+        images=(17_736,),
+        channels=3,
+        recipe=Recipe(
+            ("https://zenodo.org/records/10845026/files/", "https://www.astro.utoronto.ca/~hleung/shared/Galaxy10/"),
+            (Download(FILE, FILE, "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571"),),
+        ),
+    )
+
+
+SOURCES = {
+    "galaxy10": _galaxy10("galaxy10", SIDE),
+    "galaxy10-64": made_from("galaxy10", _galaxy10("galaxy10-64", 64)),
+}

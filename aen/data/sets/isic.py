@@ -1,11 +1,12 @@
 """ISIC 2019: photographs of skin lesions, one JPEG file each, and a table of their classes."""
 
 import csv
+import functools
 import hashlib
 import io
-import re
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from aen.data.files import damaged, read_file
 from aen.data.image_cache import Bytes, cached_images
 from aen.data.pool import Part
+from aen.data.source import SKIP_MISSING, Source, file_source, layouts_in, made_from
 from aen.errors import DataError
 
 FILES = ("ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_Input/")
@@ -21,19 +23,10 @@ CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC")
 _IMAGE, _UNKNOWN = "image", "UNK"
 _COLUMNS = (_IMAGE, *CLASSES, _UNKNOWN)
 
-SKIP_MISSING = ":skip-missing"
-# A data set's name, and perhaps the beginning of the checksum of the images that are there.
-_SKIPPING = re.compile(rf"(?P<name>[^:]+){SKIP_MISSING}(?:@(?P<pin>[0-9a-f]{{16}}))?")
 _SHOWN = 3
 
 # A line of the table: an image's name and class.
 _Row = tuple[str, int]
-
-
-def skipping(name: str) -> tuple[str, str | None] | None:
-    """Return the data set and the pin of a name such as ``isic:skip-missing``; None for other names."""
-    match = _SKIPPING.fullmatch(name)
-    return (match["name"], match["pin"]) if match else None
 
 
 def read_isic(
@@ -171,3 +164,29 @@ def _decoder() -> str:
     import PIL
 
     return f"square, bilinear, Pillow {PIL.__version__}"
+
+
+def _isic(name: str, side: int, *, skip_missing: bool = False, pin: str | None = None) -> Source:
+    read = functools.partial(read_isic, name=name, side=side, skip_missing=skip_missing, pin=pin)
+    return file_source(
+        "isic",
+        layouts_in([".", "ISIC_2019", "isic"], FILES, read, packed=False),
+        side=side,
+        classes=len(CLASSES),
+        images=(25_331,),
+        channels=3,
+        how_to_get=f"Get it from {ADDRESS}.",
+    )
+
+
+def _with_skipping(source: Source, name: str) -> Source:
+    def skip_missing(pin: str | None) -> Source:
+        return made_from("isic", _isic(name, source.side, skip_missing=True, pin=pin))
+
+    return replace(source, skip_missing=skip_missing, pin=pin_of)
+
+
+SOURCES = {
+    "isic": _with_skipping(_isic("isic", 256), "isic"),
+    "isic-64": _with_skipping(made_from("isic", _isic("isic-64", 64)), "isic-64"),
+}

@@ -3,6 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aen.data import Source
 
 
 def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -38,18 +42,20 @@ def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
 def _list(_options: argparse.Namespace) -> int:
     from aen.data.benchmarks import ALIASES, BENCHMARKS, VARIANTS
     from aen.data.find import described_folders
-    from aen.data.sources import SKIPPING_NAMES, SOURCES
+    from aen.data.registry import SKIPPING_NAMES, all_sources
     from aen.errors import DataError
 
     rows = [("name", "images", "classes", "size", "found in")]
-    for name, source in SOURCES.items():
+    sources, broken = all_sources()
+    for name, source in sources.items():
         try:
-            place = _place(name)
+            place = _place(name, source)
         except DataError as error:
             place = f"unusable: {error}"
         size = f"{source.side}x{source.side}" + (f"x{source.channels}" if source.channels > 1 else "")
         images = " + ".join(f"{count:,}" for count in source.images)
         rows.append((name, images, str(source.classes), size, place))
+    rows += [(name, "", "", "", f"unusable: {error}") for name, error in broken.items()]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
     for row in rows:
         start = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
@@ -67,13 +73,12 @@ def _list(_options: argparse.Namespace) -> int:
     return 0
 
 
-def _place(name: str) -> str:
-    """Return the folder of a data set, with its layout if that is not the default one."""
-    from aen.data.sources import SOURCES, find_files
+def _place(name: str, source: "Source") -> str:
+    """Say where a data set is, and in which form if that is not the usual one."""
+    from aen.data.registry import find_files
 
-    source = SOURCES[name]
     if not source.layouts and source.made_from is None:
-        return "scikit-learn"
+        return source.origin or "its package"
     found = find_files(name)
     if found is None:
         return "not found"

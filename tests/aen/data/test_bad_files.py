@@ -13,11 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from aen.data import find_source, isic
+from aen.data import find_source
 from aen.data.archives import read_members
-from aen.data.formats import read_amat, read_cifar10, read_cifar10_archive, read_idx, read_sign_language, read_svhn
 from aen.data.npz import look_into_npz, read_npz
+from aen.data.sets import isic
+from aen.data.sets.asl import read_sign_language
+from aen.data.sets.cifar10 import read_cifar10, read_cifar10_archive
 from aen.data.sets.galaxy10 import read_galaxy10
+from aen.data.sets.idx import read_idx
+from aen.data.sets.rotmnist import read_amat
+from aen.data.sets.svhn import read_svhn
 from aen.errors import DataError
 
 RAW = "MNIST/raw/"

@@ -1,14 +1,14 @@
 import gzip
 import hashlib
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from helpers import fake_data
 
-import aen.data.check
+from aen.data import SOURCES
 from aen.data.check import check_data
-from aen.data.mirrors import RECIPES
 from aen.errors import DataError
 
 
@@ -48,7 +48,7 @@ def test_a_known_content_is_right_however_it_is_packed(data_folder, monkeypatch,
         raw = path.read_bytes()
         contents[path.name.removesuffix(".gz")] = gzip.decompress(raw) if packed else raw
     known = {name: hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in contents.items()}
-    monkeypatch.setitem(aen.data.check.CONTENT_MD5, "mnist", known)
+    monkeypatch.setitem(SOURCES, "mnist", replace(SOURCES["mnist"], content_md5=known))
     assert {verdict for _, verdict in check_data("mnist").files} == {"as published"}
     assert {verdict for _, verdict in check_data("gmnist-multi-3").files} == {"as published"}
 
@@ -63,7 +63,7 @@ def test_damage_is_said_before_checksums_are(data_folder):
 
 def test_what_is_missing_is_said(data_folder):
     assert not any(data_folder.iterdir())
-    for name in RECIPES:
+    for name in [name for name, source in SOURCES.items() if source.recipe]:
         with pytest.raises(DataError, match=f"data set '{name}' was not found.*aen data fetch {name}"):
             check_data(name)
 

@@ -2,6 +2,7 @@ import hashlib
 import re
 import socket
 import zipfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 from helpers import failing_mirror, fake_data
 
-import aen.data.fetch
-from aen.data import find_source, galaxy10
+from aen.data import SOURCES, find_source
 from aen.data.check import check_data
 from aen.data.fetch import fetch
-from aen.data.mirrors import RECIPES, Download, Recipe
+from aen.data.sets import galaxy10
+from aen.data.source import Download, Recipe
 from aen.errors import DataError
 
 
@@ -26,6 +27,10 @@ def server():
 FILE = "/train_32x32.mat"
 
 
+def change(monkeypatch, name, **changes):
+    monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], **changes))
+
+
 @pytest.fixture
 def svhn(server, monkeypatch, tmp_path):
     """The two files of a small SVHN on the server, and their checksums known."""
@@ -36,7 +41,7 @@ def svhn(server, monkeypatch, tmp_path):
         Download(name[1:], name[1:], hashlib.md5(files[name], usedforsecurity=False).hexdigest())
         for name in sorted(files, reverse=True)
     )
-    monkeypatch.setitem(RECIPES, "svhn", Recipe((server.url,), downloads))
+    change(monkeypatch, "svhn", recipe=Recipe((server.url,), downloads))
     return fake
 
 
@@ -150,10 +155,10 @@ def test_a_redirection_is_followed(server, data_folder):
 
 @pytest.mark.usefixtures("svhn")
 def test_the_next_mirror_is_tried(server, data_folder, monkeypatch):
-    good = RECIPES["svhn"]
+    good = SOURCES["svhn"].recipe
     server.files |= {f"/bad{name}": bytes(9) for name in list(server.files)}
     unknown = "http://nowhere.invalid/"
-    monkeypatch.setitem(RECIPES, "svhn", Recipe((unknown, f"{server.url}bad/", server.url), good.files))
+    change(monkeypatch, "svhn", recipe=Recipe((unknown, f"{server.url}bad/", server.url), good.files))
     quick()
     assert names(data_folder) == BOTH
 
@@ -196,9 +201,9 @@ def test_what_is_there_is_not_fetched_again(server, data_folder, tmp_path):
 def test_a_file_packed_anew_is_right(data_folder, monkeypatch):
     fake = fake_data.write_mnist(data_folder)
     content = hashlib.md5(fake_data.idx(fake.train[:, 0]), usedforsecurity=False).hexdigest()
-    monkeypatch.setitem(aen.data.fetch.CONTENT_MD5, "mnist", {"train-images-idx3-ubyte": content})
-    first = RECIPES["mnist"].files[0]
-    monkeypatch.setitem(RECIPES, "mnist", Recipe(("http://nowhere.invalid/",), (first,)))
+    change(monkeypatch, "mnist", content_md5={"train-images-idx3-ubyte": content})
+    first = SOURCES["mnist"].recipe.files[0]
+    change(monkeypatch, "mnist", recipe=Recipe(("http://nowhere.invalid/",), (first,)))
     assert fetch("gmnist-multi-3") == [data_folder / first.target]
 
 
@@ -256,12 +261,12 @@ def archive_of(kind, members):
 def test_archives_are_unpacked_and_not_kept(server, data_folder, tmp_path, monkeypatch, name, kind, write):
     fake = write(tmp_path / "origin")
     source = "emnist-balanced" if name == "emnist" else name
-    (file,) = RECIPES[source].files
+    (file,) = SOURCES[source].recipe.files
     members = {member: (tmp_path / "origin" / place).read_bytes() for member, place in file.unpack}
     content = archive_of(kind, members | {"something/else": b"not wanted"})
     server.files = {f"/{file.name}": content}
     known = Download(file.name, file.target, hashlib.md5(content, usedforsecurity=False).hexdigest(), file.unpack)
-    monkeypatch.setitem(RECIPES, source, Recipe((server.url,), (known,)))
+    change(monkeypatch, source, recipe=Recipe((server.url,), (known,)))
     paths, _ = quick(name)
     assert names(data_folder) == sorted(place for _, place in file.unpack)
     assert len(paths) == len(members)
@@ -277,7 +282,7 @@ def test_a_checksum_may_be_a_sha256(server, data_folder, tmp_path, monkeypatch, 
     content = (tmp_path / "origin" / galaxy10.FILE).read_bytes()
     server.files = {f"/{galaxy10.FILE}": content}
     known = Download(galaxy10.FILE, galaxy10.FILE, hashlib.sha256(content).hexdigest())
-    monkeypatch.setitem(RECIPES, "galaxy10", Recipe((server.url,), (known,)))
+    change(monkeypatch, "galaxy10", recipe=Recipe((server.url,), (known,)))
     server.plan[f"/{galaxy10.FILE}"] = ["wrong", "good"]
     with pytest.raises(DataError, match=r"checksum mismatch, the file's sha256 is [0-9a-f]{64}, not"):
         quick(name)
@@ -321,9 +326,11 @@ def test_a_mirror_must_be_a_web_address(data_folder, mirror):
     assert names(data_folder) == []
 
 
-def test_every_recipe_is_of_a_source_and_puts_its_files_where_they_are_looked_for():
-    for name, recipe in RECIPES.items():
-        looked_for = {file for layout in find_source(name).layouts for file in layout.files}
+def test_every_recipe_puts_its_files_where_they_are_looked_for():
+    recipes = {name: source.recipe for name, source in SOURCES.items() if source.recipe}
+    assert len(recipes) == 11
+    for name, recipe in recipes.items():
+        looked_for = {file for layout in SOURCES[name].layouts for file in layout.files}
         for file in recipe.files:
             assert re.fullmatch("[0-9a-f]{32}|[0-9a-f]{64}", file.checksum)
             for target in [place for _, place in file.unpack] or [file.target]:

@@ -6,7 +6,7 @@ import torch
 from helpers import fake_data
 
 from aen.data import SOURCES, DataSpec, find_source, load_dataset, load_test_split
-from aen.data.sources import rebuild_rotated
+from aen.data.sets.rotmnist import rebuild_rotated
 from aen.errors import DataError
 
 WRITERS = {

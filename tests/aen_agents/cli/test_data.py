@@ -12,8 +12,8 @@ import pytest
 from helpers import failing_mirror, fake_data
 
 import aen.data.find
-from aen.data import load_dataset, load_test_split
-from aen.data.mirrors import RECIPES, Download, Recipe
+from aen.data import SOURCES, load_dataset, load_test_split
+from aen.data.source import Download, Recipe
 from aen.errors import DataError
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
@@ -98,7 +98,11 @@ def test_check_says_ok_or_what_is_wrong(folder: Path, capsys: pytest.CaptureFixt
 def test_fetch_without_a_mirror_that_answers(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(RECIPES, "mnist", Recipe(("http://nowhere.invalid/",), RECIPES["mnist"].files))
+    mnist = SOURCES["mnist"]
+    assert mnist.recipe is not None
+    monkeypatch.setitem(
+        SOURCES, "mnist", replace(mnist, recipe=Recipe(("http://nowhere.invalid/",), mnist.recipe.files))
+    )
     for name in ("mnist", "gmnist-rot90"):
         assert main(["data", "fetch", name]) == 2
         error = " ".join(capsys.readouterr().err.split())
@@ -120,7 +124,8 @@ def test_fetch_goes_on_after_a_fault(
             Download(path[6:], path[6:], hashlib.md5(content, usedforsecurity=False).hexdigest())
             for path, content in sorted(mirror.files.items())
         ]
-        monkeypatch.setitem(RECIPES, "svhn", Recipe(("http://nowhere.invalid/",), tuple(files)))
+        recipe = Recipe(("http://nowhere.invalid/",), tuple(files))
+        monkeypatch.setitem(SOURCES, "svhn", replace(SOURCES["svhn"], recipe=recipe))
         there = folder.parent / "there"
         assert main(["data", "fetch", "svhn", "--mirror", f"{mirror.url}svhn", "--to", str(there)]) == 0
     out = capsys.readouterr().out
