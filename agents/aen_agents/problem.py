@@ -8,7 +8,7 @@ from typing import Any, cast
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec, Source, find_source, pinned
 from aen.errors import DataError, GroupError
-from aen.groups import Alphabet, Generator, check_enumerable, load_classes, load_layerwise_classes
+from aen.groups import Alphabet, Generator, check_enumerable
 from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace, Space
 from aen_agents.config import DenseConfig, GCNNConfig, SearchConfig
 
@@ -56,8 +56,8 @@ class DenseProblem(Problem):
         """Return the decompositions of the alphabet, or one of them for each layer."""
         child, alphabet = self.child(config), alphabet_of(config)
         if cast("DenseConfig", config.child).layerwise:
-            return LayerwiseDecompositionSpace(child, load_layerwise_classes(alphabet, child.grids))
-        return DecompositionSpace(child, load_classes(alphabet, child.grids))
+            return LayerwiseDecompositionSpace(child, alphabet)
+        return DecompositionSpace(child, alphabet)
 
     def check(self, config: SearchConfig) -> None:
         """Check the alphabet; the classes, which take seconds on large grids, are not made."""
