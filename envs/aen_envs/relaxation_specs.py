@@ -87,7 +87,7 @@ def _check_weights(evaluation: Evaluation, evaluator: Evaluator) -> None:
         SpecError: they are not in the evaluator's `weights_folder`.
     """
     # Evaluators that keep weights elsewhere, or none, have no such folder.
-    name, folder = evaluation.weights, getattr(evaluator, "weights_folder", None)
+    name, folder = evaluation.weights, evaluator.weights_folder
     if name is None or folder is None:
         return
     if name != f"{evaluation.key}.safetensors" or not (folder / name).is_file():
