@@ -100,7 +100,7 @@ class Dispatcher:
             AenError: it has stopped, with the reason.
         """
         if self._closing:
-            raise WorkerError("the evaluator is closed; create a new one.") from self._error
+            raise WorkerError("the evaluator is closed; make a new one.") from self._error
         if self._error is not None:
             raise self._error
 

@@ -215,9 +215,10 @@ class RayEvaluator(CachingEvaluator):
         """Return the futures of specs that are known or being evaluated."""
         futures: dict[str, Future[Evaluation]] = {}
         for key, spec in specs.items():
-            flight = self._in_flight.get(key)
-            if flight is not None:
-                futures[key] = flight.future if flight.keeps_weights or not keep_weights else self._again(flight, spec)
+            pending = self._in_flight.get(key)
+            if pending is not None:
+                enough = pending.keeps_weights or not keep_weights
+                futures[key] = pending.future if enough else self._again(pending, spec)
         known = self._cache.known([key for key in specs if key not in futures], keep_weights=keep_weights)
         for key, evaluation in known.items():
             futures[key] = Future()
@@ -248,7 +249,7 @@ class RayEvaluator(CachingEvaluator):
     def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
         self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
 
-    def _again(self, flight: _InFlight, spec: ChildSpec) -> "Future[Evaluation]":
+    def _again(self, pending: _InFlight, spec: ChildSpec) -> "Future[Evaluation]":
         """Train a spec again, with weights, after its present evaluation without them."""
         outer: Future[Evaluation] = Future()
         outer.set_running_or_notify_cancel()
@@ -271,7 +272,7 @@ class RayEvaluator(CachingEvaluator):
             else:
                 inner.add_done_callback(pass_on)
 
-        flight.future.add_done_callback(submit)
+        pending.future.add_done_callback(submit)
         return outer
 
     def _finish(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
@@ -280,9 +281,9 @@ class RayEvaluator(CachingEvaluator):
         with self._lock:
             for evaluation, _ in results:
                 outcome = self._cache.note(evaluation)
-                flight = self._in_flight.pop(evaluation.key, None)
-                if flight is not None:
-                    done.append((flight.future, outcome))
+                pending = self._in_flight.pop(evaluation.key, None)
+                if pending is not None:
+                    done.append((pending.future, outcome))
         for future, outcome in done:
             future.set_result(outcome)
 
@@ -290,10 +291,10 @@ class RayEvaluator(CachingEvaluator):
         """Complete all unfinished futures with an error."""
         self._stop.set()
         with self._lock:
-            flights, self._in_flight, self._other_processes = self._in_flight, {}, {}
-        self._cache.release(flights)
-        for flight in flights.values():
-            flight.future.set_exception(error)
+            unfinished, self._in_flight, self._other_processes = self._in_flight, {}, {}
+        self._cache.release(unfinished)
+        for pending in unfinished.values():
+            pending.future.set_exception(error)
 
     def _head_lost(self, silence: float) -> None:
         """Stop with a message. Ray itself would end this process without saying how to resume."""

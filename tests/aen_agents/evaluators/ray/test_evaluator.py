@@ -56,10 +56,10 @@ class TestResults:
         evaluate(shared, [SPEC.with_seed(1000)])  # it has started
         name = request.param.replace(" ", "-")
         shared.weights_folder = folder / name
-        orders = shared._dispatcher._requests
+        builder = shared._dispatcher._request_builder
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(orders, "_folder", folder / name)
-            patch.setattr(orders, "_node", orders._node if request.param.startswith("a folder") else None)
+            patch.setattr(builder, "_folder", folder / name)
+            patch.setattr(builder, "_node", builder._node if request.param.startswith("a folder") else None)
             patch.setattr(shared._cache, "_known", {})
             yield shared
 
@@ -342,7 +342,7 @@ class TestArguments:
             ({"timeout": 0}, "timeout is 0"),
             ({"retries": -1}, "retries -1; neither may be negative"),
             ({"gpus_per_worker": -0.5}, "gpus_per_worker is -0.5"),
-            ({"gpus_per_worker": 1.5}, "gpus_per_worker is 1.5; .* part of one, or whole"),
+            ({"gpus_per_worker": 1.5}, "gpus_per_worker is 1.5; .* a fraction below 1 or a whole number"),
             (
                 {"workers": 17},
                 "^too few cores: .* is 17, each with 0.5 cores; the cluster has 8 .* and 4 GPUs on 1 machine, .* 16",
