@@ -194,7 +194,4 @@ AGENTS = Kinds(
     built_in=(DQNConfig, ExhaustiveConfig, EquiNASEConfig, EquiNASDConfig),
 )
 
-if TYPE_CHECKING:
-    AgentConfig = AgentSection
-else:
-    AgentConfig = AGENTS.annotation()
+AgentConfig = Annotated[AgentSection, AGENTS]

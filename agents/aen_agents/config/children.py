@@ -95,7 +95,4 @@ class EquiNASConfig(ChildSection):
 
 CHILDREN = Kinds(ChildSection, key="kind", what="kind of child", built_in=(DenseConfig, GCNNConfig, EquiNASConfig))
 
-if TYPE_CHECKING:
-    ChildConfig = ChildSection
-else:
-    ChildConfig = CHILDREN.annotation()
+ChildConfig = Annotated[ChildSection, CHILDREN]

@@ -1,6 +1,6 @@
 """The sections `evaluator` and `cluster`: what trains the children, and where."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -122,10 +122,7 @@ EVALUATORS = Kinds(
     EvaluatorSection, key="kind", what="evaluator", group="aen.evaluators", built_in=(LocalConfig, RayConfig)
 )
 
-if TYPE_CHECKING:
-    EvaluatorConfig = EvaluatorSection
-else:
-    EvaluatorConfig = EVALUATORS.annotation()
+EvaluatorConfig = Annotated[EvaluatorSection, EVALUATORS]
 
 
 class ClusterConfig(Section):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pydantic
 import yaml
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aen_agents.config.agents import AGENTS, AgentConfig, DQNConfig
 from aen_agents.config.children import CHILDREN, ChildConfig, DenseConfig
@@ -25,6 +25,8 @@ ALTERNATIVES: Mapping[str, Kinds[Any]] = {"agent": AGENTS, "child": CHILDREN, "e
 
 class SearchConfig(Section):
     """A whole search."""
+
+    model_config = ConfigDict(defer_build=True)  # see `Kinds`
 
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
