@@ -25,7 +25,7 @@ from aen_agents.report import figures
 from aen_agents.report.factors import effect_rows, share_picture
 from aen_agents.report.failures import failures_of
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
-from aen_agents.report.layerwise import layerwise_pictures
+from aen_agents.report.layerwise.pictures import layerwise_pictures
 from aen_agents.runs.folder import RunFolder, write_atomically
 
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from aen._typing import JsonDict
 from aen_agents.events import SliceTrained
-from aen_agents.report.layerwise import layerwise_pictures
-from aen_agents.report.layerwise_figures import (
+from aen_agents.report.layerwise.figures import (
     accuracy_by_method,
     accuracy_over_training,
     distance_over_training,
@@ -23,7 +22,8 @@ from aen_agents.report.layerwise_figures import (
     pareto_front,
     shares_over_epochs,
 )
-from aen_agents.report.layerwise_history import ancestors, front, is_evolutionary, last_selected, leading
+from aen_agents.report.layerwise.history import ancestors, front, is_evolutionary, last_selected, leading
+from aen_agents.report.layerwise.pictures import layerwise_pictures
 
 LAYERS = 9
 SHRINKING = ("D4", "C4", "C2", "C1")

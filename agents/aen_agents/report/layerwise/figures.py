@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from aen._typing import JsonDict
 from aen.children.equinas import LAYERS
 from aen_agents.report.figures import ACCENT, GREY, INK, RC, WARM, as_svg
-from aen_agents.report.layerwise_history import (
+from aen_agents.report.layerwise.history import (
     ancestors,
     distances_of,
     diverged,

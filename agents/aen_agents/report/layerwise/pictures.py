@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aen._typing import JsonDict
-from aen_agents.report import layerwise_figures as figures
-from aen_agents.report.layerwise_history import (
+from aen_agents.report.layerwise import figures
+from aen_agents.report.layerwise.history import (
     ancestors,
     distances_of,
     diverged,
