@@ -127,14 +127,14 @@ def _search(options: argparse.Namespace) -> int:
         search = Search(config, progress)
         progress.activity = search.watch.activity
         folder = RunFolder.create(config, options.out)
-        summary = folder.summary()
-        if summary is not None and summary.get("status") == "complete":
+        result = folder.result()
+        if result is not None and result.status == "complete":
             console.print(f"{folder.path} holds this search already, finished; nothing was run.", highlight=False)
             if not folder.report_file.is_file():
                 build_report(folder)
         else:
             try:
-                summary = search.run(folder)
+                result = search.run(folder)
             except KeyboardInterrupt:
                 console.print(
                     f"interrupted; what was trained is kept in {folder.path}. "
@@ -150,7 +150,7 @@ def _search(options: argparse.Namespace) -> int:
                 folder.discard()
                 raise
             build_report(folder)
-    print_verdict(console, summary, folder)
+    print_verdict(console, result, folder)
     return 0
 
 

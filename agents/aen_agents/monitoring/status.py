@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen.results.result_rows import TestedRow
 from aen_agents.errors import what_is_wrong
 from aen_agents.runs.folders import OtherVersionError
 
@@ -54,14 +54,13 @@ class Best(_Part):
     factors: str
 
     @classmethod
-    def of_winner(cls, winner: JsonDict) -> "Best":
-        """Return the winner of a summary.
+    def of_winner(cls, winner: TestedRow) -> "Best":
+        """Return the winner of a search.
 
         Raises:
-            KeyError: the summary lacks what it should have.
-            ValueError: or has something else in its place.
+            ValueError: a value is of another type than it should be.
         """
-        return cls(accuracy=winner["validation_accuracy_mean"], group=winner["group"], factors=winner["decomposition"])
+        return cls(accuracy=winner.validation.mean, group=winner.group, factors=winner.decomposition)
 
 
 class Children(_Part):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
+from aen.results.search_result import SearchResult
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.errors import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
@@ -18,7 +19,7 @@ from aen_agents.runs.resume_check import as_started, check_config
 
 VERSION = 1  # raise it when a file goes or changes its meaning, and say in `check_version` what becomes of older runs
 
-_MEND = "Move it away and go on with the run: nothing is trained again."
+_MEND = "Move it away and resume the run: nothing is trained again."
 _FOLDERS = ("agent", "best", "tensorboard", "weights")  # folders of every run
 _STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
 _LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained, SliceTrained)]
@@ -182,7 +183,7 @@ class RunFolder:
         return load_config(self.config_file)
 
     def summary(self) -> JsonDict | None:
-        """Return the summary, or None if the run has none yet.
+        """Return the summary as JSON values, or None if the run has none yet; `result` returns it typed.
 
         Raises:
             RunFolderError: the file is damaged.
@@ -200,6 +201,18 @@ class RunFolder:
             raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]}. {_MEND}")
         result: JsonDict = summary
         return result
+
+    def result(self) -> SearchResult | None:
+        """Return what the search found as its summary says, or None if the run has no summary yet.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        summary = self.summary()
+        try:
+            return None if summary is None else SearchResult.from_json(summary)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunFolderError(f"{self.summary_file} is damaged: {what_is_wrong(error)}. {_MEND}") from error
 
     def history(self) -> list[JsonDict]:
         """Return every visit, in order, up to the first line that is torn or damaged."""

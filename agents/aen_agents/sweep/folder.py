@@ -11,6 +11,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen.results.search_result import SearchResult
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, lock_folder, new_folder
 from aen_agents.sweep.config import SweepConfig
@@ -48,17 +49,22 @@ class TrialFiles:
         self.stopped_file = path / "stopped.json"
         self.failure_file = path / "failure.json"
 
-    def summary(self) -> JsonDict | None:
-        """Return the search's summary if it is complete and sound."""
+    def result(self) -> SearchResult | None:
+        """Return what the search found if it is complete and its summary is sound."""
         try:
-            summary = self.run.summary()
+            result = self.run.result()
         except RunFolderError:  # the trial runs again then, and trains nothing again
             return None
-        return summary if summary is not None and summary["status"] == "complete" else None
+        return result if result is not None and result.verdict is not None else None
+
+    def summary(self) -> JsonDict | None:
+        """Return `result` as JSON values."""
+        result = self.result()
+        return None if result is None else result.to_json()
 
     def status(self) -> Status:
         """Say how far the trial is."""
-        if self.summary() is not None:
+        if self.result() is not None:
             return "complete"
         if self.stopped_file.is_file():
             return "stopped"

@@ -116,10 +116,10 @@ class Watch(TrialProgressCallback):
         if self._console.is_terminal and status != "failed":
             return
         said: str = status
-        summary = files.summary()
-        if summary is not None:
-            winner = summary["winner"]
-            said = f"{winner['group']} ({winner['decomposition']}), validation {winner['validation_accuracy_mean']:.1%}"
+        result = files.result()
+        if result is not None and result.verdict is not None:
+            winner = result.verdict.winner
+            said = f"{winner.group} ({winner.decomposition}), validation {winner.validation.mean:.1%}"
         elif status == "stopped":
             visited = max((report.children for report in files.reports()), default=0)
             said = f"stopped after {counted(visited, 'child', 'children')}"

@@ -18,6 +18,8 @@ from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.common.vec_env import VecEnv
 
 from aen._typing import JsonDict
+from aen.results.search_result import Exploration
+from aen.results.verdict import ClassVerdict
 from aen_agents.agents.base import Task
 from aen_agents.agents.dqn.checkpoint import Loaded, intact, save
 from aen_agents.agents.dqn.curves import RunEvents
@@ -351,15 +353,15 @@ class DQNExplorer:
         visits = self.visits
         return {key: a for key, a in visits.accuracy_of_class.items() if key not in visits.diverged}
 
-    def conclude(self) -> JsonDict:
+    def conclude(self) -> ClassVerdict:
         """Select on fresh seeds, compare, and look at the test images once."""
         return conclude(self.task, self.found())
 
-    def figures(self) -> JsonDict:
+    def figures(self) -> Exploration:
         """Return the counts of visits."""
-        return {
-            "steps": self.visits.steps,
-            "states_visited": len(self.visits.seen_states),
-            "classes_visited": len(self.visits.accuracy_of_class),
-            "stopped_because": self.visits.why_finished(),
-        }
+        return Exploration(
+            steps=self.visits.steps,
+            states_visited=len(self.visits.seen_states),
+            classes_visited=len(self.visits.accuracy_of_class),
+            stopped_because=self.visits.why_finished(),
+        )
