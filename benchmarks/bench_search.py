@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common import print_table
 
+from aen.results.verdict import ClassVerdict
 from aen_agents.config import PROJECT_CONFIGS, load_config
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
@@ -25,21 +26,24 @@ def main() -> None:
             config = load_config(options.config, [f"seed={seed}"])
             folder = RunFolder.create(config, Path(place) / str(seed))
             started = time.perf_counter()
-            summary = Search(config, lambda _: None).run(folder)
+            result = Search(config, lambda _: None).run(folder)
             build_report(folder)
             seconds = time.perf_counter() - started
-            difference = summary["winner_minus_baseline"]
-            low, high = difference["test_accuracy_interval"]
-            hidden = summary["hidden_group"]
+            verdict, exploration = result.verdict, result.exploration
+            assert isinstance(verdict, ClassVerdict)
+            assert exploration is not None
+            assert verdict.hidden_group is not None
+            difference, hidden = verdict.winner_minus_baseline.test, verdict.hidden_group
+            low, high = difference.interval
             rows.append(
                 (
                     seed,
-                    f"{summary['winner']['group']} ({summary['winner']['decomposition']})",
-                    f"{100 * summary['winner']['test_accuracy_mean']:.1f} %",
-                    f"{100 * summary['baseline']['test_accuracy_mean']:.1f} %",
-                    f"{100 * difference['test_accuracy_mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
-                    f"{hidden['rank']} of {hidden['ranked']}",
-                    f"{summary['classes_visited']} of {summary['classes']}",
+                    f"{verdict.winner.group} ({verdict.winner.decomposition})",
+                    f"{100 * verdict.winner.test.mean:.1f} %",
+                    f"{100 * verdict.baseline.test.mean:.1f} %",
+                    f"{100 * difference.mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})",
+                    f"{hidden.rank} of {hidden.ranked}",
+                    f"{exploration.classes_visited} of {result.classes}",
                     f"{seconds:.0f} s",
                 )
             )

@@ -2,7 +2,7 @@
 
 Runs of the agents exhaustive, equinas_e and equinas_d, on two seeds or more.
 
-Figures come from the runs; sections of other runs stay. What stands between a table's two note marks in
+Figures come from the runs; sections of other runs stay. The text between the two note marks of a section in
 docs/results.md is written by hand and kept.
 """
 
@@ -19,6 +19,10 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import AenError
+from aen.results.accuracy import TestAccuracy, TestDifference, ValidationAccuracy, ValidationDifference
+from aen.results.result_rows import MethodRow
+from aen.results.search_result import SearchResult, WholeSpace
+from aen.results.verdict import ClassVerdict, MethodVerdict
 from aen_agents.config import ExhaustiveConfig, SearchConfig, list_presets, load_config
 from aen_agents.runs.folder import RunFolder
 
@@ -31,15 +35,16 @@ HEAD = """# Results
 [agents/exhaustive.md](agents/exhaustive.md). Intervals are Student's t, 95 %, over the seeds; differences are paired by
 seed. They cover another draw of the seeds, not of the images.
 
-The best of many classes was picked on the very seeds that measure it, so its mean and its lead flatter it, and of
+The best of many classes was chosen on the seeds that measure it, so its mean and its lead are overestimated, and of
 many comparisons at 95 % a few exclude zero by chance. Read a lead in the first table as a candidate; the line on fresh
-seeds, which took no part in the choice, says what is left of it. Test images were read once, for the winner on fresh
-seeds and the untied network.
+seeds, which took no part in the choice, confirms it or not. Test images were read once, for the winner on fresh seeds
+and the untied network.
 
-**A group for each layer** (names that begin with `equinas`): methods, each run anew on each seed and ranked by mean
-validation accuracy; see [agents/equinas_e.md](agents/equinas_e.md) and [agents/equinas_d.md](agents/equinas_d.md). Each
-final network met the test images once, and nothing was chosen by that. A method that picks among many candidates by
-validation flatters itself there: compare methods by test.
+**A group for each layer** (names that begin with `equinas`): methods, each run on each seed from the first weights and
+ranked by mean validation accuracy; see [agents/equinas_e.md](agents/equinas_e.md) and
+[agents/equinas_d.md](agents/equinas_d.md). Each final network was measured on the test images once, and nothing was
+chosen by that. The validation accuracy of a method that chooses among many candidates by validation is overestimated:
+compare methods by test accuracy.
 
 Tables and figures: `.venv/bin/python docs/make_results.py RUN ...`
 """
@@ -64,20 +69,23 @@ def main(arguments: Sequence[str], page: Path = PAGE) -> None:
 
 def section(folder: RunFolder, notes: dict[str, str]) -> str:
     """Return the part of the page on one run."""
-    config, summary = folder.config(), folder.summary() or {}
-    if summary.get("status") == "complete" and len(summary.get("methods", [{"seeds": []}])[0]["seeds"]) > 1:
-        return _methods_section(config, summary, notes.get(config.name, "\n"))
-    space = summary.get("space")
-    if summary.get("status") != "complete" or space is None or len(space["seeds"]) == 1:
-        sys.exit(f"make_results: {folder.path} is no finished run on agent.seeds=2 or more.")
+    config, result = folder.config(), folder.result()
+    verdict, space = (None, None) if result is None else (result.verdict, result.space)
     note = notes.get(config.name, "\n")
+    if result is not None and isinstance(verdict, MethodVerdict) and len(verdict.winner.seeds) > 1:
+        return _methods_section(config, result, verdict, note)
+    if result is None or not isinstance(verdict, ClassVerdict) or space is None or len(space.seeds) == 1:
+        sys.exit(f"make_results: {folder.path} is no finished run on agent.seeds=2 or more.")
+    circumstances = _circumstances(
+        result, "children", f"{_listed(space.seeds)}; fresh seeds {_listed(result.selection_seeds)}"
+    )
     lines = [
         f"## {config.name}\n",
         f"    {command_of(config)}\n",
-        f"{_circumstances(summary)}\n",
-        _table(summary, space),
+        f"{circumstances}\n",
+        _table(verdict, space),
         "",
-        *_standing(summary, space),
+        *_standing(result, verdict, space),
         "",
         f"<!-- note {config.name} -->\n{note}<!-- end of note -->\n",
     ]
@@ -116,120 +124,118 @@ def _flow(value: object) -> str:
     return text.removesuffix("...\n").strip()
 
 
-def _circumstances(summary: JsonDict) -> str:
-    made, seconds = summary["provenance"], summary["seconds"]
-    space = summary.get("space")
-    seeds = ", ".join(map(str, (space or summary["methods"][0])["seeds"]))
-    fresh = f"; fresh seeds {', '.join(map(str, summary['selection_seeds']))}" if space else ""
-    what = "children" if space else "slices"
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))
+
+
+def _circumstances(result: SearchResult, what: str, seeds: str) -> str:
+    made = result.provenance
     return (
-        f"{made['processor']}, {made['cores']} cores; {made['threads']} thread(s) on {made['device']}; "
-        f"torch {made['torch']}, Python {made['python']}. {summary['children_trained']:,} {what} trained in "
-        f"{seconds['total']:.0f} s. Seeds {seeds}{fresh}."
+        f"{made.processor}, {made.cores} cores; {made.threads} thread(s) on {made.device}; "
+        f"torch {made.packages['torch']}, Python {made.python}. {result.children_trained:,} {what} trained in "
+        f"{result.seconds.total:.0f} s. Seeds {seeds}."
     )
 
 
-def _methods_section(config: SearchConfig, summary: JsonDict, note: str) -> str:
-    rows = summary["selection"]
+def _methods_section(config: SearchConfig, result: SearchResult, verdict: MethodVerdict, note: str) -> str:
+    rows = verdict.selection
     lines = [
         f"## {config.name}\n",
         f"    {command_of(config)}\n",
-        f"{_circumstances(summary)}\n",
+        f"{_circumstances(result, 'slices', _listed(verdict.winner.seeds))}\n",
         "| method | parameters | validation | test | test, minus no symmetry, points |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
-        (low, high), (least, most) = row["validation_accuracy_interval"], row["test_accuracy_interval"]
-        less = "" if row["method"] == summary["baseline"]["method"] else points(row["minus_no_symmetry"], "test")
+        less = row.minus_no_symmetry if row.method != verdict.baseline.method else None
         lines.append(
-            f"| {row['title']} | {round(fmean(row['parameters_of_seeds'])):,} | "
-            f"{row['validation_accuracy_mean']:.1%} ({low:.1%} to {high:.1%}) | "
-            f"{row['test_accuracy_mean']:.1%} ({least:.1%} to {most:.1%}) | {less} |"
+            f"| {row.title} | {round(fmean(row.parameters_of_seeds)):,} | {_accuracy(row.validation)} | "
+            f"{_accuracy(row.test)} | {'' if less is None else points(less.test)} |"
         )
     found = [
-        f"seed {seed}: {_runs(groups)}"
-        for seed, groups in zip(rows[0]["seeds"], _searched(rows), strict=True)
-        if groups
+        f"seed {seed}: {_runs(groups)}" for seed, groups in zip(rows[0].seeds, _searched(rows), strict=True) if groups
     ]
-    lines += ["", f"Parameters are means over the seeds. Groups that the search came to: {'; '.join(found)}."]
+    lines += ["", f"Parameters are means over the seeds. Groups that the search found: {'; '.join(found)}."]
     return "\n".join([*lines, "", f"<!-- note {config.name} -->\n{note}<!-- end of note -->\n"])
 
 
-def _searched(rows: Sequence[JsonDict]) -> list[list[str] | None]:
+def _accuracy(accuracy: ValidationAccuracy | TestAccuracy) -> str:
+    low, high = accuracy.interval
+    return f"{accuracy.mean:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _searched(rows: Sequence[MethodRow]) -> Sequence[Sequence[str] | None]:
     """Return the groups of the layers of the search's network on each seed; of a mixed one's discrete network."""
-    by_name = {row["method"]: row["layer_groups"] for row in rows}
-    found: list[list[str] | None] = by_name.get("equinas_e") or by_name.get("equinas_d_discrete") or []
-    return found or [None] * len(rows[0]["seeds"])
+    by_name = {row.method: row.layer_groups for row in rows}
+    found = by_name.get("equinas_e") or by_name.get("equinas_d_discrete") or ()
+    return found or [None] * len(rows[0].seeds)
 
 
 def _runs(groups: Sequence[str]) -> str:
     return ", ".join(f"{group} x{len(list(same))}" for group, same in groupby(groups))
 
 
-def _table(summary: JsonDict, space: JsonDict) -> str:
-    untied, own = summary["baseline"]["class_key"], (space.get("hidden_group") or {}).get("class_key")
-    shown = [row for row in space["classes"] if row["rank"] <= TOP or row["class_key"] in (untied, own)]
+def _table(verdict: ClassVerdict, space: WholeSpace) -> str:
+    untied, hidden = verdict.baseline.class_key, space.hidden_group and space.hidden_group.class_key
+    shown = [row for row in space.classes if row.rank <= TOP or row.class_key in (untied, hidden)]
     lines = [
         "| rank | factors | group | parameters | validation | best minus it, points |",
         "|---|---|---|---|---|---|",
     ]
     for row in shown:
-        marks = [mark for key, mark in ((own, "the data's own"), (untied, "untied")) if key == row["class_key"] and key]
-        name = row["decomposition"].replace("|", _PIPE) + (f" (**{', '.join(marks)}**)" if marks else "")
-        low, high = row["validation_accuracy_interval"]
-        lead = "" if row["rank"] == 1 else points(row["best_minus_it"], "validation")
+        marks = [mark for key, mark in ((hidden, "hidden group"), (untied, "untied")) if key == row.class_key]
+        name = row.decomposition.replace("|", _PIPE) + (f" (**{', '.join(marks)}**)" if marks else "")
+        lead = "" if row.rank == 1 or row.best_minus_it is None else points(row.best_minus_it)
         lines.append(
-            f"| {row['rank']} | {name} | {row['group'].replace('|', _PIPE)} | {row['parameters']:,} | "
-            f"{row['validation_accuracy_mean']:.1%} ({low:.1%} to {high:.1%}) | {lead} |"
+            f"| {row.rank} | {name} | {row.group.replace('|', _PIPE)} | {row.parameters:,} | "
+            f"{_accuracy(row.validation)} | {lead} |"
         )
     return "\n".join(lines)
 
 
-def _standing(summary: JsonDict, space: JsonDict) -> Iterator[str]:
-    classes, best, own = len(space["classes"]), space["classes"][0], space.get("hidden_group")
+def _standing(result: SearchResult, verdict: ClassVerdict, space: WholeSpace) -> Iterator[str]:
+    best, own = space.classes[0], space.hidden_group
     yield (
-        f"- Of {classes} classes, {space['not_separated_from_best']} (the best among them) are not worse than the best "
-        "beyond the interval."
+        f"- Of {len(space.classes)} classes, {space.not_separated_from_best} (the best among them) are not worse than "
+        "the best beyond the interval."
     )
-    if own is not None and own["rank"] == 1:
-        yield f"- The class of the data's own generators, {own['group']}, is the best."
-    elif own is not None:
-        verdict = _verdict(own["best_minus_it"], "validation")
+    if own is not None and own.rank == 1:
+        yield f"- The class of the hidden group, {own.group}, is the best."
+    elif own is not None and own.best_minus_it is not None:
         yield (
-            f"- The class of the data's own generators, {own['group']}, ranks {own['rank']}; the best, "
-            f"{best['decomposition']}, minus it: {points(own['best_minus_it'], 'validation')} points, {verdict}."
+            f"- The class of the hidden group, {own.group}, ranks {own.rank}; the best, {best.decomposition}, minus "
+            f"it: {points(own.best_minus_it)} points, {_verdict(own.best_minus_it)}."
         )
-    elif "hidden_group" in summary:
-        yield "- The alphabet cannot express the data's own generators, so no class of the table is theirs."
-    winner, hidden = summary["winner"], summary.get("hidden_group")
+    elif verdict.hidden_group is not None:
+        yield "- The alphabet cannot express the hidden group, so it has no class in the table."
+    winner, hidden, baseline = verdict.winner, verdict.hidden_group, verdict.baseline
     if hidden is not None:
         yield (
-            f"- On {len(summary['selection_seeds'])} fresh seeds the winner is {winner['decomposition']} "
-            f"({winner['validation_accuracy_mean']:.1%}); "
+            f"- On {len(result.selection_seeds)} fresh seeds the winner is {winner.decomposition} "
+            f"({winner.validation.mean:.1%}); "
             + (
-                "that is the data's own class."
-                if hidden["is_winner"]
-                else f"minus the data's own class ({hidden['validation_accuracy_mean']:.1%}): "
-                f"{points(hidden['winner_minus_it'], 'validation')} points, "
-                f"{_verdict(hidden['winner_minus_it'], 'validation')}."
+                "that is the class of the hidden group."
+                if hidden.is_winner
+                else f"minus the class of the hidden group ({hidden.validation.mean:.1%}): "
+                f"{points(hidden.winner_minus_it)} points, {_verdict(hidden.winner_minus_it)}."
             )
         )
-    baseline = summary["baseline"]
     yield (
-        f"- Test, read once: {winner['decomposition']} {winner['test_accuracy_mean']:.1%}, untied "
-        f"{baseline['test_accuracy_mean']:.1%}, difference {points(summary['winner_minus_baseline'], 'test')} points."
+        f"- Test, read once: {winner.decomposition} {winner.test.mean:.1%}, untied {baseline.test.mean:.1%}, "
+        f"difference {points(verdict.winner_minus_baseline.test)} points."
     )
 
 
-def points(difference: JsonDict, what: str) -> str:
+def points(difference: ValidationDifference | TestDifference) -> str:
     """Return a difference and its interval in points."""
-    low, high = difference[f"{what}_accuracy_interval"]
-    return f"{100 * difference[f'{what}_accuracy_mean']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    low, high = difference.interval
+    return f"{100 * difference.mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
-def _verdict(difference: JsonDict, what: str) -> str:
-    low, high = difference[f"{what}_accuracy_interval"]
-    return "better beyond the interval" if low > 0 else "worse beyond the interval" if high < 0 else "inside the noise"
+def _verdict(difference: ValidationDifference) -> str:
+    if difference.better:
+        return "better beyond the interval"
+    return "worse beyond the interval" if difference.worse else "not separated by the interval"
 
 
 if __name__ == "__main__":

@@ -163,6 +163,20 @@ class DenseSpec(ChildSpec):
         """What children of one population have in common: all but the decompositions and the seed."""
         return replace(self.with_decomposition(Decomposition()), seed=0)
 
+    @property
+    def tied_grids(self) -> list[tuple[str, Decomposition, int]]:
+        """Every different grid, or those of each layer where the layers differ; none of an untied child."""
+        if self.layers:
+            layers = enumerate(zip(self.layers, self.layer_shapes, strict=True), start=1)
+            return [
+                (f"layer {number}, {side}x{side}", layer, side)
+                for number, (layer, shape) in layers
+                for side in dict.fromkeys(shape)
+            ]
+        if not self.decomposition.factors:
+            return []
+        return [(f"tied {side}x{side}", self.decomposition, side) for side in dict.fromkeys(self.grids)]
+
     def with_decomposition(self, decomposition: Decomposition) -> "DenseSpec":
         """Return the same child with other factors, the same in all layers."""
         return replace(self, decomposition=decomposition, layers=())

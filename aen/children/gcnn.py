@@ -56,6 +56,8 @@ class GCNNSpec(ChildSpec):
         *("group", "augmentations", "size", "width", "widths", "stages", "kernel_size"),
     )
     side_is: ClassVar[str] = "side is"
+    chooses: ClassVar[str] = "choice"
+    group_name_is_unique: ClassVar[bool] = True
 
     side: int = 28
     channels: int = 1

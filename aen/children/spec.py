@@ -16,6 +16,7 @@ from aen.errors import SpecError, did_you_mean
 
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
+    from aen.groups.decomposition import Decomposition
 
 Precision = Literal["float32", "bfloat16"]
 Optimiser = Literal["adam", "sgd"]
@@ -155,6 +156,10 @@ class ChildSpec(ABC):
     class_fields: ClassVar[tuple[str, ...]] = ()
     # How a message begins that says for images of which side the child is made.
     side_is: ClassVar[str] = "side is"
+    # What a search over these children chooses, in a word: ``symmetry``; or ``choice``, if it chooses other things too.
+    chooses: ClassVar[str] = "symmetry"
+    # Whether children with one group name have the same group. For other kinds C2 may be a flip or a half turn.
+    group_name_is_unique: ClassVar[bool] = False
 
     data: DataSpec = field(default_factory=DataSpec)
     classes: int = 10
@@ -207,6 +212,11 @@ class ChildSpec(ABC):
     def population_key(self) -> "ChildSpec | None":
         """What children that can be trained side by side have in common; None: this kind is always trained alone."""
         return None
+
+    @property
+    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, int]]":
+        """Title, decomposition and side of each grid whose orbits a report draws; none: it draws no orbits."""
+        return ()
 
     def augmenter(self, device: str) -> "Augmenter | None":
         """Return what changes the training images before every epoch, or None if they stay as they are."""

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
+from typing import Self
 
 import numpy as np
 
@@ -102,6 +103,37 @@ class FactorAnalysis:
                 for s in self.shares
             ],
         }
+
+    @classmethod
+    def from_json(cls, value: JsonDict) -> Self:
+        """Read what `to_json` wrote."""
+        residual = value["residual"]
+        return cls(
+            children=value["children"],
+            reference=dict(value["reference"]),
+            effects=tuple(
+                FactorEffect(
+                    factor=e["factor"],
+                    level=e["level"],
+                    children=e["children"],
+                    effect=None if e["effect"] is None else _estimate(e["effect"], e["interval"]),
+                    entangled=tuple(e["entangled"]),
+                )
+                for e in value["effects"]
+            ),
+            shares=tuple(
+                FactorShare(s["factor"], _estimate(s["share"], s["interval"]), s["left_out"]) for s in value["shares"]
+            ),
+            explained=value["explained"],
+            residual=math.nan if residual is None else residual,
+            degrees_of_freedom=value["degrees_of_freedom"],
+        )
+
+
+def _estimate(mean: float, interval: Sequence[float | None]) -> Estimate:
+    """Return an estimate read from JSON, where None stands for an infinite end of the interval."""
+    low, high = interval
+    return Estimate(mean, -math.inf if low is None else low, math.inf if high is None else high)
 
 
 def _finite(value: float) -> float | None:

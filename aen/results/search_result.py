@@ -1,107 +1,225 @@
-"""What a search came to: classes re-trained on fresh seeds, ranked by validation; test figures apart from them."""
+"""SearchResult: what a search found, finished or interrupted; its JSON form is the run's ``summary.json``."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Self
 
 from aen._typing import JsonDict
-from aen.children.spec import ChildSpec
-from aen.results.evaluation import Evaluation, TestMeasurement
-from aen.stats import Estimate, estimate_accuracy, paired_difference
+from aen.results.factor_effects import FactorAnalysis
+from aen.results.provenance import Provenance, Seconds
+from aen.results.result_rows import HiddenGroupRow, MethodRow, SpaceRow
+from aen.results.verdict import ClassVerdict, MethodVerdict, Verdict
+
+SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 
 
-@dataclass(frozen=True)
-class ClassResult:
-    """One class, trained on several seeds.
-
-    Attributes:
-        spec: its child (with any of the seeds).
-        group: name of the group that its decomposition generates.
-        evaluations: one per seed, in the order of the seeds. One that diverged or failed counts with accuracy 0.
-    """
-
-    spec: ChildSpec
-    group: str
-    evaluations: tuple[Evaluation, ...]
-
-    @property
-    def validation_accuracies(self) -> tuple[float, ...]:
-        """Validation accuracy of each seed."""
-        return tuple(evaluation.validation_accuracy for evaluation in self.evaluations)
-
-    @property
-    def validation(self) -> Estimate:
-        """Mean validation accuracy with its interval."""
-        return estimate_accuracy(self.validation_accuracies)
-
-    @property
-    def class_key(self) -> str:
-        """The canonical class."""
-        return self.evaluations[0].class_key
-
-    @property
-    def parameters(self) -> int:
-        """Number of free parameters; a child that failed may not say."""
-        return max(evaluation.parameters for evaluation in self.evaluations)
-
-    @property
-    def failed_seeds(self) -> tuple[int, ...]:
-        """The seeds on which no worker could train it."""
-        return tuple(evaluation.seed for evaluation in self.evaluations if evaluation.status == "failed")
-
-    def to_json(self) -> JsonDict:
-        """Return the figures that choose; no test figure is among them."""
-        failed = {"failed_seeds": list(self.failed_seeds)} if self.failed_seeds else {}
-        return {
-            "decomposition": self.spec.name,
-            "group": self.group,
-            "class_key": self.class_key,
-            "parameters": self.parameters,
-            "validation_accuracy_mean": self.validation.mean,
-            "validation_accuracy_interval": list(self.validation.interval),
-            "validation_accuracies": list(self.validation_accuracies),
-            **failed,
-        }
-
-
-@dataclass(frozen=True)
-class TestedClass:
-    """A class whose trained children were measured on the test images, once.
+@dataclass(frozen=True, kw_only=True)
+class WholeSpace:
+    """Every class of a space, trained on the same seeds.
 
     Attributes:
-        result: the class.
-        measurements: one per seed, in the order of the seeds.
+        seeds: on which each class was trained.
+        classes: the rows, best first.
+        not_separated_from_best: how many classes, the best included, are not worse than the best beyond the interval
+            of the difference; None with a single seed.
+        has_hidden_group: whether the images were moved by a hidden group that is known.
+        hidden_group: the row of its class; None if the space has no such class.
     """
 
-    __test__ = False  # pytest: not a test case
-
-    result: ClassResult
-    measurements: tuple[TestMeasurement, ...]
-
-    @property
-    def test_accuracies(self) -> tuple[float, ...]:
-        """Test accuracy of each seed."""
-        return tuple(measurement.test_accuracy for measurement in self.measurements)
+    seeds: tuple[int, ...]
+    classes: tuple[SpaceRow, ...]
+    not_separated_from_best: int | None = None
+    has_hidden_group: bool = False
+    hidden_group: SpaceRow | None = None
 
     def to_json(self) -> JsonDict:
-        """Return validation and test figures, under names of their own."""
-        test = estimate_accuracy(self.test_accuracies)
-        return self.result.to_json() | {
-            "test_accuracy_mean": test.mean,
-            "test_accuracy_interval": list(test.interval),
-            "test_accuracies": list(self.test_accuracies),
+        """Return JSON values."""
+        value: JsonDict = {"seeds": list(self.seeds), "classes": [row.to_json() for row in self.classes]}
+        if self.not_separated_from_best is not None:
+            value["not_separated_from_best"] = self.not_separated_from_best
+        if self.has_hidden_group:
+            value["hidden_group"] = None if self.hidden_group is None else self.hidden_group.to_json()
+        return value
+
+    @classmethod
+    def from_json(cls, value: JsonDict) -> Self:
+        """Read what `to_json` wrote."""
+        hidden = value.get("hidden_group")
+        return cls(
+            seeds=tuple(value["seeds"]),
+            classes=tuple(SpaceRow.from_json(row) for row in value["classes"]),
+            not_separated_from_best=value.get("not_separated_from_best"),
+            has_hidden_group="hidden_group" in value,
+            hidden_group=None if hidden is None else SpaceRow.from_json(hidden),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploration:
+    """How far exploring came, finished or not.
+
+    Attributes:
+        steps: how many steps were made, or how many children or slices were trained.
+        states_visited: number of states met.
+        classes_visited: number of classes met.
+        stopped_because: why exploring ended; None: it was interrupted.
+        space: the whole space, where an agent trains all of it and did.
+    """
+
+    steps: int
+    states_visited: int
+    classes_visited: int
+    stopped_because: str | None
+    space: WholeSpace | None = None
+
+    def to_json(self) -> JsonDict:
+        """Return JSON values."""
+        value: JsonDict = {
+            "steps": self.steps,
+            "states_visited": self.states_visited,
+            "classes_visited": self.classes_visited,
+            "stopped_because": self.stopped_because,
         }
+        return value | ({} if self.space is None else {"space": self.space.to_json()})
+
+    @classmethod
+    def from_json(cls, value: JsonDict) -> Self:
+        """Read what `to_json` wrote; other keys may stand beside it."""
+        space = value.get("space")
+        return cls(
+            steps=value.get("steps", 0),
+            states_visited=value["states_visited"],
+            classes_visited=value["classes_visited"],
+            stopped_because=value.get("stopped_because"),
+            space=None if space is None else WholeSpace.from_json(space),
+        )
 
 
-def rank(results: Sequence[ClassResult]) -> list[ClassResult]:
-    """Sort by mean validation accuracy, best first; at equal means the smaller network stands first."""
-    return sorted(results, key=lambda r: (-r.validation.mean, r.parameters, r.class_key))
+@dataclass(frozen=True, kw_only=True)
+class SearchResult:
+    """What a search found, finished or interrupted.
 
+    Attributes:
+        version: of the JSON form; see `SUMMARY_VERSION`.
+        name: of the search.
+        agent: name of the agent.
+        seed: of the search.
+        selection_seeds: the fresh seeds of the selection stage.
+        states: number of states of the space.
+        classes: number of different networks of the space.
+        baseline_name: what to call the baseline in a sentence.
+        closed_sets: closed set of each class by its key, where the space has an order by inclusion; else empty.
+        provenance: with what the search was run.
+        factors: how much each factor of the space explains, where that was analysed.
+        verdict: winner, baseline and their comparison; None until the search is complete.
+        exploration: how far exploring came.
+        children_trained: number of trainings in the last start.
+        children_trained_in_all: number of trainings in all starts; None in summaries of older versions.
+        seconds: how long the search took.
+        notices: what the user should know.
+    """
 
-def compare(ours: Sequence[float], theirs: Sequence[float], what: str) -> JsonDict:
-    """Return the difference of two classes over the same seeds, and whether its interval lies above zero."""
-    difference = paired_difference(ours, theirs)
-    return {
-        f"{what}_accuracy_mean": difference.mean,
-        f"{what}_accuracy_interval": list(difference.interval),
-        f"better_on_{what}": difference.low > 0,
-    }
+    version: int = SUMMARY_VERSION
+    name: str
+    agent: str
+    seed: int
+    selection_seeds: tuple[int, ...]
+    states: int
+    classes: int
+    baseline_name: str = "untied"
+    closed_sets: Mapping[str, int] = field(default_factory=dict)
+    provenance: Provenance
+    factors: FactorAnalysis | None = None
+    verdict: Verdict | None = None
+    exploration: Exploration | None = None
+    children_trained: int = 0
+    children_trained_in_all: int | None = None
+    seconds: Seconds
+    notices: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Literal["complete", "interrupted"]:
+        """Whether the search reached its verdict."""
+        return "interrupted" if self.verdict is None else "complete"
+
+    @property
+    def methods(self) -> tuple[MethodRow, ...]:
+        """The methods of a complete search that compares methods; else none."""
+        return self.verdict.methods if isinstance(self.verdict, MethodVerdict) else ()
+
+    @property
+    def hidden_group(self) -> HiddenGroupRow | None:
+        """The hidden group compared with the winner, if the search is complete and the images were moved by one."""
+        return self.verdict.hidden_group if isinstance(self.verdict, ClassVerdict) else None
+
+    @property
+    def space(self) -> WholeSpace | None:
+        """The whole space, where an agent trained all of it."""
+        return None if self.exploration is None else self.exploration.space
+
+    @property
+    def trained_in_run(self) -> int:
+        """Number of trainings of the run: of all its starts, or of the last one where no more is known."""
+        return self.children_trained if self.children_trained_in_all is None else self.children_trained_in_all
+
+    def to_json(self) -> JsonDict:
+        """Return JSON values: the content of ``summary.json``."""
+        head: JsonDict = {
+            "version": self.version,
+            "status": self.status,
+            "name": self.name,
+            "agent": self.agent,
+            "seed": self.seed,
+            "selection_seeds": list(self.selection_seeds),
+            "states": self.states,
+            "classes": self.classes,
+            "baseline_name": self.baseline_name,
+            **({"closed_sets": dict(self.closed_sets)} if self.closed_sets else {}),
+            "provenance": self.provenance.to_json(),
+        }
+        found = {} if self.factors is None else {"factors": self.factors.to_json()}
+        for part in (self.verdict, self.exploration):
+            found |= {} if part is None else part.to_json()
+        in_all = self.children_trained_in_all
+        return (
+            head
+            | found
+            | {
+                "children_trained": self.children_trained,
+                **({} if in_all is None else {"children_trained_in_all": in_all}),
+                "seconds": self.seconds.to_json(),
+                "notices": list(self.notices),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, value: JsonDict) -> Self:
+        """Read what `to_json` wrote, in this version or an older one, which lacks some keys.
+
+        Raises:
+            KeyError: a key is missing that every version has.
+            TypeError: a value is of another type than it should be.
+        """
+        factors = value.get("factors")
+        verdict: Verdict | None = None
+        if value["status"] == "complete":
+            verdict = (MethodVerdict if "methods" in value else ClassVerdict).from_json(value)
+        return cls(
+            version=value.get("version", 1),
+            name=value["name"],
+            agent=value.get("agent", "dqn"),  # before there were agents to choose from
+            seed=value["seed"],
+            selection_seeds=tuple(value["selection_seeds"]),
+            states=value["states"],
+            classes=value["classes"],
+            baseline_name=value.get("baseline_name", "untied"),  # before there were other children
+            closed_sets=value.get("closed_sets", {}),
+            provenance=Provenance.from_json(value["provenance"]),
+            factors=None if factors is None else FactorAnalysis.from_json(factors),
+            verdict=verdict,
+            exploration=Exploration.from_json(value) if "states_visited" in value else None,
+            children_trained=value.get("children_trained", 0),
+            children_trained_in_all=value.get("children_trained_in_all"),
+            seconds=Seconds.from_json(value["seconds"]),
+            notices=tuple(value["notices"]),
+        )

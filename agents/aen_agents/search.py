@@ -5,14 +5,16 @@ import os
 import platform
 import time
 from contextlib import closing
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.data import load_dataset
 from aen.errors import GroupError, SpecError
+from aen.results.provenance import Provenance, Seconds
+from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.training import cpu_threads
@@ -28,8 +30,6 @@ from aen_agents.events import Listener, Notice
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.folder import RunFolder, write_atomically
-
-SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 
 
 def _processor() -> str:
@@ -66,8 +66,8 @@ class Search:
         """The children to choose among; on large grids the first access takes seconds."""
         return space_of(self.config)
 
-    def run(self, folder: RunFolder) -> JsonDict:
-        """Run the search and return its summary, which is also written to the folder.
+    def run(self, folder: RunFolder) -> SearchResult:
+        """Run the search and return its result, which is also written to the folder as ``summary.json``.
 
         A KeyboardInterrupt leaves a summary with status ``interrupted`` and is raised again. The same config in the
         same folder afterwards resumes the search and gives the same figures. `children_trained` and the seconds
@@ -109,51 +109,57 @@ class Search:
                 store=store,
             )
             explorer = make_explorer(task)
-            summary = self._head(explorer)
+            result = self._head(explorer)
             try:
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
-                summary |= factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
-                summary |= explorer.conclude()
-                summary["status"] = "complete"
+                factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
+                result = replace(result, factors=factors)
+                result = replace(result, verdict=explorer.conclude())
             finally:
-                summary |= explorer.figures() | {"children_trained": evaluator.trained}
+                exploration, trained = explorer.figures(), evaluator.trained
                 clock["total"] = time.perf_counter() - started
-                summary["children_trained_in_all"], clock["in_all"] = self.monitor.in_all()
-                summary["seconds"] = clock
-                summary["notices"] = self.notices
-                write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")
-        return summary
+                trained_in_all, clock["in_all"] = self.monitor.in_all()
+                result = replace(
+                    result,
+                    exploration=exploration,
+                    children_trained=trained,
+                    children_trained_in_all=trained_in_all,
+                    seconds=Seconds.from_json(clock),
+                    notices=tuple(self.notices),
+                )
+                write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
+        return result
 
     def _notice(self, text: str) -> None:
         self.notices.append(text)
         self._listener(Notice(text))
 
-    def _head(self, explorer: Explorer) -> JsonDict:
-        space, closed_sets = self.space, self.space.closed_sets()
-        return {
-            "version": SUMMARY_VERSION,
-            "status": "interrupted",
-            "name": self.config.name,
-            "agent": self.config.agent.name,
-            "seed": self.config.seed,
-            "selection_seeds": fresh_seeds(self.config.seed, self.config.selection.seeds),
-            "states": space.states,
-            "classes": len(space.classes),
-            "baseline_name": space.baseline_name,
-            **({"closed_sets": closed_sets} if closed_sets else {}),
-            "provenance": {
-                **{name: version(name) for name in ("aen", "torch", "numpy", *explorer.packages)},
-                "python": platform.python_version(),
-                "machine": platform.platform(),
-                "processor": _processor(),
-                "cores": os.cpu_count(),
-                "device": self.config.evaluator.device,
-                "threads": self.config.evaluator.threads,
-                "workers": workers_of(self.config),
-                "population": population_of(self.config),
-            },
-        }
+    def _head(self, explorer: Explorer) -> SearchResult:
+        """Return the result of a search that has not begun to explore."""
+        space = self.space
+        return SearchResult(
+            name=self.config.name,
+            agent=self.config.agent.name,
+            seed=self.config.seed,
+            selection_seeds=tuple(fresh_seeds(self.config.seed, self.config.selection.seeds)),
+            states=space.states,
+            classes=len(space.classes),
+            baseline_name=space.baseline_name,
+            closed_sets=space.closed_sets(),
+            provenance=Provenance(
+                packages={name: version(name) for name in ("aen", "torch", "numpy", *explorer.packages)},
+                python=platform.python_version(),
+                machine=platform.platform(),
+                processor=_processor(),
+                cores=os.cpu_count(),
+                device=self.config.evaluator.device,
+                threads=self.config.evaluator.threads,
+                workers=workers_of(self.config),
+                population=population_of(self.config),
+            ),
+            seconds=Seconds(total=0.0),
+        )
 
     def _hidden(self) -> ChildSpec | None:
         """Return the child with the hidden group, by which the images were moved, if they were and the space has it."""

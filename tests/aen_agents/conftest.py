@@ -23,7 +23,7 @@ def tiny_config() -> SearchConfig:
 
 def run(config: SearchConfig, path: Path) -> tuple[RunFolder, JsonDict]:
     folder = RunFolder.create(config, path)
-    summary = Search(config, lambda _: None).run(folder)
+    summary = Search(config, lambda _: None).run(folder).to_json()
     build_report(folder)
     return folder, summary
 

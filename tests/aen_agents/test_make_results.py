@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from aen._typing import JsonDict
+from aen.results.verdict import MethodVerdict
 from aen_agents.config import load_config
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
@@ -38,7 +39,7 @@ def test_the_page_says_what_the_run_says(
     for row, line in zip(summary["space"]["classes"], rows[:10], strict=False):
         assert f"| {row['rank']} | {row['decomposition']}" in line
         assert f"{row['parameters']:,} | {row['validation_accuracy_mean']:.1%}" in line
-    assert text.count("**the data's own") == 1
+    assert text.count("**hidden group") == 1
     assert text.count("untied**") == 1
     assert f"Of 12 classes, {summary['space']['not_separated_from_best']}" in text
     assert f"{summary['winner']['test_accuracy_mean']:.1%}, untied" in text
@@ -91,7 +92,8 @@ def test_methods_are_a_table_by_validation(script: ModuleType, tmp_path: Path) -
     overrides += ["training.epochs=1", "agent.generations=2", "agent.seeds=2", "agent.baselines=[static_d4]"]
     config = load_config(Path("configs/equinas/digits_e.yaml"), [*overrides, "evaluator.workers=1"])
     folder = RunFolder.create(config, tmp_path / "run")
-    summary = Search(config, lambda _: None).run(folder)
+    result = Search(config, lambda _: None).run(folder)
+    assert isinstance(result.verdict, MethodVerdict)
     page = tmp_path / "results.md"
     script.main([str(folder.path)], page)
     text = page.read_text()
@@ -99,9 +101,9 @@ def test_methods_are_a_table_by_validation(script: ModuleType, tmp_path: Path) -
     command = next(line for line in text.splitlines() if "aen search" in line)
     _, _, file, *given = shlex.split(command)
     assert load_config(Path(file), given) == config
-    places = [text.index(f"| {row['title']} |") for row in summary["selection"]]
+    places = [text.index(f"| {row.title} |") for row in result.verdict.selection]
     assert places == sorted(places)
     assert len(places) == 3
-    for row in summary["selection"]:
-        assert f"{row['test_accuracy_mean']:.1%}" in text
-    assert "Groups that the search came to: seed 0: " in text
+    for row in result.verdict.selection:
+        assert f"{row.test.mean:.1%}" in text
+    assert "Groups that the search found: seed 0: " in text

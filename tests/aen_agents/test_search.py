@@ -12,6 +12,7 @@ import aen
 from aen._typing import JsonDict
 from aen.data import load_dataset
 from aen.errors import RunFolderError
+from aen.results.search_result import SearchResult
 from aen.training import measure
 from aen_agents.agents import selection
 from aen_agents.agents.selection import fresh_seeds
@@ -171,7 +172,7 @@ def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
     assert continued["children_trained_in_all"] == finished[1]["children_trained_in_all"]
     assert continued["seconds"]["in_all"] > continued["seconds"]["total"] + summary["seconds"]["total"] - 0.01
     said = io.StringIO()
-    print_verdict(Console(file=said, width=200), continued, folder)
+    print_verdict(Console(file=said, width=200), SearchResult.from_json(continued), folder)
     assert (
         f"{finished[1]['children_trained']} children trained in {continued['seconds']['in_all']:.0f} s"
         in said.getvalue()
@@ -205,7 +206,7 @@ def test_the_history_of_a_broken_run_is_the_beginning_of_the_whole(
 
 def test_an_agent_that_never_learnt_is_noticed(tiny_config: SearchConfig, tmp_path: Path) -> None:
     config = SearchConfig.model_validate(tiny_config.model_dump() | {"agent": {"learn_after": 500}})
-    summary = Search(config, lambda _: None).run(RunFolder.create(config, tmp_path / "lazy"))
+    summary = Search(config, lambda _: None).run(RunFolder.create(config, tmp_path / "lazy")).to_json()
     assert any("never learnt" in notice for notice in summary["notices"])
 
 
@@ -213,7 +214,7 @@ def test_a_search_that_runs_out_of_steps_says_so(tiny_config: SearchConfig, tmp_
     config = tiny_config.model_copy(update={"budget": BudgetConfig(children=6, steps=5)})
     events: list[Event] = []
     folder = RunFolder.create(config, tmp_path / "short")
-    summary = Search(config, events.append).run(folder)
+    summary = Search(config, events.append).run(folder).to_json()
     notice = next(e.text for e in events if isinstance(e, Notice))
     assert notice.startswith("exploring ended after 5 steps (budget.steps): ")
     assert f": {summary['classes_visited']} of 6 children;" in notice
@@ -233,7 +234,7 @@ def test_generators_with_different_orders_are_noticed(tiny_config: SearchConfig,
     config = tiny_config.model_copy(update={"alphabet": ("rot90", "vshift(2)")})
     config = SearchConfig.model_validate(config.model_dump() | {"child": {"hidden": [12]}})
     events: list[Event] = []
-    summary = Search(config, events.append).run(RunFolder.create(config, tmp_path / "orders"))
+    summary = Search(config, events.append).run(RunFolder.create(config, tmp_path / "orders")).to_json()
     (notice,) = [e.text for e in events if isinstance(e, Notice)]
     assert "vshift(2) has order 4 on 8x8, 6 on 12x12" in notice
     assert "such as vshift(1/4), has one order on every grid; alphabet=quarter" in notice
@@ -245,7 +246,7 @@ def test_your_own_generators_can_be_searched(tiny_config: SearchConfig, tmp_path
     changes = {"alphabet": ["rot90", "spin"], "generators": {"spin": [spin]}}
     config = SearchConfig.model_validate(tiny_config.model_dump() | changes)
     folder = RunFolder.create(config, tmp_path / "spin")
-    summary = Search(config, lambda _: None).run(folder)
+    summary = Search(config, lambda _: None).run(folder).to_json()
     assert summary["classes"] == 4
     assert summary["stopped_because"] == "every class is known"
     assert folder.config() == config

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.evaluators import Evaluator
+from aen.results.search_result import Exploration
 from aen.results.store import ResultStore
+from aen.results.verdict import Verdict
 from aen.spaces import Space
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener
@@ -65,16 +66,10 @@ class Explorer(Protocol):
         """Return the validation accuracy of each class met, the mean over the seeds, without those that diverged."""
         ...
 
-    def figures(self) -> JsonDict:
-        """Return what the summary says of exploring, finished or not.
-
-        Always ``steps``, ``states_visited``, ``classes_visited`` and ``stopped_because`` (None: it was interrupted).
-        """
+    def figures(self) -> Exploration:
+        """Return how far exploring came, finished or not."""
         ...
 
-    def conclude(self) -> JsonDict:
-        """Return what the summary says of the winner and the baseline, once exploring is over.
-
-        Always ``winner``, ``baseline``, ``winner_minus_baseline`` and ``selection``.
-        """
+    def conclude(self) -> Verdict:
+        """Return the verdict on the winner and the baseline, once exploring is over."""
         ...

@@ -9,7 +9,10 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.evaluators import stream
 from aen.results import Evaluation
-from aen.results.search_result import ClassResult, compare, rank
+from aen.results.class_result import ClassResult, rank
+from aen.results.result_rows import SpaceRow
+from aen.results.search_result import Exploration, WholeSpace
+from aen.results.verdict import ClassVerdict
 from aen.spaces import Space, SpaceClass
 from aen_agents.agents.base import Task
 from aen_agents.agents.final_stage import conclude
@@ -33,13 +36,13 @@ class ExhaustiveExplorer:
         self.total = len(self.seeds) * len(task.space.classes)
         # By (place of the seed, place of the class): the whole space is known on one seed before the next begins.
         self._trained: dict[tuple[int, int], Evaluation] = {}
-        self._space: JsonDict | None = None
+        self._space: WholeSpace | None = None
 
     def explore(self) -> None:
         """Train every class on every seed, then rank them."""
         task, space, classes = self.task, self.task.space, self.task.space.classes
         children = [space.spec(c) for c in classes]
-        # What is said of each class on every seed; a hundred thousand results are taken up in seconds.
+        # Computed once for each class: on every seed it would take seconds in a large space.
         names = [(space.number_of(c.representative), spec.name) for c, spec in zip(classes, children, strict=True)]
         task.listener(StageStarted("explore", self.total))
         history = _History(task.folder)
@@ -68,10 +71,10 @@ class ExhaustiveExplorer:
 
     def found(self) -> list[str]:
         """Return all classes, the one with the highest mean over the seeds first."""
-        return [row["class_key"] for row in self._space["classes"]] if self._space else []
+        return [row.class_key for row in self._space.classes] if self._space else []
 
     def accuracies(self) -> dict[str, float]:
-        """Return the mean accuracy of each class in the space's order; none of which a seed diverged."""
+        """Return the mean accuracy of each class in the space's order, without those of which a seed diverged."""
         found = {}
         for number, network_class in enumerate(self.task.space.classes):
             trained = [self._trained.get((seed, number)) for seed in range(len(self.seeds))]
@@ -80,20 +83,20 @@ class ExhaustiveExplorer:
                 found[network_class.key] = fmean(known)
         return found
 
-    def conclude(self) -> JsonDict:
-        """Select on fresh seeds, compare, and look at the test images once."""
+    def conclude(self) -> ClassVerdict:
+        """Select on fresh seeds, compare, and measure the winner on the test images once."""
         return conclude(self.task, self.found())
 
-    def figures(self) -> JsonDict:
+    def figures(self) -> Exploration:
         """Return counts, and the whole space once it is known."""
         known = [self.task.space.classes[number] for number in {number for _, number in self._trained}]
-        counts = {
-            "steps": len(self._trained),
-            "states_visited": sum(network_class.states for network_class in known),
-            "classes_visited": len(known),
-            "stopped_because": "every class is known" if self._space else None,
-        }
-        return counts | ({"space": self._space} if self._space else {})
+        return Exploration(
+            steps=len(self._trained),
+            states_visited=sum(network_class.states for network_class in known),
+            classes_visited=len(known),
+            stopped_because="every class is known" if self._space else None,
+            space=self._space,
+        )
 
 
 def _evaluated(task: Task, children: Sequence[ChildSpec], seeds: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
@@ -116,48 +119,44 @@ def _evaluated(task: Task, children: Sequence[ChildSpec], seeds: Sequence[int]) 
         yield missing[number], evaluation
 
 
-def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int]) -> JsonDict:
-    """Return the summary's ``space``: every class, best first, and where the data's own group stands among them."""
+def _whole_space(task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int]) -> WholeSpace:
+    """Return every class, best first, and the hidden group's class among them."""
     by_key = {c.key: c for c in task.space.classes}
     best = ranking[0]
     rows = [
-        _row(result, task.space, by_key[result.class_key], place) | _best_minus(best, result)
-        for place, result in enumerate(ranking)
+        _row(result, best, task.space, by_key[result.class_key], rank=place) for place, result in enumerate(ranking, 1)
     ]
-    space: JsonDict = {"seeds": list(seeds), "classes": rows}
-    if len(seeds) > 1:
-        space["not_separated_from_best"] = sum(not row["best_minus_it"]["better_on_validation"] for row in rows)
+    hidden = None
     if task.hidden is not None:
         key = task.hidden.class_key
-        space["hidden_group"] = next((row for row in rows if row["class_key"] == key), None)
-        if space["hidden_group"] is None:
-            task.notice(f"the space cannot express the images' own moves, {task.hidden.name}: no class is theirs")
-    return space
-
-
-def _row(result: ClassResult, space: Space, network_class: SpaceClass, place: int) -> JsonDict:
-    return (
-        result.to_json()
-        | {
-            "rank": place + 1,
-            "representative": space.number_of(network_class.representative),
-            "states": network_class.states,
-        }
-        | space.describe_class(network_class)
+        hidden = next((row for row in rows if row.class_key == key), None)
+        if hidden is None:
+            task.notice(f"the space has no class with the hidden group of the images, {task.hidden.name}")
+    differences = [row.best_minus_it for row in rows if row.best_minus_it is not None]
+    return WholeSpace(
+        seeds=tuple(seeds),
+        classes=tuple(rows),
+        not_separated_from_best=sum(not difference.better for difference in differences) if differences else None,
+        has_hidden_group=task.hidden is not None,
+        hidden_group=hidden,
     )
 
 
-def _best_minus(best: ClassResult, it: ClassResult) -> JsonDict:
-    """Return the paired difference to the best class; one seed alone gives no interval, so nothing is said then."""
-    if len(it.evaluations) == 1:
-        return {}
-    return {"best_minus_it": compare(best.validation_accuracies, it.validation_accuracies, "validation")}
+def _row(result: ClassResult, best: ClassResult, space: Space, network_class: SpaceClass, *, rank: int) -> SpaceRow:
+    return SpaceRow.extend(
+        result.row(),
+        rank=rank,
+        representative=space.number_of(network_class.representative),
+        states=network_class.states,
+        columns=dict(space.describe_class(network_class)),
+        best_minus_it=best.minus(result) if len(result.evaluations) > 1 else None,  # one seed gives no interval
+    )
 
 
 class _History:
-    """``history.jsonl``: a line per child as it finishes, sorted in the end.
+    """``history.jsonl``: a line for each child as it finishes, sorted once all are there.
 
-    A run that goes on keeps the lines of the earlier one, and adds those that were not there.
+    A resumed run keeps the lines of the earlier one and adds those that were missing.
     """
 
     def __init__(self, folder: RunFolder) -> None:

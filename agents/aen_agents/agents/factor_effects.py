@@ -1,25 +1,24 @@
-"""How much each factor of a space explains of what exploring saw: the summary's ``factors``."""
+"""How much each factor of a space explains of the accuracies that exploring saw."""
 
 from collections.abc import Mapping
 
-from aen._typing import JsonDict
-from aen.results.factor_effects import analyse_factors
+from aen.results.factor_effects import FactorAnalysis, analyse_factors
 from aen.spaces import Space
 
-_FEWEST = 3  # children of whose differences anything can be said
+_FEWEST = 3  # fewer children have too few differences to analyse
 
 
-def factors_of(space: Space, accuracies: Mapping[str, float], *, seed: int) -> JsonDict:
-    """Return the summary's part on factors; nothing for a space whose factors have no names, or of too few children.
+def factors_of(space: Space, accuracies: Mapping[str, float], *, seed: int) -> FactorAnalysis | None:
+    """Return the analysis of a search's factors; None for a space without named factors, or of too few children.
 
     Args:
-        space: that was explored.
-        accuracies: of the classes met, by key.
+        space: the space that was explored.
+        accuracies: validation accuracy of each class met, by key.
         seed: of the bootstrap.
     """
     reference = space.factors(space.spec(space.baseline))
     if not reference or len(accuracies) < _FEWEST:
-        return {}
+        return None
     by_key = {c.key: c for c in space.classes}
     levels = [space.factors(space.spec(by_key[key])) for key in accuracies]
-    return {"factors": analyse_factors(levels, list(accuracies.values()), reference, seed=seed).to_json()}
+    return analyse_factors(levels, list(accuracies.values()), reference, seed=seed)

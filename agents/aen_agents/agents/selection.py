@@ -7,7 +7,7 @@ from aen.children import ChildSpec
 from aen.data import load_test_split
 from aen.evaluators import Evaluator, stream
 from aen.results import Evaluation
-from aen.results.search_result import ClassResult, TestedClass
+from aen.results.class_result import ClassResult, TestedClass
 from aen.training import load_child, measure_test
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Retrained

@@ -1,134 +1,123 @@
 """Prints the result of a finished search on the console."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 
-from aen._typing import JsonDict
+from aen.results.result_rows import HiddenGroupRow, MethodRow, TestedRow
+from aen.results.search_result import SearchResult, WholeSpace
+from aen.results.verdict import ClassVerdict, MethodVerdict, Verdict
 from aen_agents.runs.folder import RunFolder
 
 
-def print_verdict(console: Console, summary: JsonDict, folder: RunFolder) -> None:
-    """Print the winner, the baseline, their difference and the path of the report.
+def print_verdict(console: Console, result: SearchResult, folder: RunFolder) -> None:
+    """Print winner, baseline, their difference and where the report is.
 
     Args:
         console: where to print.
-        summary: what ``summary.json`` holds.
+        result: of a complete search; nothing is printed of another.
         folder: the run folder.
     """
-    if "methods" in summary:
-        _print_methods(console, summary, folder)
-        return
-    table = Table(title=f"{summary['name']}, seed {summary['seed']}", title_justify="left")
-    for heading in ("", "factors", "group", "validation", "test (95 % interval)", "parameters"):
-        table.add_column(heading)
-    untied_wins = summary["winner"]["class_key"] == summary["baseline"]["class_key"]
-    for role, name in (("winner", "winner"), ("baseline", _baseline_name(summary)))[untied_wins:]:
-        row = summary[role]
-        low, high = row["test_accuracy_interval"]
-        table.add_row(
-            name,
-            row["decomposition"],
-            row["group"],
-            f"{row['validation_accuracy_mean']:.1%}",
-            f"{row['test_accuracy_mean']:.1%} ({low:.1%} to {high:.1%})",
-            f"{row['parameters']:,}",
-        )
+    match result.verdict:
+        case MethodVerdict() as verdict:
+            table, lines = _methods_table(result, verdict), _methods_lines(result, verdict)
+        case ClassVerdict() as verdict:
+            table, lines = _class_table(result, verdict), _class_lines(result, verdict)
+        case None:
+            return
     console.print(table)
-    lines = [_comparison(summary)]
-    if "space" in summary:
-        lines.append(_space(summary))
-    if "hidden_group" in summary:
-        lines.append(_hidden_group(summary["hidden_group"]))
-    lines.append(
-        f"{summary['states_visited']} states, {summary['classes_visited']} of {summary['classes']} classes visited, "
-        f"{_work(summary, 'children')}"
-    )
-    lines.append(f"report: {folder.report_file}")
-    for line in lines:
+    for line in [*lines, f"report: {folder.report_file}"]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _print_methods(console: Console, summary: JsonDict, folder: RunFolder) -> None:
-    """Print the result of each method."""
-    seeds = len(summary["methods"][0]["seeds"])
-    table = Table(title=f"{summary['name']}, {seeds} seed{'s' * (seeds > 1)}", title_justify="left")
-    for heading in ("method", "groups of the best seed", "validation", "test (95 % interval)", "parameters"):
+def _table(title: str, headings: Sequence[str]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in (*headings, "validation", "test (95 % interval)", "parameters"):
         table.add_column(heading)
-    for row in summary["selection"]:
-        low, high = row["test_accuracy_interval"]
-        table.add_row(
-            row["title"],
-            row["group"],
-            f"{row['validation_accuracy_mean']:.1%}",
-            f"{row['test_accuracy_mean']:.1%} ({low:.1%} to {high:.1%})",
-            f"{row['parameters']:,}",
-        )
-    console.print(table)
-    lines = [
-        f"the best on validation: {summary['winner']['title']}",
-        _comparison(summary),
-        _work(summary, "slices"),
-        f"report: {folder.report_file}",
-    ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return table
 
 
-def _work(summary: JsonDict, unit: str) -> str:
-    """Return how much was trained in how much time, over all starts of the run.
-
-    Older summaries hold the figures of the last start only.
-    """
-    trained = summary.get("children_trained_in_all", summary["children_trained"])
-    seconds = summary["seconds"].get("in_all", summary["seconds"]["total"])
-    return f"{trained} {unit} trained in {seconds:.0f} s"
+def _class_table(result: SearchResult, verdict: ClassVerdict) -> Table:
+    table = _table(f"{result.name}, seed {result.seed}", ("", "factors", "group"))
+    rows = [("winner", verdict.winner), (result.baseline_name, verdict.baseline)]
+    for name, row in rows[_baseline_wins(verdict) :]:
+        table.add_row(name, row.decomposition, row.group, *_figures(row))
+    return table
 
 
-def _baseline_name(summary: JsonDict) -> str:
-    name: str = summary.get(
-        "baseline_name", "untied"
-    )  # summaries without the key are of dense children, whose baseline is untied
-    return name
+def _class_lines(result: SearchResult, verdict: ClassVerdict) -> list[str]:
+    lines = [_comparison(result, verdict)]
+    if result.space is not None:
+        lines.append(_space(result, result.space))
+    if verdict.hidden_group is not None:
+        lines.append(_hidden_group(verdict.hidden_group))
+    found = result.exploration
+    visited = "" if found is None else f"{found.states_visited} states, {found.classes_visited} of {result.classes} "
+    return [*lines, f"{visited}classes visited, {_work(result, 'children')}" if visited else _work(result, "children")]
 
 
-def _comparison(summary: JsonDict) -> str:
-    name = _baseline_name(summary)
-    if summary["winner"]["class_key"] == summary["baseline"]["class_key"]:
+def _methods_table(result: SearchResult, verdict: MethodVerdict) -> Table:
+    seeds = len(verdict.winner.seeds)
+    title = f"{result.name}, {seeds} seed{'s' * (seeds > 1)}"
+    table = _table(title, ("method", "groups of the best seed"))
+    for row in verdict.selection:
+        table.add_row(row.title, row.group, *_figures(row))
+    return table
+
+
+def _methods_lines(result: SearchResult, verdict: MethodVerdict) -> list[str]:
+    best = f"the best on validation: {verdict.winner.title}"
+    return [best, _comparison(result, verdict), _work(result, "slices")]
+
+
+def _figures(row: TestedRow | MethodRow) -> tuple[str, str, str]:
+    """Return the last columns of a row."""
+    low, high = row.test.interval
+    return f"{row.validation.mean:.1%}", f"{row.test.mean:.1%} ({low:.1%} to {high:.1%})", f"{row.parameters:,}"
+
+
+def _work(result: SearchResult, unit: str) -> str:
+    """Return what was trained by all starts of the run, and the time it took."""
+    return f"{result.trained_in_run} {unit} trained in {result.seconds.of_run:.0f} s"
+
+
+def _baseline_wins(verdict: Verdict) -> bool:
+    return verdict.winner.class_key == verdict.baseline.class_key
+
+
+def _comparison(result: SearchResult, verdict: Verdict) -> str:
+    name = result.baseline_name
+    if _baseline_wins(verdict):
         tried = "no symmetry" if name == "untied" else "nothing"
         return f"the {name} network has the highest mean on validation: {tried} that was tried is better"
-    difference = summary["winner_minus_baseline"]
-    low, high = difference["test_accuracy_interval"]
-    verdict = "better beyond the interval" if difference["better_on_test"] else "not better beyond the interval"
+    difference = verdict.winner_minus_baseline.test
+    low, high = difference.interval
+    verdict_text = "better beyond the interval" if difference.better else "not better beyond the interval"
     return (
-        f"winner minus {name}, on test: {100 * difference['test_accuracy_mean']:+.1f} points "
-        f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict}"
+        f"winner minus {name}, on test: {100 * difference.mean:+.1f} points "
+        f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict_text}"
     )
 
 
-def _space(summary: JsonDict) -> str:
-    space = summary["space"]
-    best, seeds = space["classes"][0], len(space["seeds"])
-    text = f"best of all {summary['classes']} classes when exploring: {best['decomposition']} ({best['group']})"
+def _space(result: SearchResult, space: WholeSpace) -> str:
+    best, seeds = space.classes[0], len(space.seeds)
+    text = f"best of all {result.classes} classes when exploring: {best.decomposition} ({best.group})"
     if seeds > 1:
-        text += f"; over {seeds} seeds {space['not_separated_from_best']} classes are not worse beyond the interval"
+        text += f"; over {seeds} seeds {space.not_separated_from_best} classes are not worse beyond the interval"
     return text
 
 
-def _hidden_group(hidden: JsonDict) -> str:
-    name = f"the hidden group of the data, {hidden['group']} ({hidden['decomposition']}),"
-    if hidden["is_winner"]:
+def _hidden_group(hidden: HiddenGroupRow) -> str:
+    name = f"the hidden group, {hidden.group} ({hidden.decomposition}),"
+    if hidden.is_winner:
         return f"{name} is the winner"
-    seen = (
-        f"ranked {hidden['rank_in_search']} in the search"
-        if hidden["rank_in_search"]
-        else "was not visited in the search"
-    )
-    difference = hidden["winner_minus_it"]
-    low, high = difference["validation_accuracy_interval"]
-    if hidden.get("winner_has_its_group"):
-        seen = f"is also the winner's group, but the two networks differ in other choices; it {seen}"
+    seen = f"ranked {hidden.rank_in_search} in the search" if hidden.rank_in_search else "was not met in the search"
+    if hidden.winner_has_its_group:
+        seen = f"is also the group of the winner, which has other choices besides; it {seen}"
+    difference = hidden.winner_minus_it
+    low, high = difference.interval
     return (
-        f"{name} {seen}; on the same fresh seeds it ranks {hidden['rank']} of {hidden['ranked']}; winner minus hidden "
-        f"group, on validation, {100 * difference['validation_accuracy_mean']:+.1f} points "
-        f"({100 * low:+.1f} to {100 * high:+.1f})"
+        f"{name} {seen}; on the same fresh seeds it ranks {hidden.rank} of {hidden.ranked}: winner minus it, on "
+        f"validation, {100 * difference.mean:+.1f} points ({100 * low:+.1f} to {100 * high:+.1f})"
     )

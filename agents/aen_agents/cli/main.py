@@ -153,14 +153,14 @@ def _search(options: argparse.Namespace) -> int:
         search = Search(config, progress)
         progress.activity = search.monitor.activity
         folder = RunFolder.create(config, options.out)
-        summary = folder.summary()
-        if summary is not None and summary.get("status") == "complete":
+        result = folder.result()
+        if result is not None and result.status == "complete":
             console.print(f"{folder.path} holds this search already, complete; nothing was run.", highlight=False)
             if not folder.report_file.is_file():
                 build_report(folder)
         else:
             try:
-                summary = search.run(folder)
+                result = search.run(folder)
             except KeyboardInterrupt:
                 console.print(
                     f"interrupted; all results so far are kept in {folder.path}. "
@@ -176,7 +176,7 @@ def _search(options: argparse.Namespace) -> int:
                 folder.discard()
                 raise
             build_report(folder)
-    print_verdict(console, summary, folder)
+    print_verdict(console, result, folder)
     return 0
 
 

@@ -1,6 +1,5 @@
 """Writes a search's log, status and scalars while it runs."""
 
-import json
 import os
 import platform
 import socket
@@ -192,7 +191,7 @@ class _StatusWriter:
             self.scalars.add(step, known)
 
     def _winner(self) -> Best | None:
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            winner = json.loads(self.folder.summary_file.read_text(encoding="utf-8"))["winner"]
-            return Best.of_winner(winner)
+        with suppress(OSError, ValueError, RunFolderError):
+            result = self.folder.result()
+            return None if result is None or result.verdict is None else Best.of_winner(result.verdict.winner)
         return None

@@ -11,6 +11,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
+from aen.results.search_result import SearchResult
 from aen_agents.errors import what_is_wrong
 from aen_agents.monitoring.run_view import RunState, RunView
 from aen_agents.monitoring.status import (
@@ -116,25 +117,24 @@ def _resume_hint(path: Path) -> str:
 
 def _summary_is_complete(folder: RunFolder) -> bool:
     try:
-        summary = folder.summary()
+        result = folder.result()
     except (RunFolderError, OSError):
         return False
-    return summary is not None and summary["status"] == "complete"
+    return result is not None and result.status == "complete"
 
 
 def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderError | None = None) -> RunView:
     """Return the state of a run from the files that every run has: config, history, summary."""
     problems = [] if problem is None else [str(problem)]
-    summary: JsonDict | None = None
+    result: SearchResult | None = None
     names: dict[str, str] = {}
     winner, children, best, seconds = None, None, None, None
     with _collect_problem(problems, folder.summary_file):
-        summary = folder.summary()
-        if summary is not None:
-            trained = summary.get("children_trained_in_all", summary.get("children_trained", 0))
-            seconds = summary["seconds"].get("in_all", summary["seconds"].get("total"))
+        result = folder.result()
+        if result is not None:
+            trained, seconds = result.trained_in_run, result.seconds.of_run
             children = Children(done=trained, running=0, waiting=0, trained=trained, failed=0)
-            winner = Best.of_winner(summary["winner"]) if summary["status"] == "complete" else None
+            winner = None if result.verdict is None else Best.of_winner(result.verdict.winner)
     with _collect_problem(problems, folder.config_file):
         names = _config_names(folder.config_file.read_text(encoding="utf-8"))
     with _collect_problem(problems, folder.history_file):
@@ -147,8 +147,8 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
     state: RunState
     if problems:
         state = "other version" if isinstance(problem, OtherVersionError) and len(problems) == 1 else "damaged"
-    elif summary is not None:
-        state = "complete" if summary["status"] == "complete" else "interrupted"
+    elif result is not None:
+        state = result.status
     elif folder.history_file.exists() or folder.store_file.exists():
         state = "stopped"
         remarks.append(f"there is no {STATUS_FILE} and no summary; {_resume_hint(folder.path)}")

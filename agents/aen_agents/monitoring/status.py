@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._files import write_atomically
-from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen.results.result_rows import TestedRow
 from aen_agents.errors import what_is_wrong
 from aen_agents.runs.folders import OtherVersionError
 
@@ -55,14 +55,14 @@ class Best(_Part):
     factors: str
 
     @classmethod
-    def of_winner(cls, winner: JsonDict) -> "Best":
-        """Return the winner of a summary.
+    def of_winner(cls, winner: TestedRow) -> "Best":
+        """Return the winner of a search.
 
         Raises:
             KeyError: a key of the summary is missing.
             ValueError: a value has the wrong type.
         """
-        return cls(accuracy=winner["validation_accuracy_mean"], group=winner["group"], factors=winner["decomposition"])
+        return cls(accuracy=winner.validation.mean, group=winner.group, factors=winner.decomposition)
 
 
 class Children(_Part):

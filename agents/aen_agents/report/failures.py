@@ -1,4 +1,4 @@
-"""The report's part on children that failed: which, why, and how often they were tried."""
+"""The report's part on children that failed: which ones, why, and how often they were tried."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from aen.children import ChildSpec
 from aen.results import Evaluation
 
 MOST_SHOWN = 50
-_MOST_LETTERS = 10_000  # of a traceback; its end says what went wrong
+_MOST_LETTERS = 10_000  # of a traceback; the error stands at its end
 _KINDS = {
-    "timeout": "it took longer than it may",
+    "timeout": "it took longer than the limit",
     "out_of_memory": "out of memory",
     "died": "its worker died",
     "error": "an error",
@@ -24,7 +24,7 @@ class FailedChild:
         name: of its spec.
         class_key: its canonical class.
         seed: of the child.
-        kind: why it failed, in words.
+        kind: why it failed, for display.
         tries: how often it was tried, or ``?``.
         traceback: of the last try, perhaps only its end; or empty.
     """
@@ -39,7 +39,7 @@ class FailedChild:
 
 @dataclass(frozen=True)
 class Failures:
-    """What failed.
+    """The children that failed.
 
     Attributes:
         shown: the first of them, by name and seed.
@@ -51,7 +51,7 @@ class Failures:
 
 
 def failures_of(found: Iterable[tuple[Evaluation, ChildSpec]]) -> Failures:
-    """Return what the page says of children that failed."""
+    """Return the rows of the children that failed."""
     rows = sorted((_row(evaluation, spec) for evaluation, spec in found), key=lambda row: (row.name, row.seed))
     return Failures(tuple(rows[:MOST_SHOWN]), len(rows[MOST_SHOWN:]))
 

@@ -1,4 +1,4 @@
-"""The report's pictures, each as SVG text."""
+"""The report's figures, each as SVG text."""
 
 import io
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
-from aen.children import DenseSpec
+from aen.children import ChildSpec
 from aen.data import Split
 from aen.groups import Decomposition
 from aen.pictures import orbit_picture
@@ -24,7 +24,7 @@ RC: Any = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text
 
 @dataclass(frozen=True)
 class VisitedClass:
-    """A class as the search saw it.
+    """A class that the search met.
 
     Attributes:
         name: its factors.
@@ -134,16 +134,9 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]])
         return as_svg(figure)
 
 
-def orbit_pictures(spec: DenseSpec) -> str:
-    """Draw which cells are tied, on every different grid of a child or of each of its layers, beside an untied grid."""
-    if spec.layers:
-        layers = enumerate(zip(spec.layers, spec.layer_shapes, strict=True), start=1)
-        panels = [
-            (f"layer {n}, {side}x{side}", layer, side) for n, (layer, shape) in layers for side in dict.fromkeys(shape)
-        ]
-    else:
-        panels = [(f"tied {side}x{side}", spec.decomposition, side) for side in dict.fromkeys(spec.grids)]
-    panels = [(f"untied {spec.side}x{spec.side}", Decomposition(), spec.side), *panels]
+def orbit_pictures(spec: ChildSpec) -> str:
+    """Draw which cells are tied on each of a child's `tied_grids`, beside an untied grid."""
+    panels = [(f"untied {spec.side}x{spec.side}", Decomposition(), spec.side), *spec.tied_grids]
     with mpl.rc_context(RC):
         figure = Figure(figsize=(1.6 * len(panels), 1.9), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]

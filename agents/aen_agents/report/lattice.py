@@ -1,7 +1,7 @@
-"""The whole space as a picture: classes as a lattice by inclusion, coloured by accuracy.
+"""A picture of the whole space: its classes as a lattice by inclusion, coloured by accuracy.
 
-Written as SVG by hand: every class is a circle that says its name and accuracy when pointed at, and hundreds of them
-with their lines stay small.
+The SVG is written directly: every class is a circle with its name and accuracy as a tooltip, and hundreds of classes
+with their lines stay a small file.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 
 from aen_agents.report.figures import GREY, INK, ROLE_COLOURS
 
-MOST_CLASSES = 1000  # more circles than that are not told apart
+MOST_CLASSES = 1000  # more circles than this cannot be told apart
 _WIDTH, _ROW, _LEFT, _TOP, _RIGHT = 720, 52, 40, 64, 20
 _SWEEPS = 12
 _LONGEST = 44  # letters of a name in a label
@@ -22,7 +22,7 @@ _LONGEST = 44  # letters of a name in a label
 
 @dataclass(frozen=True)
 class LatticeClass:
-    """A class as the picture needs it.
+    """A class in the picture.
 
     Attributes:
         closed_set: the factors that keep its orbits, as a bit mask.

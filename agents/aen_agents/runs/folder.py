@@ -9,6 +9,7 @@ from pathlib import Path
 from aen import _files
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
+from aen.results.search_result import SearchResult
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.errors import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
@@ -186,7 +187,7 @@ class RunFolder:
         return load_config(self.config_file)
 
     def summary(self) -> JsonDict | None:
-        """Return the summary, or None if the run has none yet.
+        """Return the summary as JSON values, or None if the run has none yet; `result` returns it typed.
 
         Raises:
             RunFolderError: the file is damaged.
@@ -204,6 +205,18 @@ class RunFolder:
             raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]}. {_MEND}")
         result: JsonDict = summary
         return result
+
+    def result(self) -> SearchResult | None:
+        """Return what the search found as its summary says, or None if the run has no summary yet.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        summary = self.summary()
+        try:
+            return None if summary is None else SearchResult.from_json(summary)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunFolderError(f"{self.summary_file} is damaged: {what_is_wrong(error)}. {_MEND}") from error
 
     def history(self) -> list[JsonDict]:
         """Return every visit, in order, up to the first incomplete or damaged line."""

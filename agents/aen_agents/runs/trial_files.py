@@ -8,6 +8,7 @@ from typing import Literal
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen.results.search_result import SearchResult
 from aen_agents.runs.folder import RunFolder, write_atomically
 
 Status = Literal["complete", "stopped", "failed", "unfinished"]
@@ -40,17 +41,22 @@ class TrialFiles:
         self.stopped_file = path / "stopped.json"
         self.failure_file = path / "failure.json"
 
-    def summary(self) -> JsonDict | None:
-        """Return the search's summary if it is complete and not damaged."""
+    def result(self) -> SearchResult | None:
+        """Return the search's result if it is complete and its summary is not damaged."""
         try:
-            summary = self.run.summary()
+            result = self.run.result()
         except RunFolderError:  # the trial is then run again, without training anything again
             return None
-        return summary if summary is not None and summary["status"] == "complete" else None
+        return result if result is not None and result.verdict is not None else None
+
+    def summary(self) -> JsonDict | None:
+        """Return `result` as JSON values."""
+        result = self.result()
+        return None if result is None else result.to_json()
 
     def status(self) -> Status:
         """Return the status of the trial."""
-        if self.summary() is not None:
+        if self.result() is not None:
             return "complete"
         if self.stopped_file.is_file():
             return "stopped"

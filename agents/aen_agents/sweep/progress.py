@@ -116,12 +116,10 @@ class SweepProgress(TrialProgressCallback):
         if self._console.is_terminal and status != "failed":
             return
         outcome: str = status
-        summary = files.summary()
-        if summary is not None:
-            winner = summary["winner"]
-            outcome = (
-                f"{winner['group']} ({winner['decomposition']}), validation {winner['validation_accuracy_mean']:.1%}"
-            )
+        result = files.result()
+        if result is not None and result.verdict is not None:
+            winner = result.verdict.winner
+            outcome = f"{winner.group} ({winner.decomposition}), validation {winner.validation.mean:.1%}"
         elif status == "stopped":
             visited = max((report.children for report in files.reports()), default=0)
             outcome = f"stopped after {counted(visited, 'child', 'children')}"

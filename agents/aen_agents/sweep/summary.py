@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from aen._typing import JsonDict
+from aen.errors import RunFolderError
 from aen.stats import estimate_accuracy
 from aen_agents.runs.folder import write_atomically
 from aen_agents.runs.trial_files import TrialFiles
@@ -56,21 +57,23 @@ def _trial_row(folder: SweepFolder, trial: Trial) -> JsonDict:
     } | _effort(files)
     if status == "failed":
         row["message"] = files.failure()
-    summary = files.summary()
-    if summary is not None:
-        winner = summary["winner"]
-        row["winner"] = {name: winner[name] for name in ("decomposition", "group", "class_key", "parameters")}
-        row["validation_accuracy"] = winner["validation_accuracy_mean"]
+    result = files.result()
+    if result is not None and result.verdict is not None:
+        winner = result.verdict.winner
+        row["winner"] = {name: getattr(winner, name) for name in ("decomposition", "group", "class_key", "parameters")}
+        row["validation_accuracy"] = winner.validation.mean
     return row
 
 
 def _effort(files: TrialFiles) -> JsonDict:
     """Return the trained children and seconds of a trial's search, complete or not."""
     try:
-        summary = json.loads(files.run.summary_file.read_text(encoding="utf-8"))
-        return {"children_trained": int(summary["children_trained"]), "seconds": float(summary["seconds"]["total"])}
-    except (OSError, ValueError, KeyError, TypeError):
+        result = files.run.result()
+    except (RunFolderError, OSError):
+        result = None
+    if result is None:
         return {"children_trained": 0, "seconds": 0.0}
+    return {"children_trained": result.children_trained, "seconds": float(result.seconds.total)}
 
 
 def _combination(trials: Sequence[Trial], rows: Sequence[JsonDict]) -> JsonDict:
@@ -122,11 +125,11 @@ def _best(folder: SweepFolder, trials: Sequence[Trial], row: JsonDict) -> JsonDi
     """Return what is said of the best combination, which validation chose: its searches' looks at test, too."""
     accuracies, winners = [], []
     for number in row["trials"]:
-        summary = folder.files(trials[number]).summary()
-        if summary is not None:
-            winner = summary["winner"]
-            accuracies.append(winner["test_accuracy_mean"])
-            winners.append({"seed": summary["seed"]} | {name: winner[name] for name in ("decomposition", "group")})
+        result = folder.files(trials[number]).result()
+        if result is not None and result.verdict is not None:
+            winner = result.verdict.winner
+            accuracies.append(winner.test.mean)
+            winners.append({"seed": result.seed, "decomposition": winner.decomposition, "group": winner.group})
     return {name: row[name] for name in ("label", "values", "seeds")} | {
         "winners": winners,
         **_accuracy(accuracies, "test"),

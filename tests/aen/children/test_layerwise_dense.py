@@ -208,3 +208,19 @@ def test_forward_is_that_of_the_expanded_layers(layers, bias):
             weight = layer.orbit_values("weight")[torch.from_numpy(labels.astype("int64"))]
             h = torch.relu(h @ weight.view(layer.in_features, layer.out_features) + layer.expanded_bias())
         torch.testing.assert_close(child(x), child.head(h))
+
+
+def test_the_grids_that_a_report_draws():
+    rot90, hflip = Decomposition.of(["rot90"]), Decomposition.of(["hflip"])
+    assert list(DenseSpec(grids=(8, 4, 4)).tied_grids) == []
+    same = DenseSpec(grids=(8, 4, 4), decomposition=rot90)
+    assert list(same.tied_grids) == [("tied 8x8", rot90, 8), ("tied 4x4", rot90, 4)]
+    different = DenseSpec(grids=(8, 4, 4), layers=(rot90, hflip))
+    assert list(different.tied_grids) == [
+        ("layer 1, 8x8", rot90, 8),
+        ("layer 1, 4x4", rot90, 4),
+        ("layer 2, 4x4", hflip, 4),
+    ]
+    untied_first = DenseSpec(grids=(4, 4, 4), layers=(Decomposition(), hflip))
+    assert [title for title, _, _ in untied_first.tied_grids] == ["layer 1, 4x4", "layer 2, 4x4"]
+    assert not DenseSpec().group_name_is_unique

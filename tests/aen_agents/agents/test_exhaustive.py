@@ -103,10 +103,11 @@ def test_one_seed_says_nothing_of_differences(exhaustive_config: SearchConfig, t
     task = task_of(config, tmp_path / "one", lambda _: None, Shuffled())
     explorer = ExhaustiveExplorer(task)
     explorer.explore()
-    space = explorer.figures()["space"]
-    assert "not_separated_from_best" not in space
-    assert not any("best_minus_it" in row for row in space["classes"])
-    json.dumps(space, allow_nan=False)
+    space = explorer.figures().space
+    assert space is not None
+    assert space.not_separated_from_best is None
+    assert all(row.best_minus_it is None for row in space.classes)
+    json.dumps(space.to_json(), allow_nan=False)
 
 
 @pytest.mark.parametrize("at", [5, 20])
@@ -203,7 +204,9 @@ def test_moves_that_the_alphabet_lacks_have_no_class(exhaustive_config: SearchCo
     task = task_of(exhaustive_config, tmp_path / "lacks", lambda _: None, Shuffled(), moves="swap_tb_left")
     explorer = ExhaustiveExplorer(task)
     explorer.explore()
-    assert explorer.figures()["space"]["hidden_group"] is None
+    space = explorer.figures().space
+    assert space is not None
+    assert (space.has_hidden_group, space.hidden_group) == (True, None)
 
 
 def test_closed_sets_are_the_largest_states_of_their_classes(exhaustive_config: SearchConfig) -> None:

@@ -15,6 +15,7 @@ import aen
 from aen._typing import JsonDict
 from aen.children import GCNNSpec
 from aen.errors import SpecError
+from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
 from aen_agents.cli.console import print_verdict
 from aen_agents.config import SearchConfig
@@ -50,7 +51,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, JsonD
 
 def run(wanted: SearchConfig, path: Path) -> tuple[RunFolder, JsonDict]:
     folder = RunFolder.create(wanted, path)
-    summary = Search(wanted, lambda _: None).run(folder)
+    summary = Search(wanted, lambda _: None).run(folder).to_json()
     build_report(folder)
     return folder, summary
 
@@ -97,7 +98,7 @@ def test_factors_are_those_of_the_classes_met(searched: tuple[RunFolder, JsonDic
 
 def test_the_report_shows_factors_and_no_orbits(searched: tuple[RunFolder, JsonDict]) -> None:
     text = searched[0].report_file.read_text()
-    assert "<h2>What mattered</h2>" in text
+    assert "<h2>Effect of each choice</h2>" in text
     assert "What the winner ties together" not in text
     assert "The whole space" not in text
     assert "the plain network" in text.lower()
@@ -108,10 +109,10 @@ def test_the_report_shows_factors_and_no_orbits(searched: tuple[RunFolder, JsonD
 def test_the_verdict_is_printed(searched: tuple[RunFolder, JsonDict]) -> None:
     folder, summary = searched
     text = io.StringIO()
-    print_verdict(Console(file=text, width=200), summary, folder)
+    print_verdict(Console(file=text, width=200), SearchResult.from_json(summary), folder)
     assert "plain" in text.getvalue()
     assert "untied" not in text.getvalue()
-    assert "the hidden group of the data, D4 (D4, no augmentation, x1)," in text.getvalue()
+    assert "the hidden group, D4 (D4, no augmentation, x1)," in text.getvalue()
 
 
 def test_the_winner_can_be_loaded(searched: tuple[RunFolder, JsonDict]) -> None:
@@ -132,7 +133,7 @@ def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
     events = []
     wanted = config(WIDE, budget={"children": 8, "steps": 40})
     folder = RunFolder.create(wanted, tmp_path / "wide")
-    summary = Search(wanted, events.append).run(folder)
+    summary = Search(wanted, events.append).run(folder).to_json()
     assert summary["states"] == 4 * 2**6 * 2 * 2 * 2 * 2
     space = space_of(wanted)
     children = [space.spec_of(state) for state in product(*map(range, space.sizes))]
@@ -141,7 +142,7 @@ def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
     assert len({e.state for e in events if isinstance(e, Visited)}) == summary["states_visited"]
     assert {"kernel", "stage 1", "stage 2"} < set(summary["factors"]["reference"])
     build_report(folder)
-    again = Search(wanted, lambda _: None).run(RunFolder.create(wanted, tmp_path / "again"))
+    again = Search(wanted, lambda _: None).run(RunFolder.create(wanted, tmp_path / "again")).to_json()
     assert again["winner"]["class_key"] == summary["winner"]["class_key"]
 
 
@@ -156,7 +157,9 @@ def test_every_network_of_a_small_space(run_search: Run, tmp_path: Path) -> None
     )
     assert len(summary["space"]["classes"]) == 128
     assert summary["space"]["hidden_group"] is None
-    assert any("the space cannot express the images' own moves, C4" in notice for notice in summary["notices"])
+    assert any(
+        "the space has no class with the hidden group of the images, C4" in notice for notice in summary["notices"]
+    )
     assert summary["factors"]["children"] == 128
     assert {e["children"] for e in summary["factors"]["effects"]} == {64}
     assert "The best of all 128 networks" in folder.report_file.read_text()
@@ -171,7 +174,7 @@ def test_colour_images_can_be_searched(run_search: Run, tmp_path: Path) -> None:
     folder, summary = run_search(config(TINY, data=data, budget={"children": 3, "steps": 20}), tmp_path / "run")
     assert summary["winner"]["spec"]["channels"] == 3
     assert "hidden_group" not in summary
-    assert "Some of the images it saw" in folder.report_file.read_text()
+    assert "Some of the training images" in folder.report_file.read_text()
 
 
 def test_turns_by_any_angle_are_noticed(run_search: Run, tmp_path: Path) -> None:
@@ -202,7 +205,7 @@ def test_an_interrupted_search_has_no_factors_and_a_report(tmp_path: Path) -> No
     with pytest.raises(KeyboardInterrupt):
         Search(wanted, interrupt).run(folder)
     build_report(folder)
-    assert "What mattered" not in folder.report_file.read_text()
+    assert "Effect of each choice" not in folder.report_file.read_text()
     assert "interrupted" in folder.report_file.read_text()
 
 

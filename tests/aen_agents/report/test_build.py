@@ -57,7 +57,7 @@ def test_the_page_shows_every_picture_and_the_verdict(finished: tuple[RunFolder,
         "The whole space",
         "Accuracy by class",
         "Accuracy against parameters",
-        "Some of the images it saw",
+        "Some of the training images",
     ):
         assert title in page.titles
     assert page.tags.count("svg") == 6 + tied
@@ -81,7 +81,7 @@ def verdict(folder: RunFolder, **difference: object) -> tuple[str, str]:
     ("mean", "interval", "title", "words"),
     [
         (0.03, [0.01, 0.05], "Build in C4: rot90", "+3.0 points"),
-        (0.03, [-0.01, 0.07], "No gain is shown; highest on validation: rot90 (C4)", "the interval holds zero"),
+        (0.03, [-0.01, 0.07], "No gain is shown; highest on validation: rot90 (C4)", "the interval contains zero"),
         (-0.03, [-0.05, -0.01], "No gain is shown; highest on validation: rot90 (C4)", "worse, beyond the interval"),
     ],
 )
@@ -150,6 +150,31 @@ def test_a_damaged_summary_is_named(finished: tuple[RunFolder, JsonDict], tmp_pa
         build_report(folder)
 
 
+def test_a_result_is_its_summary_typed(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:
+    result = finished[0].result()
+    assert result is not None
+    assert result.to_json() == finished[1] == finished[0].summary()
+    assert RunFolder(tmp_path).result() is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"winner": 3}, "what stands in it is of another kind"),
+        ({"selection": [{"decomposition": "d"}]}, "it lacks group"),
+        ({"seconds": {}}, "it lacks total"),
+    ],
+    ids=["winner", "selection", "seconds"],
+)
+def test_a_summary_with_a_damaged_part_is_named(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, damage: JsonDict, words: str
+) -> None:
+    folder = copy_of(finished[0], tmp_path / "copy")
+    folder.summary_file.write_text(json.dumps(finished[1] | damage))
+    with pytest.raises(RunFolderError, match=rf"summary\.json is damaged: {words}"):
+        folder.result()
+
+
 def test_a_missing_store_is_named(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:
     folder = copy_of(finished[0], tmp_path / "copy")
     folder.store_file.unlink()
@@ -193,7 +218,7 @@ def test_children_that_failed_are_shown_with_their_traceback_folded(
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &amp; more" in text
     with ResultStore(folder.store_file) as store:
         (evaluation, spec), *_ = [found for found in store.evaluations() if found[0].status == "failed"]
-    for words in (spec.name, evaluation.class_key, "it took longer than it may", "5000", ">3<"):
+    for words in (spec.name, evaluation.class_key, "it took longer than the limit", "5000", ">3<"):
         assert words in text
     assert "more.</p>" not in text
 

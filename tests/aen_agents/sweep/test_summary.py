@@ -13,17 +13,22 @@ from aen_agents.sweep.plan import Trial
 from aen_agents.sweep.report import build_sweep_report
 from aen_agents.sweep.summary import summarise
 
+ZERO = {"mean": 0.0, "interval": [0.0, 0.0]}
+
 
 def pretend(folder: SweepFolder, trial: Trial, validation: float, test: float, group: str = "D4") -> None:
     """Write the summary that a complete search would."""
     files = folder.files(trial)
     files.path.mkdir(parents=True, exist_ok=True)
-    winner = {"decomposition": "d", "group": group, "class_key": "k", "parameters": 1}
-    winner |= {"validation_accuracy_mean": validation, "test_accuracy_mean": test}
-    keys = ("name", "selection_seeds", "states", "classes", "provenance", "notices", "baseline", "selection")
-    summary = dict.fromkeys((*keys, "winner_minus_baseline", "states_visited"))
-    summary |= {"status": "complete", "seed": trial.config.seed, "winner": winner, "children_trained": 3}
-    files.run.summary_file.write_text(json.dumps(summary | {"seconds": {"total": 2.0}}))
+    row = {"decomposition": "d", "group": group, "class_key": "k", "parameters": 1}
+    for part, mean in (("validation", validation), ("test", test)):
+        row |= {f"{part}_accuracy_mean": mean, f"{part}_accuracy_interval": [0.0, 1.0], f"{part}_accuracies": [mean]}
+    difference = {f"{part}_accuracy_{name}": value for part in ("validation", "test") for name, value in ZERO.items()}
+    summary = {"name": "s", "selection_seeds": [1], "states": 1, "classes": 1, "notices": [], "states_visited": 1}
+    summary |= {"provenance": {"python": "3", "machine": "m"}, "classes_visited": 1, "seconds": {"total": 2.0}}
+    summary |= {"status": "complete", "seed": trial.config.seed, "children_trained": 3, "selection": [row]}
+    summary |= {"winner": row, "baseline": row, "winner_minus_baseline": difference}
+    files.run.summary_file.write_text(json.dumps(summary))
 
 
 def test_combinations_are_ranked_on_validation_with_intervals_over_seeds(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_a_trial_is_the_plain_search(tmp_path: Path) -> None:
     run_here(folder, trial, told)
     summary = folder.files(trial).summary()
     assert summary is not None
-    plain = Search(trial.config, lambda _: None).run(RunFolder.create(trial.config, tmp_path / "plain"))
+    plain = Search(trial.config, lambda _: None).run(RunFolder.create(trial.config, tmp_path / "plain")).to_json()
     for name in ("winner", "selection", "baseline", "steps"):
         assert summary[name] == plain[name]
     reports = folder.files(trial).reports()

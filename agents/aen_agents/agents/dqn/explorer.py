@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any, cast
 
-from aen._typing import JsonDict
+from aen.results.search_result import Exploration
+from aen.results.verdict import ClassVerdict
 from aen_agents.agents.base import Task
 from aen_agents.agents.dqn.checkpoint import intact
 from aen_agents.agents.dqn.collector import explore_asynchronously
@@ -92,22 +93,22 @@ class DQNExplorer:
         visits = self.visits
         return {key: a for key, a in visits.accuracy_of_class.items() if key not in visits.diverged}
 
-    def conclude(self) -> JsonDict:
+    def conclude(self) -> ClassVerdict:
         """Select on fresh seeds, compare, and look at the test images once."""
         return conclude(self.task, self.found())
 
-    def figures(self) -> JsonDict:
+    def figures(self) -> Exploration:
         """Return the counts of visits."""
-        return {
-            "steps": self.visits.steps,
-            "states_visited": len(self.visits.seen_states),
-            "classes_visited": len(self.visits.accuracy_of_class),
-            "stopped_because": self.visits.why_finished(),
-        }
+        return Exploration(
+            steps=self.visits.steps,
+            states_visited=len(self.visits.seen_states),
+            classes_visited=len(self.visits.accuracy_of_class),
+            stopped_because=self.visits.why_finished(),
+        )
 
 
 def _environments_before(folder: Path) -> int | None:
-    """Return how many environments the last checkpoint is of: a run in lock-step keeps them, whatever its workers."""
+    """Return how many environments the last checkpoint has: a lock-step run keeps them, whatever its workers."""
     for checkpoint in intact(folder, lambda _: None):
         if "dqn" in checkpoint.state:
             return int(checkpoint.state["dqn"]["replay"]["n_envs"])

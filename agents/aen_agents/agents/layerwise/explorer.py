@@ -1,12 +1,13 @@
 """The agents that choose a group for each layer, EquiNAS_E and EquiNAS_D, beside their baselines.
 
-A method is a way of training, from the first weights to a network; so methods are compared, not architectures: each is
-run anew on each seed, chooses by validation alone, and its final network meets the test images once.
+A method is a way of training, from the first weights to a network. The search compares methods, not architectures: each
+method runs on every seed from the first weights and chooses by validation alone, and its final network is measured on
+the test images once.
 """
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,8 +15,10 @@ from aen._typing import JsonDict
 from aen.children import EquiNASSpec
 from aen.data import load_test_split
 from aen.errors import RunFolderError, SpecError
-from aen.results.search_result import compare
-from aen.stats import estimate_accuracy
+from aen.results.accuracy import Comparison, TestAccuracy, TestDifference, ValidationAccuracy, ValidationDifference
+from aen.results.result_rows import MethodRow
+from aen.results.search_result import Exploration
+from aen.results.verdict import MethodVerdict
 from aen.training import load_child, measure_test
 from aen_agents.agents.base import Task
 from aen_agents.agents.final_stage import keep_best
@@ -30,12 +33,12 @@ from aen_agents.runs.folder import write_atomically
 
 @dataclass(frozen=True)
 class MethodResult:
-    """What a method came to on each seed.
+    """The final networks of a method.
 
     Attributes:
         method: the method.
         finals: its final network on each seed; None: all diverged.
-        test: test accuracy of each, or nothing before the test images were met.
+        test: test accuracy of each, or nothing before they are measured on the test images.
     """
 
     method: Method
@@ -57,33 +60,37 @@ class MethodResult:
         """The final network with the highest validation accuracy."""
         return max((m for m in self.finals if m is not None), key=lambda m: m.accuracy, default=None)
 
-    def to_json(self) -> JsonDict:
-        """Return the method's row: one network for each seed, means with their intervals."""
-        best, validation = self.best, estimate_accuracy(self.validation)
-        row: JsonDict = {
-            "method": self.method.name,
-            "title": self.method.title,
-            "decomposition": self.method.title if best is None else f"{self.method.title}: {best.spec.name}",
-            "group": "" if best is None else best.spec.group,
-            "class_key": self.method.name,
-            "parameters": 0 if best is None else best.evaluation.parameters,
-            "seeds": [],
-            "keys": [None if member is None else member.key for member in self.finals],
-            "layer_groups": [None if m is None or m.spec.mixed else list(m.spec.layer_groups) for m in self.finals],
-            "parameters_of_seeds": self.parameters,
-            "epochs": [0.0 if member is None else member.epochs for member in self.finals],
-            "validation_accuracy_mean": validation.mean,
-            "validation_accuracy_interval": list(validation.interval),
-            "validation_accuracies": self.validation,
-        }
-        if self.test:
-            test = estimate_accuracy(self.test)
-            row |= {
-                "test_accuracy_mean": test.mean,
-                "test_accuracy_interval": list(test.interval),
-                "test_accuracies": list(self.test),
-            }
-        return row
+    def minus(self, other: "MethodResult") -> Comparison:
+        """Return the differences to another method, paired by seed."""
+        return Comparison(
+            ValidationDifference.between(self.validation, other.validation, clip=True),
+            TestDifference.between(self.test, other.test, clip=True),
+        )
+
+    def row(self, seeds: Sequence[int], *, minus_no_symmetry: Comparison | None) -> MethodRow:
+        """Return the method's row of the search's result.
+
+        Args:
+            seeds: on which it was run.
+            minus_no_symmetry: the differences to the network without symmetry; None with a single seed.
+        """
+        best = self.best
+        return MethodRow(
+            method=self.method.name,
+            title=self.method.title,
+            decomposition=self.method.title if best is None else f"{self.method.title}: {best.spec.name}",
+            group="" if best is None else best.spec.group,
+            class_key=self.method.name,
+            parameters=0 if best is None else best.evaluation.parameters,
+            seeds=tuple(seeds),
+            keys=tuple(None if member is None else member.key for member in self.finals),
+            layer_groups=tuple(None if m is None or m.spec.mixed else tuple(m.spec.layer_groups) for m in self.finals),
+            parameters_of_seeds=tuple(self.parameters),
+            epochs=tuple(0.0 if member is None else member.epochs for member in self.finals),
+            validation=ValidationAccuracy.of(self.validation),
+            test=TestAccuracy.of(self.test),
+            minus_no_symmetry=minus_no_symmetry,
+        )
 
 
 class LayerwiseExplorer:
@@ -144,17 +151,17 @@ class LayerwiseExplorer:
         """Return nothing: children that were trained for slices of different lengths cannot be compared."""
         return {}
 
-    def figures(self) -> JsonDict:
-        """Return counts, and each method's final networks so far."""
-        return {
-            "steps": self.trained,
-            "states_visited": len(self._seen),
-            "classes_visited": len(self._seen),
-            "stopped_because": "every method is done" if self.complete else None,
-        }
+    def figures(self) -> Exploration:
+        """Return how many slices were trained and how many classes were met."""
+        return Exploration(
+            steps=self.trained,
+            states_visited=len(self._seen),
+            classes_visited=len(self._seen),
+            stopped_because="every method is done" if self.complete else None,
+        )
 
-    def conclude(self) -> JsonDict:
-        """Rank the methods by validation, and let each one's final networks meet the test images once."""
+    def conclude(self) -> MethodVerdict:
+        """Rank the methods by validation, and measure each one's final networks on the test images once."""
         task = self.task
         results = [self._result(method) for method in self.methods.values()]
         task.listener(StageStarted("test", len(results) * len(self.seeds), "networks"))
@@ -165,20 +172,17 @@ class LayerwiseExplorer:
         if best is None:
             raise SpecError("every method diverged on every seed; use a lower training.learning_rate.")
         keep_best(best.spec, best.evaluation, task.folder)
-        rows = []
-        for result in results:
-            row = result.to_json() | {"seeds": self.seeds}
-            if len(self.seeds) > 1:
-                row["minus_no_symmetry"] = _difference(result, baseline)
-            rows.append(row)
-        rows_by_name = {row["method"]: row for row in rows}
-        return {
-            "methods": rows,
-            "winner": rows_by_name[winner.method.name] | {"spec": best.spec.to_json()},
-            "baseline": rows_by_name[baseline.method.name],
-            "winner_minus_baseline": _difference(winner, baseline),
-            "selection": sorted(rows, key=lambda row: -row["validation_accuracy_mean"]),
+        several = len(self.seeds) > 1
+        rows = {
+            result.method.name: result.row(self.seeds, minus_no_symmetry=result.minus(baseline) if several else None)
+            for result in results
         }
+        return MethodVerdict(
+            methods=tuple(rows.values()),
+            winner=replace(rows[winner.method.name], spec=best.spec.to_json()),
+            baseline=rows[baseline.method.name],
+            winner_minus_baseline=winner.minus(baseline),
+        )
 
     def _result(self, method: Method) -> MethodResult:
         return MethodResult(method, tuple(self.lanes.run_of(method.name, seed).final for seed in self.seeds))
@@ -230,12 +234,3 @@ def _of(line: JsonDict, lane: MethodRun) -> bool:
 
 def _event(line: JsonDict) -> SliceTrained:
     return SliceTrained(**line | {"groups": tuple(line["groups"])})
-
-
-def _difference(ours: MethodResult, theirs: MethodResult) -> JsonDict:
-    """Return the paired differences on validation and test; a difference of accuracies lies from -1 to 1."""
-    found = compare(ours.validation, theirs.validation, "validation") | compare(ours.test, theirs.test, "test")
-    for what in ("validation", "test"):
-        low, high = found[f"{what}_accuracy_interval"]
-        found[f"{what}_accuracy_interval"] = [max(low, -1.0), min(high, 1.0)]
-    return found

@@ -175,7 +175,7 @@ def test_the_report_has_its_pictures(finished: tuple[Path, JsonDict]) -> None:
         "Accuracy by method",
         "Accuracy over training",
         "Distance from full symmetry",
-        "Some of the images it saw",
+        "Some of the training images",
     ]
     titles += {
         "equinas_e": ["Groups of the layers: EquiNAS_E", "Candidates of the search: EquiNAS_E"],

@@ -1,4 +1,4 @@
-"""The pictures of layer-wise methods, each as SVG text, from the entries of their history."""
+"""The figures of layer-wise methods, each as SVG text, from the entries of their history."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
@@ -12,8 +12,10 @@ from matplotlib.patches import Patch
 
 from aen._typing import JsonDict
 from aen.children.equinas import LAYERS
+from aen.results.accuracy import TestAccuracy, ValidationAccuracy
+from aen.results.result_rows import MethodRow
 from aen_agents.report.figures import ACCENT, GREY, INK, RC, WARM, as_svg
-from aen_agents.report.layerwise_history import (
+from aen_agents.report.layerwise.history import (
     ancestors,
     distances_of,
     diverged,
@@ -107,7 +109,7 @@ def shares_over_epochs(history: Iterable[JsonDict], method: str, seed: int, name
         figure, panels = _panels(layers, "share")
         for layer, (axes, name) in enumerate(zip(panels, _layer_names(layers), strict=True)):
             branches = len(found[edges[-1]][layer])
-            for count in range(branches, 0, -1):  # each covers what is not its own of the one before
+            for count in range(branches, 0, -1):  # each is drawn over the one before, of which a strip stays visible
                 tops = [sum(found[epochs][layer][:count]) for epochs in edges[1:]]
                 axes.stairs(tops, edges, fill=True, color=_colour(labels[count - 1]))
             met.update(labels[:branches])
@@ -183,28 +185,25 @@ def distance_over_training(history: Iterable[JsonDict], final_keys: Mapping[str,
         return _titled(figure, "Distance of each layer to the largest group over epochs")
 
 
-def accuracy_by_method(methods: Sequence[JsonDict]) -> str:
-    """Draw each method's mean accuracy and 95 % interval on validation images and, where it is known, on test images.
+def accuracy_by_method(methods: Sequence[MethodRow]) -> str:
+    """Draw each method's mean accuracy and 95 % interval on validation images and on test images.
 
     Args:
-        methods: rows of the summary, at least one; a row of one seed has no interval.
+        methods: rows of the result, at least one; a row of one seed is drawn without an interval.
     """
     with mpl.rc_context(RC):
         figure = Figure(figsize=(_WIDTH, 1.1 + 0.5 * len(methods)), layout="constrained")
         axes: Any = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)
         for place, row in enumerate(methods):
-            for part, shift, fill_colour in (("validation", -0.17, "white"), ("test", 0.17, ACCENT)):
-                mean = row.get(f"{part}_accuracy_mean")
-                if mean is None:
-                    continue
-                low, high = _interval(row, part)
+            for accuracy, shift, fill_colour in ((row.validation, -0.17, "white"), (row.test, 0.17, ACCENT)):
+                mean, (low, high) = accuracy.mean, _interval(row, accuracy)
                 axes.plot([low, high], [place + shift] * 2, color=ACCENT, linewidth=1.5, zorder=1)
                 axes.plot(
                     [mean], [place + shift], "o", color=ACCENT, markerfacecolor=fill_colour, markersize=5.5, zorder=2
                 )
                 axes.text(high, place + shift, f"  {mean:.1%}", va="center", fontsize=7.5)
-        names = [fill(row["title"], 36) for row in methods]
+        names = [fill(row.title, 36) for row in methods]
         axes.set(yticks=range(len(methods)), yticklabels=names, xlabel="accuracy")
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.margins(x=0.1)
@@ -214,7 +213,6 @@ def accuracy_by_method(methods: Sequence[JsonDict]) -> str:
         handles = [
             mpl.lines.Line2D([], [], marker="o", color=ACCENT, markerfacecolor=colour, label=label)
             for label, colour in shown
-            if any(row.get(f"{label}_accuracy_mean") is not None for row in methods)
         ]
         figure.legend(handles=handles, ncols=2, fontsize=8, **_BELOW)
         return _titled(figure, "Mean accuracy and 95 % interval of each method")
@@ -255,7 +253,7 @@ def accuracy_over_training(history: Iterable[JsonDict], final_keys: Mapping[str,
 
 
 def _titled(figure: Figure, title: str) -> str:
-    """Return a figure as SVG text with a title that screen readers say."""
+    """Return a figure as SVG text with a title for screen readers."""
     head, rest = as_svg(figure).split(">", 1)
     return f'{head} role="img"><title>{escape(title)}</title>{rest}'
 
@@ -279,7 +277,7 @@ def _panels(count: int, label: str, height: float = 1.6) -> tuple[Figure, list[A
 
 
 def _layer_names(count: int) -> list[str]:
-    """Return names of layers: numbers, and what follows the last convolution is the dense layer."""
+    """Return names of layers: numbers of the convolutions, then the dense layer."""
     return [str(number) if number <= LAYERS else "dense" for number in range(1, count + 1)]
 
 
@@ -288,7 +286,7 @@ def _colour(name: str) -> str:
 
 
 def _group_legend(figure: Figure, names: Iterable[str]) -> None:
-    """Say below which colour is which, the smallest group first and what is no subgroup of D4 last."""
+    """Add a legend of colours below, the smallest group first and other names than subgroups of D4 last."""
     order = [*GROUP_COLOURS, *_OTHERS]
     listed = sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
     handles = [Patch(facecolor=_colour(name), edgecolor=GREY, linewidth=0.5, label=name) for name in listed]
@@ -296,7 +294,7 @@ def _group_legend(figure: Figure, names: Iterable[str]) -> None:
 
 
 def _scale(axes: Any, which: Literal["x", "y"], values: Sequence[float], formatter: Any) -> None:  # noqa: ANN401
-    """Write an axis with a formatter, and make it logarithmic if the values call for it."""
+    """Format an axis, and make it logarithmic if the range of the values is wide."""
     wide = bool(values) and min(values) > 0 and max(values) >= _WIDE * min(values)
     axes.set(**{f"{which}scale": "log" if wide else "linear"})
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -310,14 +308,11 @@ def _size_and_error(entry: JsonDict) -> tuple[float, float]:
     return entry["parameters"], 1 - entry["accuracy"]
 
 
-def _interval(row: JsonDict, part: str) -> tuple[float, float]:
-    """Return the interval of a mean, or the mean twice where there is none."""
-    mean = row[f"{part}_accuracy_mean"]
-    interval: Sequence[Any] = row.get(f"{part}_accuracy_interval") or [None]
-    single = len(row["seeds"]) == 1 or None in interval
-    return (mean, mean) if single else (interval[0], interval[1])
+def _interval(row: MethodRow, accuracy: ValidationAccuracy | TestAccuracy) -> tuple[float, float]:
+    """Return the interval of a mean, or the mean twice where there is only one seed."""
+    return accuracy.interval if len(row.seeds) > 1 else (accuracy.mean, accuracy.mean)
 
 
 def _marker(line: Sequence[JsonDict]) -> str | None:
-    """Return a marker for a line that has no length."""
+    """Return a marker for a line of a single point, which would be invisible."""
     return "o" if len(line) == 1 else None

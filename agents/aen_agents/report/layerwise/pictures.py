@@ -1,11 +1,12 @@
-"""The report's pictures of layer-wise methods: those that a run has enough for so far, and what to say of them."""
+"""The pictures of layer-wise methods: which ones a run has enough data for so far, with their titles and texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aen._typing import JsonDict
-from aen_agents.report import layerwise_figures as figures
-from aen_agents.report.layerwise_history import (
+from aen.results.result_rows import MethodRow
+from aen_agents.report.layerwise import figures
+from aen_agents.report.layerwise.history import (
     ancestors,
     distances_of,
     diverged,
@@ -16,7 +17,7 @@ from aen_agents.report.layerwise_history import (
 )
 
 _UNFINISHED_SEARCH = " The search is not finished: this is the line of the best candidate selected so far."
-_UNFINISHED = " A method that is not finished is shown as far as it came."
+_UNFINISHED = " A method that is not finished is shown up to its last slice."
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class _Followed:
         method: its name.
         title: its name for display.
         entries: its history, of all seeds.
-        key: of the network that stands for it, of its first seed.
-        finished: whether that is the seed's final network.
+        key: key of the network that is drawn, of its first seed.
+        finished: whether that is the final network of the seed.
     """
 
     method: str
@@ -39,19 +40,20 @@ class _Followed:
 
     @property
     def line(self) -> list[JsonDict]:
-        """What the network was trained for, slice by slice."""
+        """The slices of training that led to the network."""
         return ancestors(self.entries, self.key)
 
 
 def layerwise_pictures(
-    history: Sequence[JsonDict], methods: Sequence[JsonDict], branch_names: Sequence[str]
+    history: Sequence[JsonDict], methods: Sequence[MethodRow], branches_of: Callable[[str], Sequence[str]]
 ) -> list[tuple[str, str, str]]:
     """Return title, text and SVG of every picture that can be drawn.
 
     Args:
         history: all entries, in the order in which they happened.
-        methods: the summary's rows; those of a run that is not finished may be missing.
-        branch_names: of the branches of mixed layers in their order, without the skip.
+        methods: rows of the result; none for a run that is not finished.
+        branches_of: returns the groups of the branches of a network's mixed layers in their order, without the skip,
+            from the key of its evaluation.
     """
     followed = _followed(history, methods)
     final_keys = {f.title: f.key for f in followed}
@@ -65,14 +67,15 @@ def layerwise_pictures(
         add(
             "Accuracy by method",
             "Mean over the seeds of each method, with its 95 % interval if there are several: open circles on "
-            "validation images, filled ones on test images. Validation figures flatter whatever was chosen by them.",
+            "validation images, filled ones on test images. The validation accuracy of a method that chooses by it is "
+            "overestimated.",
             figures.accuracy_by_method(methods),
         )
     if followed:
         add(
             "Accuracy over training",
-            "Validation accuracy of each method's final network, for its first seed, and before it of the networks "
-            "whose weights it went on from." + unfinished,
+            "Validation accuracy of each method's final network, for its first seed, and of the networks from which it "
+            "inherited its weights." + unfinished,
             figures.accuracy_over_training(history, final_keys),
         )
     for method in followed:
@@ -89,15 +92,15 @@ def layerwise_pictures(
             add(
                 f"Candidates of the search: {method.title}",
                 "Each dot is a candidate after a slice of training, of any generation and seed; those that diverged "
-                "are left out. No candidate beats the ones on the line in both error and parameters.",
+                "are left out. No candidate is better than those on the line in both error and parameters.",
                 figures.pareto_front(method.entries, method.method),
             )
         if any(shares_of(entry) for entry in line):
             add(
                 f"Shares of the groups: {method.title}",
-                f"How much each branch counts in each layer, for seed {seed}: the softmax of alpha after each slice of "
+                f"The weight of each branch in each layer, for seed {seed}: the softmax of alpha after each slice of "
                 "training. The height of a colour is a branch's share; those of a layer add up to 100 %.",
-                figures.shares_over_epochs(method.entries, method.method, seed, branch_names),
+                figures.shares_over_epochs(method.entries, method.method, seed, branches_of(method.key)),
             )
     if any(distances_of(entry) for method in followed for entry in method.line):
         add(
@@ -116,17 +119,17 @@ def _so_far(method: _Followed, *, searched: bool) -> str:
     return _UNFINISHED_SEARCH if searched else _UNFINISHED
 
 
-def _followed(history: Sequence[JsonDict], methods: Sequence[JsonDict]) -> list[_Followed]:
-    """Return the methods that the history knows, in the summary's order, then those that the summary lacks."""
-    rows = {row["method"]: row for row in methods}
+def _followed(history: Sequence[JsonDict], methods: Sequence[MethodRow]) -> list[_Followed]:
+    """Return the methods of the history, in the order of the result, then those that the result lacks."""
+    rows = {row.method: row for row in methods}
     met = dict.fromkeys(entry["method"] for entry in history)
     ordered = [*(name for name in rows if name in met), *(name for name in met if name not in rows)]
-    return [_follow(name, of_method(history, name), rows.get(name, {})) for name in ordered]
+    return [_follow(name, of_method(history, name), rows.get(name)) for name in ordered]
 
 
-def _follow(method: str, entries: list[JsonDict], row: JsonDict) -> _Followed:
-    """Return a method with its first seed's final network or, where that is not known, what stands for it so far."""
-    finals = [entry for entry in entries if entry["key"] in row.get("keys", [])[:1]]
+def _follow(method: str, entries: list[JsonDict], row: MethodRow | None) -> _Followed:
+    """Return a method with its first seed's final network or, where that is not known, the leading one so far."""
+    finals = [entry for entry in entries if row is not None and entry["key"] in row.keys[:1]]
     first = [entry for entry in entries if entry["seed"] == entries[0]["seed"]]
     shown = finals[-1] if finals else leading(first)
-    return _Followed(method, row.get("title", method), entries, shown["key"], bool(finals))
+    return _Followed(method, method if row is None else row.title, entries, shown["key"], bool(finals))

@@ -1,4 +1,4 @@
-"""Questions to the history of layer-wise methods: lines of ancestors, and which candidates are on the Pareto front."""
+"""Queries on the history of layer-wise methods: lines of ancestors, the Pareto front, leading candidates."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ from aen._typing import JsonDict
 
 
 def ancestors(history: Iterable[JsonDict], key: str) -> list[JsonDict]:
-    """Return the line that leads to an evaluation: the first ancestor first, itself last; empty if it is not there."""
+    """Return the ancestors of an evaluation, the first one first, then itself; empty if it is not in the history."""
     known = {entry["key"]: entry for entry in history}
     line: list[JsonDict] = []
     entry = known.pop(key, None)  # taken out, so that a circle in a damaged history ends
@@ -17,7 +17,7 @@ def ancestors(history: Iterable[JsonDict], key: str) -> list[JsonDict]:
 
 
 def front(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the different points that no other beats, both coordinates counted the less the better, in order."""
+    """Return the Pareto front of points, in order: those that no other beats, where smaller coordinates are better."""
     found: list[tuple[float, float]] = []
     for point in sorted(set(points)):
         if not found or point[1] < found[-1][1]:
@@ -31,7 +31,7 @@ def of_method(history: Iterable[JsonDict], method: str) -> list[JsonDict]:
 
 
 def is_evolutionary(entries: Iterable[JsonDict]) -> bool:
-    """Say whether a method chooses among candidates: a slice has several, or one was left though it did not diverge."""
+    """Return whether a method chooses among candidates: a slice has several, or dropped one that did not diverge."""
     alone: dict[tuple[int, int], str] = {}
     return any(
         alone.setdefault((entry["seed"], entry["slice"]), entry["key"]) != entry["key"]
@@ -41,7 +41,7 @@ def is_evolutionary(entries: Iterable[JsonDict]) -> bool:
 
 
 def last_selected(entries: Sequence[JsonDict]) -> list[JsonDict]:
-    """Return what was selected in the last generation of each seed that has one."""
+    """Return the candidates selected in the last generation of each seed that has one."""
     chosen = [entry for entry in entries if entry["selected"]]
     last: dict[int, int] = {}
     for entry in chosen:
@@ -50,7 +50,7 @@ def last_selected(entries: Sequence[JsonDict]) -> list[JsonDict]:
 
 
 def leading(entries: Sequence[JsonDict]) -> JsonDict:
-    """Return what stands for a method's unfinished seed: the best selected candidate so far, or the last slice."""
+    """Return the leading entry of an unfinished seed: the best selected candidate so far, or the last slice."""
     if not is_evolutionary(entries):
         return entries[-1]
     chosen = [entry for entry in entries if entry["selected"]] or entries
@@ -70,5 +70,5 @@ def distances_of(entry: JsonDict) -> list[float]:
 
 
 def diverged(entry: JsonDict) -> bool:
-    """Say whether the child diverged: its accuracy means nothing."""
+    """Return whether the child diverged; its accuracy is meaningless then."""
     return entry["record"] is None
