@@ -1,4 +1,4 @@
-"""How many children the DQN agent visits before the data's own group, beside a random walk.
+"""How many children the DQN agent visits before it finds the hidden group, beside a random walk.
 
 Every class of configs/digits.yaml is trained once per seed first, so that both walk over the same table. Run:
 python benchmarks/bench_agents.py.
@@ -33,7 +33,7 @@ def children_until_found(
     agent_seed: int,
     classes: int,
 ) -> int:
-    """Return the number of classes visited when the data's own group is first among them (the budget, if never)."""
+    """Return the number of classes visited when the hidden group is first among them (the budget, if never)."""
     child = child_of(config)
     wanted = child.with_decomposition(Decomposition.of(config.data.moves)).class_key
     found: list[int] = []
@@ -99,7 +99,7 @@ def main() -> None:
             quantiles = statistics.quantiles(counts, n=10)
             rows.append((name, statistics.median(counts), f"{quantiles[8]:.0f}", f"{within} of {len(counts)}"))
     heads = ["agent", "median", "90 % quantile", f"found before {config.budget.children}"]
-    print_table("Children visited until the data's own group, of 148 classes", heads, rows)
+    print_table("Children visited until the hidden group is found, of 148 classes", heads, rows)
 
 
 if __name__ == "__main__":

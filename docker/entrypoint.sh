@@ -1,33 +1,33 @@
 #!/usr/bin/env bash
-# The entry point of aen's images. The first word is a role; any other word is handed to `aen`.
+# The entry point of aen's images. The first argument is a role; any other argument is passed to `aen`.
 #
 #   head                          the head of a Ray cluster
-#   worker                        a machine that trains children for the cluster at RAY_ADDRESS
+#   worker                        a node that trains children for the cluster at RAY_ADDRESS
 #   search CONFIG [key=value...]  a search whose children are trained by the cluster at RAY_ADDRESS
-#   resume RUN, sweep CONFIG      the same of a run that was broken off, and of many; without RAY_ADDRESS in this container
-#   tensorboard                   TensorBoard over the runs
-#   healthcheck [ROLE]            exit status 0 if ROLE, or else the role that was started here, is well
-#   aen search CONFIG ...         a search in this container alone; likewise `status RUN`, `list`, `report RUN`, ...
+#   resume RUN, sweep CONFIG      the same for an interrupted run and for a sweep; without RAY_ADDRESS in this container
+#   tensorboard                   TensorBoard for all runs
+#   healthcheck [ROLE]            exit status 0 if ROLE, by default the role of this container, is healthy
+#   aen search CONFIG ...         a search in this container only; likewise `status RUN`, `list`, `report RUN`, ...
 #
-# More words after head and worker go to `ray start`, after tensorboard to `tensorboard`.
+# Further arguments of head and worker are passed to `ray start`, those of tensorboard to `tensorboard`.
 #
-# Environment (what is not said here is Ray's own):
-#   RAY_ADDRESS          host:port of the head: for worker and search
+# Environment variables (defaults in parentheses; see Ray's documentation for others):
+#   RAY_ADDRESS          host:port of the head, for worker and search
 #   RAY_PORT             port on which the head listens (6379)
 #   RAY_AUTH_TOKEN       the cluster's token, the same on every node, or
-#   RAY_AUTH_TOKEN_PATH  a file that holds it; or
-#   RAY_AUTH_MODE        disabled: whoever reaches the network may run code on the cluster
+#   RAY_AUTH_TOKEN_PATH  a file that contains it, or
+#   RAY_AUTH_MODE        disabled: everyone who can reach the network can run code on the cluster
 #   AEN_CPUS             cores that a head or worker offers to children (head: 0; worker: all)
 #   AEN_GPUS             GPUs that a head or worker offers to children (all)
 #   RAY_TMPDIR           folder for Ray's sockets and logs; its path has at most 40 characters (/tmp)
-#   AEN_NODE_IP          address of this machine within the cluster (Ray finds it)
+#   AEN_NODE_IP          address of this machine within the cluster (detected by Ray)
 #   AEN_WAIT             seconds that worker and search wait for the cluster (120)
-#   AEN_WORKERS          machines with cores that search waits for (1)
+#   AEN_WORKERS          number of nodes with cores that search waits for (1)
 #   RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S
-#                        seconds that a node which is told to stop may go on with its children (5)
+#                        seconds that a stopped node has to finish its children (5)
 #   AEN_RUNS             folder of the runs, for tensorboard (runs)
 #   TENSORBOARD_PORT     port of TensorBoard (6006)
-#   AEN_ROLE_FILE        where the role that was started is noted for healthcheck (/tmp/aen-role)
+#   AEN_ROLE_FILE        file in which the role is stored for healthcheck (/tmp/aen-role)
 set -euo pipefail
 
 readonly ROLES="head, worker, search, resume, sweep, tensorboard and healthcheck"
@@ -52,7 +52,7 @@ check_number() { # NAME VALUE
 
 note_role() { printf '%s %s\n' "$1" "$$" >"$ROLE_FILE"; }
 
-# Nodes of one cluster know each other by a token. Without one Ray 2.60 would let everybody in.
+# The nodes of a cluster share a token. Without one Ray 2.60 would accept every connection.
 check_token() {
   local mode=${RAY_AUTH_MODE:-token}
   export RAY_AUTH_MODE=$mode
@@ -82,7 +82,7 @@ listens() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; } # HOST PORT
 
 answers() { timeout --kill-after=5 20 ray health-check --address "$1" 2>&1; } # HOST:PORT; says why not
 
-# A head that does not listen yet is waited for; one that listens and refuses us is not.
+# Waits for a head that does not listen yet; an error if it listens and refuses the connection.
 wait_for_head() {
   local host=${ADDRESS%:*} port=${ADDRESS##*:} end=$((SECONDS + 10#$WAIT)) said=""
   until listens "$host" "$port"; do
@@ -101,13 +101,13 @@ wait_for_head() {
   done
 }
 
-ray_start() { # words for `ray start`; becomes it
-  # What is asked to stop first finishes what it does for so long; `docker stop` kills after ten seconds.
+ray_start() { # arguments for `ray start`, which replaces this process
+  # The time a stopped node has to finish; `docker stop` kills after ten seconds.
   export RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=${RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S:-5}
   local words=(--block --disable-usage-stats)
   [[ -n ${AEN_CPUS:-} ]] && words+=(--num-cpus "$AEN_CPUS")
   [[ -n ${AEN_GPUS:-} ]] && words+=(--num-gpus "$AEN_GPUS")
-  [[ -n ${RAY_TMPDIR:-} ]] && words+=(--temp-dir "$RAY_TMPDIR/ray") # Ray itself heeds it at the head alone
+  [[ -n ${RAY_TMPDIR:-} ]] && words+=(--temp-dir "$RAY_TMPDIR/ray") # Ray itself uses it only on the head
   [[ -n ${AEN_NODE_IP:-} ]] && words+=(--node-ip-address "$AEN_NODE_IP")
   exec ray start "${words[@]}" "$@"
 }
@@ -115,9 +115,9 @@ ray_start() { # words for `ray start`; becomes it
 run_head() {
   check_number RAY_PORT "$PORT" 6379
   check_token
-  # A head that is asked for nothing else keeps its cores: who trains there slows down the whole cluster.
+  # By default a head offers no cores: training there would slow down the whole cluster.
   AEN_CPUS=${AEN_CPUS:-0}
-  unset RAY_ADDRESS # it would ask `ray start` to join a cluster
+  unset RAY_ADDRESS # with it `ray start` would join a cluster
   note_role head
   ray_start --head --port "$PORT" --include-dashboard=false "$@"
 }
@@ -130,7 +130,7 @@ run_worker() {
   ray_start --address "$ADDRESS" "$@"
 }
 
-# A program that uses a cluster must run on a machine of it. So a search brings a node of its own, without cores.
+# A program that uses a cluster must run on a node of it. A search therefore starts its own node, without cores.
 NODE="" NODE_LOG=""
 stop_node() {
   [[ -n $NODE ]] || return 0
@@ -140,7 +140,7 @@ stop_node() {
   NODE=""
 }
 
-# Waits for a child, and hands signals on to it: bash itself would end at once, and leave it behind.
+# Waits for a child process and forwards signals to it: without the trap bash would exit and leave it running.
 await() { # PID
   local status signalled=true
   trap 'signalled=true; kill -TERM "$1" 2>/dev/null || true' TERM INT HUP
@@ -152,7 +152,7 @@ await() { # PID
   return "$status"
 }
 
-# Until this search's own node and AEN_WORKERS machines with cores are there.
+# Waits until this search's own node and AEN_WORKERS nodes with cores have joined.
 wait_for_workers() {
   python - "$ADDRESS" "$WORKERS" "$WAIT" <<'PYTHON' &
 import sys
@@ -178,7 +178,7 @@ PYTHON
   await $!
 }
 
-run_on_cluster() { # words for aen
+run_on_cluster() { # arguments for aen
   check_token
   wait_for_head
   note_role "$1"
@@ -186,7 +186,7 @@ run_on_cluster() { # words for aen
   local status=0
   NODE_LOG=$(mktemp "${TMPDIR:-/tmp}/aen-node-XXXXXX")
   trap stop_node EXIT
-  # In a session of its own: Ctrl-C is for the search, which still needs its node to end well.
+  # In its own session: Ctrl-C goes to the search only, which needs the node until it has ended.
   AEN_CPUS=0 AEN_GPUS=0 RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S=0 setsid "$0" node >"$NODE_LOG" 2>&1 &
   NODE=$!
   wait_for_workers || {
@@ -206,12 +206,12 @@ run_search() {
   check_address search
   [[ -f $1 || -f configs/${1%.yaml}.yaml ]] \
     || fail "config '$1' does not exist in this container; mount the file, or name a preset (aen presets lists them)."
-  # First what makes it a search on the cluster, so that what the user says has the last word.
+  # The cluster's settings come first, so that the user's arguments override them.
   run_on_cluster search "$1" evaluator.kind=ray "cluster.address=$ADDRESS" "${@:2}"
 }
 
-# A run or sweep says by itself where it is to be trained; on a cluster it needs a node, as a search does.
-run_resume_or_sweep() { # resume|sweep, words
+# The evaluator of a run or sweep is in its config; on a cluster it needs a node, like a search.
+run_resume_or_sweep() { # resume|sweep, arguments
   if [[ -n $ADDRESS && " $* " != *" --help "* && " $* " != *" -h "* ]]; then
     check_address "$1"
     run_on_cluster "$@"
@@ -220,7 +220,7 @@ run_resume_or_sweep() { # resume|sweep, words
   exec aen "$@"
 }
 
-raylet_of() { # PID of `ray start`: it outlives a raylet that ended by itself
+raylet_of() { # PID of `ray start`, which keeps running when its raylet has ended
   local stat line
   for stat in /proc/[0-9]*/stat; do
     { read -r line <"$stat"; } 2>/dev/null || continue
@@ -257,7 +257,7 @@ case $role in
   worker) run_worker "$@" ;;
   search) run_search "$@" ;;
   resume | sweep) run_resume_or_sweep "$role" "$@" ;;
-  node) ray_start --address "$ADDRESS" ;; # what a search brings; not for users
+  node) ray_start --address "$ADDRESS" ;; # the node of a search; not for users
   tensorboard)
     check_number TENSORBOARD_PORT "$BOARD_PORT" 6006
     note_role tensorboard
