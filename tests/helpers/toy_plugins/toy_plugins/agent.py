@@ -4,8 +4,9 @@ from typing import ClassVar, Literal, cast
 
 from pydantic import Field
 
-from aen._typing import JsonDict
 from aen.evaluators import stream
+from aen.results.search_result import Exploration
+from aen.results.verdict import ClassVerdict
 from aen_agents.agents.base import Task
 from aen_agents.agents.final_stage import conclude
 from aen_agents.config import AgentSection
@@ -52,16 +53,16 @@ class FirstN:
         """Return the accuracy of each class."""
         return self.trained
 
-    def figures(self) -> JsonDict:
+    def figures(self) -> Exploration:
         """Return the counts of the summary."""
         done = len(self.trained) == len(self.classes)
-        return {
-            "steps": len(self.trained),
-            "states_visited": sum(c.states for c in self.classes if c.key in self.trained),
-            "classes_visited": len(self.trained),
-            "stopped_because": "all are trained" if done else None,
-        }
+        return Exploration(
+            steps=len(self.trained),
+            states_visited=sum(c.states for c in self.classes if c.key in self.trained),
+            classes_visited=len(self.trained),
+            stopped_because="all are trained" if done else None,
+        )
 
-    def conclude(self) -> JsonDict:
-        """Select on fresh seeds and look at the test images once."""
+    def conclude(self) -> ClassVerdict:
+        """Select on fresh seeds, and evaluate winner and baseline on the test images once."""
         return conclude(self.task, self.found())
