@@ -22,12 +22,13 @@ pytestmark = [
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="child processes are read from /proc"),
 ]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 # Each of these is the driver of a Ray of its own. What it prints is JSON, a line at a time.
 DRIVER = """
 import json, logging, sys, time
 from pathlib import Path
-import ray, ray_trainers
+import ray
+from helpers import ray_trainers
 from helpers.ray_trainers import Acting, specs
 from aen.errors import AenError
 from aen.evaluators import evaluate, stream
@@ -59,9 +60,14 @@ def code(body):
     return DRIVER + body
 
 
+def python_path(folder):
+    """A folder before those that this process was given."""
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 @contextmanager
 def driver(folder, body, **options):
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")} | options.pop("env", {})
+    environment = os.environ | {"PYTHONPATH": python_path(ROOT / "tests")} | options.pop("env", {})
     command = [sys.executable, "-c", code(body), str(folder)]
     with (folder / "err").open("w") as errors:
         process = subprocess.Popen(
@@ -207,7 +213,7 @@ def test_a_worker_with_other_sources_on_its_path_is_refused(tmp_path):
         file.write("# changed\n")
     (tmp_path / "acting").mkdir()
     body = f"""
-start(num_cpus=2, runtime_env={{"env_vars": {{"PYTHONPATH": {str(tmp_path / "other")!r}}}}})
+start(num_cpus=2, runtime_env={{"env_vars": {{"PYTHONPATH": {python_path(tmp_path / "other")!r}}}}})
 e = evaluator(Acting(folder / "acting"), workers=1)
 try:
     evaluate(e, specs(1))
