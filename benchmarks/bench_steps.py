@@ -19,7 +19,7 @@ from torch import nn
 from aen.children import DenseSpec, build_child
 from aen.groups import Alphabet, Decomposition, load_classes
 from aen.training import cpu_threads
-from aen.training.dense.trainer import Engine
+from aen.training.dense.trainer import DenseTrainer
 
 GRIDS, BATCH, IMAGES = (28, 20, 20), 64, 4000
 TURNS, STEPS = 9, 8
@@ -70,7 +70,7 @@ def profile(decomposition: Decomposition) -> None:
     images, labels = torch.randn(IMAGES, 784), torch.randint(0, 10, (IMAGES,))
     spec = DenseSpec(grids=GRIDS, head="free", bias="scalar_after_relu", decomposition=decomposition)
     child = build_child(spec)
-    rows, engine = child.prepare(images), Engine(child, 1e-3)
+    rows, engine = child.prepare(images), DenseTrainer(child, 1e-3)
     run = stepper(lambda batch: engine.step(rows.index_select(0, batch), labels.index_select(0, batch)))
     run()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
@@ -107,9 +107,9 @@ def main() -> None:
                 grids=GRIDS, head="free", bias="scalar_after_relu", decomposition=table.decomposition(network_class)
             )
             child = build_child(spec)
-            rows, engine = child.prepare(images), Engine(child, 1e-3)
+            rows, engine = child.prepare(images), DenseTrainer(child, 1e-3)
 
-            def step(batch: torch.Tensor, rows: torch.Tensor = rows, engine: Engine = engine) -> None:
+            def step(batch: torch.Tensor, rows: torch.Tensor = rows, engine: DenseTrainer = engine) -> None:
                 engine.step(rows.index_select(0, batch), labels.index_select(0, batch))
 
             ours = stepper(step)

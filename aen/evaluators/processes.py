@@ -36,10 +36,15 @@ def train(
     weights_folder: Path | None,
     parents_folder: Path | None = None,
     debug: bool = False,
-    parts: int = 1,
+    micro_batches: int = 1,
 ) -> list[Evaluation]:
-    """Train what belongs together: one child alone, or a population filled up to `size`."""
-    where: dict[str, Any] = {"device": device, "threads": threads, "weights_folder": weights_folder, "parts": parts}
+    """Train children together: each alone if `size` is 1, otherwise as a population that is filled up to `size`."""
+    where: dict[str, Any] = {
+        "device": device,
+        "threads": threads,
+        "weights_folder": weights_folder,
+        "micro_batches": micro_batches,
+    }
     if size > 1:
         return train_population(specs, dataset, size=size, **where)
     return [train_child(spec, dataset, parents_folder=parents_folder, debug=debug, **where) for spec in specs]
@@ -57,14 +62,14 @@ def _start_worker() -> None:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone, however that ended: nobody would take its results."""
+    """End this process when its parent process has ended, in whatever way: its results could not be delivered."""
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
     os._exit(1)
 
 
 def _ready() -> None:
-    """Do nothing; a worker that has done it is up."""
+    """Do nothing: submitted to start a worker."""
 
 
 def _train_in_worker(specs: list[ChildSpec], options: dict[str, Any]) -> list[Evaluation]:

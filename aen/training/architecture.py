@@ -1,4 +1,4 @@
-"""Steps of the parameters that choose among branches: the other half of differentiable search.
+"""Training steps of architecture parameters, those that choose among branches (differentiable search).
 
 Algorithm 2 of EquiNAS (arXiv 2210.05484): each step of the weights on a batch of the training images is followed by one
 of alpha on another batch. While one of the two is stepped the other takes no gradient, so that alpha's gradient is that
@@ -15,22 +15,22 @@ from torch.nn.functional import cross_entropy
 from aen.children.child import Architecture, Child
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError
-from aen.training.batches import BatchStream, cut
+from aen.training.batches import BatchStream, split_batch
 
-# Added to the spec's seed for the order of alpha's batches, so that they are others than those of the weights.
+# Added to the spec's seed for the order of alpha's batches, which differs from that of the weights.
 _OTHER = 0x5EED
 
 
 class ArchitectureSteps:
-    """The steps of what chooses among a child's branches.
+    """The training steps of a child's architecture parameters.
 
     Args:
-        architecture: what is trained, and how.
-        child: whose it is.
+        architecture: the parameters and how they are trained.
+        child: the child that has them.
         spec: of the child.
         count: number of training images.
-        device: where they are.
-        parts: in how many parts a batch goes through the network.
+        device: of the images.
+        micro_batches: how many micro-batches a batch is split into; see `aen.training.train_child`.
 
     Attributes:
         optimiser: Adam.
@@ -45,13 +45,13 @@ class ArchitectureSteps:
         count: int,
         device: torch.device,
         *,
-        parts: int = 1,
+        micro_batches: int = 1,
     ) -> None:
         if architecture.halves and count < len(("weights", "alpha")):
             raise SpecError(f"training images are {count}; two halves need at least 2.")
         self.child = child
         self.parameters = architecture.parameters
-        self.parts = parts
+        self.micro_batches = micro_batches
         self.optimiser = torch.optim.Adam(self.parameters, lr=architecture.learning_rate)
         self.optimiser.zero_grad(set_to_none=True)
         self.weight_places = places = torch.arange(count, device=device)
@@ -63,12 +63,12 @@ class ArchitectureSteps:
         self._batches: Iterator[Tensor] | None = None
 
     def step(self, rows: Tensor, labels: Tensor, number: int, half: AbstractContextManager[object]) -> None:
-        """Make one step on the batch of a number, counted from the very beginning; numbers follow each other."""
+        """Take one step on batch `number`, counted from the start of training; calls pass consecutive numbers."""
         if self._batches is None:
             self._batches = self._endless(number)
         batch = next(self._batches)
         with self._alone(), torch.enable_grad(), half:
-            for piece, share in cut(len(batch), self.parts):
+            for piece, share in split_batch(len(batch), self.micro_batches):
                 some = batch[piece]
                 logits = self.child.forward_prepared(rows.index_select(0, some))
                 loss = cross_entropy(logits.float(), labels.index_select(0, some))

@@ -11,7 +11,7 @@ from aen._typing import Float, Int
 from aen.children.child import Child
 from aen.children.spec import ChildSpec
 from aen.training.architecture import ArchitectureSteps, weights_alone
-from aen.training.batches import BatchStream, cut
+from aen.training.batches import BatchStream, split_batch
 from aen.training.measuring import shown
 from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
 from aen.training.recalibration import MOST_IMAGES, recalibrate
@@ -41,7 +41,7 @@ def fit(
     labels: Int[Tensor, " n"],
     progress: Progress | None = None,
     *,
-    parts: int = 1,
+    micro_batches: int = 1,
 ) -> Fitted:
     """Train a child in place, on the device where it and its images are, and leave it in evaluation mode.
 
@@ -58,7 +58,7 @@ def fit(
         images: the training images.
         labels: their labels.
         progress: of the training that this one goes on with; None: it is the first.
-        parts: in how many parts a batch goes through the network; see `aen.training.train_child`.
+        micro_batches: how many micro-batches a batch is split into; see `aen.training.train_child`.
     """
     training, device = spec.training, images.device
     progress = progress or Progress()
@@ -68,7 +68,7 @@ def fit(
     trains = architecture is not None and architecture.learning_rate > 0
     steps = None
     if architecture is not None and trains:
-        steps = ArchitectureSteps(architecture, child, spec, len(labels), device, parts=parts)
+        steps = ArchitectureSteps(architecture, child, spec, len(labels), device, micro_batches=micro_batches)
     optimisers = (optimiser, *([] if steps is None else [steps.optimiser]))
     restore_state(child, progress.optimiser, *optimisers)
     places = torch.arange(len(labels), device=device) if steps is None else steps.weight_places
@@ -88,7 +88,7 @@ def fit(
                 total = torch.zeros((), device=device)
                 for batch in batches:
                     optimiser.zero_grad(set_to_none=True)
-                    for piece, share in cut(len(batch), parts):
+                    for piece, share in split_batch(len(batch), micro_batches):
                         with torch.enable_grad(), half:
                             loss, whole = _losses(child, rows, labels, batch[piece])
                         whole.backward(torch.full_like(whole, share))  # type: ignore[no-untyped-call]
@@ -97,10 +97,10 @@ def fit(
                     if steps is not None:
                         steps.step(rows, labels, done, half)
                     done += 1
-                # One look per epoch: on CUDA each would wait for the device.
+                # Checked once per epoch: on CUDA every check waits for the device.
                 if not math.isfinite(float(total)):
                     return Fitted(finite=False)
-            size = training.batch_size if parts == 1 else max(training.batch_size // parts, 2)
+            size = training.batch_size if micro_batches == 1 else max(training.batch_size // micro_batches, 2)
             recalibrate(child, rows, size, min(MOST_IMAGES, shown(spec, len(labels))))
     finally:
         child.eval()

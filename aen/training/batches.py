@@ -1,6 +1,7 @@
-"""The order of the batches: a stream that can be entered anywhere, so that a training can be cut into slices.
+"""The order of the batches, as a stream that can be entered at any batch, and micro-batches.
 
-And batches in parts: what of a batch is in memory at a time, where the whole is too much.
+A micro-batch is a part of a batch: gradients of the micro-batches are summed before the optimiser takes its step, so
+that less of a batch is in memory at a time (gradient accumulation).
 """
 
 from collections.abc import Callable, Iterator
@@ -11,10 +12,10 @@ from torch import Tensor
 
 
 class BatchStream:
-    """Endless batches of places, every epoch in an order of its own; the last batch of an epoch may be smaller.
+    """Endless batches of image indices, in a new order every epoch; the last batch of an epoch may be smaller.
 
     Args:
-        places: which images there are.
+        places: the indices of the images.
         batch_size: images per batch.
         seed: of the orders.
     """
@@ -25,14 +26,14 @@ class BatchStream:
         self._seed = seed
 
     def count(self, before: float, epochs: float) -> int:
-        """Return how many batches lead from so many epochs to so many, to the nearest; at least one."""
+        """Return the number of batches between two numbers of epochs, rounded to the nearest; at least one."""
         return max(round(epochs * self.per_epoch) - round(before * self.per_epoch), 1)
 
     def epochs(self, start: int, count: int) -> Iterator[tuple[int, list[Tensor]]]:
-        """Return the batches from one on, cut into epochs: (number of the epoch, its batches).
+        """Return consecutive batches, grouped by epoch: (number of the epoch, its batches).
 
         Args:
-            start: number of the first batch since the very beginning.
+            start: number of the first batch, counted from the start of the stream.
             count: how many.
         """
         end, source = start + count, torch.Generator().manual_seed(self._seed)
@@ -46,34 +47,38 @@ class BatchStream:
                 yield epoch, list(batches[first:last])
 
 
-def cut(count: int, parts: int) -> list[tuple[slice, float]]:
-    """Cut a batch into parts of nearly equal size: the place of each and its share of the batch.
+def split_batch(count: int, micro_batches: int) -> list[tuple[slice, float]]:
+    """Split a batch into micro-batches of nearly equal size: the slice of each and its share of the batch.
 
     Args:
         count: images in the batch.
-        parts: how many; fewer where a part would have a single image, of which batch norm has no statistics.
+        micro_batches: how many; fewer where one would be a single image, for which batch norm has no statistics.
     """
-    parts = max(min(parts, count // 2), 1)
-    ends = [count * i // parts for i in range(parts + 1)]
+    micro_batches = max(min(micro_batches, count // 2), 1)
+    ends = [count * i // micro_batches for i in range(micro_batches + 1)]
     return [(slice(start, end), (end - start) / count) for start, end in pairwise(ends)]
 
 
-def differentiate_in_parts(
-    differentiate: Callable[[Tensor, Tensor], Tensor], gradient: Tensor, rows: Tensor, labels: Tensor, parts: int
+def differentiate_in_micro_batches(
+    differentiate: Callable[[Tensor, Tensor], Tensor],
+    gradient: Tensor,
+    rows: Tensor,
+    labels: Tensor,
+    micro_batches: int,
 ) -> Tensor:
-    """Return the mean loss of a batch that is differentiated in parts, and leave its gradient in place.
+    """Return the mean loss of a batch and leave its gradient in `gradient`, one micro-batch at a time.
 
     Args:
         differentiate: returns the mean loss of some images and leaves its gradient in `gradient`.
-        gradient: where it does.
+        gradient: the buffer that `differentiate` writes to.
         rows: the images, shape ``[..., batch, features]``.
         labels: their labels, shape ``[..., batch]``.
-        parts: how many; 1 is `differentiate` itself.
+        micro_batches: how many; 1 is `differentiate` itself.
     """
-    if parts == 1:
+    if micro_batches == 1:
         return differentiate(rows, labels)
     total, losses = torch.zeros_like(gradient), []
-    for piece, share in cut(labels.shape[-1], parts):
+    for piece, share in split_batch(labels.shape[-1], micro_batches):
         losses.append(share * differentiate(rows[..., piece, :], labels[..., piece]))
         total.add_(gradient, alpha=share)
     gradient.copy_(total)

@@ -16,10 +16,10 @@ from aen.data.dataset import Dataset
 from aen.results.evaluation import Evaluation
 from aen.training.autograd import Fitted, fit
 from aen.training.dense.population import train_population
-from aen.training.dense.trainer import Engine
+from aen.training.dense.trainer import DenseTrainer
 from aen.training.device import exact_convolutions
 from aen.training.inheritance import inherit
-from aen.training.measuring import check_fit, check_parts, evaluation_of, measure_prepared, noted, shown
+from aen.training.measuring import check_fit, check_micro_batches, evaluation_of, measure_prepared, noted, shown
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
@@ -33,15 +33,15 @@ def train_child(
     weights_folder: Path | None = None,
     parents_folder: Path | None = None,
     debug: bool = False,
-    parts: int = 1,
+    micro_batches: int = 1,
 ) -> Evaluation:
     """Train a child, from nothing or from its parent's weights, and measure it on the validation images.
 
     The same spec, device kind and thread count give the same result, bit for bit on a CPU.
 
-    Where the memory is too small for a batch, it can go through the network in `parts`, whose gradients are summed
-    before the optimiser steps. The batches stay what they are, and so does the result up to rounding; but the
-    statistics of batch norm are then those of the parts, and dropout draws for each part.
+    Where the memory is too small for a batch, it can be split into micro-batches, whose gradients are summed before
+    the optimiser takes its step. The result is the same up to rounding, except that batch norm takes its statistics
+    from each micro-batch and dropout draws for each.
 
     Args:
         spec: the child.
@@ -51,19 +51,19 @@ def train_child(
         weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
         parents_folder: where the weights of the spec's parent are.
         debug: check that the child computes what its parent does before it is trained.
-        parts: in how many parts every batch goes through the network, in fewer where one would be a single image; more
-            than one is noted in the evaluation's record.
+        micro_batches: how many micro-batches every batch is split into, fewer where one would be a single image; a
+            number above 1 is noted in the evaluation's record, as ``parts``.
 
     Raises:
         SpecError: the child does not fit the data set, or its parent, or has a parent and there is no folder; or
-            `parts` is less than one.
+            `micro_batches` is less than one.
         StoreError: the parent's weights are missing or damaged.
     """
-    # A population multiplies full matrices, and only these are worth other precisions.
+    # The batched trainer multiplies full matrices, for which alone lower precision is faster.
     if isinstance(spec, DenseSpec) and spec.training.precision != "float32":
         where: dict[str, Any] = {"device": device, "threads": threads, "weights_folder": weights_folder}
-        return train_population([spec], dataset, parts=parts, **where)[0]
-    check_parts(parts)
+        return train_population([spec], dataset, micro_batches=micro_batches, **where)[0]
+    check_micro_batches(micro_batches)
     check_fit(spec, dataset)
     started = time.perf_counter()
     with cpu_threads(threads), exact_convolutions(), torch.no_grad():
@@ -72,17 +72,17 @@ def train_child(
             child, progress = build_child(spec).to(device), None
         else:
             child, progress = inherit(spec, parents_folder, data.train.images if debug else None, device)
-        # What the first layer does to an image without parameters is done once for all images.
+        # The part of the first layer that has no parameters is applied to all images once.
         rows, validation_rows = child.prepare(data.train.images), child.prepare(data.validation.images)
         fitted = (
-            Fitted(_fit(child, spec, rows, data.train.labels, parts))
+            Fitted(_fit(child, spec, rows, data.train.labels, micro_batches))
             if isinstance(child, DenseChild)
-            else fit(child, spec, data.train.images, data.train.labels, progress, parts=parts)
+            else fit(child, spec, data.train.images, data.train.labels, progress, micro_batches=micro_batches)
         )
         child.eval()
         most = shown(spec, len(rows))
-        train = measure_prepared(child, rows[:most], data.train.labels[:most], parts)
-        validation = measure_prepared(child, validation_rows, data.validation.labels, parts)
+        train = measure_prepared(child, rows[:most], data.train.labels[:most], micro_batches)
+        validation = measure_prepared(child, validation_rows, data.validation.labels, micro_batches)
         good = fitted.finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
         name = None
         if weights_folder is not None and good:
@@ -100,20 +100,20 @@ def train_child(
         threads=threads,
         population=1,
         weights=name,
-        record=noted(record, parts),
+        record=noted(record, micro_batches),
     )
 
 
-def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor, parts: int) -> bool:
+def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor, micro_batches: int) -> bool:
     """Train a dense child in place by written-out gradients; return whether the loss stayed finite."""
-    engine = Engine(child, spec.training.learning_rate)
+    trainer = DenseTrainer(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
     for _ in range(int(spec.training.epochs)):
         order = torch.randperm(len(labels), generator=shuffle).to(rows.device)
         total = torch.zeros((), device=rows.device)
         for batch in torch.split(order, spec.training.batch_size):
-            total += engine.step(rows.index_select(0, batch), labels.index_select(0, batch), parts)
-        # One look per epoch: on CUDA each would wait for the device.
+            total += trainer.step(rows.index_select(0, batch), labels.index_select(0, batch), micro_batches)
+        # Checked once per epoch: on CUDA every check waits for the device.
         if not math.isfinite(float(total)):
             return False
     return True

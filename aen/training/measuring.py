@@ -50,19 +50,20 @@ def check_fit(spec: ChildSpec, dataset: Dataset) -> None:
         raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
 
 
-def check_parts(parts: int) -> None:
-    """Check in how many parts a batch shall go through the network.
+def check_micro_batches(micro_batches: int) -> None:
+    """Check the number of micro-batches that a batch is split into.
 
     Raises:
         SpecError: less than one.
     """
-    if parts < 1:
-        raise SpecError(f"parts is {parts}; a batch goes through the network in at least 1.")
+    if micro_batches < 1:
+        raise SpecError(f"micro_batches is {micro_batches}; give 1 (whole batches) or more.")
 
 
-def noted(record: JsonDict | None, parts: int) -> JsonDict | None:
-    """Return what a child notes of itself, and in how many parts its batches went through it if not in one."""
-    return record if parts == 1 else (record or {}) | {"parts": parts}
+def noted(record: JsonDict | None, micro_batches: int) -> JsonDict | None:
+    """Return a child's record with the number of micro-batches added if it is above 1."""
+    # Stores of earlier versions call it "parts", so it keeps that name there.
+    return record if micro_batches == 1 else (record or {}) | {"parts": micro_batches}
 
 
 def evaluation_of(
@@ -118,11 +119,11 @@ def measure(child: Child, split: Split) -> Measured:
 
 
 @torch.no_grad()
-def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor, parts: int = 1) -> Measured:
-    """Measure a child on images that its `prepare` has turned into rows, on fewer at once with more `parts`."""
+def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor, micro_batches: int = 1) -> Measured:
+    """Measure a child on prepared images, on fewer at a time the more micro-batches its batches are split into."""
     loss = torch.zeros((), device=labels.device)
     correct = torch.zeros((), dtype=torch.int64, device=labels.device)
-    size = max(min(child.evaluation_batch, EVALUATION_BATCH) // parts, 1)
+    size = max(min(child.evaluation_batch, EVALUATION_BATCH) // micro_batches, 1)
     for some, theirs in zip(torch.split(rows, size), torch.split(labels, size), strict=True):
         logits = child.forward_prepared(some)
         loss += cross_entropy(logits, theirs, reduction="sum")

@@ -1,9 +1,9 @@
-"""Population: many dense children of one shape, trained in lock-step on one device.
+"""BatchedTrainer: trains many dense children of one shape at once on one device.
 
-All parameters lie in one vector. A step copies them out into full matrices ``[children, inputs, outputs]``, runs
-batched matrix products, and sums the gradients back orbit by orbit. What mixes children is elementwise only, so a
-child's result depends on how many there are, and never on which. BLAS rounds by where in a cache line a matrix begins,
-so all of them begin at the start of one.
+All parameters are stored in one vector. A step expands them to full matrices ``[children, inputs, outputs]``, runs
+batched matrix products, and sums the gradients over the orbits. Operations across children are elementwise only, so a
+child's result depends on how many children there are, but not on which. BLAS results depend on the alignment of a
+matrix in their last bits, so every matrix starts at the start of a cache line.
 """
 
 import math
@@ -17,8 +17,15 @@ from torch.optim.adam import adam
 from aen._typing import Float, Int
 from aen.children.dense import DenseSpec
 from aen.data.dataset import Split
-from aen.training.batches import differentiate_in_parts
-from aen.training.dense.layout import LINE, Layout, aligned_points, full_shapes, merged_layouts, rest_of_line
+from aen.training.batches import differentiate_in_micro_batches
+from aen.training.dense.parameter_layout import (
+    LINE,
+    ParameterLayout,
+    aligned_points,
+    full_shapes,
+    merged_layouts,
+    rest_of_line,
+)
 from aen.training.dense.trainer import ADAM
 from aen.training.measuring import EVALUATION_BATCH, Measured
 
@@ -28,24 +35,24 @@ def evaluation_chunk(size: int) -> int:
     return max(EVALUATION_BATCH // size // LINE * LINE, 64)
 
 
-class Population:
-    """The parameters of many children of one shape, and lock-step training on them.
+class BatchedTrainer:
+    """The parameters of many children of one shape, and training steps that are taken by all of them together.
 
     Args:
         specs: the children.
-        device: where they live.
-        parts: in how many parts their batches go through the networks.
+        device: where they are trained.
+        micro_batches: how many micro-batches their batches are split into.
 
     Attributes:
         parameters: all parameters of all children, one after the other.
         parameter_counts: how many of them each child has.
     """
 
-    def __init__(self, specs: Sequence[DenseSpec], device: str, parts: int = 1) -> None:
+    def __init__(self, specs: Sequence[DenseSpec], device: str, micro_batches: int = 1) -> None:
         self.spec = specs[0]
-        self.parts = parts
+        self.micro_batches = micro_batches
         self.specs = tuple(specs)
-        layouts = [Layout(spec) for spec in specs]
+        layouts = [ParameterLayout(spec) for spec in specs]
         self._layouts = layouts
         self.parameter_counts = [layout.count for layout in layouts]
         starts = np.concatenate([[0], np.cumsum(self.parameter_counts)])
@@ -63,7 +70,7 @@ class Population:
         self._pooling: Tensor | None = None
         if self.spec.head == "invariant":
             self._pooling = torch.stack([layout.cell_weights() for layout in layouts]).unsqueeze(1).to(device)
-        # Adam's kernel rounds the last few numbers of a vector otherwise than the rest: each child is one by itself.
+        # Adam's kernel rounds the last few elements of a vector differently, so each child has its own vector.
         self._own = torch.split(self.parameters, self.parameter_counts)
         self._first_moments = [torch.zeros_like(own) for own in self._own]
         self._second_moments = [torch.zeros_like(own) for own in self._own]
@@ -81,7 +88,7 @@ class Population:
             total = torch.zeros(len(self.specs), device=images.device)
             for batch in torch.split(order.to(images.device), training.batch_size, dim=1):
                 total += self.step(images[batch], labels[batch])
-            # One look per epoch: on CUDA each would wait for the device.
+            # Checked once per epoch: on CUDA every check waits for the device.
             finite &= torch.isfinite(total).cpu()
             if not finite.any():
                 break
@@ -92,7 +99,7 @@ class Population:
         self, images: Float[Tensor, "children batch inputs"], labels: Int[Tensor, "children batch"]
     ) -> Float[Tensor, " children"]:
         """Take one step with every child on its own batch; return their mean cross-entropies before it."""
-        loss = differentiate_in_parts(self.differentiate, self._gradient, images, labels, self.parts)
+        loss = differentiate_in_micro_batches(self.differentiate, self._gradient, images, labels, self.micro_batches)
         adam(
             list(self._own),
             list(torch.split(self._orbit_sums(self._gradient), self.parameter_counts)),
@@ -107,7 +114,7 @@ class Population:
 
     @torch.no_grad()
     def differentiate(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Return each child's mean cross-entropy and leave the gradient of the full weights in place."""
+        """Return each child's mean cross-entropy and write the gradient of the full weights to `_gradient`."""
         images, n = _filled(images), labels.shape[1]
         *layers, (head, head_bias) = _pairs(self._full_weights(), self.shapes)
         *d_layers, (d_head, d_head_bias) = _pairs(self._gradient, self.shapes)
@@ -143,7 +150,7 @@ class Population:
         return loss
 
     def _layer(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what leaves the ReLU and, the bias being where the spec wants it, what goes on."""
+        """Return the output of the ReLU, and that of the layer, whose bias comes before or after the ReLU."""
         if self.spec.bias == "scalar_after_relu":
             rectified = self._product(x, weight).clamp_min_(0)
             return rectified, rectified + bias.unsqueeze(1)
@@ -151,7 +158,7 @@ class Population:
         return rectified, rectified
 
     def _product(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the batched product; of the hidden layers only, in the precision that the spec asks for."""
+        """Return the batched product of a hidden layer, in the precision of the spec."""
         if self.spec.training.precision == "bfloat16":
             return torch.bmm(a.bfloat16(), b.bfloat16()).float()
         return torch.bmm(a, b, out=_matrices(len(a), a.shape[1], b.shape[2], a))
@@ -163,7 +170,7 @@ class Population:
         count = len(self.specs)
         loss = torch.zeros(count, device=split.labels.device)
         correct = torch.zeros(count, dtype=torch.int64, device=split.labels.device)
-        chunk = max(evaluation_chunk(count) // self.parts, 1)
+        chunk = max(evaluation_chunk(count) // self.micro_batches, 1)
         for images, labels in zip(
             torch.split(split.images.flatten(1), chunk), torch.split(split.labels, chunk), strict=True
         ):
@@ -203,13 +210,13 @@ class Population:
 
 
 def _filled(images: Tensor) -> Tensor:
-    """Fill a batch up with black images, to as many as make whole cache lines of whatever a layer returns."""
+    """Pad a batch with black images, so that the outputs of all layers fill whole cache lines."""
     missing = rest_of_line(images.shape[1])
     return torch.nn.functional.pad(images, (0, 0, 0, missing)) if missing else images
 
 
 def _matrices(children: int, rows: int, columns: int, like: Tensor) -> Tensor:
-    """Return room for a matrix of each child, each at the start of a cache line."""
+    """Return an uninitialised matrix for each child, each at the start of a cache line."""
     size = rows * columns
     return like.new_empty(children, size + rest_of_line(size))[:, :size].view(children, rows, columns)
 

@@ -1,4 +1,4 @@
-"""Training many dense children side by side, each as if it were alone; see `aen.training.dense.batched_trainer`."""
+"""Training many dense children at once: checks, memory, and evaluations around `BatchedTrainer`."""
 
 import math
 import time
@@ -11,16 +11,16 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.errors import SpecError
 from aen.results.evaluation import Evaluation
-from aen.training.dense.batched_trainer import Population, evaluation_chunk
-from aen.training.dense.layout import full_shapes
-from aen.training.measuring import check_fit, check_parts, evaluation_of, noted
+from aen.training.dense.batched_trainer import BatchedTrainer, evaluation_chunk
+from aen.training.dense.parameter_layout import full_shapes
+from aen.training.measuring import check_fit, check_micro_batches, evaluation_of, noted
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
-# Copies of every expanded weight that live at once: indices there and back (8 bytes each, and as many again while they
-# are made), values, gradient, and the gradient in the order of the orbits.
+# Bytes per expanded weight that are allocated at the same time: indices in both directions (8 bytes each, and as many
+# again while they are computed), values, gradient, and the gradient in the order of the orbits.
 _BYTES_PER_WEIGHT = 44
-# Of an untied child, which has as many: value, gradient in two orders, its place, and Adam's two moments.
+# Bytes per parameter, of which an untied child has one per weight: value, gradient in two orders, index, two moments.
 _BYTES_PER_PARAMETER = 28
 
 
@@ -31,7 +31,7 @@ def _dense(spec: ChildSpec) -> DenseSpec:
 
 
 def population_bytes(spec: ChildSpec, size: int) -> int:
-    """Predict the memory that a population of this child takes on its device, the images not counted.
+    """Predict the bytes of memory that a population of this child needs on its device, without the images.
 
     Raises:
         SpecError: this kind of child is always trained alone.
@@ -50,9 +50,9 @@ def train_population(
     device: str = "cpu",
     threads: int = 1,
     weights_folder: Path | None = None,
-    parts: int = 1,
+    micro_batches: int = 1,
 ) -> list[Evaluation]:
-    """Train children side by side from nothing and measure them on the validation images.
+    """Train children at once, from initial weights, and measure them on the validation images.
 
     Args:
         specs: dense children that differ in decomposition and seed only.
@@ -62,7 +62,7 @@ def train_population(
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: number of CPU threads.
         weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
-        parts: in how many parts every batch goes through the networks; see `aen.training.train_child`.
+        micro_batches: how many micro-batches every batch is split into; see `aen.training.train_child`.
 
     Returns:
         One evaluation per spec, in the same order. `seconds` is the population's time divided by its children.
@@ -70,7 +70,7 @@ def train_population(
     Raises:
         SpecError: the children do not go together, do not fit the data set, or are more than `size`.
     """
-    check_parts(parts)
+    check_micro_batches(micro_batches)
     size = len(specs) if size is None else size
     if not specs or len(specs) > size:
         raise SpecError(f"specs has {len(specs)} children; a population of size {size} takes 1 to {size}.")
@@ -78,15 +78,17 @@ def train_population(
     shared = children[0].population_key
     for spec in children:
         if spec.population_key != shared:
-            raise SpecError(f"children of one population differ in decomposition and seed only; {spec} differs more.")
+            raise SpecError(
+                f"children of one population differ in decomposition and seed only; {spec} differs in more."
+            )
         check_fit(spec, dataset)
     started = time.perf_counter()
     with cpu_threads(threads):
         data = dataset.to(device)
         filled = [*children, *[children[-1]] * (size - len(children))]
-        population = Population(filled, device, parts)
-        finite = population.fit(data.train)
-        measured = population.measure(data.train), population.measure(data.validation)
+        trainer = BatchedTrainer(filled, device, micro_batches)
+        finite = trainer.fit(data.train)
+        measured = trainer.measure(data.train), trainer.measure(data.validation)
         outcomes = []
         for i, spec in enumerate(children):
             train, validation = measured[0][i], measured[1][i]
@@ -94,9 +96,9 @@ def train_population(
             name = None
             if weights_folder is not None and good:
                 child = build_child(spec)
-                child.load_state_dict(population.state_dict(i))
+                child.load_state_dict(trainer.state_dict(i))
                 name = save_weights(child, weights_folder / f"{spec.key}.safetensors")
-            outcomes.append((spec, train, validation, good, population.parameter_counts[i], name))
+            outcomes.append((spec, train, validation, good, trainer.parameter_counts[i], name))
     seconds = (time.perf_counter() - started) / len(specs)
     return [
         evaluation_of(
@@ -110,7 +112,7 @@ def train_population(
             threads=threads,
             population=size,
             weights=name,
-            record=noted(None, parts),
+            record=noted(None, micro_batches),
         )
         for spec, train, validation, good, parameters, name in outcomes
     ]

@@ -1,7 +1,7 @@
-"""Engine: training steps of a dense child with gradients written out.
+"""DenseTrainer: training steps of one dense child, with gradients written by hand.
 
-A step of a child takes about a millisecond. Automatic differentiation and an optimiser that visits every parameter by
-itself would cost as much again, so the parameters lie in one vector and the gradient is computed straight into another.
+A step of a child takes about a millisecond. Automatic differentiation and an optimiser that loops over parameters would
+double that, so all parameters are views of one vector and the gradient is written into a second one.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from aen._typing import Float, Int
 from aen.children.dense_child import DenseChild
 from aen.nn.heads import InvariantHead
 from aen.nn.products.base import Saved
-from aen.training.batches import differentiate_in_parts
+from aen.training.batches import differentiate_in_micro_batches
 
 # torch.optim.Adam's defaults. fused: one kernel, two to three times as fast.
 ADAM: dict[str, Any] = {
@@ -28,16 +28,16 @@ ADAM: dict[str, Any] = {
 }
 
 
-class Engine:
-    """Trains a child in place with Adam; the child's parameters are views of one vector from then on.
+class DenseTrainer:
+    """Trains a child in place with Adam; the child's parameters become views of one vector.
 
     Args:
-        child: the child, on the device where it shall train.
+        child: the child, on the device where it is trained.
         learning_rate: of Adam.
 
     Attributes:
         parameters: all parameters, one after the other.
-        gradient: the gradient of the last step, laid out alike.
+        gradient: the gradient of the last step, in the same layout.
     """
 
     def __init__(self, child: DenseChild, learning_rate: float) -> None:
@@ -57,13 +57,13 @@ class Engine:
 
     @torch.no_grad()
     def step(
-        self, rows: Float[Tensor, "batch features"], labels: Int[Tensor, " batch"], parts: int = 1
+        self, rows: Float[Tensor, "batch features"], labels: Int[Tensor, " batch"], micro_batches: int = 1
     ) -> Float[Tensor, ""]:
         """Take one step on prepared images and their labels; return the mean cross-entropy before it.
 
-        The images go through the network in so many `parts`.
+        The batch is split into `micro_batches`; see `aen.training.train_child`.
         """
-        loss = differentiate_in_parts(self.differentiate, self.gradient, rows, labels, parts)
+        loss = differentiate_in_micro_batches(self.differentiate, self.gradient, rows, labels, micro_batches)
         adam(
             [self.parameters],
             [self.gradient],

@@ -11,8 +11,8 @@ from aen.children import DenseSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset
 from aen.groups import ALPHABETS, Decomposition
 from aen.training import load_child, measure, train_child, train_population
-from aen.training.dense.batched_trainer import Population
-from aen.training.dense.trainer import Engine
+from aen.training.dense.batched_trainer import BatchedTrainer
+from aen.training.dense.trainer import DenseTrainer
 
 GROUPS = [
     *([], ["rot90"], ["rot90", "hflip"], ["hflip", "vflip"], ["swap_tb_left"], ["hshift(1/2)"]),
@@ -57,7 +57,7 @@ def test_written_out_gradients_are_those_of_automatic_differentiation(kind):
         child = build_child(spec).double()
         loss = cross_entropy(child(x), labels)
         expected = torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss, list(child.parameters()))])
-        engine = Engine(child, 1e-2)
+        engine = DenseTrainer(child, 1e-2)
         found = engine.differentiate(child.prepare(x), labels)
         torch.testing.assert_close(found, loss.detach(), rtol=1e-6, atol=1e-8)
         torch.testing.assert_close(engine.gradient, expected, rtol=1e-6, atol=1e-8)
@@ -66,7 +66,7 @@ def test_written_out_gradients_are_those_of_automatic_differentiation(kind):
 @kinds
 def test_a_population_begins_with_the_values_of_the_modules(kind):
     specs = specs_of(**kind)
-    population = Population(specs, "cpu")
+    population = BatchedTrainer(specs, "cpu")
     for i, spec in enumerate(specs):
         expected, found = build_child(spec).state_dict(), population.state_dict(i)
         assert set(found) == set(expected)

@@ -72,7 +72,7 @@ class ChildTrainer:
                 weights_folder=folder if request.keep_weights else None,
                 parents_folder=folder,
                 debug=request.debug,
-                **({"parts": request.micro_batches} if request.micro_batches > 1 else {}),
+                **({"micro_batches": request.micro_batches} if request.micro_batches > 1 else {}),
             )
             sent = [] if request.folder else [e.weights for e in evaluations if e.weights is not None]
             files = {name: (folder / name).read_bytes() for name in sent}

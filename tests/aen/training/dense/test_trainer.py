@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from aen.children import DenseSpec, build_child
 from aen.groups import Decomposition
-from aen.training.dense.trainer import Engine
+from aen.training.dense.trainer import DenseTrainer
 
 GROUPS = {
     "none": [],
@@ -81,7 +81,7 @@ HEADS_AND_BIASES = list(itertools.product(("free", "invariant"), ("orbit", "scal
 def test_gradient_is_that_of_automatic_differentiation(group, head, bias):
     child = off_zero(child_of(GROUPS[group], (SIDE, 4, 6, 4), head=head, bias=bias).double())
     twin = copy.deepcopy(child)
-    engine = Engine(child, 1e-2)
+    engine = DenseTrainer(child, 1e-2)
     for n in (1, 7):
         x, labels = batch_of(n, dtype=torch.float64)
         twin.zero_grad()
@@ -120,7 +120,7 @@ def test_mixed_products_reorder_the_cells_between_layers(products):
 def test_steps_are_those_of_torch_s_adam(group):
     child = child_of(GROUPS[group])
     twin = copy.deepcopy(child)
-    engine, optimiser = Engine(child, 3e-3), torch.optim.Adam(twin.parameters(), lr=3e-3, fused=True)
+    engine, optimiser = DenseTrainer(child, 3e-3), torch.optim.Adam(twin.parameters(), lr=3e-3, fused=True)
     for step in range(4):
         x, labels = batch_of(9, seed=step)
         engine.step(child.prepare(x), labels)
@@ -140,7 +140,7 @@ def test_one_step_is_that_of_automatic_differentiation_and_adam(head):
     child = child_of(["hflip", "vflip"], head=head)
     twin = copy.deepcopy(child)
     x, labels = batch_of(32)
-    loss = Engine(child, 1e-2).step(child.prepare(x), labels)
+    loss = DenseTrainer(child, 1e-2).step(child.prepare(x), labels)
     expected = cross_entropy(dense_logits(twin, x), labels)
     expected.backward()
     torch.optim.Adam(twin.parameters(), lr=1e-2, fused=True).step()
@@ -156,7 +156,7 @@ def test_one_step_is_that_of_automatic_differentiation_and_adam(head):
 def test_what_is_trained_is_the_child_itself():
     child = child_of(["hflip", "vflip"])
     before = {name: values.clone() for name, values in child.state_dict().items()}
-    parameters, engine = list(child.parameters()), Engine(child, 1e-2)
+    parameters, engine = list(child.parameters()), DenseTrainer(child, 1e-2)
     assert [id(p) for p in child.parameters()] == [id(p) for p in parameters]
     assert engine.parameters.numel() == child.parameter_count()
     assert all(torch.equal(child.state_dict()[name], values) for name, values in before.items())
@@ -180,7 +180,7 @@ def test_training_twice_gives_the_same_bits():
     found = []
     for _ in range(2):
         child = child_of(["rot90", "hflip"])
-        engine = Engine(child, 1e-2)
+        engine = DenseTrainer(child, 1e-2)
         x, labels = batch_of(21)
         rows = child.prepare(x)
         # Batches of 8, 8 and 5, then of one, three times.
@@ -195,7 +195,7 @@ def test_training_twice_gives_the_same_bits():
 @pytest.mark.usefixtures("products")
 def test_a_batch_s_gradient_is_the_mean_of_its_images(head):
     child = child_of(["hflip"], head=head).double()
-    engine = Engine(child, 1e-2)
+    engine = DenseTrainer(child, 1e-2)
     x, labels = batch_of(5, dtype=torch.float64)
     rows = child.prepare(x)
     whole_loss, whole = engine.differentiate(rows, labels), engine.gradient.clone()
@@ -209,7 +209,7 @@ def test_a_batch_s_gradient_is_the_mean_of_its_images(head):
 
 def test_differentiating_changes_no_parameter():
     child = child_of(["hflip"])
-    engine = Engine(child, 1e-2)
+    engine = DenseTrainer(child, 1e-2)
     before = engine.parameters.clone()
     engine.differentiate(*batch_of(3))
     assert torch.equal(engine.parameters, before)
@@ -218,8 +218,8 @@ def test_differentiating_changes_no_parameter():
 
 def test_two_engines_do_not_share_anything():
     one, other = child_of(["hflip"]), child_of(["hflip"])
-    engine = Engine(one, 1e-2)
-    Engine(other, 1e-2)
+    engine = DenseTrainer(one, 1e-2)
+    DenseTrainer(other, 1e-2)
     before = [p.clone() for p in other.parameters()]
     x, labels = batch_of(3)
     engine.step(one.prepare(x), labels)

@@ -14,9 +14,9 @@ from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
 from aen.groups import ALPHABETS, Decomposition
 from aen.training import load_child, measure, population_bytes, train_child, train_population
-from aen.training.dense.batched_trainer import Population, evaluation_chunk
-from aen.training.dense.layout import Layout
-from aen.training.dense.trainer import Engine
+from aen.training.dense.batched_trainer import BatchedTrainer, evaluation_chunk
+from aen.training.dense.parameter_layout import ParameterLayout
+from aen.training.dense.trainer import DenseTrainer
 
 GROUPS = {
     "none": [],
@@ -63,7 +63,7 @@ def batches_of(spec, split, count):
 
 def stepped(specs, split, count):
     """A population after some steps."""
-    population = Population(specs, "cpu")
+    population = BatchedTrainer(specs, "cpu")
     images = split.images.flatten(1)
     for batches in zip(*(batches_of(spec, split, count) for spec in specs), strict=True):
         batch = torch.stack(batches)
@@ -73,7 +73,7 @@ def stepped(specs, split, count):
 
 def stepped_alone(spec, split, count):
     child = build_child(spec)
-    engine, rows = Engine(child, spec.training.learning_rate), child.prepare(split.images)
+    engine, rows = DenseTrainer(child, spec.training.learning_rate), child.prepare(split.images)
     for batch in batches_of(spec, split, count):
         engine.step(rows[batch], split.labels[batch])
     return child
@@ -90,7 +90,7 @@ def without_time(evaluation):
 @kinds
 def test_children_begin_with_the_values_of_their_modules(kind):
     specs = specs_of(**kind)
-    population = Population(specs, "cpu")
+    population = BatchedTrainer(specs, "cpu")
     for i, spec in enumerate(specs):
         expected, found = build_child(spec).state_dict(), population.state_dict(i)
         assert set(found) == set(expected)
@@ -101,7 +101,7 @@ def test_children_begin_with_the_values_of_their_modules(kind):
 @begun
 def test_gradient_is_that_of_automatic_differentiation(kind):
     specs = specs_of(**kind)
-    population = Population(specs, "cpu")
+    population = BatchedTrainer(specs, "cpu")
     source = torch.Generator().manual_seed(0)
     # Scalar biases begin at zero, where their gradient says little. The orbits' means stay rounded to single precision.
     noise = torch.empty_like(population.parameters).uniform_(-0.1, 0.1, generator=source)
@@ -216,7 +216,7 @@ def test_a_padded_population_gives_what_a_full_one_gives(data):
 
 def test_the_invariant_head_has_its_orbits_means(data):
     specs = specs_of(head="invariant")
-    population = Population(specs, "cpu")
+    population = BatchedTrainer(specs, "cpu")
     for spec, measured in zip(specs, population.measure(data.validation), strict=True):
         expected = measure(build_child(spec), data.validation)
         assert measured.accuracy == pytest.approx(expected.accuracy, abs=1.5 / 120)
@@ -227,7 +227,7 @@ def test_the_invariant_head_has_its_orbits_means(data):
 def test_every_image_is_measured_once(data, size, monkeypatch):
     monkeypatch.setattr("aen.training.dense.batched_trainer.EVALUATION_BATCH", 64 * size)
     assert evaluation_chunk(size) == 64  # so that 120 images are two chunks, the last not full
-    (found, *others) = Population([SPEC] * size, "cpu").measure(data.validation)
+    (found, *others) = BatchedTrainer([SPEC] * size, "cpu").measure(data.validation)
     expected = measure(build_child(SPEC), data.validation)
     assert found.loss == pytest.approx(expected.loss, rel=1e-5)
     assert found.accuracy == pytest.approx(expected.accuracy, abs=1.5 / 120)
@@ -238,12 +238,12 @@ def test_every_image_is_measured_once(data, size, monkeypatch):
 def test_a_child_that_diverges_touches_no_other(data, monkeypatch, broken, tmp_path):
     specs = specs_of()
     expected = train_population(specs, data)
-    drawn = Layout.initial_values
+    drawn = ParameterLayout.initial_values
 
     def spoilt(layout):
         return drawn(layout) * (float("inf") if layout.spec == specs[broken] else 1.0)
 
-    monkeypatch.setattr(Layout, "initial_values", spoilt)
+    monkeypatch.setattr(ParameterLayout, "initial_values", spoilt)
     found = train_population(specs, data, weights_folder=tmp_path)
     for i, (one, other) in enumerate(zip(found, expected, strict=True)):
         if i == broken:
@@ -319,7 +319,7 @@ def tensors_of(value):
 @pytest.mark.parametrize("size", [1, 4, 16])
 def test_memory_is_predicted(group, size, head):
     spec = replace(SPEC, grids=(8, 16, 16), head=head, decomposition=Decomposition.of(GROUPS[group]))
-    population = Population([spec.with_seed(seed) for seed in range(size)], "cpu")
+    population = BatchedTrainer([spec.with_seed(seed) for seed in range(size)], "cpu")
     held = sum(t.numel() * t.element_size() for value in vars(population).values() for t in tensors_of(value))
     assert held < population_bytes(spec, size) < 20 * held + 2**26
 

@@ -1,4 +1,4 @@
-"""Batches in parts: less of a batch in memory at a time, and the same training."""
+"""Micro-batches: less of a batch in memory at a time, and the same training."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -17,9 +17,9 @@ from aen.groups import Decomposition
 from aen.training import train_child, train_population
 from aen.training.architecture import ArchitectureSteps
 from aen.training.autograd import fit
-from aen.training.batches import cut
-from aen.training.dense.batched_trainer import Population
-from aen.training.dense.trainer import Engine
+from aen.training.batches import split_batch
+from aen.training.dense.batched_trainer import BatchedTrainer
+from aen.training.dense.trainer import DenseTrainer
 from aen.training.measuring import measure_prepared
 from aen.training.recalibration import norms, recalibrate
 
@@ -39,7 +39,7 @@ def data():
 
 @given(count=st.integers(1, 500), parts=st.integers(1, 600))
 def test_parts_are_a_whole_batch_in_order_and_nearly_equal(count, parts):
-    found = cut(count, parts)
+    found = split_batch(count, parts)
     assert found[0][0].start == 0
     assert found[-1][0].stop == count
     assert all(one.stop == other.start for (one, _), (other, _) in pairwise(found))
@@ -51,14 +51,14 @@ def test_parts_are_a_whole_batch_in_order_and_nearly_equal(count, parts):
 
 
 def test_one_part_is_the_batch_itself():
-    assert cut(7, 1) == [(slice(0, 7), 1.0)]
+    assert split_batch(7, 1) == [(slice(0, 7), 1.0)]
 
 
 @pytest.mark.parametrize("parts", [*PARTS, 1000])
 @pytest.mark.parametrize("options", [{}, {"head": "invariant", "bias": "scalar_after_relu"}], ids=["free", "invariant"])
 def test_the_engine_s_steps_are_the_same(options, parts):
     whole, pieces = (build_child(replace(DENSE, **options)).double() for _ in range(2))
-    engines = Engine(whole, 1e-2), Engine(pieces, 1e-2)
+    engines = DenseTrainer(whole, 1e-2), DenseTrainer(pieces, 1e-2)
     for step in range(3):
         source = torch.Generator().manual_seed(step)
         rows = whole.prepare(torch.randn(13, 64, generator=source, dtype=torch.float64))
@@ -67,7 +67,7 @@ def test_the_engine_s_steps_are_the_same(options, parts):
         torch.testing.assert_close(*losses, rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(engines[1].gradient, engines[0].gradient, rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(engines[1].parameters, engines[0].parameters, rtol=1e-6, atol=1e-8)
-    assert not torch.equal(engines[0].parameters, Engine(build_child(DENSE), 1e-2).parameters)
+    assert not torch.equal(engines[0].parameters, DenseTrainer(build_child(DENSE), 1e-2).parameters)
 
 
 @pytest.mark.parametrize("parts", PARTS)
@@ -75,7 +75,7 @@ def test_a_population_s_gradients_are_the_same(data, parts):
     specs = [DENSE, DENSE.with_seed(1)]
     batch = torch.stack([torch.arange(31), torch.arange(31) + 20])
     images, labels = data.train.images.flatten(1)[batch], data.train.labels[batch]
-    whole, pieces = Population(specs, "cpu"), Population(specs, "cpu", parts)
+    whole, pieces = BatchedTrainer(specs, "cpu"), BatchedTrainer(specs, "cpu", parts)
     torch.testing.assert_close(pieces.step(images, labels), whole.step(images, labels))
     # Of the weights: between them there is room that nothing fills.
     ours, theirs = (population._orbit_sums(population._gradient) for population in (pieces, whole))
@@ -88,7 +88,7 @@ def test_training_by_automatic_differentiation_is_the_same(data, parts):
     whole, pieces = build_child(PLAIN), build_child(PLAIN)
     start = [parameter.detach().clone() for parameter in whole.parameters()]
     assert fit(whole, PLAIN, data.train.images, data.train.labels).finite
-    assert fit(pieces, PLAIN, data.train.images, data.train.labels, parts=parts).finite
+    assert fit(pieces, PLAIN, data.train.images, data.train.labels, micro_batches=parts).finite
     for before, ours, theirs in zip(start, pieces.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
         assert not torch.allclose(before, theirs, rtol=1e-3, atol=1e-5)
@@ -100,7 +100,7 @@ def test_a_penalty_counts_once(data, monkeypatch):
     )
     whole, pieces, free = build_child(PLAIN), build_child(PLAIN), build_child(PLAIN)
     fit(whole, PLAIN, data.train.images, data.train.labels)
-    fit(pieces, PLAIN, data.train.images, data.train.labels, parts=3)
+    fit(pieces, PLAIN, data.train.images, data.train.labels, micro_batches=3)
     monkeypatch.undo()
     fit(free, PLAIN, data.train.images, data.train.labels)
     sizes = [float(sum(p.detach().square().sum() for p in child.parameters())) for child in (whole, pieces, free)]
@@ -113,7 +113,7 @@ def test_the_gradient_of_what_chooses_is_the_same(data, parts):
     def gradients(parts):
         child = build_child(MIXED).eval()  # in training, statistics of batch norm would be those of the parts
         rows = child.prepare(data.train.images)
-        steps = ArchitectureSteps(child.architecture(), child, MIXED, len(rows), rows.device, parts=parts)
+        steps = ArchitectureSteps(child.architecture(), child, MIXED, len(rows), rows.device, micro_batches=parts)
         steps.step(rows, data.train.labels, 0, nullcontext())
         return [steps.optimiser.state[alpha]["exp_avg"] for alpha in steps.parameters]
 
@@ -126,7 +126,7 @@ def test_the_gradient_of_what_chooses_is_the_same(data, parts):
 def test_batch_norm_has_the_statistics_of_the_parts(data, parts):
     spec = replace(PLAIN, norm="batch")
     child = build_child(spec)
-    fit(child, spec, data.train.images, data.train.labels, parts=parts)
+    fit(child, spec, data.train.images, data.train.labels, micro_batches=parts)
     found = [norm.running_var.clone() for norm in norms(child)]
     recalibrate(child, child.prepare(data.train.images), 32 // parts)
     assert found
@@ -143,7 +143,7 @@ def test_fewer_images_are_in_the_network_at_a_time(data, spec, monkeypatch):
     train_child(spec, data)
     most = max(seen)
     seen.clear()
-    train_child(spec, data, parts=4)
+    train_child(spec, data, micro_batches=4)
     assert (most, max(seen)) == (32, 8)
 
 
@@ -166,7 +166,7 @@ def test_less_is_kept_for_the_gradient(data):
 
         child = build_child(PLAIN)
         with torch.autograd.graph.saved_tensors_hooks(Held, lambda held: held.tensor):
-            fit(child, PLAIN, data.train.images, data.train.labels, parts=parts)
+            fit(child, PLAIN, data.train.images, data.train.labels, micro_batches=parts)
         return most
 
     assert kept(4) < 0.5 * kept(1)
@@ -184,7 +184,7 @@ def test_less_is_kept_for_the_gradient(data):
     ],
 )
 def test_an_evaluation_notes_its_parts(data, spec, limit):
-    whole, pieces = train_child(spec, data), train_child(spec, data, parts=3)
+    whole, pieces = train_child(spec, data), train_child(spec, data, micro_batches=3)
     assert pieces.record == (whole.record or {}) | pieces.record
     assert pieces.record["parts"] == 3
     assert "parts" not in (whole.record or {})
@@ -195,9 +195,10 @@ def test_an_evaluation_notes_its_parts(data, spec, limit):
 
 
 def test_a_population_notes_its_parts_and_a_divergence_too(data):
-    assert [e.record for e in train_population([DENSE, DENSE.with_seed(1)], data, parts=2)] == [{"parts": 2}] * 2
+    both = train_population([DENSE, DENSE.with_seed(1)], data, micro_batches=2)
+    assert [e.record for e in both] == [{"parts": 2}] * 2
     diverging = replace(DENSE, training=replace(TRAINING, learning_rate=1e30))
-    found = train_child(diverging, data, parts=2)
+    found = train_child(diverging, data, micro_batches=2)
     assert (found.status, found.record) == ("diverged", {"parts": 2})
 
 
@@ -211,14 +212,14 @@ def test_measuring_in_parts_is_the_same(data):
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_an_evaluator_s_training_takes_parts(data, size):
-    (found,) = train([DENSE], data, size=size, device="cpu", threads=1, weights_folder=None, parts=2)
+    (found,) = train([DENSE], data, size=size, device="cpu", threads=1, weights_folder=None, micro_batches=2)
     assert found.record == {"parts": 2}
     assert found.population == size
 
 
 @pytest.mark.parametrize("spec", [DENSE, PLAIN])
 def test_less_than_one_part_is_refused(data, spec):
-    with pytest.raises(SpecError, match="parts is 0; a batch goes through the network in at least 1"):
-        train_child(spec, data, parts=0)
-    with pytest.raises(SpecError, match="parts is -1"):
-        train_population([DENSE], data, parts=-1)
+    with pytest.raises(SpecError, match="micro_batches is 0; give 1"):
+        train_child(spec, data, micro_batches=0)
+    with pytest.raises(SpecError, match="micro_batches is -1"):
+        train_population([DENSE], data, micro_batches=-1)

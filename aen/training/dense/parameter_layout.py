@@ -1,4 +1,4 @@
-"""Layout: where children's parameters stand in a vector, and which full weights they make."""
+"""ParameterLayout: the positions of a child's parameters in one vector, and the full weights that they expand to."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def full_shapes(spec: DenseSpec) -> list[tuple[int, ...]]:
     return [*shapes, (spec.classes, spec.grids[-1] ** 2), (spec.classes,)]
 
 
-class Layout:
+class ParameterLayout:
     """One child's parameters: each in the orbits' own order, weight and bias of each layer, then of the head.
 
     Args:
@@ -80,7 +80,7 @@ class Layout:
         return torch.cat(values)
 
     def cell_weights(self) -> Tensor:
-        """Return one over the size of each cell's orbit: what the invariant head takes the mean with."""
+        """Return one over the size of each cell's orbit, the weights of the invariant head's mean."""
         return torch.from_numpy((1 / self._cells.sizes())[self._cells.labels].astype(np.float32))
 
     def state_dict(self, values: Tensor) -> dict[str, Tensor]:
@@ -95,12 +95,12 @@ class Layout:
 
 
 def rest_of_line(count: int) -> int:
-    """Return how many numbers are missing to a whole cache line."""
+    """Return how many numbers have to be added for a whole number of cache lines."""
     return -count % LINE
 
 
 def aligned_points(shapes: Sequence[tuple[int, ...]]) -> tuple[IntArray, int]:
-    """Return where each entry of a child's full matrices stands, each from a cache line on, and where they end."""
+    """Return the positions of the entries of a child's full matrices, aligned to cache lines, and the length."""
     points, end = [], 0
     for shape in shapes:
         size = math.prod(shape)
@@ -110,9 +110,9 @@ def aligned_points(shapes: Sequence[tuple[int, ...]]) -> tuple[IntArray, int]:
 
 
 def merged_layouts(
-    layouts: Sequence[Layout], starts: IntArray, points: IntArray, weights: int
+    layouts: Sequence[ParameterLayout], starts: IntArray, points: IntArray, weights: int
 ) -> tuple[IntArray, Blocks, IntArray]:
-    """Lay the sums of all children out together: orbits of one size stand in one block, whosever they are."""
+    """Combine the orbit sums of all children: orbits of one size form one block, across children."""
     by_size: dict[int, list[tuple[IntArray, IntArray]]] = {}
     for number, layout in enumerate(layouts):
         order, blocks, places = segment_layout(layout.labels, layout.count)
