@@ -1,11 +1,11 @@
-"""The errors a user can cause. Each message names the argument, the value and the remedy."""
+"""The exceptions that aen raises for wrong input. Each message names the argument, the value and the remedy."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class AenError(Exception):
-    """Base of every error that is the input's fault, not the program's."""
+    """Base class of the errors that are caused by the input, not by a fault in aen."""
 
 
 class GroupError(AenError, ValueError):

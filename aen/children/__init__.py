@@ -1,4 +1,4 @@
-"""Child networks: the spec that says everything about one, and the module it describes."""
+"""Child networks: specs, which describe a network and its training, and the modules built from them."""
 
 from aen.children.augmenter import Augmenter
 from aen.children.child import Child, build_child

@@ -1,4 +1,4 @@
-"""Augmenter: what changes the training images before every epoch."""
+"""Augmenter: the interface of augmentations, which change the training images before every epoch."""
 
 from typing import Protocol
 

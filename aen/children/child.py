@@ -1,4 +1,4 @@
-"""Child: what training and measuring need of any child network."""
+"""Child: the base class of child networks, with what training and measuring need."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from aen.errors import SpecError
 
 @dataclass(frozen=True)
 class Architecture:
-    """What of a child chooses among branches, and how it is trained; see `aen.training.architecture`.
+    """The architecture parameters of a child, those that choose among branches; see `aen.training.architecture`.
 
     Attributes:
-        parameters: one per place where something is chosen.
-        learning_rate: of Adam; 0: they stay as they are.
+        parameters: one tensor for each choice.
+        learning_rate: of Adam; 0: they are not trained.
         halves: whether they are trained on one half of the training images and the weights on the other.
     """
 
@@ -32,8 +32,8 @@ class Child(nn.Module, ABC):
     """A child network, made from its spec alone.
 
     Attributes:
-        spec: what it was made from.
-        evaluation_batch: the most images that are measured at once; bounds the memory.
+        spec: the spec it was built from.
+        evaluation_batch: the maximum number of images that are measured at once, which limits the memory.
     """
 
     spec: ChildSpec
@@ -41,7 +41,7 @@ class Child(nn.Module, ABC):
 
     @abstractmethod
     def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n *features"]:
-        """Turn images into what `forward_prepared` takes: without parameters, so that training does it once for all."""
+        """Convert images to the input of `forward_prepared`, without using parameters: training does it only once."""
 
     @abstractmethod
     def forward_prepared(self, rows: Float[Tensor, "batch *features"]) -> Float[Tensor, "batch classes"]:
@@ -56,21 +56,21 @@ class Child(nn.Module, ABC):
         return self.forward_prepared(self.prepare(images))
 
     def architecture(self) -> Architecture | None:
-        """Return what chooses among branches and is trained apart from the weights; None where nothing does."""
+        """Return the architecture parameters, which are trained apart from the weights, or None if there are none."""
         return None
 
     def penalty(self) -> Float[Tensor, ""] | None:
-        """Return what is added to the loss while the weights are trained, or None."""
+        """Return a penalty that is added to the training loss of the weights, or None."""
         return None
 
     def heir(self, spec: ChildSpec, optimiser: torch.optim.Optimizer | None = None) -> Self:
         """Return the child of another spec with this one's weights, which computes the same where the kind says so.
 
-        This child is used up: the heir may share what it needs not change.
+        Do not use this child afterwards: the new one may share tensors with it.
 
         Args:
-            spec: of the heir.
-            optimiser: holds this child's parameters; goes on with the heir's, with their state.
+            spec: of the new child.
+            optimiser: of this child's parameters; it is changed to hold those of the new child, with their state.
 
         Raises:
             SpecError: weights cannot be carried from this child to that one.
@@ -79,7 +79,7 @@ class Child(nn.Module, ABC):
         raise SpecError(f"a {spec.kind} child cannot go on from the weights of a {self.spec.kind} child.")
 
     def record(self) -> JsonDict | None:
-        """Return what should be known of the trained child beside its accuracy, or None."""
+        """Return further facts about the trained child for its evaluation's record, or None."""
         return None
 
     def parameter_count(self) -> int:

@@ -1,4 +1,4 @@
-"""Copies of children for a search, which makes one for every offspring."""
+"""Fast copies of children, for searches that copy one for every offspring."""
 
 import copy
 from typing import Any, TypeVar

@@ -1,4 +1,4 @@
-"""ChildSpec: everything that the training of one child network depends on, whatever kind of child it is."""
+"""ChildSpec: everything that the training of a child network depends on; the base class of all kinds of children."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ Optimiser = Literal["adam", "sgd"]
 # Part of every key. Where the same spec would train differently than before, give its kind a new `key_version`.
 KEY_VERSION = "child-4"
 KEY_DIGITS = 24
-_KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")  # it names a file, so nothing else will do
+_KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")  # a key is part of a file name
 _NUMBERS: dict[type, str] = {int: "a whole number", float: "finite"}
 
 
@@ -107,7 +107,7 @@ class TrainingSpec:
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # asdict would copy each, in ten times the time
+        return {f.name: getattr(self, f.name) for f in fields(self)}  # asdict copies values: ten times slower
 
     def __post_init__(self) -> None:
         for name, known in (("precision", get_args(Precision)), ("optimiser", get_args(Optimiser))):

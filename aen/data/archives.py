@@ -1,4 +1,4 @@
-"""Archives: only the members asked for are read, and no name in them may lead anywhere."""
+"""Reading members of tar and zip archives; names and links that lead outside the archive are refused."""
 
 import tarfile
 import zipfile

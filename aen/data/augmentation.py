@@ -1,7 +1,7 @@
-"""Augmentation: every training image moved a little, anew in each epoch, so that no two epochs see the same images.
+"""Augmentation: random affine changes of the training images, drawn again in every epoch.
 
-The six augmentations are those of the G-CNN children of AEN (arXiv 2104.04848). All that are chosen are composed into
-one affine map per image, so that an image is interpolated once, however many there are.
+The six augmentations are those of the G-CNN children of AEN (arXiv 2104.04848). The chosen ones are composed into
+one affine map per image, so that every image is interpolated only once.
 """
 
 import math

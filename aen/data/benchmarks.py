@@ -1,7 +1,7 @@
-"""G-MNIST and G-Fashion-MNIST by name: which moves a variant stands for (arXiv 2104.04848).
+"""The names of the G-MNIST and G-Fashion-MNIST benchmarks and the moves of their variants (arXiv 2104.04848).
 
-A name such as ``gmnist-multi-3`` is short for the data set ``mnist`` with the moves of the variant. The moves stand in
-the published order of the twelve generators, and shifts are by 4 cells, as the tied layers' generators are.
+A name such as ``gmnist-multi-3`` is short for the data set ``mnist`` with the moves of the variant. The moves are in
+the published order of the twelve generators, and shifts are by 4 cells, as the generators of the tied layers.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from aen.errors import DataError, did_you_mean
 from aen.groups.alphabet import ALPHABETS
 
-# What the data does and what layers are tied for must be the same twelve; the published code let them part ways.
+# The moves of the data and the generators of tied layers must be the same twelve; in the published code they differ.
 PUBLISHED_MOVES: tuple[str, ...] = ALPHABETS["published"]
 # One bit per generator, in the order above.
 _MULTIPLE = ("000000000000", "011000100001", "110000001100", "100100010010", "111111000000", "111111111111")

@@ -1,4 +1,4 @@
-"""Building moved data sets as npz files: the same seed gives the same bytes; a manifest says what they were made of."""
+"""Writing moved data sets to npz files, reproducible byte for byte, each with a manifest of how it was made."""
 
 import hashlib
 import io
@@ -50,7 +50,7 @@ def build(
         variant: of a benchmark; see `VARIANTS`.
         angles: what ``rot90`` means: ``quarter`` turns or ``any`` angle.
         seed: of all draws.
-        tell: is told what is being done.
+        tell: called with a line of text about each step.
 
     Returns:
         The npz file.

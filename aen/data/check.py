@@ -1,4 +1,4 @@
-"""Checking a data set: every file read, checksums compared where they are known, images counted per class."""
+"""Checking a data set: reads every file, compares known checksums and counts the images of each class."""
 
 import hashlib
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class CheckedPart:
 
 @dataclass(frozen=True)
 class CheckedData:
-    """A data set that was read and found right.
+    """The report of a data set that was read without errors.
 
     Attributes:
         name: of the data set.

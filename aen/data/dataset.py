@@ -1,4 +1,4 @@
-"""Data sets as tensors: loaded, moved and split once. The test split is only ever read through `load_test_split`."""
+"""Data sets as tensors: loaded, moved and split. The test split is available from `load_test_split` only."""
 
 import functools
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """What a search may look at: the training and the validation split, never the test split.
+    """The part of a data set that a search may use: the training and the validation split, never the test split.
 
     Attributes:
         spec: where it came from.
@@ -65,7 +65,7 @@ def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> tuple[Split, Spl
     pool = find_source(spec.name).load()
     parts = _choose(spec, pool)
     places = np.concatenate(parts)
-    # Only the images that are asked for are moved; the draw for each depends on its place in the data set alone.
+    # Only the selected images are moved; the draw for each depends on its place in the data set alone.
     images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
     if pool.turned is not None:
         images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
@@ -108,7 +108,7 @@ def _check_enough(spec: DataSpec, available: int, what: str, wanted: list[tuple[
 
 
 def _standardise(images: Tensor, train: int) -> Tensor:
-    """Scale by two numbers for all pixels, so that no symmetry is lost, from the training images alone."""
+    """Standardise by one mean and deviation of all training pixels: per-pixel ones would break symmetries."""
     if images.dtype != torch.uint8:
         mean, deviation = images[:train].mean(), images[:train].std().clamp_min(1e-6)
         return (images - mean) / deviation

@@ -1,4 +1,4 @@
-"""One file from a list of mirrors: retries, resumes, checks, and gives it its name only when it is whole and right."""
+"""Downloading one file from a list of mirrors, with retries, resumption and a checksum before it gets its name."""
 
 import fcntl
 import hashlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from aen.data.files import MAX_BYTES, checksum_kind, make_folder
 from aen.errors import DataError
 
-# Told the file's name, the bytes there are, and the bytes there will be (None: the server does not say).
+# Called with the file's name, the bytes received so far, and the total (None: the server does not say).
 Progress = Callable[[str, int, int | None], None]
 
 ATTEMPTS = 4
@@ -29,16 +29,16 @@ _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 
 
 class _TransientError(Exception):
-    """It may work the next time."""
+    """An error after which the same request may succeed when it is repeated."""
 
 
 class _MirrorError(Exception):
-    """This mirror does not have it."""
+    """An error after which the next mirror is tried."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a mirror is waited for.
+    """How long to wait for a mirror.
 
     Attributes:
         timeout: seconds without a byte before an attempt is given up.
@@ -67,14 +67,15 @@ def download(
 ) -> None:
     """Fetch one file.
 
-    What was received is kept in ``<target>.part`` until it is whole, and the next call goes on from there.
+    Received bytes are kept in ``<target>.part`` until the file is complete; the next call resumes from
+    there; so it does not use `aen._files`, which takes a new temporary file for every write.
 
     Args:
         urls: where the file is, the best first.
         target: the name it gets.
         checksum: of the whole file, an md5 or a sha256.
         patience: how long to wait.
-        progress: is told how far it is.
+        progress: called as bytes are received.
         put_by_hand: the sentence that says what to do without a network.
 
     Raises:
@@ -153,7 +154,7 @@ def _from_mirror(
 
 
 def _receive(url: str, file: FileIO, timeout: float, progress: Callable[[int, int | None], None]) -> bool:
-    """Add what is missing to the file; return whether it went on from an earlier part."""
+    """Append the missing bytes to the file; return whether the download resumed an earlier one."""
     have = file.tell()
     headers = {"User-Agent": "aen", "Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     request = urllib.request.Request(url, headers=headers)  # noqa: S310 - the opener knows http only

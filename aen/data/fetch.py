@@ -1,4 +1,4 @@
-"""Fetching a data set: every file of it, whole and with its published checksum, or none of that file."""
+"""Fetching a data set: downloads its files, checks them and unpacks archives."""
 
 import hashlib
 import time
@@ -28,13 +28,13 @@ def fetch(
     first_wait: float = 1.0,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Path]:
-    """Fetch a data set into a data folder; what is there already and right is left alone.
+    """Fetch a data set into a data folder; files that are already there and correct are kept.
 
     Args:
         name: the data set, or one made from it, such as ``gmnist-multi-3``.
         to: the data folder; None: $AEN_DATA, or ./data where that is not set.
         mirror: an address to use instead of the known ones.
-        progress: is told the file's name, the bytes received and the bytes to come.
+        progress: called with the file's name, the bytes received and the total.
         timeout: seconds without a byte before an attempt is given up.
         first_wait: seconds before a second attempt; they double.
         sleep: waits.
@@ -106,7 +106,7 @@ def _fetch_file(
 
 
 def _is_right(source: Source, path: Path, file: Download) -> bool:
-    """Return whether the file is there, as published or packed anew."""
+    """Return whether the file exists with the published content, however it is compressed."""
     if not path.is_file():
         return False
     if digest(path, checksum_kind(file.checksum)) == file.checksum:

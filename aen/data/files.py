@@ -1,4 +1,4 @@
-"""Files: read whole, looked for inside a folder only, and written whole or not at all."""
+"""Reading, locating and writing the files of data sets, with errors as `DataError`."""
 
 import hashlib
 import zlib

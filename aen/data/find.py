@@ -1,4 +1,4 @@
-"""Where data sets are looked for: $AEN_DATA, ./data, /usr/share/datasets."""
+"""Locating data sets in the data folders: $AEN_DATA, ./data, /usr/share/datasets."""
 
 import os
 import re
@@ -17,7 +17,7 @@ _NPZ = re.compile(r"(?P<path>.+\.npz)(?:@(?P<sha256>[0-9a-f]{16}))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Layout:
-    """One way in which the files of a data set lie in a data folder.
+    """One arrangement of the files of a data set in a data folder.
 
     Attributes:
         files: paths below the data folder, in the order in which `read` takes them. One that ends in a slash is a

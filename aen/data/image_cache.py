@@ -1,4 +1,4 @@
-"""Decoded images on disk: what takes minutes to decode is decoded once; later only the images that are used are read.
+"""A cache on disk of decoded images, which take minutes to decode; only the images that are used are read from it.
 
 The file is an npy file, uint8, followed by a stamp: a checksum of all that the images depend on.
 """

@@ -1,4 +1,4 @@
-"""npz files: read without unpickling anything, looked into without reading the images, written byte for byte alike."""
+"""npz files: reading without unpickling, inspecting without reading the images, and reproducible writing."""
 
 import io
 import math
@@ -24,7 +24,7 @@ _MAX_HEADER = 2**16
 
 @dataclass(frozen=True)
 class NpzShape:
-    """What an npz file holds, seen without reading its images.
+    """The shapes and labels of an npz file, read without its images.
 
     Attributes:
         side: side of the images.
@@ -40,7 +40,7 @@ class NpzShape:
 
 
 def look_into_npz(path: Path) -> NpzShape:
-    """Return what an npz file holds; reads its labels and the images' headers.
+    """Inspect an npz file: reads its labels and the headers of its images.
 
     Raises:
         DataError: as for `read_npz`.

@@ -1,4 +1,4 @@
-"""All images of a data set as its files hold them, checked: before anything is chosen, moved or standardised."""
+"""Pool: all images and labels of a data set, checked, before they are split, moved or standardised."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

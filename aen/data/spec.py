@@ -1,4 +1,4 @@
-"""What a data set is made of: its name, how it is split and how its images were moved."""
+"""DataSpec: the name of a data set, how it is split and how its images are moved."""
 
 import math
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Moving each image of a data set once, which gives the data a known symmetry.
+"""Moving every image of a data set once at random, which gives the data a known symmetry.
 
 As in the G-MNIST benchmark of AEN (arXiv 2104.04848): a rotation turns every image, every other chosen generator is
 applied to an image with probability 1/2, each independently, in the order given.

@@ -1,4 +1,4 @@
-"""Evaluators: from specs to evaluations."""
+"""Evaluators: objects that train children, or look them up, and return evaluations."""
 
 from aen.evaluators.base import Activity, Evaluator, evaluate, stream
 from aen.evaluators.local import LocalEvaluator

@@ -1,4 +1,4 @@
-"""WorkerPool: several processes of this machine that train children side by side."""
+"""WorkerPool: processes on this machine that train children in parallel."""
 
 import functools
 import os

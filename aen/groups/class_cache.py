@@ -1,4 +1,4 @@
-"""Class tables on disk: what an enumeration found, keyed by all that it depends on."""
+"""A cache on disk of class tables, keyed by everything that an enumeration of classes depends on."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ _LAYERWISE_VERSION = "layerwise-classes-1"
 
 
 def cache_folder() -> Path:
-    """Return where aen keeps what it can compute again: ``$AEN_CACHE``, or ``aen`` in the user's cache folder."""
+    """Return the folder of aen's caches: ``$AEN_CACHE``, or ``aen`` in the user's cache folder."""
     own = os.environ.get("AEN_CACHE")
     if own:
         return Path(own)
@@ -52,7 +52,7 @@ def load_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
 
 
 def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> LayerwiseClassTable:
-    """Return the classes of each layer and of all choices among them, what is dear of them from the cache.
+    """Return the classes of each layer and of all choices among them; the expensive parts come from the cache.
 
     Args:
         alphabet: the factors on offer in every layer.
@@ -78,7 +78,7 @@ def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> Layerwis
 
 
 def _path(version: str, alphabet: Alphabet, sides: Sequence[int]) -> Path | None:
-    """Return the file of what depends on these alone; None if there is no place for it."""
+    """Return the cache file of a table that depends on these values; None if there is no cache folder."""
     content = [version, [factor.to_json() for factor in alphabet.factors], list(sides)]
     name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
     try:

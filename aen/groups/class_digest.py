@@ -1,4 +1,4 @@
-"""ClassDigest: how the name of a network class is made of its grids and the orbits of its layers."""
+"""ClassDigest: the key of a network class, a hash of its grids and of the orbits of its layers."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from aen.groups.orbits import Orbits
 
 
 class ClassDigest:
-    """What names a class: a hash of the child's grids, then of the orbits of one layer after the other.
+    """A hash of the child's grids, then of the orbits of one layer after the other.
 
     Children that begin alike share what they begin with: see `with_layer`.
 
@@ -21,7 +21,7 @@ class ClassDigest:
         self._hash = hashlib.sha256(",".join(map(str, sides)).encode())
 
     def with_layer(self, orbits: Orbits) -> "ClassDigest":
-        """Return the digest of the same child with one layer more; this one stays as it is."""
+        """Return the digest of the same child with one layer more; this one is not changed."""
         longer = ClassDigest(())
         longer._hash = self._hash.copy()
         longer._hash.update(np.ascontiguousarray(orbits.labels, dtype="<i4").data)

@@ -1,8 +1,8 @@
 """Canonical classes: the different networks among the states of an alphabet.
 
 Two decompositions whose orbits agree in every layer of a child are the same network. Every class has a closed set: all
-factors that keep its orbits. Two states with the same orbits have the same closed set and conversely, so walking closed
-sets, one factor at a time, meets every class after (classes x factors) joins instead of one per state.
+factors that keep its orbits. Two states with the same orbits have the same closed set and conversely, so
+visiting closed sets, one factor at a time, finds every class with (classes x factors) joins instead of one per state.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from aen.groups.orbits import Orbits, layer_orbits, pair_permutation
 MAX_ENUMERATED_FACTORS = 20
 MAX_LAYER_WEIGHTS = 2**26
 
-# The keys of states that an enumeration has met, so that nobody computes their orbits for a key alone.
+# The keys of enumerated states, so that their orbits are not computed again for a key alone.
 _KEYS: dict[tuple[tuple[Generator, ...], tuple[int, ...]], str] = {}
 _MAX_KEYS = 2**16
 
@@ -113,9 +113,9 @@ class ClassTable:
         return self.alphabet.decomposition(mask_to_bits(network_class.representative, len(self.alphabet)))
 
     def remember_keys(self) -> None:
-        """Let `class_key` know the key of every state's class from now on, in this process."""
+        """Make `class_key` return the keys of all states without computing orbits, in this process."""
         if len(self.class_of_state) > _MAX_KEYS // 4:
-            return  # the orbits of the few states that are met cost less than all keys
+            return  # computing the orbits of the few visited states takes less time than all keys
         if len(_KEYS) + len(self.class_of_state) > _MAX_KEYS:
             _KEYS.clear()
         n = len(self.alphabet)
@@ -138,7 +138,7 @@ def mask_to_bits(mask: int, n: int) -> tuple[int, ...]:
 
 
 class _Walk:
-    """The walk over closed sets: finds the classes and where each factor leads from each of them.
+    """The search over closed sets: finds the classes and the class that each factor leads to from each of them.
 
     A join is the dear part, and most are spared: if a known class is made by some of the factors at hand and is kept by
     all of them, it is the class that they make.
@@ -212,7 +212,7 @@ class _Walk:
             factors = more
 
     def known_class(self, factors: int) -> int | None:
-        """Return the class that these factors make, if what is known so far says so."""
+        """Return the class of these factors if it follows from the classes found so far."""
         factors = self.implied(factors)
         for number, states in enumerate(self.made_by):
             if factors & ~self.closed[number] == 0 and any(made & ~factors == 0 for made in states):

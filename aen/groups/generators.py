@@ -1,7 +1,7 @@
 """Generators: named permutations of the cells of a square grid.
 
 Convention: cell ``(row, column)`` of an m x m grid has index ``row * m + column``; rows count downwards, columns to the
-right. A permutation `p` moves an image: what stands at cell i stands at cell ``p[i]`` afterwards. ``rot90`` turns
+right. A permutation `p` moves an image: the content of cell i is at cell ``p[i]`` afterwards. ``rot90`` turns
 counter-clockwise, as `numpy.rot90` does; ``hflip`` mirrors left and right, ``vflip`` top and bottom.
 """
 

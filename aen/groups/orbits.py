@@ -81,7 +81,7 @@ def grid_orbits(generators: tuple[Generator, ...], side: int) -> Orbits:
     """Return the orbits of the generators on the cells of one grid."""
     cells = Orbits.discrete(side * side)
     if generators:
-        # All generators in one merge: on a grid it is the calling that costs, not the cells.
+        # All generators in one merge: on a grid the overhead of the calls dominates.
         moved = np.concatenate([generator.permutation(side) for generator in generators])
         cells = cells.merge(np.tile(cells.labels, len(generators)), moved)
     cells.labels.setflags(write=False)

@@ -17,7 +17,7 @@ def count_elements(generators: Sequence[IntArray], seconds: float) -> int | None
     Schreier-Sims may take minutes and cannot be interrupted inside this process; a child process can.
     """
     request = json.dumps([generator.tolist() for generator in generators])
-    # -P: nothing is imported from the folder in which the user happens to stand.
+    # -P: do not import modules from the current folder.
     command = [sys.executable, "-P", "-m", "aen.groups.order"]
     try:
         done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=seconds, check=True)  # noqa: S603

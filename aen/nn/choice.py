@@ -1,4 +1,4 @@
-"""Which product a tied layer is computed by: one cost rule for all."""
+"""Choosing the product that computes a tied layer fastest, by one model of the costs."""
 
 from dataclasses import dataclass
 

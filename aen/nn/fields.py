@@ -1,4 +1,4 @@
-"""Field types: what the channels of feature maps are, and how a planar group moves them."""
+"""Field types: the meaning of the channels of feature maps, and how a planar group permutes them."""
 
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Filter banks: what all convolutions between field types share, however their filters come about."""
+"""The base class of convolutions between field types, whose filters are computed from fewer values."""
 
 import abc
 import functools

@@ -1,4 +1,4 @@
-"""Grid types: what a tied dense layer takes and gives, and how a decomposition moves it."""
+"""Grid types: the inputs and outputs of tied dense layers, and how a decomposition permutes them."""
 
 from dataclasses import dataclass
 

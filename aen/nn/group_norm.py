@@ -1,4 +1,4 @@
-"""Batch norm of regular fields: one mean, variance, scale and shift per field, so that the group moves nothing."""
+"""Batch norm of regular fields, with one mean, variance, scale and shift per field, so that it is equivariant."""
 
 from collections.abc import Mapping
 from typing import Self

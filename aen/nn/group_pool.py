@@ -1,4 +1,4 @@
-"""Pooling over space and over the group, and what acts on every value by itself."""
+"""Pooling over space and over the group, and pointwise layers."""
 
 import abc
 import copy
@@ -157,7 +157,7 @@ class Pointwise(FreeModule):
         return tuple(shape)
 
     def export(self) -> nn.Module:
-        """Return a copy of the function: what is done to it shall not be done to this layer."""
+        """Return a copy of the function, so that changes of it do not affect this layer."""
         return copy.deepcopy(self.function)
 
     def regrouped(self, group: PlanarGroup) -> Self:

@@ -1,4 +1,4 @@
-"""Heads: from the last hidden grid to the classes."""
+"""Heads: the layers from the last hidden grid to the logits."""
 
 import math
 

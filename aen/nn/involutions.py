@@ -1,7 +1,7 @@
-"""Moves that keep a layer's orbits: by those of order two its matrix falls into blocks.
+"""Permutations that keep a layer's orbits; those of order two split its matrix into blocks.
 
-They are looked for in a fixed list, never among the generators that a state happens to name, so that two states of one
-class get the same arithmetic and with it the same result, bit for bit.
+They are searched in a fixed list, not among the generators of a state, so that all states of one class are computed by
+the same arithmetic and give the same result, bit for bit.
 """
 
 import functools

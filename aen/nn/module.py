@@ -1,4 +1,4 @@
-"""What every equivariant layer answers, and what those with tied parameters answer besides."""
+"""The interfaces of equivariant layers and of those with tied parameters."""
 
 import abc
 import math

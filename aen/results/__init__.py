@@ -1,4 +1,7 @@
-"""Outcomes of trainings and the store that keeps them. `aen.results.store` needs SQLAlchemy and is imported by name."""
+"""Evaluations, the results of trainings.
+
+The store that keeps them, `aen.results.store`, needs SQLAlchemy and is imported by name.
+"""
 
 from aen.results.evaluation import Evaluation, TestMeasurement
 

@@ -1,4 +1,4 @@
-"""The database of a result store: its tables, and opening it so that nothing sound or foreign is ever harmed."""
+"""The database of a result store: its tables, and opening it without changing databases that are not result stores."""
 
 import sqlite3
 import time
@@ -80,7 +80,7 @@ def open_database(where: str, *, create: bool) -> Engine:
         try:
             version = _version(engine, where, create=create)
         except (sa.exc.ProgrammingError, sa.exc.IntegrityError):
-            # SQLite lets a second process wait that makes the same store; PostgreSQL tells it that the tables exist.
+            # A second process that creates the same store waits on SQLite; on PostgreSQL it gets an error.
             version = _version(engine, where, create=create)
     if version != VERSION:
         raise StoreError(
@@ -94,7 +94,7 @@ def open_database(where: str, *, create: bool) -> Engine:
 
 
 def _connect(where: str, *, create: bool) -> Engine:
-    """Return the engine of a database that is there; of an SQLite file, one that is sound or yet to be made."""
+    """Return the engine of an existing database, or of an SQLite file that is intact or does not exist yet."""
     try:
         url = sa.make_url(where) if "://" in where else sa.URL.create("sqlite", database=where)
     except (sa.exc.ArgumentError, ValueError) as error:
@@ -124,7 +124,7 @@ def _connect(where: str, *, create: bool) -> Engine:
 
 
 def _version(engine: Engine, where: str, *, create: bool) -> str | None:
-    """Return the version of the store, which is made if there is none, in one transaction."""
+    """Return the version of the store, which is created if it does not exist, in one transaction."""
     with engine.begin() as connection:
         tables = sa.inspect(connection).get_table_names()
         if not tables:
@@ -138,7 +138,7 @@ def _version(engine: Engine, where: str, *, create: bool) -> str | None:
 
 
 def _patient(url: sa.URL) -> sa.URL:
-    """Give up on a PostgreSQL server that does not answer; by itself the driver would wait for minutes."""
+    """Set a timeout for PostgreSQL servers that do not answer; the driver's own is minutes."""
     drivers = ("postgresql+psycopg", "postgresql+psycopg2")
     if url.drivername in ("postgresql", *drivers) and "connect_timeout" not in url.query:
         return url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
@@ -150,7 +150,7 @@ def _foreign(where: str, tables: Sequence[str]) -> str:
 
 
 def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
-    """Refuse what is not a sound result store, without writing to it: opening it for use would already change it."""
+    """Refuse a file that is not an intact result store, without writing to it, as opening it for use would."""
     if path.exists() and not path.is_file():
         raise StoreError(f"result store {path} is not a file; {ANOTHER}.")
     if not path.exists() or not path.stat().st_size:
@@ -201,7 +201,7 @@ def _use_write_ahead_log(engine: Engine, where: str) -> None:
             try:
                 raw.cursor().execute("PRAGMA journal_mode=WAL")
             except sqlite3.OperationalError as error:
-                # SQLite does not always wait for other connections here, however patient it is elsewhere.
+                # SQLite does not always wait for other connections here, whatever its timeout.
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise StoreError(f"result store {where}: {error}{remedy(error)}") from error
                 time.sleep(0.02)

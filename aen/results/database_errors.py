@@ -1,4 +1,4 @@
-"""What a database says when something is wrong, as errors that name the store and what to do."""
+"""Translating database errors into `StoreError`s that name the store and the remedy."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Engine
 
 from aen.errors import StoreError, did_you_mean
 
-# SQLite tells a limit of the process or a quota of the user as an error of writing.
+# SQLite reports a limit of the process or a quota of the user as a write error.
 _SQLITE_FULL = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR_WRITE,
@@ -25,7 +25,7 @@ _POSTGRESQL_FULL = "53100"
 _DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 _DATABASES = ("mssql", "mysql", "mariadb", "oracle", "postgresql", "sqlite")
 
-# What is to be done, as messages end; `store` is the key of a search's config.
+# Remedies, the ends of messages; `store` is the key of a search's config.
 ANOTHER = "name another file or database (store=...)"
 MEND = (
     "If it was a result store, put a copy of it back, or move it away: what it held is trained again. Otherwise "
@@ -46,7 +46,7 @@ _OF_SQLITE = {
 
 @contextmanager
 def database_errors(where: str) -> Iterator[None]:
-    """Turn what the database says inside the block into a StoreError that names the store."""
+    """Translate database errors inside the block into a StoreError that names the store."""
     try:
         yield
     except sa.exc.DBAPIError as error:
@@ -60,13 +60,13 @@ def database_errors(where: str) -> Iterator[None]:
 
 
 def remedy(error: BaseException | None) -> str:
-    """Return what to do about what SQLite said, as the end of a message: a full stop alone if that is not known."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits say more of the same
+    """Return the remedy of an SQLite error, as the end of a message: only a full stop if none is known."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits are the extended error code
     return f". {_OF_SQLITE[code]}" if code in _OF_SQLITE else "."
 
 
 def disk_full(error: BaseException | None) -> BaseException | None:
-    """Return what says that the disk is full, or None.
+    """Return the message that says that the disk is full, or None.
 
     SQLite ends the transaction then, so that the last error may be that there is nothing left to roll back.
     """
@@ -117,13 +117,13 @@ def unknown_database(where: str) -> StoreError:
 
 
 def _python() -> str:
-    """Return the Python that runs, as seen from the folder that the user is in."""
+    """Return the path of the running Python, relative to the current folder if it is below it."""
     python, here = Path(sys.executable), Path.cwd()
     return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
 def _said(error: sa.exc.DBAPIError, where: str) -> str:
-    """Return what the database said, in one line and without the password."""
+    """Return the database's message in one line, without the password."""
     said = " ".join(str(error.orig).split()).rstrip(".?")
     password = sa.make_url(where).password if "://" in where else None
     return said.replace(str(password), "***") if password else said

@@ -1,4 +1,4 @@
-"""Evaluation: the outcome of one training, and TestMeasurement: the one look at the test images."""
+"""Evaluation: the result of one training; TestMeasurement: the result of the final measurement on test images."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +10,7 @@ Status = Literal["ok", "diverged", "failed"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one training of a child came to. No test figure lives here.
+    """The result of one training of a child, without test figures.
 
     Attributes:
         key: the spec's key.

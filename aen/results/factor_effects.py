@@ -1,4 +1,4 @@
-"""How much each factor of a space explains of the accuracies that a search saw: an additive model by least squares."""
+"""Effects of the factors of a space on the accuracies of a search: an additive model fitted by least squares."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence

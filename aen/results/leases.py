@@ -1,4 +1,4 @@
-"""Leases: rows that say who is training what, each with a heartbeat. A dead owner's are taken over."""
+"""Leases: rows that name the owner that trains a spec, with a heartbeat. Leases of dead owners are taken over."""
 
 import os
 import socket
@@ -30,7 +30,7 @@ def take_leases(connection: Connection, keys: Sequence[str], owner: str, now: fl
     dead = sorted(key for key, row in held.items() if row.heartbeat < now - seconds or row.owner in gone)
     is_dead = sa.or_(LEASES.c.heartbeat < now - seconds, LEASES.c.owner.in_(gone))
     for some in chunks(dead):
-        # Asked again in the statement: its owner may have beaten, or another heir have come, a moment ago.
+        # Checked again in the statement: the heartbeat may have been renewed, or the lease been taken over, meanwhile.
         connection.execute(LEASES.update().where(LEASES.c.key.in_(some), is_dead).values(owner=owner, heartbeat=now))
     after = present(connection, dead, LEASES.c.key, LEASES.c.owner)
     return taken | {key for key, row in after.items() if row.owner == owner}
@@ -52,7 +52,7 @@ def machine() -> str:
 
 
 def has_died(owner: str) -> bool:
-    """Say whether an owner was a process of this machine and is gone; of other machines only the heartbeat tells."""
+    """Return whether an owner is a process of this machine that no longer exists; others are judged by heartbeat."""
     host, _, rest = owner.partition(":")
     pid = rest.partition(":")[0]
     if host != machine() or not pid.isdigit() or os.name != "posix":

@@ -1,8 +1,8 @@
-"""The result store: every finished evaluation, committed before anyone hears of it, and nothing trained twice.
+"""ResultStore: all finished evaluations in a database, shared by any number of processes; no spec is trained twice.
 
-"In flight" is a lease: a row with an owner and a heartbeat. Whoever holds it trains; the others wait for the result. A
-lease whose heartbeat has stopped belongs to a dead owner and is taken over; so is, at once, that of a process of this
-machine that no longer runs.
+An evaluation is committed before it is returned to a caller. A spec in flight has a lease: a row with an owner and a
+heartbeat. The owner trains the spec; others wait for the result. A lease is taken over when its heartbeat has stopped,
+or at once if its owner is a process of this machine that no longer runs.
 """
 
 import os
@@ -28,7 +28,7 @@ from aen.results.leases import drop_leases, machine, take_leases
 from aen.results.rows import EVALUATION_COLUMNS, evaluation_of, spec_of, values_of
 from aen.results.upsert import insert_missing, present
 
-# Rows read at a time.
+# Rows that are read in one query.
 _PAGE = 1000
 
 
@@ -64,14 +64,14 @@ class ResultStore:
         self._engine = open_database(self.where, create=create)
 
     def _become_owner(self) -> None:
-        """Take a name that no other owner has, without leases."""
+        """Choose a new owner name, without leases."""
         self._pid = os.getpid()
         self.owner = f"{machine()}:{self._pid}:{uuid.uuid4().hex[:8]}"
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
 
     def _notice_fork(self) -> None:
-        """After a fork the connections, the leases and their heartbeat are the parent's: start anew."""
+        """Start with new connections and no leases after a fork: the old ones belong to the parent process."""
         if os.getpid() != self._pid:
             self._engine.dispose(close=False)
             self._become_owner()
@@ -139,11 +139,11 @@ class ResultStore:
         return {key: evaluation_of(row, self.where) for key, row in found.items()}
 
     def claim(self, key: str) -> Claim:
-        """Ask to train a spec: returns the stored result, or the lease, or neither if another owner is at it."""
+        """Claim a spec for training: returns the stored result, or the lease, or neither if another owner has it."""
         return self.claim_many([key])[key]
 
     def claim_many(self, keys: Sequence[str]) -> dict[str, Claim]:
-        """Ask to train some specs, in one transaction; returns the answer of `claim` to each key, asked once."""
+        """Claim some specs in one transaction; returns the result of `claim` for each key."""
         asked = _different(keys)
         if not asked:
             return {}
@@ -158,7 +158,7 @@ class ResultStore:
         return {key: Claim(stored.get(key), key in mine) for key in keys}
 
     def release(self, key: str) -> None:
-        """Give a lease back without a result, so that somebody else may train the spec."""
+        """Give a lease back without a result, so that another owner can train the spec."""
         self.release_many([key])
 
     def release_many(self, keys: Sequence[str]) -> None:
@@ -200,12 +200,12 @@ class ResultStore:
             raise StoreError(f"result store {shown(self.where)} refuses the result {key}: {why}")
 
     def forget_failed(self) -> int:
-        """Delete what failed, so that it may be tried again; return how many there were."""
+        """Delete failed evaluations, so that they are tried again; return how many there were."""
         with self._errors(), self._begin() as connection:
             return connection.execute(EVALUATIONS.delete().where(EVALUATIONS.c.status == "failed")).rowcount
 
     def close(self) -> None:
-        """Stop the heartbeat and close the connections. Leases still held run out by themselves."""
+        """Stop the heartbeat and close the connections. Leases still held expire by themselves."""
         self._stop.set()
         if self._heart is not None:
             self._heart.join()
@@ -220,7 +220,7 @@ class ResultStore:
 
     def _beat(self) -> None:
         while not self._stop.wait(self.lease_seconds / 4):
-            # A database that is busy for a moment is asked again at the next beat; the lease outlives three of them.
+            # A busy database is tried again at the next heartbeat; a lease lasts for three of them.
             with suppress(sa.exc.DBAPIError), self._engine.begin() as connection:
                 connection.execute(LEASES.update().where(LEASES.c.owner == self.owner).values(heartbeat=time.time()))
 
@@ -236,7 +236,7 @@ class ResultStore:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy in another process opens its own connections and is an owner of its own."""
+        """Return the state of a copy, which opens its own connections and is an owner of its own."""
         return {"where": self.where, "lease_seconds": self.lease_seconds}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

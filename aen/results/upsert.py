@@ -1,4 +1,4 @@
-"""Inserting rows of which some may be there already, in a way that every database knows."""
+"""Inserting rows of which some may exist already, with SQL that every database supports."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection
 
 from aen.results.rows import chunks
 
-# What a database says of a row that is there already, or whose values its columns do not take.
+# Errors of a row that exists already, or whose values its columns do not accept.
 _REFUSED = (sa.exc.IntegrityError, sa.exc.DataError, OverflowError)
 
 
@@ -40,7 +40,7 @@ def insert_missing(
         with connection.begin_nested():
             connection.execute(table.insert(), missing)
     except _REFUSED:
-        # Another process was faster with one of them a moment ago, or one is not what the columns take.
+        # Another process has just inserted one of them, or the columns do not accept one.
         refused = _one_by_one(connection, table, missing)
         known |= present(connection, list(refused), *columns)
         return known, {key: why for key, why in refused.items() if key not in known}

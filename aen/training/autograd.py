@@ -17,17 +17,17 @@ from aen.training.optimisers import restore_state, state_by_name, weight_optimis
 from aen.training.recalibration import MOST_IMAGES, recalibrate
 from aen.training.weights import Progress
 
-# Of a sum of epochs: five fifths are one.
+# Digits to which sums of epochs are rounded: five times 0.2 is 1.
 _DIGITS = 9
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training came to.
+    """The result of training a child.
 
     Attributes:
         finite: whether the loss stayed finite.
-        progress: what is needed to go on.
+        progress: what is needed to continue the training.
     """
 
     finite: bool
@@ -45,9 +45,9 @@ def fit(
 ) -> Fitted:
     """Train a child in place, on the device where it and its images are, and leave it in evaluation mode.
 
-    The batches are those of every other training loop here: drawn anew for each epoch from the spec's seed, the last
-    one smaller if need be. Running statistics of batch norms are taken anew at the end. Dropout draws from the spec's
-    seed too; the global random state neither matters nor changes.
+    The batches are those of all training loops of aen: drawn for each epoch from the spec's seed, the last one smaller
+    if necessary. Running statistics of batch norms are computed again at the end. Dropout draws from the spec's seed
+    too; the global random state is neither used nor changed.
 
     Where the child has parameters that choose among branches, a step of theirs follows each step of the weights; see
     `aen.training.architecture`.
@@ -57,7 +57,7 @@ def fit(
         spec: how it is trained.
         images: the training images.
         labels: their labels.
-        progress: of the training that this one goes on with; None: it is the first.
+        progress: of the training that is continued; None: this is the first.
         micro_batches: how many micro-batches a batch is split into; see `aen.training.train_child`.
     """
     training, device = spec.training, images.device

@@ -1,4 +1,4 @@
-"""Devices by name, checked before anything is built on them."""
+"""Checking devices and numbers of threads before they are used."""
 
 import os
 from contextlib import AbstractContextManager
@@ -10,7 +10,7 @@ from aen.errors import SpecError
 
 
 def check_threads(threads: int, workers: int = 1) -> None:
-    """Check a number of CPU threads for each of some workers: more than there are cores only wait for each other.
+    """Check a number of CPU threads for each of some workers: more threads than cores slow each other down.
 
     Raises:
         SpecError: less than one, or all together more than this machine has cores.

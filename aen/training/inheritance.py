@@ -1,4 +1,4 @@
-"""Going on from a parent's weights."""
+"""Building a child from its parent's weights, to continue the training."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ from aen.errors import SpecError
 from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
 from aen.training.weights import Progress, load_parent
 
-# Of the largest logit: so much may a child differ from its parent by rounding before it is trained.
+# Largest difference between an untrained child and its parent, relative to the largest logit: rounding only.
 TOLERANCE = 1e-4
 _IMAGES = 64
 

@@ -80,7 +80,7 @@ def evaluation_of(
     weights: str | None,
     record: JsonDict | None = None,
 ) -> Evaluation:
-    """Put the outcome of a training together; if a loss was not finite, it diverged, and all figures are 0."""
+    """Return the evaluation of a training; if a loss was not finite, its status is diverged and all figures are 0."""
     finite = finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
     return Evaluation(
         key=spec.key,

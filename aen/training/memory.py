@@ -1,8 +1,8 @@
-"""Telling that memory ran out from every other error."""
+"""Recognising errors that mean that memory ran out."""
 
 import torch
 
-# What torch says where it raises a plain RuntimeError: its CPU allocator, CUDA's driver and libraries, NumPy's kind.
+# Parts of the messages where torch raises a plain RuntimeError: CPU allocator, CUDA's driver and libraries.
 _WORDS = (
     "out of memory",
     "can't allocate memory",

@@ -1,4 +1,4 @@
-"""The optimisers of a child: one for its weights, and one for what chooses among branches, if it has that."""
+"""The optimisers of a child: one for its weights, and one for its architecture parameters if it has any."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ from aen.errors import SpecError
 
 
 def weight_optimiser(child: Child, training: TrainingSpec) -> torch.optim.Optimizer:
-    """Return the optimiser of all parameters but those that choose."""
+    """Return the optimiser of all parameters except the architecture parameters."""
     architecture = child.architecture()
     chosen = {id(parameter) for parameter in architecture.parameters} if architecture else set()
     weights = [parameter for parameter in child.parameters() if id(parameter) not in chosen]
@@ -22,7 +22,7 @@ def weight_optimiser(child: Child, training: TrainingSpec) -> torch.optim.Optimi
 
 
 def state_by_name(child: nn.Module, *optimisers: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:
-    """Return what optimisers keep of each parameter, by the parameter's name."""
+    """Return the state that optimisers keep for each parameter, by the parameter's name."""
     found = {}
     for name, parameter in child.named_parameters():
         for optimiser in optimisers:

@@ -1,7 +1,7 @@
-"""Batch norm's running statistics, taken anew for the final weights.
+"""Computing batch norm's running statistics again for the final weights.
 
-Running statistics follow the weights with a delay. After a short training, with large steps, they belong to weights
-that are gone, and the child that is measured is not the one that was trained.
+Running statistics follow the weights with a delay. After a short training with large steps they are those of earlier
+weights, so that a child would be measured with statistics that do not fit it.
 """
 
 from collections.abc import Iterator

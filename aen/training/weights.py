@@ -1,4 +1,4 @@
-"""Trained weights, and what a training needs to go on, as safetensors files, which hold numbers and nothing else."""
+"""Files of trained weights, and of the state that is needed to continue a training, in safetensors format."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
 
-# What stands before the names of the optimiser's numbers; no module's name has a slash.
+# Prefix of the names of the optimiser's tensors; no module's name has a slash.
 _OPTIMISER = "optimiser/"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         batches: how many batches of the training images were taken since the very beginning.
@@ -39,7 +39,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
     Args:
         child: the trained child.
         path: the file.
-        progress: what is needed to go on training; None: nobody will.
+        progress: what is needed to continue the training; None: it will not be continued.
     """
     from safetensors.torch import save
 
@@ -67,7 +67,7 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
     """
     with _reading(path):
         metadata, state = _read(path)
-        # Children of other groups may have the same shapes; only the key tells whose weights these are.
+        # Weights of other groups may have the same shapes; only the key identifies the child.
         if metadata.get("key") != spec.key:
             raise StoreError(f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}.")
         child = build_child(spec)
@@ -76,14 +76,14 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
 
 
 def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
-    """Return a trained child, in evaluation mode on the CPU, and what is needed to go on training it.
+    """Return a trained child, in evaluation mode on the CPU, and what is needed to continue its training.
 
     Args:
         key: of its evaluation.
         folder: where weights are kept.
 
     Raises:
-        StoreError: the file is missing or damaged, or was not kept for going on.
+        StoreError: the file is missing or damaged, or has no state to continue from.
     """
     path = folder / f"{key}.safetensors"
     with _reading(path):
@@ -113,7 +113,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what may go wrong with a file of weights into a StoreError that names it."""
+    """Translate errors of reading a file of weights into a StoreError that names it."""
     from safetensors import SafetensorError
 
     try:

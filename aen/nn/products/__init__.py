@@ -1,4 +1,4 @@
-"""Products ``x W`` with a tied matrix, each by another arithmetic; all give the same figures up to rounding."""
+"""Products ``x W`` with a tied matrix, computed in different ways; all give the same results up to rounding."""
 
 from aen.nn.products.base import Product, multiply
 from aen.nn.products.expanded import ExpandedProduct

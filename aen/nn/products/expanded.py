@@ -1,4 +1,4 @@
-"""ExpandedProduct: the whole matrix."""
+"""ExpandedProduct: multiplies by the whole matrix."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""MergedProduct: equal rows and equal columns once."""
+"""MergedProduct: computes equal rows and equal columns of the matrix only once."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""SpectralProduct: a matrix that is block-diagonal in the basis of a group's characters."""
+"""SpectralProduct: multiplies by a matrix that is block-diagonal in the basis of a group's characters."""
 
 from collections.abc import Sequence
 

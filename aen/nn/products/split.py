@@ -1,4 +1,4 @@
-"""SplitProduct: a matrix that falls into an even and an odd part."""
+"""SplitProduct: multiplies by a matrix that splits into an even and an odd part."""
 
 import math
 
