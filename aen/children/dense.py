@@ -64,8 +64,8 @@ class DenseSpec(ChildSpec):
         super().__post_init__()
         if self.training.optimiser != "adam":
             raise SpecError(
-                f"training.optimiser is {self.training.optimiser!r}, which the dense child does not know; use 'adam', "
-                "with training.momentum=0."
+                f"training.optimiser is {self.training.optimiser!r}, which the dense child does not support; use "
+                "'adam', with training.momentum=0."
             )
         if not isinstance(self.training.epochs, int):
             raise SpecError(f"training.epochs is {self.training.epochs}; the dense child is trained for whole epochs.")

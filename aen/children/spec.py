@@ -265,7 +265,9 @@ class ChildSpec(ABC):
         kind = value.get("kind", "dense")  # before there were kinds, every child was dense
         found = spec_class(kind)
         if not issubclass(found, cls):
-            raise SpecError(f"kind is {kind!r}, but a {cls.__name__} is wanted; use ChildSpec.from_json for any kind.")
+            raise SpecError(
+                f"kind is {kind!r}, but a {cls.__name__} is expected; use ChildSpec.from_json for any kind."
+            )
         rest = {name: content for name, content in value.items() if name != "kind"}
         return found(**(rest | found.parse(rest)))
 

@@ -205,7 +205,7 @@ def _position(response: http.client.HTTPResponse, file: FileIO, have: int) -> tu
         place = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if place is None or int(place[1]) != have:
             _empty(file)
-            raise _TransientError("the server sent another part than was asked for")
+            raise _TransientError("the server sent another byte range than was requested")
         return (None if place[2] == "*" else int(place[2])), True
     _empty(file)  # the server knows no ranges: from the beginning
     length = response.headers.get("Content-Length", "")
@@ -235,7 +235,7 @@ def _write(file: FileIO, chunk: bytes) -> None:
             rest = rest[file.write(rest) :]
     except OSError as error:
         raise DataError(
-            f"{file.name} cannot be written: {error.strerror}; make room and run the same command again: it goes on."
+            f"{file.name} cannot be written: {error.strerror}; make room and run the same command again: it resumes."
         ) from error
 
 

@@ -134,7 +134,7 @@ def _folder(folder: Path, name: str) -> Path | None:
         with os.scandir(path) as entries:
             links = [entry.name for entry in entries if entry.is_symlink()]
     except OSError as error:
-        raise DataError(f"{path} cannot be looked into: {error.strerror}; make it readable.") from error
+        raise DataError(f"{path} cannot be listed: {error.strerror}; make it readable.") from error
     for link in links:
         inside(folder, f"{name}{link}")
     return path

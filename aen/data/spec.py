@@ -42,7 +42,7 @@ class DataSpec:
         name, moves = resolve(self.name)
         if moves is not None and self.moves:
             raise DataError(
-                f"data.moves is {list(self.moves)}, but {self.name!r} stands for moves already; "
+                f"data.moves is {list(self.moves)}, but {self.name!r} already includes moves; "
                 f"leave them out, or name the data set {name!r}."
             )
         object.__setattr__(self, "name", name)

@@ -27,7 +27,7 @@ class Factor:
 
     Attributes:
         generators: the generators, in the order written.
-        products: the sign between each generator and what stands to its left, one fewer than the generators.
+        products: the sign between each generator and what is to its left, one fewer than the generators.
     """
 
     generators: tuple[Generator, ...]
@@ -67,7 +67,7 @@ class Factor:
             left, right = permutations[:i], permutations[i]
             if sign == "x" and not all(np.array_equal(a[right], right[a]) for a in left):
                 raise GroupError(
-                    f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not commute with what stands "
+                    f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not commute with what is "
                     "left of it, so the product is not direct; write 'x|' for a semidirect product."
                 )
             self._check_split(side, left, right, i)
@@ -84,7 +84,7 @@ class Factor:
         inverse = np.argsort(right)
         if any(right[a[inverse]].tobytes() not in elements for a in left):
             raise GroupError(
-                f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not normalise what stands left of "
+                f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not normalise what is left of "
                 "it, so the product is not semidirect; put the normal subgroup on the left."
             )
         power, identity = right, np.arange(side * side)
@@ -93,7 +93,7 @@ class Factor:
                 return
             if power.tobytes() in elements:
                 raise GroupError(
-                    f"factor {self.name!r} on {side}x{side}: a power of {self.generators[i]} already lies in the group "
+                    f"factor {self.name!r} on {side}x{side}: a power of {self.generators[i]} is already in the group "
                     "left of it, so this is no product of the two; leave one out."
                 )
             power = right[power]

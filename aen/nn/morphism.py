@@ -218,7 +218,7 @@ def relax_network(
     layers = list(network)
     tied = [place for place, layer in enumerate(layers) if isinstance(layer, TiedModule)]
     if at not in tied:
-        raise SpecError(f"at is {at}; the layers with tied parameters stand at {', '.join(map(str, tied))}.")
+        raise SpecError(f"at is {at}; the layers with tied parameters are at {', '.join(map(str, tied))}.")
     relaxed = list(layers)
     relaxed[at] = relax(layers[at], subgroup)
     for place in range(at + 1, len(layers)):

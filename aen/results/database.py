@@ -84,8 +84,8 @@ def open_database(where: str, *, create: bool) -> Engine:
             version = _version(engine, where, create=create)
     if version != VERSION:
         raise StoreError(
-            f"result store {shown(where)} has version {version}, this aen reads {VERSION}; go on with the aen that "
-            f"made it, or {ANOTHER}."
+            f"result store {shown(where)} has version {version}, this aen reads {VERSION}; use the aen that "
+            f"created it, or {ANOTHER}."
         )
     if engine.dialect.name == "sqlite":
         with database_errors(where):

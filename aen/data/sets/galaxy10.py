@@ -74,14 +74,14 @@ def _array(path: Path, file: "h5py.File", name: str) -> "h5py.Dataset":
     held = list(file)
     if name not in held:
         raise damaged(path, f"it has no {name!r}; it holds {', '.join(map(repr, held[:10])) or 'nothing'}")
-    # HDF5 can say that an array lies in another file, anywhere.
+    # HDF5 can refer to an array in another file, anywhere.
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise damaged(path, f"{name!r} is a link, which aen does not follow")
     array = file[name]
     if not isinstance(array, h5py.Dataset):
         raise damaged(path, f"{name!r} is not an array")
     if array.external or array.is_virtual:
-        raise damaged(path, f"{name!r} lies in another file, which aen does not open")
+        raise damaged(path, f"{name!r} is stored in another file, which aen does not open")
     return array
 
 

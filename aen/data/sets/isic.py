@@ -38,7 +38,7 @@ def read_isic(
         paths: the table and the folder of images.
         name: of the data set at this size.
         side: of the images returned.
-        skip_missing: go on without the images whose files are not there.
+        skip_missing: load the data set without the images whose files are missing.
         pin: what `pin_of` must return; None: anything.
 
     Raises:
@@ -50,7 +50,7 @@ def read_isic(
         named = ", ".join(f"{image}.jpg" for image in missing[:_SHOWN]) + (", ..." if len(missing) > _SHOWN else "")
         raise DataError(
             f"{folder} lacks {len(missing):,} of the {len(rows) + len(missing):,} images that {table} names: {named}; "
-            f"get them from {ADDRESS}, or name the data set '{name}{SKIP_MISSING}' to go on without them."
+            f"get them from {ADDRESS}, or name the data set '{name}{SKIP_MISSING}' to load it without them."
         )
     if not rows:
         raise DataError(f"{folder} has none of the images that {table} names; get them from {ADDRESS}.")
@@ -156,7 +156,7 @@ def _decoded(path: Path, name: str, side: int) -> Bytes:
     except Exception as error:  # damaged bytes make Pillow fail in many ways
         raise DataError(
             f"{path}: it is not a JPEG image that can be read ({type(error).__name__}: {error}); get a whole copy "
-            f"from {ADDRESS}, or remove it and name the data set '{name}{SKIP_MISSING}' to go on without it."
+            f"from {ADDRESS}, or remove it and name the data set '{name}{SKIP_MISSING}' to load it without this image."
         ) from error
 
 

@@ -366,7 +366,7 @@ def test_other_messages():
         spec_of(padding="same", kernel_size=2)
     with pytest.raises(SpecError, match=r"unknown field 'groups' \(did you mean 'group'\?\)"):
         spec_of().with_choice(groups="C4")
-    with pytest.raises(SpecError, match="kind is 'gcnn', but a DenseSpec is wanted"):
+    with pytest.raises(SpecError, match="kind is 'gcnn', but a DenseSpec is expected"):
         DenseSpec.from_json(spec_of().to_json())
     with pytest.raises(SpecError, match="classes is 0"):
         spec_of(classes=0)

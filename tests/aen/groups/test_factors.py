@@ -62,10 +62,10 @@ def test_shifts_along_both_axes_form_a_direct_product():
         ("rot90 x hflip", "hflip does not commute .*write 'x|'"),
         ("hflip x vflip x transpose", "transpose does not commute"),
         ("hflip x| rot90", "rot90 does not normalise .*put the normal subgroup on the left"),
-        ("rot180 x| rot90", "a power of rot90 already lies"),
-        ("rot90 x rot180", "a power of rot180 already lies"),
-        ("hflip x hflip", "a power of hflip already lies"),
-        ("hflip x vflip x rot180", "a power of rot180 already lies"),
+        ("rot180 x| rot90", "a power of rot90 is already in the group"),
+        ("rot90 x rot180", "a power of rot180 is already in the group"),
+        ("hflip x hflip", "a power of hflip is already in the group"),
+        ("hflip x vflip x rot180", "a power of rot180 is already in the group"),
     ],
 )
 def test_product_of_the_wrong_kind_is_refused(text, message):
@@ -77,7 +77,7 @@ def test_product_may_be_direct_on_one_grid_only():
     # On 2x2 a shift by half the side is the flip; on 4x4 it is another move.
     factor = Factor.parse("hshift(1/2) x hflip")
     factor.check(4)
-    with pytest.raises(GroupError, match="on 2x2: a power of hflip already lies"):
+    with pytest.raises(GroupError, match="on 2x2: a power of hflip is already in the group"):
         factor.check(2)
 
 

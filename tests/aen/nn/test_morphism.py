@@ -482,7 +482,7 @@ def test_other_messages():
     with pytest.raises(SpecError, match="EquivariantSequential has no group to change; relax the layers in it"):
         relax(network(), "C4")
     for at in (2, 8, -1):
-        with pytest.raises(SpecError, match=f"at is {at}; the layers with tied parameters stand at 0, 1, 4, 5, 7"):
+        with pytest.raises(SpecError, match=f"at is {at}; the layers with tied parameters are at 0, 1, 4, 5, 7"):
             relax_network(network(), at, "C4")
     with pytest.raises(SpecError, match=r"layer 7, InvariantLinear, has the group D4, which is no subgroup of C4"):
         relax_network(network(), 4, "C4")

@@ -70,7 +70,7 @@ def test_the_database_of_somebody_else_is_refused_and_left_as_it_was(path, sql):
 def test_a_store_of_another_version_is_refused(path, open_store, sql, version):
     open_store().close()
     sql("UPDATE aen_store SET value = ? WHERE name = 'version'", version)
-    refuse(path, f"has version {version}, this aen reads 3; go on with the aen that made it")
+    refuse(path, f"has version {version}, this aen reads 3; use the aen that created it")
 
 
 def test_an_older_store_whose_table_lacks_columns_is_refused_by_its_version(path, open_store, sql):

@@ -151,7 +151,7 @@ def test_missing_images_are_counted_listed_and_can_be_skipped(data_folder, lost,
     table = data_folder / TABLE
     assert message.startswith(f"{data_folder / FOLDER} lacks {lost} of the 16 images that {table} names: ")
     assert listed.format(*written.names) in message
-    assert message.endswith("or name the data set 'isic-64:skip-missing' to go on without them.")
+    assert message.endswith("or name the data set 'isic-64:skip-missing' to load it without them.")
     pool = find_source("isic-64:skip-missing").load()
     assert torch.equal(pool.images, whole.images[lost:])
     assert torch.equal(pool.labels, whole.labels[lost:])
@@ -228,7 +228,7 @@ def test_a_broken_picture_is_refused_by_name(data_folder, cache, name, spoil, me
     with pytest.raises(DataError, match=rf"is not a JPEG image that can be read .{message}") as caught:
         find_source(name).load()
     assert str(caught.value).startswith(f"{path}: ")
-    assert "or remove it and name the data set 'isic:skip-missing' to go on without it" in str(caught.value)
+    assert "or remove it and name the data set 'isic:skip-missing' to load it without this image" in str(caught.value)
     assert not any(cache.iterdir())
 
 
