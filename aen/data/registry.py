@@ -8,6 +8,9 @@ Another package registers a data set by an entry point of the group ``aen.data_s
 """
 
 import re
+from dataclasses import replace
+
+import torch
 
 from aen._plugins import load_plugin, load_plugins, plugin_names
 from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
@@ -86,7 +89,7 @@ def find_files(name: str) -> Found | None:
 
 
 def _built_in() -> set[str]:
-    return {*SOURCES, *ALIASES, *BENCHMARKS}
+    return {*SOURCES, *ALIASES, *BENCHMARKS, *BENCHMARK_NAMES, *SKIPPING_NAMES}
 
 
 def _registered(name: str) -> Source | None:
@@ -108,7 +111,30 @@ def _checked(name: str, found: object) -> Source:
             f"data set {name!r} cannot be used: its entry point in {PLUGIN_GROUP} is a {type(found).__name__}, not an "
             "aen.data.Source."
         )
-    return found
+
+    def load() -> Pool:
+        pool = found.load()
+        _check_pool(name, found, pool)
+        return pool
+
+    return replace(found, load=load)
+
+
+def _check_pool(name: str, source: Source, pool: Pool) -> None:
+    """Check what another package has loaded; the readers of this one check their files themselves."""
+    shape, labels = [len(pool.images), source.channels, source.side, source.side], pool.labels
+    problem = None
+    if pool.images.dtype not in {torch.uint8, torch.float32} or list(pool.images.shape) != shape:
+        problem = (
+            f"images of shape {list(pool.images.shape)} and type {pool.images.dtype}; expected {shape} "
+            "of uint8 or float32"
+        )
+    elif labels.dtype != torch.int64 or list(labels.shape) != shape[:1]:
+        problem = f"labels of shape {list(labels.shape)} and type {labels.dtype}; expected {shape[:1]} of int64"
+    elif len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < source.classes:
+        problem = f"labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {source.classes - 1}"
+    if problem is not None:
+        raise DataError(f"data set {name!r} has {problem}; its package must correct this.")
 
 
 def _npz_source(name: str) -> Source:

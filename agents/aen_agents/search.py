@@ -78,6 +78,7 @@ class Search:
             FullDiskError: there is no room left; the message says how to resume.
             AenError: the search cannot be run, or its store or cluster was lost.
         """
+        folder.check_key_version(self.child.key_version)
         started = time.perf_counter()
         clock: dict[str, float] = {}
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
@@ -90,9 +91,8 @@ class Search:
             closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
         ):
             self.monitor.evaluator = evaluator
-            for change in change_notices(
-                folder.config(), self.config
-            ):  # the summary does not depend on how often it was resumed
+            # Not in the summary, which must not depend on how often the search was resumed.
+            for change in change_notices(folder.config(), self.config):
                 self._listener(Notice(change))
             evaluator.start()  # workers start while the classes are found
             for remark in self.space.remarks():

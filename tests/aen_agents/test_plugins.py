@@ -36,7 +36,6 @@ def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(t
         "evaluator=counting",
         f"evaluator.file={counter}",
         "data.name=toy_stripes",
-        "budget={}",  # that of the preset is for agents that take steps
     ]
     done = aen("search", "digits", *own, *SMALL, "data.moves=[]", "--out", str(run))
     assert done.returncode == 0, done.stderr
@@ -59,7 +58,6 @@ def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(t
     [
         (["agent=first"], "unknown agent 'first' (did you mean 'first_n'?)"),
         (["agent=first_n", "agent.classes=0"], "agent.classes is 0"),
-        (["agent=first_n", "budget.children=5"], "budget does not apply to agent first_n; leave it out"),
         (["evaluator=countin"], "evaluator.kind is 'countin', an unknown evaluator (did you mean 'counting'?)"),
         (["evaluator=counting"], "evaluator.file is missing"),
         (["agent=broken"], "agent 'broken' cannot be used"),

@@ -1,6 +1,7 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
+import shlex
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
 from importlib.metadata import version
@@ -16,8 +17,12 @@ from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
 from aen_agents.runs.resume_check import check_config, started_config
+from aen_agents.text import command
 
 VERSION = 1  # raise it when a file is removed or changes its meaning; handle older runs in `check_version`
+
+# Of the children of runs that were made before ``run.json`` recorded it.
+UNRECORDED_KEY_VERSION = "child-4"
 
 _MEND = "Move it away and resume the run: nothing is trained again."
 _FOLDERS = ("agent", "best", "tensorboard", "weights")  # subfolders of every run
@@ -101,6 +106,28 @@ class RunFolder:
                 "Use that version of aen, or choose another --out; a separate store can still be shared."
             )
             check_config(self.path, self._head().get("config"), config)
+
+    def check_key_version(self, key_version: str) -> None:
+        """Check that the run's children were trained as this aen trains them; a new run notes how that is.
+
+        Args:
+            key_version: of the baseline's child; see `aen.children.ChildSpec.key_version`.
+
+        Raises:
+            RunFolderError: they were not, so that old and new results cannot be compared.
+        """
+        head = self._head()
+        fresh = not self.history_file.is_file() and not self.store_file.is_file()
+        recorded = head.get("key_version", key_version if fresh else UNRECORDED_KEY_VERSION)
+        if recorded != key_version:
+            raise RunFolderError(
+                f"run folder {self.path} has children of key version {recorded}, made by aen "
+                f"{head.get('aen', 'unknown')}; this aen {version('aen')} trains such children differently (key version "
+                f"{key_version}, docs/store.md), so the run cannot be resumed. Use that aen for it, or start another run: "
+                f"{command()} search {shlex.quote(str(self.config_file))} --out ANOTHER."
+            )
+        if "key_version" not in head:
+            write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
 
     def discard(self) -> None:
         """Remove the files of a search that was refused at its start, if `create` made the folder or found it empty.

@@ -11,6 +11,7 @@ from aen.errors import RunFolderError
 from aen_agents.config import SearchConfig
 from aen_agents.runs import folder as run_folder
 from aen_agents.runs.folder import RunFolder
+from aen_agents.search import Search
 
 
 def test_a_folder_of_before_there_were_versions_is_taken_up(
@@ -66,3 +67,37 @@ def test_a_config_that_cannot_be_read_any_more_is_refused(tiny_config: SearchCon
     folder.config_file.write_text(folder.config_file.read_text() + "later: 1\n")
     with pytest.raises(RunFolderError, match=r"has a config that this aen .* cannot read: .*unknown key 'later'"):
         RunFolder.create(tiny_config, folder.path)
+
+
+def test_a_run_keeps_the_key_version_of_its_children(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "run")
+    folder.check_key_version("child-7")
+    folder.check_key_version("child-7")
+    message = (
+        r"has children of key version child-7, .* \(key version child-8, docs/store.md\), so .* search .*run/config"
+    )
+    with pytest.raises(RunFolderError, match=message):
+        folder.check_key_version("child-8")
+    assert json.loads(folder.version_file.read_text())["version"] == 1
+
+
+def test_a_run_of_before_key_versions_were_recorded_has_the_first(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    folder = RunFolder.create(tiny_config, tmp_path / "run")
+    folder.history_file.write_text("{}\n")
+    with pytest.raises(RunFolderError, match="has children of key version child-4, .* cannot be resumed"):
+        folder.check_key_version("child-5")
+    folder.check_key_version("child-4")
+
+
+def test_a_search_whose_children_are_trained_otherwise_by_now_is_not_resumed(
+    finished: tuple[RunFolder, JsonDict], tiny_config: SearchConfig, tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0].path, tmp_path / "run")
+    folder = RunFolder.create(tiny_config, tmp_path / "run")
+    head = json.loads(folder.version_file.read_text())
+    assert head["key_version"] == "child-4"  # of dense children
+    folder.version_file.write_text(json.dumps(head | {"key_version": "child-3"}))
+    before = {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()}
+    with pytest.raises(RunFolderError, match="key version child-3, .* cannot be resumed"):
+        Search(tiny_config, lambda _: None).run(folder)
+    assert {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()} == before

@@ -18,7 +18,6 @@ class FirstNConfig(AgentSection):
 
     explorer: ClassVar[str] = "toy_plugins.agent:FirstN"
     knows_children_ahead: ClassVar[bool] = True
-    unused_sections: ClassVar[tuple[str, ...]] = ("environment", "budget")
 
     name: Literal["first_n"] = Field("first_n", description="the algorithm")
     classes: int = Field(4, gt=0, description="how many classes are trained")
