@@ -70,8 +70,8 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
         # Weights of other groups may have the same shapes; only the key identifies the child.
         if metadata.get("key") != spec.key:
             raise StoreError(
-                f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}. (Those of an earlier "
-                f"aen can only be read by that aen if its key version was not {spec.key_version}; train the child again.)"
+                f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}. If an earlier aen "
+                f"wrote them, whose key version was not {spec.key_version}, read them with it or train the child again."
             )
         child = build_child(spec)
         child.load_state_dict({name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})

@@ -122,9 +122,9 @@ class RunFolder:
         if recorded != key_version:
             raise RunFolderError(
                 f"run folder {self.path} has children of key version {recorded}, made by aen "
-                f"{head.get('aen', 'unknown')}; this aen {version('aen')} trains such children differently (key version "
-                f"{key_version}, docs/store.md), so the run cannot be resumed. Use that aen for it, or start another run: "
-                f"{command()} search {shlex.quote(str(self.config_file))} --out ANOTHER."
+                f"{head.get('aen', 'unknown')}; this aen {version('aen')} trains such children differently (key "
+                f"version {key_version}, docs/store.md), so the run cannot be resumed. Use that aen for it, or start "
+                f"another run: {command()} search {shlex.quote(str(self.config_file))} --out ANOTHER."
             )
         if "key_version" not in head:
             write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")

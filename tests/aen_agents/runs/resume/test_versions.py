@@ -84,7 +84,7 @@ def test_a_run_keeps_the_key_version_of_its_children(tiny_config: SearchConfig, 
 def test_a_run_of_before_key_versions_were_recorded_has_the_first(tiny_config: SearchConfig, tmp_path: Path) -> None:
     folder = RunFolder.create(tiny_config, tmp_path / "run")
     folder.history_file.write_text("{}\n")
-    with pytest.raises(RunFolderError, match="has children of key version child-4, .* cannot be resumed"):
+    with pytest.raises(RunFolderError, match=r"has children of key version child-4, .* cannot be resumed"):
         folder.check_key_version("child-5")
     folder.check_key_version("child-4")
 
@@ -98,6 +98,6 @@ def test_a_search_whose_children_are_trained_otherwise_by_now_is_not_resumed(
     assert head["key_version"] == "child-4"  # of dense children
     folder.version_file.write_text(json.dumps(head | {"key_version": "child-3"}))
     before = {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()}
-    with pytest.raises(RunFolderError, match="key version child-3, .* cannot be resumed"):
+    with pytest.raises(RunFolderError, match=r"key version child-3, .* cannot be resumed"):
         Search(tiny_config, lambda _: None).run(folder)
     assert {file: file.read_bytes() for file in folder.path.rglob("*") if file.is_file()} == before
