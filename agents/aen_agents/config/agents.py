@@ -16,7 +16,6 @@ class AgentSection(Section):
         explorer: the agent's `aen_agents.agents.base.Explorer`, as ``module:class``; it is constructed from a `Task`.
         check: ``module:function``, called with the section and the baseline's child before anything is trained, to
             refuse settings that do not fit; None: no further check.
-        figures: ``module:function`` that draws the figures of the agent's report; see `aen_agents.report.build`.
         step_by_step: whether it steps through an environment, one child at a time: it then has the sections
             `environment` and `budget`.
         knows_children_ahead: whether it can submit many children at once, so that a GPU trains them together.
@@ -26,7 +25,6 @@ class AgentSection(Section):
 
     explorer: ClassVar[str]
     check: ClassVar[str | None] = None
-    figures: ClassVar[str] = "aen_agents.report.search_figures:search_figures"
     step_by_step: ClassVar[bool] = False
     knows_children_ahead: ClassVar[bool] = False
     child_kinds: ClassVar[tuple[str, ...] | None] = None
@@ -126,7 +124,6 @@ class LayerwiseConfig(AgentSection):
 
     explorer: ClassVar[str] = "aen_agents.agents.layerwise.explorer:LayerwiseExplorer"
     check: ClassVar[str | None] = "aen_agents.agents.layerwise.registry:methods_of"
-    figures: ClassVar[str] = "aen_agents.report.layerwise:search_figures"
     child_kinds: ClassVar[tuple[str, ...] | None] = ("equinas",)
     unused_sections: ClassVar[tuple[str, ...]] = ("environment", "budget", "selection")
     methods: ClassVar[str]
