@@ -76,7 +76,7 @@ class Child(nn.Module, ABC):
             SpecError: weights cannot be carried from this child to that one.
         """
         del optimiser
-        raise SpecError(f"a {spec.kind} child cannot go on from the weights of a {self.spec.kind} child.")
+        raise SpecError(f"a {spec.kind} child cannot continue from the weights of a {self.spec.kind} child.")
 
     def record(self) -> JsonDict | None:
         """Return further facts about the trained child for its evaluation's record, or None."""

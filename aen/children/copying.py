@@ -33,7 +33,7 @@ def deep_copied(module: Copied, memo: dict[int, Any]) -> Copied:
 
 
 def hand_over(optimiser: torch.optim.Optimizer, old: nn.Module, new: nn.Module) -> None:
-    """Let an optimiser go on with a copy of a network: it holds the copy's parameters then, with the same state."""
+    """Replace the parameters that an optimiser holds by those of a copy of the network; their state stays."""
     copies = {id(before): after for before, after in zip(old.parameters(), new.parameters(), strict=True)}
     held = {id(parameter) for group in optimiser.param_groups for parameter in group["params"]}
     if not copies.keys() <= held:

@@ -101,7 +101,7 @@ class DenseChild(Child):
         """Return the relative error of the features' equivariance for every generator and for random words.
 
         Where the layers have decompositions of their own, the features are equivariant to what these have in common;
-        then each layer is checked by itself, too: ``layer 2: hflip``.
+        then each layer is checked separately, too: ``layer 2: hflip``.
         """
         spec, layers = self.spec, self.tied_layers
         errors = equivariance_errors(

@@ -127,7 +127,7 @@ class EquiNASSpec(ChildSpec):
         self._check_poolings()
 
     def _check_values(self) -> None:
-        """Check each value by itself, and bring equal ones into one form."""
+        """Check each value, and bring equal ones into one form."""
         for name in ("side", "channels", "width", "kernel_size", "dense"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:

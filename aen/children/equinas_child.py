@@ -179,7 +179,7 @@ class EquiNASChild(Child):
             layer: number of the convolution from 0, or 8 for the dense layer. The layers behind must have subgroups of
                 `group` already.
             group: a subgroup of the layer's group.
-            optimiser: goes on with the new child's parameters and leaves this one's. For several children of one, give
+            optimiser: from then on holds the new child's parameters instead of this one's. For several children of one, give
                 each a copy: ``copy.deepcopy(optimiser, {id(p): p for p in child.parameters()})``.
 
         Raises:
@@ -203,13 +203,13 @@ class EquiNASChild(Child):
         Args:
             spec: like this child's but for data, training, seed and parent, and smaller groups, or for a mixed child
                 those that `discretise` chooses, or another temperature.
-            optimiser: holds this child's weights; goes on with the heir's.
+            optimiser: holds this child's weights, and the heir's afterwards.
 
         Raises:
             SpecError: the spec differs otherwise, or a layer would have to be tied by a larger group.
         """
         if not isinstance(spec, EquiNASSpec):
-            raise SpecError(f"a {spec.kind} child cannot go on from the weights of a {self.spec.kind} child.")
+            raise SpecError(f"a {spec.kind} child cannot continue from the weights of a {self.spec.kind} child.")
         child, mine = self, self.spec
         if mine.mixed and not spec.mixed:
             child = self.discretise()

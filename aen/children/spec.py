@@ -144,13 +144,13 @@ class ChildSpec(ABC):
         classes: number of outputs.
         training: optimiser and budget.
         seed: of the initial weights and the order of the batches.
-        parent: the key of the evaluation from whose weights the training goes on, with the optimiser's state and the
+        parent: the key of the evaluation from whose weights the training continues, with the optimiser's state and the
             place in the order of the batches, or None: from nothing. How the weights are carried over follows from the
             two specs; see the kind's `heritable`.
     """
 
     kind: ClassVar[str]
-    # Whether children of this kind can go on from another's weights.
+    # Whether children of this kind can continue from another's weights.
     heritable: ClassVar[bool] = False
     # The fields that `class_key` stands for in the key: states of one class are one training.
     class_fields: ClassVar[tuple[str, ...]] = ()

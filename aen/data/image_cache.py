@@ -38,7 +38,7 @@ def cached_images(
     """Return decoded images, from the cache if they are there.
 
     What comes from the cache is mapped into memory, not read: only the images that are used take room. It may be
-    written to; the file stays as it is. A file that is damaged or of other sources is made anew; without a folder
+    written to; the file stays as it is. A file that is damaged or of other sources is made again; without a folder
     that can be written, or room in it, the images are held in memory.
 
     Args:

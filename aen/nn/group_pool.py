@@ -134,7 +134,7 @@ class GroupPool(FreeModule):
 
 
 class Pointwise(FreeModule):
-    """A function of every value by itself, such as ``torch.nn.ReLU()``: regular and trivial fields let any through.
+    """A pointwise function, such as ``torch.nn.ReLU()``: regular and trivial fields let any through.
 
     Args:
         in_type: the channels.

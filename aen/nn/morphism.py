@@ -136,7 +136,7 @@ def restoring(optimiser: torch.optim.Optimizer | None) -> Iterator[None]:
 
 @torch.no_grad()
 def carry_state(optimiser: torch.optim.Optimizer, layer: EquivariantModule, relaxed: EquivariantModule) -> None:
-    """Let an optimiser go on with a relaxed layer: it holds the new parameters then, with the state of the old.
+    """Replace the parameters that an optimiser holds by those of a relaxed layer, with the state of the old ones.
 
     Args:
         optimiser: any of torch's that keep moments of the gradient: SGD, Adam, AdamW, RMSprop.
@@ -207,7 +207,7 @@ def relax_network(
         at: place of the layer.
         subgroup: a subgroup of the layer's group; groups only shrink along a network, so every later convolution must
             have been relaxed to one of its subgroups before.
-        optimiser: goes on with the new network's parameters, see `carry_state`.
+        optimiser: from then on holds the new network's parameters; see `carry_state`.
 
     Raises:
         SpecError: there is no tied layer at this place, a later layer has a larger group, or a pooling over the group

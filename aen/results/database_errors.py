@@ -83,7 +83,7 @@ def reach(engine: Engine, where: str) -> None:
     """Connect to a server for the first time.
 
     Raises:
-        StoreError: nobody listens there, or lets us in.
+        StoreError: no server answers there, or it refuses the login.
     """
     try:
         engine.connect().close()

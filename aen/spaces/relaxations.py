@@ -23,7 +23,7 @@ class RelaxationSpace(Space):
     states.
 
     All ten subgroups of D4 give 1,210 states on nine layers; the six groups C1, C2, C4, D1, D2 and D4 give 550. Each
-    state is a class by itself.
+    state is a class of its own.
 
     Args:
         child: all other settings of the children; its own groups and parent are not used.

@@ -92,7 +92,7 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
     with _reading(path):
         metadata, state = _read(path)
         if "spec" not in metadata:
-            raise StoreError(f"weights {path} were not kept for going on with: they lack the spec. Train again.")
+            raise StoreError(f"weights {path} cannot be continued from: they lack the spec; train the child again.")
         spec = ChildSpec.from_json(json.loads(metadata["spec"]))
         if not spec.key == metadata.get("key") == key:
             raise StoreError(f"weights {path} belong to another child: key {spec.key}, not {key}.")

@@ -31,7 +31,7 @@ def read_amat(paths: Sequence[Path]) -> list[Part]:
 
 
 def rebuild_rotated(seed: int) -> Pool:
-    """Return rotated MNIST, rebuilt: MNIST's images drawn anew into 12,000 + 50,000, to be turned by any angle.
+    """Return rotated MNIST, rebuilt: MNIST's images drawn again into 12,000 + 50,000, each to be rotated by any angle.
 
     From an MNIST with fewer images the two parts keep their proportion.
 

@@ -40,7 +40,7 @@ def filter_basis(
         in_kind: of the input field.
         out_kind: of the output field.
         kernel_size: side of the filters, odd.
-        band_limited: leave out what the grid cannot resolve, as escnn does by itself (6 of a 3x3 filter's 9). Without,
+        band_limited: leave out what the grid cannot resolve, as escnn does by default (6 of a 3x3 filter's 9). Without,
             every filter is there, as in a group convolution on the grid: only for groups that map the grid onto
             itself, and for filters of at most 3x3.
 

@@ -44,7 +44,7 @@ class Task:
 
 
 class Explorer(Protocol):
-    """An agent at work on a task, from which alone it is made.
+    """An agent at work on a task; the task is all that its constructor takes.
 
     Attributes:
         packages: distributions whose versions its result depends on.
@@ -59,11 +59,11 @@ class Explorer(Protocol):
         ...
 
     def found(self) -> list[str]:
-        """Return the keys of the classes met, best first, once exploring is over."""
+        """Return the keys of the classes visited, best first, once exploring is over."""
         ...
 
     def accuracies(self) -> dict[str, float]:
-        """Return the validation accuracy of each class met, the mean over the seeds, without those that diverged."""
+        """Return the validation accuracy of each class visited, the mean over the seeds, without those that diverged."""
         ...
 
     def figures(self) -> Exploration:

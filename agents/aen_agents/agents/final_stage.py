@@ -20,7 +20,7 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
 
     Args:
         task: the search.
-        found: keys of the classes that exploring met, best first.
+        found: keys of the classes that exploring visited, best first.
     """
     config, space, threads = task.config, task.space, task.config.evaluator.threads
     seeds = fresh_seeds(config.seed, config.selection.seeds)

@@ -112,7 +112,7 @@ def _hidden_group(hidden: HiddenGroupRow) -> str:
     name = f"the hidden group, {hidden.group} ({hidden.decomposition}),"
     if hidden.is_winner:
         return f"{name} is the winner"
-    seen = f"ranked {hidden.rank_in_search} in the search" if hidden.rank_in_search else "was not met in the search"
+    seen = f"ranked {hidden.rank_in_search} in the search" if hidden.rank_in_search else "was not visited in the search"
     if hidden.winner_has_its_group:
         seen = f"is also the group of the winner, which has other choices besides; it {seen}"
     difference = hidden.winner_minus_it

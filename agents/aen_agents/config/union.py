@@ -18,7 +18,7 @@ class Kinds(Mapping[str, type[SectionT]], Generic[SectionT]):
     """The models of a section by name: the built-in ones, and those that other packages register by an entry point.
 
     Plug-ins are imported when a kind is first looked up, not before, because their modules import this package. One
-    that cannot be loaded does not affect the others; whoever names it is told why (`broken`).
+    that cannot be loaded does not affect the others; the error for a config that names it says why (`broken`).
 
     ``Annotated[Base, kinds]`` is the type of a field that holds a section of any kind: a union whose tag is the key. A
     model with such a field must have ``defer_build=True``, so that plug-ins are not imported while it is defined.

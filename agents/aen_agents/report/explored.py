@@ -18,7 +18,7 @@ Result = tuple[Evaluation, ChildSpec]
 
 @dataclass(frozen=True)
 class ExploredClass:
-    """A class that exploring met.
+    """A class that exploring visited.
 
     Attributes:
         spec: its child.
@@ -43,7 +43,7 @@ def read_results(
     with ResultStore(config.store or folder.store_file, create=False) as store:
         found = [e for e in store.outcomes() if e.seed in seeds or e.status == "failed"]
         if config.store is not None:
-            # Other runs may share it. The classes that this run met are in its history.
+            # Other runs may share it. The classes that this run visited are in its history.
             met, own = (
                 {line["class_key"] for line in history},
                 {*seeds, *fresh_seeds(config.seed, config.selection.seeds)},

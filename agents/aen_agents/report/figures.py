@@ -24,7 +24,7 @@ RC: Any = {"svg.hashsalt": "aen", "font.size": 10, "axes.edgecolor": GREY, "text
 
 @dataclass(frozen=True)
 class VisitedClass:
-    """A class that the search met.
+    """A class that the search visited.
 
     Attributes:
         name: its factors.
@@ -89,7 +89,7 @@ def accuracy_by_class(classes: Sequence[VisitedClass], label: str, most: int = 2
         axes.set(yticks=places, yticklabels=labels, xlabel=label)
         lowest = min(c.accuracy for c in shown)
         low = max(0.0, lowest - 0.05)
-        high = max(ordered[0].accuracy, low + 0.01)  # where nobody got anything right
+        high = max(ordered[0].accuracy, low + 0.01)  # if no class got anything right
         axes.set_xlim(low, high + 0.45 * (high - low))  # room for the figures beside the bars
         axes.tick_params(axis="y", labelsize=8, length=0)
         axes.invert_yaxis()

@@ -27,7 +27,7 @@ class LatticeClass:
     Attributes:
         closed_set: the factors that keep its orbits, as a bit mask.
         name: its factors.
-        accuracy: validation accuracy; None if it was not met.
+        accuracy: validation accuracy; None if it was not visited.
         role: ``winner``, ``untied``, ``hidden group`` or empty.
     """
 
@@ -52,7 +52,7 @@ def lattice(classes: Sequence[LatticeClass]) -> str:
     A class stands in the row of its closed set's size.
 
     Args:
-        classes: all classes of an alphabet, at least one of them met.
+        classes: all classes of an alphabet, at least one of them visited.
     """
     edges = covers([c.closed_set for c in classes])
     x, y, height = _layout([c.closed_set.bit_count() for c in classes], edges)
@@ -106,7 +106,7 @@ def _colour(share: float) -> str:
 def _circle(c: LatticeClass, x: float, y: float, low: float, high: float) -> str:
     radius, outline, width = (7.5, ROLE_COLOURS[c.role], 3.0) if c.role else (5.0, GREY, 0.6)
     if c.accuracy is None:
-        fill, said = "#fff", "not met"
+        fill, said = "#fff", "not visited"
     else:
         fill, said = _colour((c.accuracy - low) / (high - low) if high > low else 0.5), f"{c.accuracy:.1%}"
     return (
@@ -127,7 +127,7 @@ def _label(c: LatticeClass, x: float, y: float) -> str:
 
 def _colour_bar(low: float, high: float, some_missing: bool) -> str:
     stops = "".join(f'<stop offset="{share:g}" stop-color="{_colour(share)}"/>' for share in np.linspace(0, 1, 9))
-    missing = f'<circle cx="360" cy="17" r="5" fill="#fff" stroke="{GREY}"/><text x="370" y="21">not met</text>'
+    missing = f'<circle cx="360" cy="17" r="5" fill="#fff" stroke="{GREY}"/><text x="370" y="21">not visited</text>'
     return (
         f'<defs><linearGradient id="accuracy">{stops}</linearGradient></defs>'
         f'<text x="{_LEFT}" y="21">{low:.1%}</text><rect x="90" y="11" width="160" height="12" fill="url(#accuracy)"/>'

@@ -48,7 +48,7 @@ def class_pictures(
         child: the baseline's child.
         result: the run's result; None if there is none yet.
         history: every visit.
-        searched: the classes that exploring met, by key.
+        searched: the classes that exploring visited, by key.
         roles: role of each class that has one, by key.
         find_space: returns the space.
         seeds: on how many seeds exploring trained each child.
@@ -82,7 +82,7 @@ def class_pictures(
         ]
         add(
             "The best classes on fresh seeds",
-            "Mean and 95 % interval over the seeds. The winner is the best of the classes that the search met.",
+            "Mean and 95 % interval over the seeds. The winner is the best of the classes that the search visited.",
             figures.selection_intervals(rows),
         )
     closed_sets = {} if result is None else result.closed_sets

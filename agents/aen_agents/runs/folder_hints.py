@@ -16,7 +16,7 @@ def why_not_a_run(path: Path) -> str:
     if is_sweep(path):
         return (
             f"{path} is a sweep's folder, not a run's: `{command()} list {name}` lists its trials, each of them a run, "
-            f"and `{command()} sweep --restore {name}` goes on with it."
+            f"and `{command()} sweep --restore {name}` resumes it."
         )
     if path.is_dir():
         return f"{path} is not a run folder: it has no config.yaml; `{command()} list {name}` lists the runs in it."
@@ -56,7 +56,7 @@ def _beside(path: Path) -> Path | None:
     names: list[str] = []
     with suppress(OSError), os.scandir(missing.parent) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    # A folder whose name aen made begins with the search's name and goes on with the time: the newest is the last.
+    # The names that aen makes consist of the search's name and the time: the newest is the last.
     begun = [name for name in names if name.startswith(f"{missing.name}-")]
     close = begun[-1:] or difflib.get_close_matches(missing.name, names, n=1)
     if not close:

@@ -82,7 +82,7 @@ def test_a_file_whose_key_is_not_that_of_its_spec(kept):
 def test_weights_that_were_kept_to_look_at_only(kept):
     child = build_child(SPEC)
     save_weights(child, kept)
-    refused(child_of(), kept.parent, StoreError, r"were not kept for going on with: they lack the spec\. Train again")
+    refused(child_of(), kept.parent, StoreError, r"cannot be continued from: they lack the spec; train the child again")
 
 
 def test_weights_that_were_kept_for_going_on_can_be_looked_at(kept):
@@ -148,10 +148,10 @@ def test_groups_that_grow(groups, wanted, tmp_path_factory):
 def test_kinds_that_do_not_inherit(kind, kept):
     with pytest.raises(SpecError, match=rf"parent is '.*', but a {kind.kind} child is always trained from nothing"):
         kind(parent=SPEC.key)
-    with pytest.raises(SpecError, match=rf"a {kind.kind} child cannot go on from the weights of a equinas child"):
+    with pytest.raises(SpecError, match=rf"a {kind.kind} child cannot continue from the weights of a equinas child"):
         build_child(SPEC).heir(kind())
     # Nor can they be a parent, whatever file there is.
-    message = rf"a equinas child cannot go on from the weights of a {kind.kind} child"
+    message = rf"a equinas child cannot continue from the weights of a {kind.kind} child"
     parent = build_child(kind(grids=(8, 4)) if kind is DenseSpec else kind(side=8, padding="same"))
     with pytest.raises(SpecError, match=message):
         parent.heir(SPEC)

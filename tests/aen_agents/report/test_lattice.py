@@ -62,9 +62,9 @@ def test_every_class_is_a_circle_that_says_what_it_is() -> None:
     ]
     page = drawn(classes)
     titles = {title.text for circle in page.iter(f"{SVG}circle") for title in circle.iter(f"{SVG}title")}
-    assert titles == {"none: 50.0%", "<rot90>: 90.0%", "hflip: not met", "rot90 + hflip: 70.0%"}
+    assert titles == {"none: 50.0%", "<rot90>: 90.0%", "hflip: not visited", "rot90 + hflip: 70.0%"}
     texts = {text.text for text in page.iter(f"{SVG}text")}
-    assert {"untied: none", "winner: <rot90>", "hidden group: rot90 + hflip", "not met", "50.0%", "90.0%"} <= texts
+    assert {"untied: none", "winner: <rot90>", "hidden group: rot90 + hflip", "not visited", "50.0%", "90.0%"} <= texts
     (lines,) = page.iter(f"{SVG}path")
     assert lines.attrib["d"].count("M") == 4
 
@@ -93,7 +93,7 @@ def test_the_report_of_a_whole_space(exhausted: tuple[RunFolder, JsonDict]) -> N
     assert "The best of all 12 networks" in text
     assert f"{summary['space']['not_separated_from_best']} of 12 are not worse than it" in text
     assert "mean over 3 seeds" in text
-    assert "not met" not in text
+    assert "not visited" not in text
     shown = [row for row in summary["space"]["classes"] if row["rank"] <= 10]
     for row in shown:
         assert f"{100 * row['best_minus_it']['validation_accuracy_mean']:+.1f}" in text
@@ -103,7 +103,7 @@ def test_the_report_of_a_whole_space(exhausted: tuple[RunFolder, JsonDict]) -> N
 
 def test_the_report_of_a_walk_shows_what_it_did_not_meet(finished: tuple[RunFolder, JsonDict]) -> None:
     text = finished[0].report_file.read_text()
-    assert text.count(": not met</title>") == finished[1]["classes"] - finished[1]["classes_visited"]
+    assert text.count(": not visited</title>") == finished[1]["classes"] - finished[1]["classes_visited"]
     assert "The best of all" not in text
 
 

@@ -37,25 +37,25 @@ class DQNExplorer:
         )
 
     def explore(self) -> None:
-        """Walk until the budget is used up."""
+        """Step through environments until the budget is used up."""
         task, visits = self.task, self.visits
         most = min(visits.budget.children, visits.total)
         task.listener(StageStarted("explore", most, steps=visits.budget.steps))
-        # How often a run was broken says nothing of its result: the summary, which keeps notices, has none.
-        how: dict[str, Any] = {
+        # As events, not notices: the summary keeps notices, and must not depend on how often a run was resumed.
+        options: dict[str, Any] = {
             "seed": task.config.seed,
             "folder": task.folder.path,
             "checkpoint_seconds": self.checkpoint_seconds,
             "notice": lambda text: task.listener(Notice(text)),
         }
         try:
-            self._walk(how)
+            self._explore(options)
         finally:
             visits.close()
         if visits.why_finished() == OUT_OF_STEPS:
             task.notice(
                 f"exploring ended after {visits.steps:,} steps (budget.steps): {visits.first_visits:,} of {most:,} "
-                "children; raise budget.steps to meet more"
+                "children; raise budget.steps to visit more"
             )
         all_known = len(visits.accuracy_of_class) >= visits.classes
         if visits.steps < self.agent.learn_after and not all_known:
@@ -64,37 +64,37 @@ class DQNExplorer:
                 f"{self.agent.learn_after}; raise budget.children and budget.steps, or lower it"
             )
 
-    def _walk(self, how: dict[str, Any]) -> None:
-        """Walk through one environment, several in lock-step, or several of which none waits for another."""
+    def _explore(self, options: dict[str, Any]) -> None:
+        """Use one environment, several in lock-step, or several asynchronously."""
         task, settings = self.task, self.task.config.environment
         many = task.config.evaluator.parallel
         parallelism = task.evaluator.parallelism
-        # A quarter more than workers, so that none waits while the next action is chosen.
+        # A quarter more than are trained at a time, so that no worker waits while the next action is chosen.
         count = settings.n_envs or (parallelism + max(parallelism // 4, 1) if many else 1)
         if many and settings.collect == "lockstep" and settings.n_envs is None:
             count = _environments_before(task.folder.path / "agent") or count
         if many and settings.collect != "lockstep":
             environments = [cast("ChildEnv[Any]", make_environment(task).unwrapped) for _ in range(count)]
             explore_asynchronously(
-                self.agent, environments, self.visits, evaluator=task.evaluator, workers=parallelism, **how
+                self.agent, environments, self.visits, evaluator=task.evaluator, workers=parallelism, **options
             )
         elif count == 1:
-            explore(self.agent, make_environment(task), self.visits, **how)
+            explore(self.agent, make_environment(task), self.visits, **options)
         else:
-            explore(self.agent, LockstepVecEnv([make_environment(task) for _ in range(count)]), self.visits, **how)
+            explore(self.agent, LockstepVecEnv([make_environment(task) for _ in range(count)]), self.visits, **options)
 
     def found(self) -> list[str]:
-        """Return the classes met, best first; at equal accuracy the one with fewer parameters."""
+        """Return the classes visited, best first; at equal accuracy the one with fewer parameters."""
         accuracy, parameters = self.visits.accuracy_of_class, self.visits.parameters_of_class
         return sorted(accuracy, key=lambda key: (-accuracy[key], parameters[key]))
 
     def accuracies(self) -> dict[str, float]:
-        """Return the accuracy of each class met, in the order of the first visits; none that diverged."""
+        """Return the accuracy of each class visited, in the order of the first visits, without those that diverged."""
         visits = self.visits
         return {key: a for key, a in visits.accuracy_of_class.items() if key not in visits.diverged}
 
     def conclude(self) -> ClassVerdict:
-        """Select on fresh seeds, compare, and look at the test images once."""
+        """Select on fresh seeds, and evaluate winner and baseline on the test images once."""
         return conclude(self.task, self.found())
 
     def figures(self) -> Exploration:

@@ -61,7 +61,7 @@ def explore(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Let DQN walk through the environment until the budget is used up, from the last checkpoint on if there is one.
+    """Run DQN on the environment until the budget is used up, from the last checkpoint if there is one.
 
     Args:
         config: the agent's settings.
@@ -71,13 +71,13 @@ def explore(
         folder: gets TensorBoard events in ``tensorboard/``, checkpoints in ``agent/`` and the agent in
             ``agent/dqn.zip``.
         checkpoint_seconds: a checkpoint is written at the first step after so many.
-        notice: is told where it goes on, and of damaged checkpoints.
+        notice: called with where the run resumes, and with damaged checkpoints.
     """
     events, agent = folder / "tensorboard", folder / "agent"
     checkpoint = last_checkpoint(agent, visits, notice)
     if checkpoint is None:
         for file in events.glob("events.*"):
-            file.unlink()  # a run that begins anew tells its whole story again
+            file.unlink()  # a run that starts from the beginning writes all its events again
         info = _begin(env, seed)
         visits.saw(info, reward=0.0, epsilon=1.0, start=True)
     if visits.why_finished() is not None:
@@ -94,7 +94,7 @@ def explore(
     finally:
         model.logger.close()
         save_agent(model, agent / "dqn.zip")
-    save(agent, {}, {"visits": visits.mark()})  # all is walked: who goes on from here needs no agent
+    save(agent, {}, {"visits": visits.mark()})  # exploring is over: a run that is resumed from here needs no agent
 
 
 def _begin(env: gym.Env[Any, Any] | VecEnv, seed: int) -> JsonDict:

@@ -104,7 +104,7 @@ class LayerwiseExplorer:
         self.task = task
         self.seeds = exploring_seeds(task.config)
         self.methods = methods_of(agent, child)
-        self.lanes = MethodRuns(
+        self.runs = MethodRuns(
             self.methods,
             self.seeds,
             evaluator=task.evaluator,
@@ -118,23 +118,23 @@ class LayerwiseExplorer:
     def explore(self) -> None:
         """Run every method on every seed."""
         history = self._history()
-        self.task.listener(StageStarted("explore", self.lanes.total, "slices"))
+        self.task.listener(StageStarted("explore", self.runs.total, "slices"))
         self.trained = len(history)
         self._seen = {line["class_key"]: line["accuracy"] for line in history}
         # What is done already was done by an earlier run in this folder.
-        for lane in self.lanes.runs:
-            best = {line["slice"]: line for line in reversed(history) if _of(line, lane)}
-            for number in range(1, lane.slice + 1):
+        for run in self.runs.runs:
+            best = {line["slice"]: line for line in reversed(history) if _of(line, run)}
+            for number in range(1, run.slice + 1):
                 if number not in best:
                     raise RunFolderError(
-                        f"{self._file} is damaged: it lacks slice {number} of {lane.method.name}, seed {lane.seed}. "
-                        f"Remove {lane.file}: {lane.method.name} starts anew."
+                        f"{self._file} is damaged: it lacks slice {number} of {run.method.name}, seed {run.seed}. "
+                        f"Remove {run.file}: {run.method.name} starts from the beginning."
                     )
                 self.task.listener(_event(best[number]))
-        self.lanes.run_all(self._took)
-        for lane in self.lanes.runs:
-            if lane.ended is not None:
-                self.task.notice(f"{lane.method.title}, seed {lane.seed}: {lane.ended}")
+        self.runs.run_all(self._took)
+        for run in self.runs.runs:
+            if run.ended is not None:
+                self.task.notice(f"{run.method.title}, seed {run.seed}: {run.ended}")
         order = {name: place for place, name in enumerate(self.methods)}
         lines = sorted(
             self.task.folder.history(),
@@ -144,7 +144,7 @@ class LayerwiseExplorer:
         self.complete = True
 
     def found(self) -> list[str]:
-        """Return the keys of the classes met, best first."""
+        """Return the keys of the classes visited, best first."""
         return sorted(self._seen, key=lambda key: -self._seen[key])
 
     def accuracies(self) -> dict[str, float]:
@@ -152,7 +152,7 @@ class LayerwiseExplorer:
         return {}
 
     def figures(self) -> Exploration:
-        """Return how many slices were trained and how many classes were met."""
+        """Return how many slices were trained and how many classes were visited."""
         return Exploration(
             steps=self.trained,
             states_visited=len(self._seen),
@@ -185,7 +185,7 @@ class LayerwiseExplorer:
         )
 
     def _result(self, method: Method) -> MethodResult:
-        return MethodResult(method, tuple(self.lanes.run_of(method.name, seed).final for seed in self.seeds))
+        return MethodResult(method, tuple(self.runs.run_of(method.name, seed).final for seed in self.seeds))
 
     def _test(self, result: MethodResult) -> list[float]:
         accuracies = []
@@ -199,8 +199,8 @@ class LayerwiseExplorer:
             accuracies.append(measure_test(child, split, threads=threads).test_accuracy)
         return accuracies
 
-    def _took(self, lane: MethodRun, events: Sequence[SliceTrained]) -> None:
-        del lane
+    def _took(self, run: MethodRun, events: Sequence[SliceTrained]) -> None:
+        del run
         self.trained += len(events)
         for event in events:
             self._seen[event.class_key] = max(event.accuracy, self._seen.get(event.class_key, 0.0))
@@ -213,13 +213,11 @@ class LayerwiseExplorer:
         return self.task.folder.history_file
 
     def _history(self) -> list[JsonDict]:
-        """Return the lines of the slices that every lane knows of; others, written just before a stop, are dropped."""
+        """Return the lines of the slices that every run has; others, written just before a stop, are dropped."""
         known = [
             line
             for line in self.task.folder.history()
-            if any(
-                _of(line, lane) and line["slice"] <= lane.slice + (lane.ended is not None) for lane in self.lanes.runs
-            )
+            if any(_of(line, run) and line["slice"] <= run.slice + (run.ended is not None) for run in self.runs.runs)
         ]
         self._write(known)
         return known
@@ -228,8 +226,8 @@ class LayerwiseExplorer:
         write_atomically(self._file, "".join(f"{json.dumps(line)}\n" for line in lines))
 
 
-def _of(line: JsonDict, lane: MethodRun) -> bool:
-    return bool((line["method"], line["seed"]) == (lane.method.name, lane.seed))
+def _of(line: JsonDict, run: MethodRun) -> bool:
+    return bool((line["method"], line["seed"]) == (run.method.name, run.seed))
 
 
 def _event(line: JsonDict) -> SliceTrained:
