@@ -179,8 +179,8 @@ class EquiNASChild(Child):
             layer: number of the convolution from 0, or 8 for the dense layer. The layers behind must have subgroups of
                 `group` already.
             group: a subgroup of the layer's group.
-            optimiser: from then on holds the new child's parameters instead of this one's. For several children of one, give
-                each a copy: ``copy.deepcopy(optimiser, {id(p): p for p in child.parameters()})``.
+            optimiser: from then on holds the new child's parameters instead of this one's. For several children of one,
+                give each a copy: ``copy.deepcopy(optimiser, {id(p): p for p in child.parameters()})``.
 
         Raises:
             SpecError: the layer cannot be relaxed so; see `EquiNASSpec.relaxed`. Or the optimiser holds other

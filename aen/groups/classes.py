@@ -162,7 +162,7 @@ class _Walk:
         self.visit([Orbits.discrete(i**2 * o**2) for i, o in layer_sides(sides)], 0)
 
     def visit(self, layers: list[Orbits], state: int) -> int:
-        """Return the number of the class with these orbits, which `state` makes; if it is new, its neighbours are visited later."""
+        """Return the number of the class with these orbits, which `state` makes; new ones are visited later."""
         key = _key(self.sides, layers)
         if key in self.keys:
             number = self.keys[key]

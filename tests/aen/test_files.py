@@ -84,6 +84,7 @@ def test_an_interrupt_from_outside(file: Path) -> None:
 import os, signal
 from pathlib import Path
 from aen._files import new_file
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts the tests in the background ignores it
 with new_file(Path({str(file)!r}), durable=False) as new:
     new.write(b"half of")
     os.kill(os.getpid(), signal.SIGINT)

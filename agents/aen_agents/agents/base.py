@@ -63,7 +63,7 @@ class Explorer(Protocol):
         ...
 
     def accuracies(self) -> dict[str, float]:
-        """Return the validation accuracy of each class visited, the mean over the seeds, without those that diverged."""
+        """Return the mean validation accuracy of each class visited, without those that diverged."""
         ...
 
     def figures(self) -> Exploration:
