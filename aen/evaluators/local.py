@@ -181,10 +181,10 @@ class LocalEvaluator(CachingEvaluator):
         try:
             self._keep(population, trained.result(), futures)
         except BaseException as error:  # noqa: BLE001 - it is raised by the futures
+            self._cache.release([spec.key for spec in population])  # first, so that they can be submitted again at once
             for spec in population:
                 self._in_flight.pop(spec.key, None)
                 futures[spec.key].set_exception(error)
-            self._cache.release([spec.key for spec in population])
 
     def _keep(
         self,

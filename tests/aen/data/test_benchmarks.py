@@ -60,7 +60,7 @@ def test_another_name_of_the_same_images_is_the_same_spec():
     [
         (
             {"name": "gmnist-multi-3", "moves": ("hflip",)},
-            r"data.moves is \['hflip'\], but 'gmnist-multi-3' stands for",
+            r"data.moves is \['hflip'\], but 'gmnist-multi-3' already includes moves",
         ),
         ({"name": "gmnist-multi3"}, "unknown variant 'multi3'.*did you mean 'multi-3'"),
         ({"name": "gfashion_mnist-"}, "unknown variant ''"),

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from aen.children import DenseSpec, EquiNASSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
 from aen.errors import DataError, SpecError, StoreError
-from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local
+from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local, processes
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 from aen.training import load_child, measure

@@ -159,7 +159,7 @@ def test_equal_specs_and_those_in_flight_share_one_training(evaluator):
     wait([*first, *second])
     assert evaluator.trained == 4
     assert [f.result().looked_up for f in first + second] == [False] * 8
-    assert evaluator._flying == {}
+    assert evaluator._in_flight == {}
 
 
 def test_a_single_spec_is_trained_here(open_store):
@@ -196,7 +196,7 @@ def test_an_error_in_a_worker_reaches_its_future_alone(evaluator, open_store):
     with pytest.raises(SpecError, match="classes is 9, but the data set has 10"):
         wrong.result()
     assert good.result().status == "ok"
-    assert evaluator._flying == {}
+    assert evaluator._in_flight == {}
     other = open_store()
     assert all(released(other, spec) for spec in [*unknown, misfit])
     # Nothing is remembered of an error.
@@ -208,7 +208,7 @@ def test_a_pickled_evaluator_has_workers_of_its_own(evaluator):
     known = evaluate(evaluator, SPECS)
     flying = evaluator.submit(FLYING)
     copy = pickle.loads(pickle.dumps(evaluator))  # noqa: S301 - our own bytes
-    assert (copy.workers, copy.capacity, copy._flying, pids(copy)) == (2, 4, {}, set())
+    assert (copy.workers, copy.capacity, copy._in_flight, pids(copy)) == (2, 4, {}, set())
     assert evaluate(copy, SPECS) == known
     wait(flying)
     assert evaluate(copy, FLYING) == [future.result() for future in flying]

@@ -188,10 +188,7 @@ def test_a_group_of_moves_that_no_child_has_is_noticed() -> None:
     child = {"kind": "gcnn", "width": 2, "padding": "same", "widths": "published"}
     search = Search(config(TINY, child=child, data=TINY["data"] | {"moves": ["transpose"]}), lambda _: None)
     assert search._hidden() is None
-    assert (
-        "no child of this search has the group of the images' own moves: no widths are published for 'D1d'"
-        in (search.notices[0])
-    )
+    assert "no child of this search has the hidden group: no widths are published for 'D1d'" in (search.notices[0])
 
 
 def test_an_interrupted_search_has_no_factors_and_a_report(tmp_path: Path) -> None:

@@ -110,10 +110,12 @@ def test_bad_input_is_named_and_leaves_no_run_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_search_without_words_asks_for_a_config_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["search"])
-    assert capsys.readouterr().err.endswith("the following arguments are required: config\n")
+def test_a_search_without_words_asks_for_a_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("aen: error: no config is given; give a YAML file or the name of a preset")
+    assert "presets lists the presets" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_overrides_may_come_after_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

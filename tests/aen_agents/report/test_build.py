@@ -160,7 +160,7 @@ def test_a_result_is_its_summary_typed(finished: tuple[RunFolder, JsonDict], tmp
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        ({"winner": 3}, "what stands in it is of another kind"),
+        ({"winner": 3}, "its content has the wrong type"),
         ({"selection": [{"decomposition": "d"}]}, "it lacks group"),
         ({"seconds": {}}, "it lacks total"),
     ],

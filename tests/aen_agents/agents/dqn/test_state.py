@@ -126,5 +126,5 @@ def test_an_agent_of_other_settings_is_refused(make: Callable[..., SearchDQN]) -
     model = make(2)
     model.learn(20)
     arrays, state = dqn_state(model)
-    with pytest.raises(RunFolderError, match=r"of 2 environments and 5000 .* has 3 and 3333; .*n_envs=2"):
+    with pytest.raises(RunFolderError, match=r"has 2 environments with 5000 .* has 3 with 3333; .*n_envs=2"):
         restore_dqn(make(3), arrays, state)
