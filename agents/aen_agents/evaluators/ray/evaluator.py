@@ -1,7 +1,7 @@
 """RayEvaluator: trains children on the actors of a Ray cluster.
 
-Ray runs the actors. This package adds what Ray does not know: what a child is, that none is trained twice, and what to
-do about a child that takes too long, needs too much memory, or kills its worker. docs/scale.md has measurements.
+Ray runs the actors. This package knows what a child is, that none is trained twice, and what to do about a child that
+takes too long, needs too much memory, or kills its worker.
 """
 
 import threading
@@ -21,7 +21,7 @@ from aen_agents.evaluators.ray.cluster import ClusterError
 from aen_agents.evaluators.ray.dispatcher import Dispatcher
 from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 from aen_agents.evaluators.ray.protocol import Trainer
-from aen_agents.evaluators.ray.settings import Settings
+from aen_agents.evaluators.ray.settings import Settings, check_positive
 from aen_agents.evaluators.ray.work_units import cut_units
 from aen_agents.evaluators.ray.worker import ChildTrainer
 from aen_agents.events import Listener
@@ -98,8 +98,8 @@ class RayEvaluator(CachingEvaluator):
         trainer: Trainer | None = None,
         resume: str | None = None,
     ) -> None:
-        _check(workers=workers, population=population, threads=threads)
-        _check(cpus_per_worker=cpus_per_worker, timeout=timeout)
+        check_positive(workers=workers, population=population, threads=threads)
+        check_positive(cpus_per_worker=cpus_per_worker, timeout=timeout)
         if gpus_per_worker < 0 or retries < 0:
             raise SpecError(f"gpus_per_worker is {gpus_per_worker} and retries {retries}; neither may be negative.")
         if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
@@ -217,8 +217,8 @@ class RayEvaluator(CachingEvaluator):
         for key, spec in specs.items():
             pending = self._in_flight.get(key)
             if pending is not None:
-                enough = pending.keeps_weights or not keep_weights
-                futures[key] = pending.future if enough else self._again(pending, spec)
+                kept = pending.keeps_weights or not keep_weights
+                futures[key] = pending.future if kept else self._again(pending, spec)
         known = self._cache.known([key for key in specs if key not in futures], keep_weights=keep_weights)
         for key, evaluation in known.items():
             futures[key] = Future()
@@ -343,9 +343,3 @@ class RayEvaluator(CachingEvaluator):
                     self._cache.recall(claim.evaluation)  # it is trained again, for its weights
                 self._train([(key, spec)], keep_weights=keep_weights)
         self._finish(finished)
-
-
-def _check(**values: float | None) -> None:
-    for name, value in values.items():
-        if value is not None and not value > 0:
-            raise SpecError(f"{name} is {value}; it must be above 0.")

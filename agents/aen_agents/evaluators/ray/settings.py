@@ -1,7 +1,9 @@
-"""Settings of the training on a cluster."""
+"""Settings: how children are trained on a cluster."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+from aen.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -22,3 +24,14 @@ class Settings:
     retries: int
     weights_folder: Path | None
     debug: bool
+
+
+def check_positive(**values: float | None) -> None:
+    """Check that arguments are above 0, or None.
+
+    Raises:
+        SpecError: one is not; the message names it.
+    """
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise SpecError(f"{name} is {value}; it must be above 0.")
