@@ -65,3 +65,35 @@ def test_imports_have_no_cycle(package: str) -> None:
         TopologicalSorter(imports).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(reversed(error.args[1])))
+
+
+def _python_files(*folders: str) -> list[Path]:
+    return [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+
+
+def test_files_are_short() -> None:
+    limits = {350: ("aen", "envs", "agents", "benchmarks", "examples", "docs"), 500: ("tests",)}
+    for limit, folders in limits.items():
+        lengths = {file: len(file.read_text().splitlines()) for file in _python_files(*folders)}
+        assert lengths
+        assert [f"{file}: {lines}" for file, lines in lengths.items() if lines > limit] == []
+
+
+def test_the_root_of_the_agents_package_is_its_front_door() -> None:
+    names = {file.stem for file in (ROOT / "agents" / "aen_agents").glob("*.py")}
+    assert names == {"__init__", "dqn", "errors", "events", "problem", "search", "text"}
+
+
+def test_no_code_outside_the_config_asks_for_the_class_of_a_section() -> None:
+    # What a section can do is said by its class variables; `config/` defines the sections.
+    package = ROOT / "agents" / "aen_agents"
+    asking = re.compile(r"isinstance\([^)]*(?:Config|Section)\b|isinstance\([\w.]*config\.")
+    asked = [file for file in _python_files("agents") if not file.is_relative_to(package / "config")]
+    assert [str(file) for file in asked if asking.search(file.read_text())] == []
+    assert asking.search("if isinstance(task.config.agent, DQNConfig):")
+
+
+def test_only_one_file_uses_internals_of_ray() -> None:
+    internal = re.compile(r"ray\._|import grpc|from ray\.[\w.]*_private")
+    files = [file.name for file in _python_files("aen", "envs", "agents") if internal.search(file.read_text())]
+    assert files == ["internals.py"]
