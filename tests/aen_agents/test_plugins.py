@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 PLUGINS = Path(__file__).parents[1] / "helpers" / "toy_plugins"
 SMALL = [
     *("alphabet=[rot90, hflip]", "child.hidden=[8]", "training.epochs=1", "selection.seeds=2", "selection.top=1"),
@@ -53,26 +51,36 @@ def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(t
     assert "holds this search already, complete; nothing was run." in " ".join(again.stdout.split())
 
 
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        (["agent=first"], "unknown agent 'first' (did you mean 'first_n'?)"),
-        (["agent=first_n", "agent.classes=0"], "agent.classes is 0"),
-        (["evaluator=countin"], "evaluator.kind is 'countin', an unknown evaluator (did you mean 'counting'?)"),
-        (["evaluator=counting"], "evaluator.file is missing"),
-        (["agent=broken"], "agent 'broken' cannot be used"),
-        (["agent={name: broken}"], "ModuleNotFoundError: No module named 'nothing_here'"),
-    ],
-)
-def test_mistakes_are_named(overrides: list[str], message: str, tmp_path: Path) -> None:
+# What is wrong, and how the one line that says so goes.
+MISTAKES = {
+    ("agent=first",): "unknown agent 'first' (did you mean 'first_n'?)",
+    ("agent=first_n", "agent.classes=0"): "agent.classes is 0",
+    ("evaluator=countin",): "evaluator.kind is 'countin', an unknown evaluator (did you mean 'counting'?)",
+    ("evaluator=counting",): "evaluator.file is missing",
+    ("agent=broken",): "agent 'broken' cannot be used",
+    ("agent={name: broken}",): "ModuleNotFoundError: No module named 'nothing_here'",
+}
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
     info = tmp_path / "broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[aen.agents]\nbroken = nothing_here:Config\n")
-    done = aen("search", "digits", *overrides, path=Path(f"{PLUGINS}{os.pathsep}{tmp_path}"))
-    assert (done.returncode, done.stdout) == (2, ""), done.stdout
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    # All in one process: plug-ins are loaded once.
+    code = f"""
+from aen_agents.cli.main import main
+for words in {[*MISTAKES]!r}:
+    assert main(["search", "digits", *words]) == 2
+"""
+    paths = [str(PLUGINS), str(tmp_path), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == len(MISTAKES)
+    for line, message in zip(lines, MISTAKES.values(), strict=True):
+        assert message in line
 
 
 def test_without_the_package_its_names_are_unknown() -> None:

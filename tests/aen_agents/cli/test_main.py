@@ -169,7 +169,7 @@ def test_a_bad_store_is_refused_and_left_as_it_is(
     assert store.read_bytes() == before
 
 
-@pytest.mark.parametrize("where", ["/dev/full", "pipe"])
+@pytest.mark.parametrize("where", ["/dev/full", pytest.param("pipe", marks=pytest.mark.slow)])
 def test_output_that_fails_does_not_end_a_search(where: str, tmp_path: Path) -> None:
     words = ["search", DIGITS, *QUICK, "--out", str(tmp_path / "run")]
     command = [sys.executable, "-c", "from aen_agents.cli.main import main; raise SystemExit(main())", *words]
@@ -203,7 +203,13 @@ def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "is not a run folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill -9"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGINT, id="ctrl-c"),
+        pytest.param(signal.SIGKILL, id="kill -9", marks=pytest.mark.slow),  # runs/resume kills searches as well
+    ],
+)
 def test_a_broken_run_is_readable_and_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "run"
     # Slow enough that a process that had to wait for a core still finds it at work.
