@@ -1,9 +1,10 @@
 """Training children and measuring them."""
 
 from aen.training.dense.population import population_bytes, train_population
-from aen.training.device import available_cores, check_device, check_threads
+from aen.training.device import available_cores, check_device, check_threads, choose_device, idle_gpus
 from aen.training.loop import train_child
 from aen.training.measuring import Measured, measure, measure_test
+from aen.training.required_memory import training_bytes
 from aen.training.threads import cpu_threads
 from aen.training.weights import load_child, save_weights
 
@@ -12,7 +13,9 @@ __all__ = [
     "available_cores",
     "check_device",
     "check_threads",
+    "choose_device",
     "cpu_threads",
+    "idle_gpus",
     "load_child",
     "measure",
     "measure_test",
@@ -20,4 +23,5 @@ __all__ = [
     "save_weights",
     "train_child",
     "train_population",
+    "training_bytes",
 ]

@@ -1,4 +1,4 @@
-"""Checking devices and numbers of threads before they are used."""
+"""Choosing and checking devices, and checking numbers of threads, before they are used."""
 
 import os
 from contextlib import AbstractContextManager
@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from aen.errors import SpecError
+
+_NVIDIA = Path("/proc/driver/nvidia/gpus")  # where NVIDIA's driver lists the cards, whatever torch can use
 
 
 def check_threads(threads: int, workers: int = 1) -> None:
@@ -22,6 +24,34 @@ def check_threads(threads: int, workers: int = 1) -> None:
         )
     if not 1 <= threads <= cores:
         raise SpecError(f"threads is {threads}; this machine has {cores} cores, use 1 to {cores}.")
+
+
+def choose_device() -> str:
+    """Return the device that ``auto`` stands for: ``cuda`` if torch can use a GPU here, otherwise ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def idle_gpus(device: str) -> str:
+    """Return a sentence about the GPUs of this machine that a process training on a device leaves idle, or ``""``.
+
+    Args:
+        device: ``cpu``, ``cuda`` or ``cuda:1``.
+    """
+    count = torch.cuda.device_count()
+    if not count:
+        cards = len(list(_NVIDIA.iterdir())) if _NVIDIA.is_dir() else 0
+        if not cards or torch.version.cuda is not None:
+            return ""  # no GPU, or one that is hidden on purpose (CUDA_VISIBLE_DEVICES)
+        return (
+            f"{_gpus(cards)} of this machine cannot be used: this torch was built without CUDA (TORCH_INDEX in the "
+            "Makefile names another build)"
+        )
+    idle = count - (device != "cpu")
+    return f"{_gpus(idle)} of this machine {'stays' if idle == 1 else 'stay'} idle" if idle else ""
+
+
+def _gpus(count: int) -> str:
+    return "1 GPU" if count == 1 else f"{count} GPUs"
 
 
 def check_device(device: str) -> None:

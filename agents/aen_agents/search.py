@@ -23,9 +23,15 @@ from aen_agents.agents.factor_effects import factors_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import fresh_seeds
 from aen_agents.config import SearchConfig
-from aen_agents.config.changes import change_notices
+from aen_agents.config.changes import change_notices, keep_choices
 from aen_agents.errors import explain_full_disk
-from aen_agents.evaluators.factory import check_evaluator, make_evaluator, population_of, workers_of
+from aen_agents.evaluators.factory import (
+    check_evaluator,
+    make_evaluator,
+    population_of,
+    resolve_evaluator,
+    workers_of,
+)
 from aen_agents.events import Listener, Notice
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
@@ -80,12 +86,23 @@ class Search:
         """
         folder.check_key_version(self.child.key_version)
         started = time.perf_counter()
+        with folder.locked(), self.monitor.over(folder), explain_full_disk(folder.path):
+            self._resolve(folder)
+            return self._run(folder, started)
+
+    def _resolve(self, folder: RunFolder) -> None:
+        """Choose what the config leaves to aen, such as the device, and record it in the folder."""
+        config = keep_choices(folder.config(), self.config)
+        self.config, said = resolve_evaluator(config, self.child)
+        check_evaluator(self.config)
+        folder.record(self.config)
+        for text in said:  # not in the summary: its provenance has them
+            self._listener(Notice(text))
+
+    def _run(self, folder: RunFolder, started: float) -> SearchResult:
         clock: dict[str, float] = {}
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
         with (
-            folder.locked(),
-            self.monitor.over(folder),
-            explain_full_disk(folder.path),
             ResultStore(self.config.store or folder.store_file) as store,
             cpu_threads(self.config.evaluator.threads),
             closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,

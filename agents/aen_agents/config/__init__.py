@@ -10,7 +10,7 @@ from aen_agents.config.agents import (
     LayerwiseConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
-from aen_agents.config.evaluators import ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
+from aen_agents.config.evaluators import AUTO, ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
 from aen_agents.config.loading import load_config
 from aen_agents.config.presets import PROJECT_CONFIGS, find_config, list_presets
 from aen_agents.config.search import SearchConfig
@@ -19,6 +19,7 @@ from aen_agents.config.yaml_file import read_yaml
 
 __all__ = [
     "AGENTS",
+    "AUTO",
     "PROJECT_CONFIGS",
     "AgentSection",
     "BudgetConfig",

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from aen._typing import JsonDict
+from aen_agents.config.evaluators import AUTO
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
 
 _GPUS = "evaluator.gpus_per_worker"
@@ -25,8 +26,26 @@ def changeable_keys(config: SearchConfig) -> list[str]:
     return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable)]
 
 
+def keep_choices(theirs: SearchConfig, ours: SearchConfig) -> SearchConfig:
+    """Return our config with their value wherever ours leaves the choice to aen (`AUTO`).
+
+    Args:
+        theirs: the config that the run was started with.
+        ours: the config that it is resumed with.
+    """
+    if theirs.evaluator.kind != ours.evaluator.kind:
+        return ours
+    chosen = {key: getattr(theirs.evaluator, key) for key in _left_to_aen(ours)}
+    return ours.model_copy(update={"evaluator": ours.evaluator.model_copy(update=chosen)})
+
+
+def _left_to_aen(config: SearchConfig) -> list[str]:
+    return [key for key in config.evaluator.automatic if getattr(config.evaluator, key) == AUTO]
+
+
 def result_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
     """Return the differing keys on which results may depend, each with both values (theirs, ours)."""
+    theirs, ours = keep_choices(ours, theirs), keep_choices(theirs, ours)
     free = {*changeable_keys(theirs), *changeable_keys(ours)}
     free -= set() if theirs.evaluator.device == ours.evaluator.device else {_GPUS}
     found = {key: values for key, values in _differences(theirs, ours).items() if key not in free}
@@ -39,6 +58,7 @@ def result_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
 
 def other_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
     """Return the differing keys on which no result depends, each with both values (theirs, ours)."""
+    theirs, ours = keep_choices(ours, theirs), keep_choices(theirs, ours)
     excluded = result_changes(theirs, ours)
     return {key: values for key, values in _differences(theirs, ours).items() if key not in excluded}
 

@@ -7,6 +7,8 @@ from pydantic import Field, field_validator
 from aen_agents.config.section import Section
 from aen_agents.config.union import Kinds
 
+AUTO: Literal["auto"] = "auto"  # aen chooses the value when a search starts
+
 
 class EvaluatorSection(Section):
     """The settings of an evaluator.
@@ -19,6 +21,8 @@ class EvaluatorSection(Section):
         in_sweeps: whether the trials of a sweep can use it.
         sections: the sections it uses among those that only some evaluators use: `cluster`.
         changeable: keys that a resumed run may change, since results do not depend on them.
+        automatic: keys whose value may be `AUTO`: it is chosen when a search starts (`EvaluatorFactory.resolve`), and
+            the run folder's config has the value that was chosen.
     """
 
     factory: ClassVar[str]
@@ -26,6 +30,7 @@ class EvaluatorSection(Section):
     in_sweeps: ClassVar[bool] = False
     sections: ClassVar[tuple[str, ...]] = ()
     changeable: ClassVar[tuple[str, ...]] = ()
+    automatic: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
 
@@ -56,9 +61,14 @@ class LocalConfig(EvaluatorSection):
     factory: ClassVar[str] = "aen_agents.evaluators.factory:LocalFactory"
     in_sweeps: ClassVar[bool] = True
     changeable: ClassVar[tuple[str, ...]] = ("workers",)
+    automatic: ClassVar[tuple[str, ...]] = ("device",)
 
     kind: Literal["local"] = Field("local", description="what trains the children")
-    device: str = Field("cpu", pattern=r"^(cpu|cuda(:\d+)?)$", description="use cpu, cuda or cuda:1")
+    device: str = Field(
+        AUTO,
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="use cpu, cuda or cuda:1, or auto for cuda if torch can use a GPU and cpu otherwise",
+    )
     threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
     workers: int | None = Field(
         None,
@@ -79,14 +89,17 @@ class RayConfig(EvaluatorSection):
     factory: ClassVar[str] = "aen_agents.evaluators.ray.factory:RayFactory"
     parallel: ClassVar[bool] = True
     sections: ClassVar[tuple[str, ...]] = ("cluster",)
+    automatic: ClassVar[tuple[str, ...]] = ("gpus_per_worker",)
     # gpus_per_worker not from or to 0: with 0 children are trained on the CPU
     changeable: ClassVar[tuple[str, ...]] = ("workers", "cpus_per_worker", "gpus_per_worker", "timeout", "retries")
 
     kind: Literal["ray"] = Field("ray", description="what trains the children")
     workers: int | None = Field(None, gt=0, description="actors that train; null: as many as the cluster has room for")
     cpus_per_worker: float = Field(1.0, gt=0, allow_inf_nan=False, description="cores that Ray sets aside for each")
-    gpus_per_worker: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="GPUs, or a part of one; 0: children are trained on the CPU"
+    gpus_per_worker: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        AUTO,
+        description="GPUs, or a part of one; 0: children are trained on the CPU; auto: if the cluster has GPUs, so "
+        "large a part of one that the workers fit in its memory, otherwise 0",
     )
     threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
     population_per_worker: int | None = Field(
@@ -102,14 +115,16 @@ class RayConfig(EvaluatorSection):
 
     @field_validator("gpus_per_worker")
     @classmethod
-    def _whole_above_one(cls, gpus: float) -> float:
-        if gpus > 1 and gpus != int(gpus):
+    def _whole_above_one(cls, gpus: float | str) -> float | str:
+        if not isinstance(gpus, str) and gpus > 1 and gpus != int(gpus):
             raise ValueError("above 1 it must be a whole number; give 0.5, 1 or 2")
         return gpus
 
     @property
     def device(self) -> str:
         """The device on which a worker trains; Ray makes only its own GPU visible to it."""
+        if self.gpus_per_worker == AUTO:
+            return AUTO
         return "cuda" if self.gpus_per_worker else "cpu"
 
     @property

@@ -5,10 +5,13 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import cast
 
+import torch
+
+from aen.children import ChildSpec
 from aen.evaluators import Evaluator, LocalEvaluator
 from aen.results.store import ResultStore
-from aen.training import available_cores, check_device, check_threads
-from aen_agents.config import LocalConfig, SearchConfig
+from aen.training import available_cores, check_device, check_threads, choose_device, idle_gpus
+from aen_agents.config import AUTO, LocalConfig, SearchConfig
 from aen_agents.events import Listener
 
 CUDA_POPULATION = 64  # population on CUDA if the config leaves it out
@@ -20,6 +23,19 @@ class EvaluatorFactory(ABC):
     @abstractmethod
     def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
         """Return the evaluator of a search; see `make_evaluator`."""
+
+    def resolve(self, config: SearchConfig, child: ChildSpec) -> tuple[SearchConfig, list[str]]:
+        """Return the config with a value in place of each `AUTO` of the evaluator's section, and what to tell the user.
+
+        Args:
+            config: the config.
+            child: the baseline's child.
+
+        Raises:
+            AenError: it cannot be found out, for example since the cluster cannot be reached.
+        """
+        del child
+        return config, []
 
     def check(self, config: SearchConfig) -> None:  # noqa: B027 - most evaluators have nothing to check
         """Check the config before the evaluator is made.
@@ -37,6 +53,19 @@ class EvaluatorFactory(ABC):
 class LocalFactory(EvaluatorFactory):
     """Makes evaluators on this machine."""
 
+    def resolve(self, config: SearchConfig, child: ChildSpec) -> tuple[SearchConfig, list[str]]:
+        """Choose the device, and mention GPUs that stay idle."""
+        del child
+        device, said = config.evaluator.device, []
+        if device == AUTO:
+            device = choose_device()
+            said.append(f"device={device}" + (f": {torch.cuda.get_device_name()}" if device == "cuda" else ": no GPU"))
+            config = with_evaluator(config, device=device)
+        idle = idle_gpus(device)
+        if idle:
+            said.append(f"{idle}; evaluator=ray trains on all GPUs" if device != "cpu" else idle)
+        return config, said
+
     def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
         """Return a `LocalEvaluator`."""
         del listener
@@ -52,7 +81,8 @@ class LocalFactory(EvaluatorFactory):
 
     def check(self, config: SearchConfig) -> None:
         """Check that the device exists and that there are enough cores."""
-        check_device(config.evaluator.device)
+        if config.evaluator.device != AUTO:
+            check_device(config.evaluator.device)
         check_threads(config.evaluator.threads, self.workers(config))
 
     def workers(self, config: SearchConfig) -> int:
@@ -60,9 +90,28 @@ class LocalFactory(EvaluatorFactory):
         settings = cast("LocalConfig", config.evaluator)
         if settings.workers is not None:
             return settings.workers
-        if not config.agent.step_by_step and settings.device == "cpu":
+        device = choose_device() if settings.device == AUTO else settings.device
+        if not config.agent.step_by_step and device == "cpu":
             return max(available_cores() // settings.threads, 1)
         return 1
+
+
+def resolve_evaluator(config: SearchConfig, child: ChildSpec) -> tuple[SearchConfig, list[str]]:
+    """Return the config with what its evaluator's factory chooses here, and what to tell the user.
+
+    Args:
+        config: the config.
+        child: the baseline's child.
+
+    Raises:
+        AenError: it cannot be found out, for example since the cluster cannot be reached.
+    """
+    return _factory(config).resolve(config, child)
+
+
+def with_evaluator(config: SearchConfig, **values: object) -> SearchConfig:
+    """Return a config with other values in the section `evaluator`."""
+    return config.model_copy(update={"evaluator": config.evaluator.model_copy(update=values)})
 
 
 def check_evaluator(config: SearchConfig) -> None:

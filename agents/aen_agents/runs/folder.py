@@ -12,6 +12,7 @@ from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.config.changes import keep_choices
 from aen_agents.errors import what_is_wrong
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
@@ -128,6 +129,17 @@ class RunFolder:
             )
         if "key_version" not in head:
             write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
+
+    def record(self, config: SearchConfig) -> None:
+        """Write the run's config again, with the choices that it left to aen; see `aen_agents.config.AUTO`.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        if keep_choices(config, self.config()) != self.config():
+            write_atomically(self.config_file, keep_choices(config, self.config()).to_yaml())
+            head = self._head() | {"config": started_config(self.config())}
+            write_atomically(self.version_file, json.dumps(head) + "\n")
 
     def discard(self) -> None:
         """Remove the files of a search that was refused at its start, if `create` made the folder or found it empty.

@@ -16,7 +16,7 @@ import yaml
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
-from aen_agents.config import SearchConfig, load_config
+from aen_agents.config import AUTO, SearchConfig, load_config
 from aen_agents.sweep.config import Distribution, SweepConfig
 
 MOST_TRIALS = 10_000
@@ -157,7 +157,8 @@ def _trial(sweep: SweepConfig, search: Path, number: int, values: Mapping[str, A
         if _concerns_all(error, sweep, search):
             raise
         raise ConfigError(f"trial {number} ({label_of(values)}): {error}") from error
-    evaluator = config.evaluator.model_copy(update={"workers": 1})
+    chosen = {"device": "cuda" if sweep.gpus_per_trial else "cpu"} if config.evaluator.device == AUTO else {}
+    evaluator = config.evaluator.model_copy(update={"workers": 1} | chosen)
     config = config.model_copy(update={"name": f"{sweep.name}-{number:03d}", "evaluator": evaluator})
     return Trial(number, values, config)
 

@@ -93,6 +93,12 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
         where = "starting Ray" if own else f"connecting to Ray at {address}"
         console.print(f"aen: {where}", markup=False, highlight=False, soft_wrap=True)
         ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
+        gpus = sum(have for _, have in cluster_resources().nodes)
+        if gpus and not sweep.gpus_per_trial:
+            text = (
+                f"aen: {counted(gpus, 'GPU')} of the cluster stay idle; to use them, set gpus_per_trial=1 or a fraction"
+            )
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
         try:
             _tune(folder, sweep, trials, left, console)
         except AenError:

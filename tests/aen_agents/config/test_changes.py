@@ -9,6 +9,7 @@ from aen_agents.config.changes import (
     changeable_keys,
     changeable_keys_text,
     describe_changes,
+    keep_choices,
     other_changes,
     result_changes,
 )
@@ -68,3 +69,24 @@ def test_differences_are_said_in_yaml_and_without_a_password(config_file: Path) 
     assert "evaluator.workers is 2 here, null there" in said
     assert "store has different values here and there" in said
     assert "sesame" not in said
+
+
+@pytest.mark.parametrize(
+    ("started", "key", "chosen"),
+    [([], "evaluator.device", "cuda"), (["evaluator=ray"], "evaluator.gpus_per_worker", "0.25")],
+)
+def test_what_is_left_to_aen_stays_as_the_run_chose_it(
+    config_file: Path, started: list[str], key: str, chosen: str
+) -> None:
+    theirs, ours = both(config_file, [*started, f"{key}={chosen}"], [*started, f"{key}=auto"])
+    assert not result_changes(theirs, ours)
+    assert not other_changes(theirs, ours)
+    assert not result_changes(ours, theirs)
+    assert keep_choices(theirs, ours) == theirs
+    assert keep_choices(ours, theirs) == theirs
+
+
+def test_a_device_that_is_named_is_not_left_to_aen(config_file: Path) -> None:
+    theirs, ours = both(config_file, ["evaluator.device=cuda"], ["evaluator.device=cpu"])
+    assert set(result_changes(theirs, ours)) == {"evaluator.device"}
+    assert keep_choices(theirs, ours) == ours

@@ -36,7 +36,7 @@ def test_a_grid_is_every_combination_and_reaches_the_search(tmp_path: Path) -> N
 
 def test_a_trial_is_the_search_that_its_overrides_describe(tmp_path: Path) -> None:
     _, (trial, *_) = plan(tmp_path, SEEDS | {"random": {"training.learning_rate": {"log_uniform": [1e-7, 1e-6]}}})
-    overrides = [*trial.to_json()["overrides"], "evaluator.workers=1", "name=seeds-000"]
+    overrides = [*trial.to_json()["overrides"], "evaluator.workers=1", "evaluator.device=cpu", "name=seeds-000"]
     assert load_config(tmp_path / "tiny.yaml", overrides) == trial.config
 
 

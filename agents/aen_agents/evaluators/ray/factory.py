@@ -2,12 +2,16 @@
 
 import shlex
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from aen.children import ChildSpec
+from aen.data import load_dataset
 from aen.evaluators import Evaluator
 from aen.results.store import ResultStore
+from aen.training import training_bytes
 from aen_agents.config import RayConfig, SearchConfig
-from aen_agents.evaluators.factory import EvaluatorFactory, population_of
+from aen_agents.evaluators.factory import EvaluatorFactory, population_of, with_evaluator
+from aen_agents.evaluators.ray import gpus
 from aen_agents.evaluators.ray.evaluator import RayEvaluator
 from aen_agents.events import Listener
 from aen_agents.text import command
@@ -15,6 +19,25 @@ from aen_agents.text import command
 
 class RayFactory(EvaluatorFactory):
     """Makes evaluators on a Ray cluster."""
+
+    def resolve(self, config: SearchConfig, child: ChildSpec) -> tuple[SearchConfig, list[str]]:
+        """Choose the part of a GPU that each worker gets, and mention GPUs that stay idle.
+
+        Raises:
+            ClusterError: the cluster cannot be reached.
+        """
+        settings = cast("RayConfig", config.evaluator)
+        limits: dict[str, Any] = {"workers": settings.workers, "cpus": settings.cpus_per_worker}
+        part, said = settings.gpus_per_worker, []
+        if isinstance(part, str):
+            nodes = gpus.find_gpus(config.cluster.address, config.cluster.connect_timeout)
+            on_gpu = with_evaluator(config, gpus_per_worker=1.0)
+            need = training_bytes(child, load_dataset(child.data), population=population_of(on_gpu)) if nodes else 0
+            part, why = gpus.choose_part(nodes, need, **limits)
+            config = with_evaluator(config, gpus_per_worker=part)
+            idle = gpus.idle_gpus(nodes, part, **limits) if part else ""
+            said = [why, *([idle] if idle else [])]
+        return config, said
 
     def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
         """Return a `RayEvaluator`.
@@ -29,7 +52,7 @@ class RayFactory(EvaluatorFactory):
             connect_timeout=config.cluster.connect_timeout,
             workers=settings.workers,
             cpus_per_worker=settings.cpus_per_worker,
-            gpus_per_worker=settings.gpus_per_worker,
+            gpus_per_worker=float(settings.gpus_per_worker),
             threads=settings.threads,
             population=population_of(config),
             timeout=settings.timeout,
