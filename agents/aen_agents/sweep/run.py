@@ -95,9 +95,8 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
         ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
         gpus = sum(have for _, have in cluster_resources().nodes)
         if gpus and not sweep.gpus_per_trial:
-            text = (
-                f"aen: {counted(gpus, 'GPU')} of the cluster stay idle; to use them, set gpus_per_trial=1 or a fraction"
-            )
+            stay = "stays" if gpus == 1 else "stay"
+            text = f"aen: {counted(gpus, 'GPU')} of the cluster {stay} idle; gpus_per_trial=1, or a fraction, uses GPUs"
             console.print(text, markup=False, highlight=False, soft_wrap=True)
         try:
             _tune(folder, sweep, trials, left, console)
