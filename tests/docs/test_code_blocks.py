@@ -1,0 +1,78 @@
+"""The code blocks of README.md and docs/: every Python block runs by itself, and every `aen` command is accepted."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aen.data import DataSpec
+from aen.data.registry import find_source
+from aen_agents.cli.main import _parser
+from aen_agents.config import load_config
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Fragments of files that the text around them names: entries of a table, and classes of the example package.
+FRAGMENTS = {"development.md"}
+LANGUAGES = {"python", "bash", "yaml", "toml", "text", "console", "sql"}
+
+
+def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
+    """Yield the line number and the text of each block of a language."""
+    for block in re.finditer(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        if block[1] == language:
+            yield page.read_text(encoding="utf-8")[: block.start()].count("\n") + 1, block[2]
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the words of each `aen` command."""
+    for page in PAGES:
+        for line, text in blocks(page, "bash"):
+            for command in text.replace("\\\n", " ").splitlines():
+                words = shlex.split(command, comments=True)
+                if words and words[0].removeprefix(".venv/bin/") == "aen":
+                    yield f"{page.name}:{line}: {command.partition('#')[0].strip()}", words[1:]
+
+
+PYTHON = [
+    pytest.param(text, id=f"{page.name}:{line}")
+    for page in PAGES
+    if page.name not in FRAGMENTS
+    for line, text in blocks(page, "python")
+]
+COMMANDS = [pytest.param(words, id=place) for place, words in commands()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_names_its_language(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)$", text, re.MULTILINE)
+    assert set(found[::2]) <= LANGUAGES
+    assert set(found[1::2]) <= {""}
+    fenced = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert not re.search(r"\n\n    \S", fenced), "an indented block, which this test does not run"
+
+
+def test_there_are_blocks() -> None:
+    assert len(PYTHON) >= 15
+    assert len(COMMANDS) >= 40
+
+
+@pytest.mark.parametrize("text", PYTHON)
+def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "runs/mine" in text:
+        pytest.skip("the network of a run; test_readme.py runs the search first")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(text, "block", "exec"), {"__name__": "__main__"})  # noqa: S102 - from this repository
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_are_accepted(words: list[str]) -> None:
+    options, rest = _parser().parse_known_args(words)
+    overrides = [*getattr(options, "overrides", []), *rest]
+    assert not [word for word in overrides if word.startswith("-")]
+    if words[0] == "search" and options.config not in ("mine.yaml", "CONFIG"):
+        config = load_config(options.config, overrides)
+        find_source(DataSpec(config.data.name).name)
