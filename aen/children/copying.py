@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from aen.errors import SpecError
-from aen.nn.tying import OrbitTable
 
 Copied = TypeVar("Copied", bound=nn.Module)
 
@@ -23,7 +22,7 @@ def deep_copied(module: Copied, memo: dict[int, Any]) -> Copied:
         inside.update(
             {name: value.copy() if isinstance(value, dict) else value for name, value in vars(module).items()}
         )
-        for kind in ("_parameters",) if isinstance(module, OrbitTable) else ("_parameters", "_buffers"):
+        for kind in ("_parameters", "_buffers"):
             inside[kind] = {name: copy.deepcopy(value, memo) for name, value in inside[kind].items()}
         inside["_modules"] = {
             name: None if part is None else deep_copied(part, memo) for name, part in inside["_modules"].items()

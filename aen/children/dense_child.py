@@ -10,11 +10,12 @@ from aen._typing import Float
 from aen.children.child import Child
 from aen.children.dense import DenseSpec
 from aen.nn.equivariance import equivariance_errors
+from aen.nn.fixed import FixedTensors
 from aen.nn.heads import FreeHead, InvariantHead
 from aen.nn.linear import SymmetrizedLinear
 
 
-class DenseChild(Child):
+class DenseChild(FixedTensors, Child):
     """Tied dense layers with ReLU between grids of cells, then a head (AEN, arXiv 2104.04848).
 
     Args:
@@ -46,8 +47,7 @@ class DenseChild(Child):
             given = layer.product.out_order
             moves = None if np.array_equal(given, wanted) else np.argsort(given)[wanted]
             for name, order in (("moves", moves), ("moves_back", None if moves is None else np.argsort(moves))):
-                buffer = None if order is None else torch.from_numpy(order)
-                self.register_buffer(f"{name}_{i}", buffer, persistent=False)
+                self.fix(f"{name}_{i}", None if order is None else torch.from_numpy(order))
         self.scalar_bias = None if own_bias else nn.Parameter(torch.zeros(len(self.layers)))
         last = spec.grids[-1]
         self.head: FreeHead | InvariantHead = (

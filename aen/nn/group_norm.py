@@ -1,5 +1,6 @@
 """Batch norm of regular fields, with one mean, variance, scale and shift per field, so that it is equivariant."""
 
+import math
 from collections.abc import Mapping
 from typing import Self
 
@@ -50,8 +51,8 @@ class GroupBatchNorm2d(TiedModule):
         # Where a field's channels do not lie side by side, they are brought together and back.
         order = members.reshape(-1)
         together = torch.equal(order, torch.arange(len(order)))
-        self.register_buffer("gathered", None if together else order, persistent=False)
-        self.register_buffer("scattered", None if together else torch.argsort(order), persistent=False)
+        self.fix("gathered", None if together else order)
+        self.fix("scattered", None if together else torch.argsort(order))
 
     def forward(self, x: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch channels height width"]:
         """Return the normalised feature maps."""
@@ -60,8 +61,10 @@ class GroupBatchNorm2d(TiedModule):
             self.num_batches_tracked += 1
         y = x if self.gathered is None else x.index_select(1, self.gathered)
         shape = y.shape
+        fields = self.in_type.fields
         y = batch_norm(
-            y.reshape(shape[0], len(self.weight), -1, *shape[3:]),
+            # All sizes are given: none could be inferred with an empty batch.
+            y.reshape(shape[0], fields, math.prod(shape[1:3]) // fields, *shape[3:]),
             self.running_mean,
             self.running_var,
             self.weight,
@@ -69,7 +72,7 @@ class GroupBatchNorm2d(TiedModule):
             self.training,
             self.momentum,
             self.eps,
-        ).view(shape)
+        ).reshape(shape)
         return y if self.scattered is None else y.index_select(1, self.scattered)
 
     def evaluate_output_shape(self, shape: Shape) -> tuple[int, ...]:

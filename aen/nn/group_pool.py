@@ -100,8 +100,8 @@ class GroupPool(FreeModule):
         _check_kind(kind)
         self.in_type, self.kind = in_type, kind
         self.out_type = FieldType.trivial(in_type.group, in_type.fields)
-        self.register_buffer("members", torch.from_numpy(in_type.field_channels()), persistent=False)
-        self.register_buffer("unit", torch.zeros(()), persistent=False)  # knows the device and type of the network
+        self.fix("members", torch.from_numpy(in_type.field_channels()))
+        self.fix("unit", torch.zeros(()))  # knows the device and type of the network
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch fields *space"]:
         """Return the fields' means or maxima."""

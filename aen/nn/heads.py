@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits
+from aen.nn.fixed import FixedTensors
 from aen.nn.tying import orbit_mean_matrix
 
 
@@ -24,7 +25,7 @@ class FreeHead(nn.Module):
         return logits
 
 
-class InvariantHead(nn.Module):
+class InvariantHead(FixedTensors):
     """The mean over each orbit of cells, then a dense layer: the logits do not change when the input is moved."""
 
     mean: Tensor
@@ -34,7 +35,7 @@ class InvariantHead(nn.Module):
     ) -> None:
         super().__init__()
         orbits = grid_orbits(decomposition.generators, grid)
-        self.register_buffer("mean", orbit_mean_matrix(orbits), persistent=False)
+        self.fix("mean", orbit_mean_matrix(orbits))
         self.linear = dense_layer(orbits.count, classes, generator)
 
     def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:

@@ -1,7 +1,8 @@
 """Symmetrised linear layers: dense maps between grids whose weights are tied by a decomposition."""
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.choice import choose_product
 from aen.nn.equivariance import equivariance_errors
+from aen.nn.fixed import FixedTensors
 from aen.nn.grid_type import GridType
 from aen.nn.products import multiply
 from aen.nn.tying import OrbitTable, single_runs
@@ -33,7 +35,7 @@ def initial_bound(initialisation: Initialisation, *, in_grid: int, weight_orbits
     return bounds[initialisation]
 
 
-class SymmetrizedLinear(nn.Module):
+class SymmetrizedLinear(FixedTensors):
     r"""A dense layer between two grids, equivariant to every factor of a decomposition.
 
     .. math:: y = x W + b, \qquad W[p_g(i), q_g(j)] = W[i, j], \quad b[q_g(j)] = b[j]
@@ -51,8 +53,8 @@ class SymmetrizedLinear(nn.Module):
         generator: source of the initial values; None takes torch's global one.
 
     Attributes:
-        weight: one value per orbit of pairs, shape ``[weight orbits]``, in the order in which `product` reads them;
-            `state_dict` has the orbits' own order, which depends on the group alone.
+        weight: one value per orbit of pairs, shape ``[weight orbits]``, in the order in which `product` reads them; see
+            `orbit_values`.
         bias: one value per orbit of output cells, shape ``[output orbits]``, or None.
         product: the arithmetic, see `aen.nn.products`.
 
@@ -62,6 +64,7 @@ class SymmetrizedLinear(nn.Module):
     """
 
     out_cells: Tensor
+    _version = 2  # in a state of version 1, parameters stand in the orbits' own order
 
     def __init__(
         self,
@@ -92,9 +95,7 @@ class SymmetrizedLinear(nn.Module):
             self.bias_table = OrbitTable(cells_in_order)
             self.bias = nn.Parameter(torch.empty(cells.count))
             self.orders["bias"] = torch.from_numpy(order)
-        self.register_buffer("out_cells", torch.from_numpy(np.argsort(self.product.out_order)), persistent=False)
-        self.register_state_dict_post_hook(_to_orbit_order)  # type: ignore[no-untyped-call]
-        self.register_load_state_dict_pre_hook(_from_orbit_order)  # type: ignore[no-untyped-call]
+        self.fix("out_cells", torch.from_numpy(np.argsort(self.product.out_order)))
         self.reset_parameters(initialisation, generator)
 
     def reset_parameters(self, initialisation: Initialisation, generator: torch.Generator | None = None) -> None:
@@ -105,7 +106,7 @@ class SymmetrizedLinear(nn.Module):
                 # Drawn on the CPU, in the orbits' own order, so that a seed means the same values on every device and
                 # by every product.
                 values = torch.empty(parameter.shape).uniform_(-1, 1, generator=generator)
-                parameter.copy_(values[self.orders[name]])
+                parameter.copy_(self.from_orbit_order(name, values))
                 parameter.mul_(bound)
 
     @property
@@ -120,8 +121,15 @@ class SymmetrizedLinear(nn.Module):
 
     def orbit_values(self, name: str) -> Float[Tensor, " orbits"]:
         """Return ``weight`` or ``bias`` in the orbits' own order: by the smallest position of each."""
-        parameter: Tensor = self.get_parameter(name)
-        return parameter[torch.argsort(self.orders[name]).to(parameter.device)]
+        return self.to_orbit_order(name, getattr(self, name))
+
+    def to_orbit_order(self, name: str, values: Float[Tensor, " orbits"]) -> Float[Tensor, " orbits"]:
+        """Return values that stand as ``weight`` or ``bias`` does in the orbits' own order."""
+        return values[torch.argsort(self.orders[name]).to(values.device)]
+
+    def from_orbit_order(self, name: str, values: Float[Tensor, " orbits"]) -> Float[Tensor, " orbits"]:
+        """Return values in the orbits' own order as ``weight`` or ``bias`` takes them."""
+        return values[self.orders[name].to(values.device)]
 
     def expanded_weight(self) -> Float[Tensor, "inputs outputs"]:
         """Return the full matrix W; the layer computes ``x W + b``."""
@@ -139,7 +147,10 @@ class SymmetrizedLinear(nn.Module):
     def forward_features(self, features: Float[Tensor, "features batch"]) -> Float[Tensor, "outputs batch"]:
         """Compute the layer from the features of its product; the output is in `product.out_order`, cells first."""
         y = multiply(self.product, self.weight_table(self.weight), features)
-        return y if self.bias is None else y + self.bias_table(self.bias).unsqueeze(1)
+        if self.bias is None:
+            return y
+        bias: Tensor = self.bias_table(self.bias)
+        return y + bias.to(y.dtype).unsqueeze(1)  # under autocast the product has another type
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Return ``x W + b``."""
@@ -196,19 +207,39 @@ class SymmetrizedLinear(nn.Module):
         """Return what `print` shows of the layer."""
         return f"{self.in_grid}x{self.in_grid} -> {self.out_grid}x{self.out_grid}, {self.decomposition}"
 
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:  # noqa: ANN401 - torch's
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]]["layout"] = self._layout()  # noqa: SLF001 - torch's place for it
 
-def _to_orbit_order(layer: nn.Module, state: dict[str, Any], prefix: str, _: object) -> None:
-    _reorder(layer, state, prefix, torch.argsort)
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        if local_metadata.get("version") == 1:
+            for name, order in self.orders.items():
+                values = state_dict.get(f"{prefix}{name}")
+                if values is not None and values.shape == order.shape:  # else torch says what is wrong
+                    state_dict[f"{prefix}{name}"] = self.from_orbit_order(name, values)
+        elif local_metadata.get("layout", self._layout()) != self._layout():
+            error_msgs.append(
+                f"{prefix or 'the layer: '}weight and bias stand in another order than here, where another product "
+                "computes the layer; exchange them by orbit_values and from_orbit_order, or by aen.nn.stored."
+            )
+            return
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
-
-def _from_orbit_order(layer: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:
-    _reorder(layer, state, prefix, lambda order: order)
-
-
-def _reorder(layer: nn.Module, state: dict[str, Any], prefix: str, index: Callable[[Tensor], Tensor]) -> None:
-    if not isinstance(layer, SymmetrizedLinear):
-        return
-    for name, order in layer.orders.items():
-        values = state.get(f"{prefix}{name}")
-        if values is not None and values.shape == order.shape:  # else load_state_dict says what is wrong
-            state[f"{prefix}{name}"] = values[index(order).to(values.device)]
+    def _layout(self) -> str:
+        """Return a digest of the order of the parameters."""
+        digest = hashlib.blake2b(digest_size=8)
+        for order in self.orders.values():
+            digest.update(order.numpy().tobytes())
+        return digest.hexdigest()

@@ -6,7 +6,6 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
@@ -26,41 +25,46 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401 - torch's
-        chain: TableChain,
+        mixture: "Mixture",
         norms: Tensor | None,
         strengths: Tensor,
         *values: Tensor,
     ) -> Tensor:
-        ctx.chain = chain
+        ctx.mixture = mixture
         lengths, scales = None, torch.ones_like(strengths[: len(values)])
         if norms is not None:
             lengths = torch.stack(list(torch._foreach_norm(values)))  # noqa: SLF001 - one call for all
             scales = norms / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)
-        ctx.save_for_backward(strengths, scales, *([] if lengths is None else [lengths]), *values)
-        ctx.keeps = lengths is not None
+        ctx.save_for_backward(strengths, scales, *([] if norms is None else [norms, lengths]), *values)
+        ctx.keeps = norms is not None
         scaled = torch._foreach_mul(values, (strengths[: len(values)] * scales).unbind())  # noqa: SLF001
-        full: Tensor = chain.expand(scaled)
+        full: Tensor = mixture.chain.expand(scaled)
         return full
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         strengths, scales, *values = ctx.saved_tensors
-        lengths = values.pop(0) if ctx.keeps else None
-        full = grads[0].contiguous()
-        coefficients = strengths[: len(values)] * scales
-        gathered = ctx.chain.sums(full)
-        products = torch.stack([torch.dot(own, g) for own, g in zip(values, gathered, strict=True)])
-        # Single operations on every branch would cost more than the arithmetic: one call for all branches each.
-        d_strengths = torch.zeros_like(strengths)
-        d_strengths[: len(values)] = products * scales
-        if not any(ctx.needs_input_grad[3:]):  # a step of alpha alone
-            return (None, None, d_strengths, *([None] * len(values)))
-        d_values = torch._foreach_mul(gathered, coefficients.unbind())  # noqa: SLF001
-        if lengths is not None:
-            along = -coefficients * products / lengths.square().clamp_min(torch.finfo(full.dtype).tiny)
-            torch._foreach_add_(d_values, torch._foreach_mul(values, along.unbind()))  # noqa: SLF001
-        return (None, None, d_strengths, *d_values)
+        norms, lengths = (values.pop(0), values.pop(0)) if ctx.keeps else (None, None)
+        if torch.is_grad_enabled():  # the gradient is to be differentiated, too
+            wanted = [own for own, needed in zip((strengths, *values), ctx.needs_input_grad[2:], strict=True) if needed]
+            full = ctx.mixture.plain_sum(norms, strengths, values)
+            found = iter(torch.autograd.grad(full, wanted, grads[0], create_graph=True))
+            return (None, None, *(next(found) if needed else None for needed in ctx.needs_input_grad[2:]))
+        with torch.autocast(grads[0].device.type, enabled=False):
+            full = grads[0].contiguous()
+            coefficients = strengths[: len(values)] * scales
+            gathered = ctx.mixture.chain.sums(full)
+            products = torch.stack([torch.dot(own, g) for own, g in zip(values, gathered, strict=True)])
+            # Single operations on every branch would cost more than the arithmetic: one call for all branches each.
+            d_strengths = torch.zeros_like(strengths)
+            d_strengths[: len(values)] = products * scales
+            if not any(ctx.needs_input_grad[3:]):  # a step of alpha alone
+                return (None, None, d_strengths, *([None] * len(values)))
+            d_values = torch._foreach_mul(gathered, coefficients.unbind())  # noqa: SLF001
+            if lengths is not None:
+                along = -coefficients * products / lengths.square().clamp_min(torch.finfo(full.dtype).tiny)
+                torch._foreach_add_(d_values, torch._foreach_mul(values, along.unbind()))  # noqa: SLF001
+            return (None, None, d_strengths, *d_values)
 
 
 class Mixture(nn.Module):
@@ -134,8 +138,29 @@ class Mixture(nn.Module):
     def forward(self, strengths: Float[Tensor, " branches"]) -> Float[Tensor, " points"]:
         """Return the full weights, flat."""
         norms = self.norms if self.keep_norm else None
-        full: Tensor = _WeightedSum.apply(self.chain, norms, strengths, *self.values)  # type: ignore[no-untyped-call]
-        return full
+        with torch.autocast(self.norms.device.type, enabled=False):
+            if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - as torch.autograd.Function asks it
+                return self.plain_sum(norms, strengths, list(self.values))
+            full: Tensor = _WeightedSum.apply(self, norms, strengths, *self.values)  # type: ignore[no-untyped-call]
+            return full
+
+    def plain_sum(
+        self, norms: Tensor | None, strengths: Float[Tensor, " branches"], values: Sequence[Tensor]
+    ) -> Float[Tensor, " points"]:
+        """Return the full weights, slower: for derivatives of any order and the transforms of `torch.func`.
+
+        Args:
+            norms: those that are kept, if any.
+            strengths: as in `forward`.
+            values: of the branches.
+        """
+        parts = []
+        for place, own in enumerate(values):
+            scale = strengths[place]
+            if norms is not None:
+                scale = scale * norms[place] / torch.linalg.vector_norm(own).clamp_min(torch.finfo(own.dtype).tiny)
+            parts.append(self.tables[place](own * scale))
+        return torch.stack(parts).sum(dim=0)
 
     def strongest(self) -> int:
         """Return the place of the branch with the largest alpha; the first of equals. The skip stands last."""

@@ -13,6 +13,7 @@ from aen._typing import Float
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
+from aen.nn.fixed import FixedTensors
 from aen.nn.tying import OrbitTable
 
 Shape = tuple[int, int, int, int]
@@ -22,7 +23,7 @@ class EquivarianceWarning(UserWarning):
     """A layer is used such that it is not exactly equivariant."""
 
 
-class EquivariantModule(nn.Module, abc.ABC):
+class EquivariantModule(FixedTensors, abc.ABC):
     """A map between feature maps with ``f(g x) = g f(x)`` for every element g of `group`.
 
     Attributes:

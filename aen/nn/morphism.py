@@ -12,6 +12,7 @@ convolutions, and what is carried like its square (Adam's second moment) by the 
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -92,7 +93,8 @@ def _moved(layer: Tied, group: PlanarGroup) -> Tied:
 
 
 def _named(layer: nn.Module, name: str) -> Tensor:
-    value: Tensor = getattr(layer, name)
+    """Return a parameter or buffer of a layer or of a module in it, such as ``function.weight``."""
+    value: Tensor = attrgetter(name)(layer)
     return value
 
 

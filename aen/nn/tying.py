@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.sparse import csr_array
-from torch import Tensor, nn
+from torch import Tensor
 
 from aen._typing import Float, Int, IntArray, Labels
 from aen.groups.orbits import Orbits
+from aen.nn.fixed import FixedTensors
 
 Blocks = tuple[tuple[int, int], ...]
 
@@ -63,15 +64,26 @@ def segment_sums(
 class _Gather(torch.autograd.Function):
     """The expansion of an `OrbitTable`; its gradient is the sum over each orbit, in one fixed order on every device."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, values: Tensor, table: "OrbitTable") -> Tensor:  # noqa: ANN401
-        ctx.table = table
+    def forward(values: Tensor, table: "OrbitTable") -> Tensor:
         return table.expand(values)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ANN401
+        del output
+        ctx.table = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         table: OrbitTable = ctx.table
         return table.sums(grads[0]), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:  # noqa: ANN401
+        table: OrbitTable = ctx.table
+        return table.expand(tangents[0])
 
 
 def _index(points: IntArray | Labels) -> Int[Tensor, " n"]:
@@ -79,10 +91,10 @@ def _index(points: IntArray | Labels) -> Int[Tensor, " n"]:
     return torch.from_numpy(points.astype(np.int32))
 
 
-class OrbitTable(nn.Module):
+class OrbitTable(FixedTensors):
     """Expands the values of orbits to the values of points.
 
-    The tables are constants of the group, not learned: they are buffers that move with the module but are not saved.
+    The tables follow from the group and are not learned; see `aen.nn.fixed.FixedTensors`.
 
     Args:
         orbits: the orbit of each point; or of each run of points, if runs of this length are tied as a whole.
@@ -102,9 +114,9 @@ class OrbitTable(nn.Module):
         self.tied = orbits.count < len(orbits.labels)
         if self.tied:
             order, self.blocks, places = segment_layout(orbits.labels, orbits.count)
-            self.register_buffer("labels", _index(orbits.labels), persistent=False)
-            self.register_buffer("order", _index(order), persistent=False)
-            self.register_buffer("places", None if places is None else torch.from_numpy(places), persistent=False)
+            self.fix("labels", _index(orbits.labels))
+            self.fix("order", _index(order))
+            self.fix("places", None if places is None else torch.from_numpy(places))
 
     @classmethod
     def of_members(cls, members: IntArray) -> "OrbitTable":
@@ -120,9 +132,9 @@ class OrbitTable(nn.Module):
             labels = np.empty(size * count, dtype=np.int64)
             labels[members] = np.arange(count)
             table.blocks = ((size, count),)
-            table.register_buffer("labels", _index(labels), persistent=False)
-            table.register_buffer("order", _index(members.reshape(-1)), persistent=False)
-            table.register_buffer("places", None, persistent=False)
+            table.fix("labels", _index(labels))
+            table.fix("order", _index(members.reshape(-1)))
+            table.fix("places", None)
         return table
 
     def forward(self, values: Float[Tensor, " values"]) -> Float[Tensor, " points"]:
@@ -138,7 +150,7 @@ class OrbitTable(nn.Module):
             return values
         if self.run == 1:
             return values.index_select(0, self.labels)
-        return values.view(self._rows).index_select(0, self.labels).view(-1)
+        return values.reshape(self._rows).index_select(0, self.labels).reshape(-1)
 
     def sums(
         self, points: Float[Tensor, " points"], out: Float[Tensor, " values"] | None = None
@@ -147,13 +159,11 @@ class OrbitTable(nn.Module):
         if not self.tied:
             return points if out is None else out.copy_(points)
         target = None if out is None else out.view(self._rows)
-        return segment_sums(points.view(self._rows), self.order, self.blocks, self.places, target).view(-1)
+        return segment_sums(points.reshape(self._rows), self.order, self.blocks, self.places, target).reshape(-1)
 
     def shared(self) -> "OrbitTable":
-        """Return another module with the same buffers: each layer has its own, which may go to another device."""
-        other = copy.copy(self)
-        other._buffers = dict(self._buffers)  # noqa: SLF001 - its own
-        return other
+        """Return another module with the same tensors: each layer has its own, which may go to another device."""
+        return copy.copy(self)
 
     def sizes(self) -> Int[Tensor, "*values"]:
         """Return how many points share each value; a single number where it is the same for all."""

@@ -12,6 +12,7 @@ from aen._files import write_atomically
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
+from aen.nn.stored import load_stored_state, stored_state
 
 # Prefix of the names of the optimiser's tensors; no module's name has a slash.
 _OPTIMISER = "optimiser/"
@@ -44,7 +45,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
     from safetensors.torch import save
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    state = dict(child.state_dict())
+    state = stored_state(child)
     metadata = {"key": child.spec.key}
     if progress is not None:
         metadata |= {
@@ -74,7 +75,7 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
                 f"wrote them, whose key version was not {spec.key_version}, read them with it or train the child again."
             )
         child = build_child(spec)
-        child.load_state_dict({name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
+        load_stored_state(child, {name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
     return child.eval()
 
 
@@ -97,7 +98,7 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
         if not spec.key == metadata.get("key") == key:
             raise StoreError(f"weights {path} belong to another child: key {spec.key}, not {key}.")
         child = build_child(spec)
-        child.load_state_dict({name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
+        load_stored_state(child, {name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
         kept: dict[str, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith(_OPTIMISER):

@@ -11,6 +11,7 @@ from aen.groups.decomposition import Decomposition
 from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.linear import SymmetrizedLinear
 from aen.nn.mixture import Mixture, Weighting
+from aen.nn.stored import load_stored_state
 from aen.nn.tying import OrbitTable, orbit_mean_matrix
 
 
@@ -68,7 +69,8 @@ class MixedSymmetrizedLinear(nn.Module):
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Return ``x W + b``."""
         self.evaluate_output_shape(x.shape)
-        return x @ self.expanded_weight() + self.bias
+        y = x @ self.expanded_weight()
+        return y + self.bias.to(y.dtype)  # under autocast the product has another type
 
     def evaluate_output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of the output for inputs ``(*batch, in_grid**2)``.
@@ -99,8 +101,8 @@ class MixedSymmetrizedLinear(nn.Module):
             self.in_grid, self.out_grid, self.decompositions[place], generator=torch.Generator()
         ).to(self.bias)
         cells = orbit_mean_matrix(grid_orbits(self.decompositions[place].generators, self.out_grid)).to(self.bias)
-        # A layer's state has the orbits' own order, as the mixture's values have.
-        layer.load_state_dict({"weight": self.mixture.branch(place), "bias": self.bias @ cells})
+        # The mixture's values stand in the orbits' own order, as those of a file do.
+        load_stored_state(layer, {"weight": self.mixture.branch(place), "bias": self.bias @ cells})
         return layer.train(self.training)
 
     def penalty(self, factors: Mapping[str, float]) -> Float[Tensor, ""]:

@@ -7,22 +7,20 @@ cells that a group moves onto each other lie a fixed distance apart.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch import Tensor
 
 from aen._typing import Float, IntArray
+from aen.nn.fixed import FixedTensors
 
 Saved = tuple[Tensor, ...]
 
 
-class Product(nn.Module, ABC):
+class Product(FixedTensors, ABC):
     """How a tied layer is multiplied.
 
-    Gradients are written out, because a child is so small that automatic differentiation would cost as much as the
-    arithmetic; `multiply` is the same for automatic differentiation.
+    Gradients are written out for `aen.training.dense`, because a child is so small that automatic differentiation would
+    cost as much as the arithmetic; `multiply` leaves them to automatic differentiation.
 
     Attributes:
         slots: the weight positions it reads, ``x * outputs + y``, shape ``[slots]``.
@@ -74,24 +72,8 @@ class Product(nn.Module, ABC):
         """Return the gradients of the slots' values (in `out`, if given) and, if `features`, of the features."""
 
 
-class _Multiply(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, features: Tensor, product: Product) -> Tensor:  # noqa: ANN401
-        output, saved = product(values, features)
-        ctx.save_for_backward(*saved)
-        ctx.product = product
-        return output  # type: ignore[no-any-return]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        gradients: tuple[Tensor, Tensor | None] = ctx.product.gradient(
-            ctx.saved_tensors, grads[0], features=ctx.needs_input_grad[1]
-        )
-        return *gradients, None
-
-
 def multiply(product: Product, values: Tensor, features: Tensor) -> Tensor:
-    """Return the product alone, for automatic differentiation: first derivatives, no second ones."""
-    output: Tensor = _Multiply.apply(values, features, product)  # type: ignore[no-untyped-call]
+    """Return the product alone, for automatic differentiation."""
+    output: Tensor
+    output, _ = product(values, features)
     return output

@@ -30,8 +30,8 @@ class MergedProduct(Product):
         self.multiplications = len(rows) * len(columns)
         self.width = len(columns)
         # Matrices, not index_add: their products have one order of summation on every device.
-        self.register_buffer("in_sum", _one_hot(in_group, len(rows)), persistent=False)
-        self.register_buffer("out_copy", _one_hot(out_group, len(columns)), persistent=False)
+        self.fix("in_sum", _one_hot(in_group, len(rows)))
+        self.fix("out_copy", _one_hot(out_group, len(columns)))
 
     def rows(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch features"]:
         """Add up the inputs whose rows are equal."""

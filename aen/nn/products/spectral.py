@@ -44,9 +44,9 @@ class SpectralProduct(Product):
         self.slots = (x_cells[:, :, None] * y_cells.size + y_cells[0][None, None, :]).reshape(-1)
         self.multiplications = len(self.slots)
         self.width = y_cells.shape[1]
-        self.register_buffer("characters", _characters(self.order), persistent=False)
-        self.register_buffer("inverse", _characters(self.order) / self.order, persistent=False)
-        self.register_buffer("cells", torch.from_numpy(self.in_order), persistent=False)
+        self.fix("characters", _characters(self.order))
+        self.fix("inverse", _characters(self.order) / self.order)
+        self.fix("cells", torch.from_numpy(self.in_order))
 
     def rows(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch features"]:
         """Return the Walsh-Hadamard transform of each image over the group."""

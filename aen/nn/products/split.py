@@ -34,7 +34,7 @@ class SplitProduct(Product):
         self.slots = np.concatenate([(even_x[:, None] * outputs + even_y).reshape(-1), across.reshape(-1)])
         self.multiplications = self.even[0] * self.even[1] + p * q
         self.width = math.gcd(self.even[1], q)
-        self.register_buffer("cells", torch.from_numpy(self.in_order), persistent=False)
+        self.fix("cells", torch.from_numpy(self.in_order))
 
     def rows(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch features"]:
         """Return the even features, then the odd ones."""

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
+from aen.nn.fixed import FixedTensors
 from aen.nn.module import GridWindow
 from aen.nn.steerable.equivariance import equivariance_errors
 from aen.nn.steerable.filters import filter_basis
@@ -22,7 +23,7 @@ from aen.nn.steerable.gspaces import Fields
 Shape = tuple[int, ...]
 
 
-class SteerableLayer(nn.Module, ABC):
+class SteerableLayer(FixedTensors, ABC):
     """A map between fields that commutes with the group.
 
     Attributes:
@@ -99,8 +100,8 @@ class SteerableConv2d(SteerableLayer):
         super().__init__(in_type, out_type)
         found = filter_basis(in_type.group, in_type.kind, out_type.kind, kernel_size, band_limited=band_limited)
         self.window = GridWindow(kernel_size)
-        self.register_buffer("basis", found.filters.clone(), persistent=False)
-        self.register_buffer("bias_direction", found.bias.clone(), persistent=False)
+        self.fix("basis", found.filters.clone())
+        self.fix("bias_direction", found.bias.clone())
         self.register_buffer("fingerprint", _fingerprint(found.filters))
         shape = (out_type.count, in_type.count, len(found.deviations))
         deviations = found.deviations / in_type.count**0.5

@@ -36,20 +36,22 @@ class SteerablePointwise(SteerableLayer):
                 fourier = escnn.nn.FourierPointwise(
                     gspace(in_type.group), 1, so2.bl_irreps(SO2_FREQUENCY), type="regular", N=SO2_SAMPLES
                 )
-            self.register_buffer("sampling", fourier.A.clone(), persistent=False)
-            self.register_buffer("projection", fourier.Ainv.clone(), persistent=False)
+            self.fix("sampling", fourier.A.clone())
+            self.fix("projection", fourier.Ainv.clone())
 
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h2 w2"]:
         """Return the function of every value."""
         if not self.in_type.sampled:
             plain: Tensor = self.function(x)
             return plain
-        n, _, h, w = x.shape
-        values = torch.einsum("sc,nfchw->nfshw", self.sampling, x.reshape(n, self.in_type.count, -1, h, w))
-        values = self.function(values.reshape(n, -1, h, w))
+        # Sizes are written out: with an empty batch none could be inferred.
+        n, channels, h, w = x.shape
+        fields, (samples, per_field) = self.in_type.count, self.sampling.shape
+        values = torch.einsum("sc,nfchw->nfshw", self.sampling, x.reshape(n, fields, per_field, h, w))
+        values = self.function(values.reshape(n, fields * samples, h, w))
         n, _, h, w = values.shape
-        values = values.reshape(n, self.in_type.count, -1, h, w)
-        return torch.einsum("cs,nfshw->nfchw", self.projection, values).reshape(n, -1, h, w)
+        values = values.reshape(n, fields, samples, h, w)
+        return torch.einsum("cs,nfshw->nfchw", self.projection, values).reshape(n, channels, h, w)
 
     def plain_function(self) -> nn.Module:
         """Return the function as a module of plain torch layers."""
@@ -135,8 +137,9 @@ class _FieldNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch channels h w"]:
         """Return the normalised values."""
-        n, _, h, w = x.shape
-        y: Tensor = self.norm(x.reshape(n, self.norm.num_features, -1, h, w))
+        n, channels, h, w = x.shape
+        fields = self.norm.num_features
+        y: Tensor = self.norm(x.reshape(n, fields, channels // fields, h, w))
         return y.reshape(x.shape)
 
 
@@ -153,11 +156,11 @@ class SteerableMean(SteerableLayer):
         size = in_type.per_field
         # escnn sorts the frequencies upwards, so the invariant coefficient is the first.
         weights = torch.eye(size)[0] if in_type.sampled else torch.full((size,), 1 / size)
-        self.register_buffer("weights", weights, persistent=False)
+        self.fix("weights", weights)
 
     def forward(self, x: Float[Tensor, "batch channels h w"]) -> Float[Tensor, "batch fields"]:
         """Return the invariant features."""
-        return x.mean((-2, -1)).reshape(len(x), self.in_type.count, -1) @ self.weights
+        return x.mean((-2, -1)).reshape(len(x), self.in_type.count, self.in_type.per_field) @ self.weights
 
     def evaluate_output_shape(self, shape: Shape) -> Shape:
         """Return ``(batch, fields)``."""

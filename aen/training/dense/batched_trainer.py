@@ -185,10 +185,10 @@ class BatchedTrainer:
         n = len(split.labels)
         return [Measured(a / n, b / n) for a, b in zip(loss.tolist(), correct.tolist(), strict=True)]
 
-    def state_dict(self, i: int) -> dict[str, Tensor]:
-        """Return the parameters of child i under the names that its module gives them."""
+    def stored_state(self, i: int) -> dict[str, Tensor]:
+        """Return the parameters of child i as a file has them; see `aen.nn.stored`."""
         own = self.parameters[self._starts[i] : self._starts[i + 1]].cpu()
-        return self._layouts[i].state_dict(own)
+        return self._layouts[i].stored_state(own)
 
     def _full_weights(self) -> Tensor:
         return self.parameters.index_select(0, self._labels).view(len(self.specs), -1)

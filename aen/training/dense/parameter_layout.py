@@ -83,8 +83,8 @@ class ParameterLayout:
         """Return one over the size of each cell's orbit, the weights of the invariant head's mean."""
         return torch.from_numpy((1 / self._cells.sizes())[self._cells.labels].astype(np.float32))
 
-    def state_dict(self, values: Tensor) -> dict[str, Tensor]:
-        """Return a vector of parameters as the state_dict of the child's module."""
+    def stored_state(self, values: Tensor) -> dict[str, Tensor]:
+        """Return a vector of parameters by the names that the child's module gives them; see `aen.nn.stored`."""
         parts = torch.split(values, [count for _, count, _ in self._parts])
         state = {name: part for (name, _, _), part in zip(self._parts, parts, strict=True)}
         scalars = [name for name in state if name.startswith("scalar_bias")]

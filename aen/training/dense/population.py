@@ -10,6 +10,7 @@ from aen.children.dense import DenseSpec
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.errors import SpecError
+from aen.nn.stored import load_stored_state
 from aen.results.evaluation import Evaluation
 from aen.training.dense.batched_trainer import BatchedTrainer, evaluation_chunk
 from aen.training.dense.parameter_layout import full_shapes
@@ -96,7 +97,7 @@ def train_population(
             name = None
             if weights_folder is not None and good:
                 child = build_child(spec)
-                child.load_state_dict(trainer.state_dict(i))
+                load_stored_state(child, trainer.stored_state(i))
                 name = save_weights(child, weights_folder / f"{spec.key}.safetensors")
             outcomes.append((spec, train, validation, good, trainer.parameter_counts[i], name))
     seconds = (time.perf_counter() - started) / len(specs)

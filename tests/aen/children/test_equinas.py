@@ -23,6 +23,7 @@ from aen.nn.group_head import InvariantLinear
 from aen.nn.group_norm import GroupBatchNorm2d
 from aen.nn.group_pool import SpatialPool2d
 from aen.nn.module import EquivarianceWarning
+from aen.nn.tying import OrbitTable
 from aen.training import load_child, train_child
 from aen.training.autograd import fit
 
@@ -242,8 +243,11 @@ def test_copies_share_tables_and_no_weights(mode):
     assert [id(p) for p in theirs.param_groups[0]["params"]] == [id(p) for p in twin.parameters()]
     ours, copies = ({id(v) for v in module.state_dict(keep_vars=True).values()} for module in (child, twin))
     assert not ours & copies
-    shared = {b.data_ptr() for b in child.buffers() if b.numel()} & {b.data_ptr() for b in twin.buffers() if b.numel()}
-    assert shared
+    tables, theirs_too = (
+        [m.labels for m in module.modules() if isinstance(m, OrbitTable) and m.tied] for module in (child, twin)
+    )
+    assert tables
+    assert all(one is other for one, other in zip(tables, theirs_too, strict=True))
     twin.train()
     twin(x).square().sum().backward()
     theirs.step()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aen.errors import GroupError, SpecError
 from aen.groups import Decomposition
 from aen.nn import SymmetrizedLinear
+from aen.nn.stored import load_stored_state, stored_state
 
 FACTORS = ("rot90", "transpose", "hflip", "vflip", "hshift(1)", "quadrants", "swap_lr_top", "rot90 x| hflip")
 GROUPS = {
@@ -203,8 +204,8 @@ def test_a_seed_means_the_same_layer_whatever_computes_it(monkeypatch, case, n, 
     plain = forced(monkeypatch, case, 0, initialisation=initialisation)
     layer = forced(monkeypatch, case, n, initialisation=initialisation)
     assert list(layer.state_dict()) == ["weight", "bias"]
-    for name, values in plain.state_dict().items():
-        assert torch.equal(layer.state_dict()[name], values)
+    for name, values in stored_state(plain).items():
+        assert torch.equal(stored_state(layer)[name], values)
         assert torch.equal(layer.orbit_values(name), values)
     assert torch.equal(layer.expanded_weight(), plain.expanded_weight())
     assert torch.equal(layer.expanded_bias(), plain.expanded_bias())
@@ -215,7 +216,7 @@ def test_a_seed_means_the_same_layer_whatever_computes_it(monkeypatch, case, n, 
 def test_saved_values_stand_in_the_order_of_the_orbits(monkeypatch, case, n):
     layer = forced(monkeypatch, case, n)
     labels = tied_layers.orbits_of(case).labels
-    values = layer.state_dict()["weight"].numpy()
+    values = stored_state(layer)["weight"].numpy()
     assert np.array_equal(layer.expanded_weight().detach().numpy().reshape(-1), values[labels])
 
 
@@ -253,13 +254,13 @@ def test_every_product_is_equivariant(monkeypatch, case, n):
 @pytest.mark.parametrize("other", [0, 99])
 def test_weights_saved_with_one_product_load_into_another(monkeypatch, case, n, other):
     layer = forced(monkeypatch, case, n)
-    saved = layer.state_dict()
+    saved = stored_state(layer)
     before = {name: values.clone() for name, values in saved.items()}
     twin = forced(monkeypatch, case, other, seed=1)
-    twin.load_state_dict(saved)
+    load_stored_state(twin, saved)
     for name, values in before.items():
         assert torch.equal(saved[name], values)  # what is loaded is not changed
-        assert torch.equal(twin.state_dict()[name], values)
+        assert torch.equal(stored_state(twin)[name], values)
     torch.testing.assert_close(twin(inputs_of(layer)), layer(inputs_of(layer)))
 
 
@@ -272,20 +273,21 @@ def test_copies_keep_the_order_of_the_parameters(monkeypatch, case, n, copied):
         assert torch.equal(twin.state_dict()[name], values)
     assert torch.equal(twin(inputs_of(layer)), layer(inputs_of(layer)))
     other = forced(monkeypatch, case, 0, seed=1)
-    x, expected = inputs_of(layer), layer.state_dict()
+    x, expected = inputs_of(layer), stored_state(layer)
     del layer  # the copy stands alone
-    twin.load_state_dict(other.state_dict())
+    load_stored_state(twin, stored_state(other))
     torch.testing.assert_close(twin(x), other(x))
-    twin.load_state_dict(expected)
-    assert all(torch.equal(twin.state_dict()[name], values) for name, values in expected.items())
+    load_stored_state(twin, expected)
+    assert all(torch.equal(stored_state(twin)[name], values) for name, values in expected.items())
 
 
 def test_an_optimiser_finds_the_parameters_in_the_product_s_order(monkeypatch):
-    """The parameter is the tensor that the product reads; only what is saved is reordered."""
+    """The parameter is the tensor that the product reads; only what is stored is reordered."""
     layer = forced(monkeypatch, "flips", 2)
     order = layer.orders["weight"]
     assert not torch.equal(order, torch.arange(len(order)))
-    assert torch.equal(layer.state_dict()["weight"][order], layer.weight)
+    assert torch.equal(stored_state(layer)["weight"][order], layer.weight)
+    assert layer.state_dict()["weight"].data_ptr() == layer.weight.data_ptr()
 
 
 @pytest.mark.parametrize(("name", "size"), [("weight", 5), ("bias", 99)])
@@ -293,6 +295,8 @@ def test_a_wrong_shape_gives_torch_s_own_error(monkeypatch, name, size):
     layer = forced(monkeypatch, "flips", 2)
     with pytest.raises(RuntimeError, match=f"size mismatch for {name}"):
         layer.load_state_dict(layer.state_dict() | {name: torch.zeros(size)})
+    with pytest.raises(RuntimeError, match=f"size mismatch for {name}"):
+        load_stored_state(layer, stored_state(layer) | {name: torch.zeros(size)})
 
 
 def test_missing_and_superfluous_values_give_torch_s_own_error(monkeypatch):
@@ -308,7 +312,7 @@ def test_layers_inside_a_module_save_and_load_in_the_order_of_the_orbits(monkeyp
         torch.nn.ModuleDict({"a": forced(monkeypatch, "flips", n, seed), "b": forced(monkeypatch, "turns", n, seed)})
         for n, seed in ((9, 0), (0, 1))
     )
-    twin.load_state_dict(model.state_dict())
+    load_stored_state(twin, stored_state(model))
     for name, layer in model.items():
         assert torch.equal(twin[name].expanded_weight(), layer.expanded_weight())
         torch.testing.assert_close(twin[name](inputs_of(layer)), layer(inputs_of(layer)))
@@ -317,3 +321,26 @@ def test_layers_inside_a_module_save_and_load_in_the_order_of_the_orbits(monkeyp
 def test_wrong_number_of_features_is_refused():
     with pytest.raises(SpecError, match=r"x has shape \(2, 4, 4\); its last dimension must be 16"):
         layer_of(["rot90"])(torch.zeros(2, 4, 4))
+
+
+def test_a_saved_state_of_another_product_is_refused(monkeypatch):
+    layer, twin = (torch.nn.Sequential(forced(monkeypatch, "flips", n)) for n in (2, 0))
+    with pytest.raises(RuntimeError, match=r"0\.weight and bias stand in another order than here.*aen\.nn\.stored"):
+        twin.load_state_dict(layer.state_dict())
+    twin.load_state_dict({name: values.clone() for name, values in twin.state_dict().items()})  # nothing is known of it
+
+
+def test_a_state_saved_by_an_earlier_version_is_in_the_order_of_the_orbits(monkeypatch):
+    model = torch.nn.Sequential(forced(monkeypatch, "flips", 2))
+    old = model.state_dict()
+    old.update(stored_state(model))
+    old._metadata["0"] = {"version": 1}
+    file = io.BytesIO()
+    torch.save(old, file)
+    file.seek(0)
+    twin = torch.nn.Sequential(forced(monkeypatch, "flips", 2, seed=1))
+    twin.load_state_dict(torch.load(file, weights_only=True))
+    assert all(torch.equal(one, other) for one, other in zip(twin.parameters(), model.parameters(), strict=True))
+    old["0.weight"] = torch.zeros(5)
+    with pytest.raises(RuntimeError, match=r"size mismatch for 0\.weight"):
+        twin.load_state_dict(old)

@@ -130,13 +130,17 @@ def test_batches_of_none_and_of_one(case, n, batch):
         assert not d_values.any()
 
 
-def test_second_derivatives_are_refused_rather_than_wrong():
-    product = ExpandedProduct(2, 3).double()
-    values, features = numbers(6).requires_grad_(), numbers(2, 4, seed=1).requires_grad_()
-    output = multiply(product, values, features).square().sum()
-    (gradient,) = torch.autograd.grad(output, features, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.square().sum().backward()
+@pytest.mark.parametrize("case", ["odd turns", "odd flip", "half shifts", "one cell"])
+def test_second_derivatives_agree_with_finite_differences(case):
+    orbits, (_, *sides) = tied_layers.orbits_of(case), tied_layers.CASES[case]
+    for choice in tied_layers.choices_for(orbits, *sides):
+        product = choice.product.double()
+        values, features = numbers(len(product.slots)), product.encode(numbers(sides[0] ** 2, 2, seed=1))
+        assert torch.autograd.gradgradcheck(
+            lambda v, z, product=product: multiply(product, v, z),
+            (values.requires_grad_(), features.requires_grad_()),
+            fast_mode=True,
+        )
 
 
 @given(st.data())

@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 from aen.children import DenseSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset
 from aen.groups import ALPHABETS, Decomposition
+from aen.nn.stored import stored_state
 from aen.training import load_child, measure, train_child, train_population
 from aen.training.dense.batched_trainer import BatchedTrainer
 from aen.training.dense.trainer import DenseTrainer
@@ -68,7 +69,7 @@ def test_a_population_begins_with_the_values_of_the_modules(kind):
     specs = specs_of(**kind)
     population = BatchedTrainer(specs, "cpu")
     for i, spec in enumerate(specs):
-        expected, found = build_child(spec).state_dict(), population.state_dict(i)
+        expected, found = stored_state(build_child(spec)), population.stored_state(i)
         assert set(found) == set(expected)
         assert all(torch.equal(found[name], values) for name, values in expected.items())
         assert population.parameter_counts[i] == build_child(spec).parameter_count()

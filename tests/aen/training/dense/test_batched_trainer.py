@@ -13,6 +13,7 @@ from aen.children import DenseSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
 from aen.groups import ALPHABETS, Decomposition
+from aen.nn.stored import load_stored_state, stored_state
 from aen.training import load_child, measure, population_bytes, train_child, train_population
 from aen.training.dense.batched_trainer import BatchedTrainer, evaluation_chunk
 from aen.training.dense.parameter_layout import ParameterLayout
@@ -92,7 +93,7 @@ def test_children_begin_with_the_values_of_their_modules(kind):
     specs = specs_of(**kind)
     population = BatchedTrainer(specs, "cpu")
     for i, spec in enumerate(specs):
-        expected, found = build_child(spec).state_dict(), population.state_dict(i)
+        expected, found = stored_state(build_child(spec)), population.stored_state(i)
         assert set(found) == set(expected)
         assert all(torch.equal(found[name], values) for name, values in expected.items())
         assert population.parameter_counts[i] == build_child(spec).parameter_count()
@@ -111,7 +112,7 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
         population._pooling = population._pooling.double()
     children = [build_child(spec).double() for spec in specs]
     for i, child in enumerate(children):
-        child.load_state_dict(population.state_dict(i))
+        load_stored_state(child, population.stored_state(i))
     for n in (1, 7, 16):
         images = torch.randn(len(specs), n, 64, generator=source, dtype=torch.float64)
         labels = torch.randint(0, 10, (len(specs), n), generator=source)
@@ -124,7 +125,7 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
             loss = cross_entropy(child(images[i]), labels[i])
             loss.backward()
             assert torch.allclose(losses[i], loss.detach(), rtol=1e-6, atol=1e-8)
-            found = population._layouts[i].state_dict(gradients[i])
+            found = population._layouts[i].stored_state(gradients[i])
             for name, values in gradients_of(child).items():
                 torch.testing.assert_close(
                     found[name],
@@ -136,12 +137,12 @@ def test_gradient_is_that_of_automatic_differentiation(kind):
 
 
 def gradients_of(child):
-    """The gradients under the names and in the order of `state_dict`."""
+    """The gradients under the names and in the order of files."""
     twin = copy.deepcopy(child)
     with torch.no_grad():
         for mine, theirs in zip(twin.parameters(), child.parameters(), strict=True):
             mine.copy_(theirs.grad)
-    return twin.state_dict()
+    return stored_state(twin)
 
 
 @begun
@@ -149,11 +150,13 @@ def test_twenty_steps_are_those_of_each_child_alone(data, kind):
     specs = specs_of(**kind)
     population = stepped(specs, data.train, 20)
     for i, spec in enumerate(specs):
-        expected = stepped_alone(spec, data.train, 20).state_dict()
-        for name, values in population.state_dict(i).items():
+        expected = stored_state(stepped_alone(spec, data.train, 20))
+        for name, values in population.stored_state(i).items():
             assert float((values - expected[name]).abs().max()) < 1e-4, (spec.decomposition.name, name)
         before = build_child(spec).state_dict()
-        assert float((population.state_dict(i)["head.linear.weight"] - before["head.linear.weight"]).abs().max()) > 1e-2
+        assert (
+            float((population.stored_state(i)["head.linear.weight"] - before["head.linear.weight"]).abs().max()) > 1e-2
+        )
 
 
 def test_accuracies_are_those_of_children_trained_alone():
@@ -198,7 +201,7 @@ def test_companions_and_their_order_change_no_bit(data, grids, size, head):
             batch = torch.arange(n).expand(size, -1)
             population.step(data.train.images.flatten(1)[batch], data.train.labels[batch])
         for i, (spec, measured) in enumerate(zip(specs, population.measure(data.validation), strict=True)):
-            found = flat(population.state_dict(i)), measured
+            found = flat(population.stored_state(i)), measured
             expected = known.setdefault(spec, found)
             met += expected is not found
             assert torch.equal(found[0], expected[0]), (i, spec.decomposition.name)
