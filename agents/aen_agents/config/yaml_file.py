@@ -45,7 +45,6 @@ class DuplicateKeyError(yaml.MarkedYAMLError):
 class _Loader(yaml.SafeLoader):
     """Reads the scalars of the module's docstring, and refuses a mapping that has a key twice."""
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}  # instead of those of YAML 1.1
     yaml_constructors: ClassVar[dict[Any, Any]] = {
         f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")
     } | {None: yaml.SafeLoader.yaml_constructors[None]}
@@ -84,6 +83,7 @@ class _Dumper(yaml.SafeDumper):
     """Quotes what YAML 1.1 or this module would read as another type than text."""
 
 
+_Loader.yaml_implicit_resolvers = {}  # instead of those of YAML 1.1
 _Loader.add_implicit_resolver(_MERGE, re.compile(r"<<\Z"), ["<"])
 for _tag, (_pattern, _starts) in _SCALARS.items():
     _Loader.add_implicit_resolver(_tag, _pattern, _starts)
