@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from aen.data.files import checksum_kind, digest, read_file
-from aen.data.find import Found, require
+from aen.data.find import Found, is_npz, require
 from aen.data.registry import find_source, owner_of
 from aen.data.source import Source
 from aen.data.spec import DataSpec
@@ -68,6 +68,9 @@ def check_data(name: str) -> CheckedData:
     sizes = tuple(sum(part.per_class) for part in parts)
     if source.images and sizes != source.images:
         notes.append(f"{_words(sizes)} images, where {_words(source.images)} were published")
+    unused = [label for label in range(source.classes) if not any(part.per_class[label] for part in parts)]
+    if unused and is_npz(name):
+        notes.append(f"no image has the label {unused[0]}, which counts as a class; number the classes from 0 up")
     files = _checksums(basis, owner, found) if found else ()
     return CheckedData(name, files, tuple(parts), tuple(notes))
 

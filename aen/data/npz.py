@@ -20,6 +20,9 @@ PLAIN_KEYS = ("images", "labels")
 _MAX_CHANNELS = 4
 _MAX_CLASSES = 10_000
 _MAX_HEADER = 2**16
+_SHOWN = 5
+# The probability below which a class is not missing among the training images by chance.
+_BY_CHANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,33 @@ def read_npz(path: Path) -> list[Part]:
         DataError: no npz file, a damaged one, pickled objects in it, missing arrays, or arrays of other kinds.
     """
     with _Npz(path) as file:
-        return [_part(path, file.array(images), file.labels(labels), images) for images, labels in file.pairs()]
+        names = file.pairs()
+        parts = [_part(path, file.array(images), file.labels(labels), images) for images, labels in names]
+    if len(parts) > 1:
+        _check_classes(path, parts, [labels for _, labels in names])
+    return parts
+
+
+def _check_classes(path: Path, parts: list[Part], names: list[str]) -> None:
+    """Refuse test images of classes without training images: often one part is numbered from 1.
+
+    A small training part may lack a class by chance; that passes.
+    """
+    known, asked = (np.unique(part.labels) for part in parts)
+    unknown = np.setdiff1d(asked, known)
+    if not len(unknown) or not len(known):
+        return
+    shifted = len(known) == len(asked) > 1 and abs(int(asked[0]) - int(known[0])) == 1 and np.ptp(asked - known) == 0
+    strange = parts[1].labels[np.isin(parts[1].labels, unknown)]
+    share = np.unique(strange, return_counts=True)[1].max() / len(parts[1].labels)
+    if not shifted and len(unknown) < len(asked) and (1 - share) ** len(parts[0].labels) > _BY_CHANCE:
+        return
+    hint = f" (it has {known[0]} to {known[-1]}, {names[1]} {asked[0]} to {asked[-1]})"
+    shown = ", ".join(map(str, unknown[:_SHOWN])) + (", ..." if len(unknown) > _SHOWN else "")
+    raise DataError(
+        f"{path}: {names[1]} has the label{'s' * (len(unknown) > 1)} {shown}, which {names[0]} lacks{hint}; number the "
+        "classes of both parts alike, from 0 up, and give training images of each."
+    )
 
 
 def _part(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any], name: str) -> Part:
@@ -79,14 +108,16 @@ def _part(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any], name: 
         with np.errstate(over="ignore"):  # becomes infinite, which is refused with the image's number
             images = images.astype(np.float32)
     cells_last = images.reshape(-1, side, side, channels)
-    return Part(np.moveaxis(cells_last, 3, 1), labels, path, path)
+    return Part(np.moveaxis(cells_last, 3, 1), labels, path, path, name)
 
 
 def _image_shape(path: Path, name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
     channels = shape[3] if len(shape) == 4 else 1  # noqa: PLR2004
     if len(shape) not in {3, 4} or shape[1] != shape[2] or shape[1] == 0 or not 1 <= channels <= _MAX_CHANNELS:
+        first = len(shape) == 4 and shape[2] == shape[3] and shape[1] <= _MAX_CHANNELS  # noqa: PLR2004
         raise DataError(
-            f"{path}: {name} has the shape {list(shape)}; give [n, side, side] or [n, side, side, channels], square."
+            f"{path}: {name} has the shape {list(shape)}; give [n, side, side] or [n, side, side, channels], square"
+            f"{', with the channels last' if first else ''}."
         )
     return shape[0], shape[1], channels
 
@@ -111,9 +142,12 @@ class _Npz:
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the names of images and labels that belong together."""
-        names = {entry.filename.removesuffix(".npy") for entry in self._zip.infolist()}
+        names = [entry.filename.removesuffix(".npy") for entry in self._zip.infolist()]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise damaged(self.path, f"it holds {twice} twice")
         for keys in (SPLIT_KEYS, PLAIN_KEYS):
-            if names.issuperset(keys):
+            if set(names).issuperset(keys):
                 return [(keys[i], keys[i + 1]) for i in range(0, len(keys), 2)]
         held = ", ".join(sorted(names)) or "nothing"
         raise DataError(

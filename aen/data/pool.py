@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from aen._typing import Int, Num
+from aen.data.scale import scale_mismatch
 from aen.errors import DataError
 
 
@@ -23,12 +24,19 @@ class Part:
         labels: shape ``[n]``, whole numbers.
         images_file: where the images were read, for messages.
         labels_file: where the labels were read.
+        name: of the images in their file, for messages; empty: the file holds no others.
     """
 
     images: npt.NDArray[Any]
     labels: npt.NDArray[Any]
     images_file: Path
     labels_file: Path
+    name: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where the images were read, for messages."""
+        return f"{self.images_file}: {self.name}" if self.name else str(self.images_file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +67,16 @@ def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) ->
         classes: labels must be below.
 
     Raises:
-        DataError: images and labels that do not fit together, a label out of range, a pixel that is not a number.
+        DataError: images and labels that do not fit together, a label out of range, a pixel that is not a number, or
+            parts whose pixels differ in type or scale.
     """
     for part in parts:
         _check(part, (channels, side, side), classes)
+    first = parts[0].images_file
+    names = [part.name if part.name and part.images_file == first else part.where for part in parts[1:]]
+    mismatch = scale_mismatch([(n, part.images) for n, part in zip([parts[0].where, *names], parts, strict=True)])
+    if mismatch is not None:
+        raise DataError(f"{mismatch}. Give both parts one type and one scale, such as uint8 from 0 to 255.")
     # One part is taken as it is: its images may be mapped from a file, and concatenation would read them all.
     images = np.ascontiguousarray(parts[0].images) if len(parts) == 1 else np.concatenate([p.images for p in parts])
     labels = np.concatenate([part.labels for part in parts]).astype(np.int64)
@@ -84,7 +98,7 @@ def _check(part: Part, shape: tuple[int, int, int], classes: int) -> None:
     if part.images.dtype.kind == "f" and not np.isfinite(part.images).all():
         bad = int(np.argmin(np.isfinite(part.images).all(axis=(1, 2, 3))))
         raise DataError(
-            f"{part.images_file}: image {bad} has a pixel that is NaN or infinite; "
+            f"{part.where}: image {bad} has a pixel that is NaN or infinite; "
             "repair the image or leave it out, then write the file again."
         )
 

@@ -17,6 +17,7 @@ from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
 from aen.data.find import Found, check_pin, find_npz, is_npz, locate
 from aen.data.npz import look_into_npz, read_npz
 from aen.data.pool import Pool, pool_of
+from aen.data.scale import scale_mismatch
 from aen.data.sets import SOURCES
 from aen.data.source import SKIP_MISSING, Source
 from aen.errors import DataError, PluginError, did_you_mean
@@ -133,6 +134,13 @@ def _check_pool(name: str, source: Source, pool: Pool) -> None:
         problem = f"labels of shape {list(labels.shape)} and type {labels.dtype}; expected {shape[:1]} of int64"
     elif len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < source.classes:
         problem = f"labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {source.classes - 1}"
+    elif not bool(torch.isfinite(pool.images).all()):
+        problem = "pixels that are NaN or infinite"
+    elif pool.official_train is not None and 0 < pool.official_train < len(labels):
+        images = pool.images.numpy()
+        parts = [("the training part", images[: pool.official_train]), ("the test part", images[pool.official_train :])]
+        mismatch = scale_mismatch(parts)
+        problem = mismatch and f"parts of different scale: {mismatch}"
     if problem is not None:
         raise DataError(f"data set {name!r} has {problem}; its package must correct this.")
 

@@ -8,7 +8,7 @@ import numpy as np
 from aen.data.files import damaged
 from aen.data.pool import Part
 from aen.data.source import file_source, layouts_in
-from aen.data.text_table import TABLE_SIDE, read_table
+from aen.data.text_table import TABLE_SIDE, read_csv
 
 # The letters A to Y are numbered; J and Z are movements and have no images.
 _LETTER_J = 9
@@ -19,7 +19,7 @@ def read_sign_language(paths: Sequence[Path]) -> list[Part]:
     """Read sign-language MNIST: the training and the test table. Classes are A to Y without J, numbered 0 to 23."""
     parts = []
     for path in paths:
-        table = read_table(path, delimiter=",", header=True, dtype=np.int64)
+        table = read_csv(path)
         labels, pixels = table[:, 0], table[:, 1:]
         if pixels.size and not 0 <= pixels.min() <= pixels.max() <= 255:  # noqa: PLR2004
             raise damaged(path, "it has a pixel outside 0 to 255")

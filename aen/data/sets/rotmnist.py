@@ -21,7 +21,7 @@ def read_amat(paths: Sequence[Path]) -> list[Part]:
     """Read rotated MNIST: training + validation, then test. Each line has 784 pixels, columns first, and the label."""
     parts = []
     for path in paths:
-        table = read_table(path, delimiter=None, header=False, dtype=np.float32)
+        table = read_table(path, dtype=np.float32)
         labels = table[:, -1]
         if not np.isfinite(labels).all() or (labels != np.round(labels)).any():
             raise damaged(path, "a label, the last number of a line, is not a whole number")

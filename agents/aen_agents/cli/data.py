@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aen_agents.cli.numbers import whole_number
+
 if TYPE_CHECKING:
     from aen.data import Source
 
@@ -34,7 +36,7 @@ def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     build.add_argument(
         "--angles", choices=("quarter", "any"), default="quarter", help="angles of rot90: quarter turns, or any angle"
     )
-    build.add_argument("--seed", type=int, default=0, help="seed of all random draws (default: 0)")
+    build.add_argument("--seed", type=whole_number, default=0, help="seed of all random draws (default: 0)")
     build.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     build.set_defaults(run=_build)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError, ConfigError
 from aen_agents.cli.data import add_data_commands
+from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.presets import add_preset_commands
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_status_commands
@@ -101,15 +102,17 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("factors", nargs="+", help="such as rot90 hflip 'hflip x vflip' 'vshift(4)'")
     describe.add_argument(
         "--grid",
-        type=int,
+        type=whole_number,
         nargs="+",
         required=True,
         help="side length of the grid; several: the factors act on all of them at once",
     )
     describe.set_defaults(run=_describe)
     classes = questions.add_parser("classes", help="count the different networks of an alphabet")
-    classes.add_argument("--grid", type=int, required=True, help="side length of the input grid")
-    classes.add_argument("--hidden", type=int, nargs="+", required=True, help="side lengths of the hidden grids")
+    classes.add_argument("--grid", type=whole_number, required=True, help="side length of the input grid")
+    classes.add_argument(
+        "--hidden", type=whole_number, nargs="+", required=True, help="side lengths of the hidden grids"
+    )
     classes.add_argument(
         "--alphabet", nargs="+", default=["published"], help="published, quarter, or a list of factors"
     )

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from aen._typing import JsonDict
 from aen_agents.config.evaluators import AUTO
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
+from aen_agents.config.yaml_file import dump_inline
 
 _GPUS = "evaluator.gpus_per_worker"
 _LONGEST = 60  # characters of a value that are shown
@@ -102,8 +101,7 @@ def changeable_keys_text(config: SearchConfig) -> str:
 
 def as_yaml(value: object) -> str:
     """Return a value as one line of YAML, truncated if it is long."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=10**9, allow_unicode=True)
-    text = text.removesuffix("\n").removesuffix("\n...")
+    text = dump_inline(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 

@@ -9,6 +9,15 @@ from pydantic import BaseModel
 
 from aen.errors import did_you_mean
 from aen_agents.config.union import Kinds
+from aen_agents.config.written import show
+
+# By pydantic's error: which value is expected.
+_EXPECTED = {
+    "int_type": "expected a whole number such as 10, in decimal digits",
+    "float_type": "expected a number such as 0.5 or 1e-3, in decimal digits",
+    "bool_type": "expected true or false",
+    "string_type": "expected text; if it is meant as text, put it in quotes",
+}
 
 
 def explain(
@@ -62,33 +71,33 @@ def _message(
     alternatives: Mapping[str, Kinds[Any]],
 ) -> str:
     kind, value, several = problem["type"], problem["input"], alternatives.get(name)
+    shown = show(value)
     match kind:
         case "extra_forbidden":
             message = f"unknown key {name!r}{did_you_mean(name.rpartition('.')[2], keys)}"
         case "missing":
             message = f"{name} is missing"
         case "tuple_type":
-            message = f"{name} is {value!r}; give a list in brackets, such as [{value}]"
+            message = f"{name} is {shown}; give a list in brackets, such as [{value}]"
         case "union_tag_invalid" if several is not None:
             tag = value[several.key]
             why = several.broken.get(str(tag))
-            message = f"{name}.{several.key} is {tag!r}, an unknown {several.what}{did_you_mean(str(tag), several)}"
-            message = message if why is None else f"{name}.{several.key} is {tag!r}: {why}"
+            message = f"{name}.{several.key} is {show(tag)}, an unknown {several.what}{did_you_mean(str(tag), several)}"
+            message = message if why is None else f"{name}.{several.key} is {show(tag)}: {why}"
         case "union_tag_not_found" if name == "agent" and several is not None:
-            message = f"{name} is {value!r}; expected the name of an agent ({', '.join(several)}) or a section"
+            message = f"{name} is {shown}; expected the name of an agent ({', '.join(several)}) or a section"
         case "union_tag_not_found" if several is not None:
-            message = f"{name} is {value!r}; expected a section whose key {several.key} is one of {', '.join(several)}"
+            message = f"{name} is {shown}; expected a section whose key {several.key} is one of {', '.join(several)}"
         case "value_error" if not name:  # several sections together
             message = problem["msg"].removeprefix("Value error, ")
         case "model_type" | "model_attributes_type":
-            message = (
-                f"{name} is {value!r}; expected a section with the keys {', '.join(field.annotation.model_fields)}"
-            )
+            message = f"{name} is {shown}; expected a section with the keys {', '.join(field.annotation.model_fields)}"
         case "string_pattern_mismatch":
-            message = f"{name} is {value!r}; {field.description}"
+            message = f"{name} is {shown}; {field.description}"
         case _:
             hint = f" ({field.description})" if field is not None and field.description else ""
-            message = f"{name} is {value!r}{_near(problem)}: {problem['msg'].removeprefix('Value error, ')}{hint}"
+            expected = _EXPECTED.get(kind, problem["msg"].removeprefix("Value error, "))
+            message = f"{name} is {shown}{_near(problem)}: {expected}{hint}"
     return message
 
 

@@ -1,21 +1,18 @@
 """Reads the configuration of a search: a YAML file or a preset, its base, its agent's file, and overrides."""
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pydantic
-import yaml
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError
 from aen_agents.config.base import Merging, Tag, is_sweep, read_agent, read_config
 from aen_agents.config.errors import explain
+from aen_agents.config.overrides import apply_override, parse_overrides
 from aen_agents.config.presets import find_config
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
-from aen_agents.config.yaml_file import YAML_ERRORS
 from aen_agents.text import command
 
 
@@ -27,9 +24,11 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig
         overrides: ``key=value`` with dotted keys, such as ``training.epochs=10``; values are YAML.
 
     Raises:
-        ConfigError: no such file or preset, not YAML, an unknown key, or a value that does not fit.
+        ConfigError: no such file or preset, not YAML, an unknown key, a key that is given twice, or a value that does
+            not fit.
     """
     path = find_config(path)
+    given = parse_overrides(overrides)
     config = read_config(path, _MERGING)
     content = config.content
     if is_sweep(content):
@@ -39,14 +38,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig
             f"with {command()} search."
         )
     _name_evaluator(content, path.parent)
-    for override in sorted(overrides, key=lambda o: not o.startswith("evaluator=")):  # the kind before its settings
-        _apply(content, override)
+    for override in sorted(given, key=lambda o: o.key != "evaluator"):  # the kind before its settings
+        apply_override(content, override)
         _name_evaluator(content, path.parent)
     if isinstance(content.get("agent"), str):
         content["agent"] = read_agent(content["agent"], path.parent)
-        for override in overrides:
-            if override.startswith("agent."):
-                _apply(content, override)
+        for override in given:
+            if override.key.startswith("agent."):
+                apply_override(content, override)
     try:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
@@ -67,31 +66,3 @@ _MERGING = Merging(
     },
     prepare=_name_evaluator,
 )
-
-
-def _apply(content: JsonDict, override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"override {override!r} is not of the form key=value, such as training.epochs=10.")
-    try:
-        value: Any = yaml.safe_load(text)
-    except YAML_ERRORS as error:
-        quoted = shlex.quote(f"{key}={json.dumps(text, ensure_ascii=False)}")
-        raise ConfigError(
-            f"override {override!r}: {text!r} cannot be read as a value. Close its brackets and quotes; if it is meant "
-            f"as text, quote it: {quoted}"
-        ) from error
-    *sections, last = key.split(".")
-    if (sections or [last])[0] == "base":
-        raise ConfigError(f"override {override!r}: base is a key of a file; give the config to start from itself.")
-    place = content
-    for section in sections:
-        inner = place.get(section)
-        if section == "agent" and isinstance(inner, str):
-            return  # the name of an agent: load_config reads its file first and then applies this override to it
-        if inner is None:
-            inner = place[section] = {}
-        if not isinstance(inner, dict):
-            raise ConfigError(f"override {override!r}: {section!r} is a value, not a section.")
-        place = inner
-    place[last] = value

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 from pydantic import ConfigDict, Field
 
 from aen_agents.config.agents import AGENTS, AgentConfig, DQNConfig
@@ -18,6 +17,7 @@ from aen_agents.config.space import SpaceConfig
 from aen_agents.config.stages import BudgetConfig, SelectionConfig
 from aen_agents.config.training import TrainingConfig
 from aen_agents.config.union import Kinds
+from aen_agents.config.yaml_file import dump_yaml
 
 # The sections that come in several kinds.
 ALTERNATIVES: Mapping[str, Kinds[Any]] = {"agent": AGENTS, "child": CHILDREN, "evaluator": EVALUATORS}
@@ -126,8 +126,7 @@ class SearchConfig(Section):
 
     def to_yaml(self) -> str:
         """Return every value, defaults included, as YAML that `load_config` reads."""
-        text: str = yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=110)
-        return text
+        return dump_yaml(self.model_dump(mode="json"))
 
 
 def _used_by_some(kinds: Kinds[Any], variable: str) -> Iterable[str]:

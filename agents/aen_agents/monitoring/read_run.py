@@ -12,6 +12,7 @@ import yaml
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen.results.search_result import SearchResult
+from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.errors import what_is_wrong
 from aen_agents.monitoring.run_view import RunState, RunView
 from aen_agents.monitoring.status import (
@@ -209,7 +210,7 @@ def _config_names(text: str) -> dict[str, str]:
         )
         if label is not None:
             word = line.partition(":")[2].strip()
-            names.setdefault(label, word if _PLAIN.fullmatch(word) else str(yaml.safe_load(word)))
+            names.setdefault(label, word if _PLAIN.fullmatch(word) else str(parse_yaml(word)))
     for wanted in ("name", "data"):
         if wanted not in names:
             raise KeyError(wanted)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pydantic
-import yaml
 from pydantic import BaseModel, Field
 
 from aen._typing import JsonDict
@@ -17,6 +16,7 @@ from aen_agents.config import ClusterConfig, SearchConfig, find_config
 from aen_agents.config.base import Merging, Tag, read_config
 from aen_agents.config.errors import explain
 from aen_agents.config.section import Section
+from aen_agents.config.yaml_file import dump_yaml
 from aen_agents.text import command
 
 SAMPLES = 10  # the value of `samples: null` if there are random keys
@@ -111,8 +111,7 @@ class SweepConfig(Section):
             key: {name: value for name, value in spread.items() if value is not None}
             for key, spread in content["random"].items()
         }
-        text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
-        return text
+        return dump_yaml(content)
 
 
 _MERGING = Merging("sweep", tags={"stop": Tag("rule", "asha")}, replaced=frozenset({"random"}))

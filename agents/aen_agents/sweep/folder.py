@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from aen.errors import RunFolderError
+from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.runs.folder import write_atomically
 from aen_agents.runs.folders import (
     LOCK_FILE,
@@ -138,7 +139,7 @@ class SweepFolder:
             RunFolderError: a file is damaged.
         """
         try:
-            sweep = SweepConfig.model_validate(yaml.safe_load(self.sweep_file.read_text(encoding="utf-8")))
+            sweep = SweepConfig.model_validate(parse_yaml(self.sweep_file.read_text(encoding="utf-8")))
         except (OSError, ValueError, yaml.YAMLError) as error:  # pydantic's errors are ValueErrors
             raise RunFolderError(f"{self.sweep_file} is damaged: {' '.join(str(error).split())}") from error
         try:

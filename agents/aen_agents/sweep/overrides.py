@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aen.errors import ConfigError
+from aen_agents.config.overrides import parse_overrides
 from aen_agents.sweep.config import SweepConfig, covers
 
 
@@ -12,12 +13,14 @@ def add_overrides(sweep: SweepConfig, overrides: Sequence[str], path: Path) -> S
 
     Args:
         sweep: the sweep.
-        overrides: ``key=value`` of its searches; the last one of a key wins.
+        overrides: ``key=value`` of its searches; they replace those of the file.
         path: of the sweep's file, for messages.
 
     Raises:
-        ConfigError: one names a key of the sweep itself, or one whose values the sweep gives.
+        ConfigError: one cannot be read, two set the same key, or one names a key of the sweep itself, or one whose
+            values the sweep gives.
     """
+    parse_overrides(overrides)
     kept = list(sweep.overrides)
     for override in overrides:
         key, equals, _ = override.partition("=")

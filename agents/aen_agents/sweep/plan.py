@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pydantic
-import yaml
 
 from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import AUTO, SearchConfig, load_config
+from aen_agents.config.yaml_file import dump_inline
 from aen_agents.sweep.config import Distribution, SweepConfig
 
 MOST_TRIALS = 10_000
@@ -81,18 +81,12 @@ def label_of(values: Mapping[str, Any]) -> str:
     """Return values for display, with keys without their sections where that is unambiguous."""
     ends = [key.rpartition(".")[2] for key in values]
     names = [end if ends.count(end) == 1 else key for end, key in zip(ends, values, strict=True)]
-    return ", ".join(f"{name}={_text(value)}" for name, value in zip(names, values.values(), strict=True))
+    return ", ".join(f"{name}={dump_inline(value)}" for name, value in zip(names, values.values(), strict=True))
 
 
 def as_override(key: str, value: object) -> str:
     """Return ``key=value`` as `load_config` reads it."""
-    return f"{key}={_text(value)}"
-
-
-def _text(value: object) -> str:
-    """Return a value as YAML in one line, quoted where YAML would read another type."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True)
-    return text.removesuffix("\n").removesuffix("\n...")
+    return f"{key}={dump_inline(value)}"
 
 
 def make_trials(sweep: SweepConfig, search: Path) -> list[Trial]:

@@ -35,7 +35,7 @@ from aen_agents.config import (
         (["data=digits"], "data is 'digits'; expected a section with the keys name, train"),
         (["alphabet=5"], "alphabet is 5: .*published, quarter, or a list of factors"),
         (["agent.target_update=odd"], "agent.target_update is 'odd'"),
-        (["agent.learning_rate=.inf"], "agent.learning_rate is inf"),
+        (["agent.learning_rate=.inf"], "agent.learning_rate is .inf"),
         (["child.kind=gcn"], r"child.kind is 'gcn', an unknown kind of child \(did you mean 'gcnn'\?\)"),
         (["child=5"], "child is 5; expected a section whose key kind is one of dense, gcnn"),
         (["child.hiden=[8]"], r"unknown key 'child.hiden' \(did you mean 'hidden'\?\)"),
@@ -56,7 +56,12 @@ from aen_agents.config import (
         (["name=../escape"], "name is '../escape'"),
         (["name.x=1"], "'name' is a value, not a section"),
         (["seed=[1"], r"'\[1' cannot be read .* Close its brackets .* quote it: 'seed=\"\[1\"'"),
-        (["seed=2026-13-01"], "'2026-13-01' cannot be read as a value"),
+        (["agent.target_update=true"], "agent.target_update is true"),
+        (["child.hidden=[8, '8']"], "child.hidden is '8': expected a whole number such as 10"),
+        (["generators={a: [[1, true]]}"], "generators.a is true: expected a whole number"),
+        (["evaluator.workers=true"], "evaluator.workers is true: expected a whole number"),
+        (["debug=1"], "debug is 1: expected true or false"),
+        (["name=null"], "name is null: expected text"),
     ],
 )
 def test_bad_overrides_are_named(config_file: Path, overrides: list[str], message: str) -> None:

@@ -44,7 +44,7 @@ def test_the_resolved_config_reads_back(config_file: Path, tmp_path: Path, agent
     ("content", "message"),
     [
         ("name: [", "is not YAML: line 1, column 8: it ends before a bracket or a quote is closed"),
-        ("name: 2026-13-01", "is not YAML: month must be"),
+        ("name: !!timestamp 2026-13-01", "is not YAML: line 1, column 7: could not determine a constructor"),
         ("- a\n- b\n", "not a mapping"),
         ("seed: 1\n", "name is missing"),
         ("name: !!python/object/apply:os.system ['true']\n", "is not YAML"),

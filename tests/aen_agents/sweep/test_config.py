@@ -38,7 +38,7 @@ BAD: dict[str, tuple[JsonDict, str]] = {
     "no list": ({"grid": {"seed": 3}}, "give a list in brackets, such as [3]"),
     "nothing to sweep": ({"grid": {}}, "there is nothing to sweep"),
     "a value twice": ({"grid": {"seed": [1, 1]}}, "grid.seed has 1 twice"),
-    "a date": ({"grid": {"seed": [yaml.safe_load("2026-01-01")]}}, "give numbers, strings, lists or mappings"),
+    "a date": ({"grid": {"seed": [yaml.safe_load("2026-01-01")]}}, "seed is '2026-01-01': expected a whole number"),
     "the same search twice": ({"grid": {"training.epochs": [2, 2.0]}}, "are the same search"),
     "a key twice": ({"overrides": ["seed=1"]}, "seed is given twice"),
     "a section and its key": ({"grid": {"child": [{"hidden": [8]}], "child.head": ["free"]}}, "child and child.head"),

@@ -25,7 +25,7 @@ def load(folder: Path, *overrides: str) -> SweepConfig:
     [
         ((), ("training.epochs=3", "agent.batch_size=4", "child.hidden=[4]")),
         (("training.epochs=5",), ("agent.batch_size=4", "child.hidden=[4]", "training.epochs=5")),
-        (("budget.children=5", "budget.children=4"), (*GIVEN["overrides"], "budget.children=4")),
+        (("budget.children=4",), (*GIVEN["overrides"], "budget.children=4")),
         (("child={hidden: [6]}",), ("training.epochs=3", "agent.batch_size=4", "child={hidden: [6]}")),
         (("agent=dqn_paper",), (*GIVEN["overrides"], "agent=dqn_paper")),
     ],
@@ -39,7 +39,7 @@ def test_they_join_those_of_the_file_and_win(
     for trial in make_trials(sweep, find_search(sweep, tmp_path)):
         seed = f"seed={trial.config.seed}"
         own = [seed, "evaluator.workers=1", f"name={trial.config.name}"]
-        assert trial.config == load_config(tmp_path / "tiny.yaml", [*GIVEN["overrides"], *overrides, *own])
+        assert trial.config == load_config(tmp_path / "tiny.yaml", [*expected, *own])
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,8 @@ def test_they_join_those_of_the_file_and_win(
         ("samples=3", "'samples=3': samples is a key of the sweep, and overrides are for its searches; set it in "),
         ("store=x.sqlite", "store is a key of the sweep"),
         ("cluster.address=x:1", "cluster is a key of the sweep"),
+        ("seed=[3", r"'seed=\[3': .* cannot be read as a value"),
+        ("child={hidden: [6], hidden: [7]}", "the key 'hidden' is given twice"),
         ("seed=3", "'seed=3': the sweep gives the values of seed itself, in grid; leave the override out"),
     ],
     ids=str,
@@ -82,3 +84,8 @@ def test_the_config_of_a_search_is_told_from_that_of_a_sweep(
     said = capsys.readouterr().err
     assert f"{search} is the config of a search: it has agent, and no search. Run it with " in said
     assert f"aen search {search}, or sweep over it with a file such as {{name: seeds, search: {search}, grid:" in said
+
+
+def test_a_key_that_is_given_twice_on_the_command_line_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"overrides 'budget.children=5' and 'budget.children=4' both set budget.chi"):
+        load(tmp_path, "budget.children=5", "budget.children=4")
