@@ -21,6 +21,7 @@ from aen.results.database_errors import (
     shown,
     unknown_database,
 )
+from aen.results.read_only import BUSY_SECONDS, ReadOnlyFile, may_write
 
 VERSION = "3"
 _METADATA = sa.MetaData()
@@ -59,7 +60,6 @@ LEASES = sa.Table(
     sa.Column("owner", sa.String(128), nullable=False, index=True),
     sa.Column("heartbeat", sa.Double, nullable=False),
 )
-BUSY_SECONDS = 30
 CONNECT_SECONDS = 10
 READ_ONLY = {"aen_read_only": True}
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -70,7 +70,8 @@ def open_database(where: str, *, create: bool) -> Engine:
 
     Args:
         where: path of an SQLite file, or any SQLAlchemy URL.
-        create: make the tables if there is nothing yet.
+        create: make the tables if there is nothing yet. Otherwise an SQLite file that this user may not write is opened
+            for reading alone.
 
     Raises:
         StoreError: it cannot be opened, is damaged, is not a result store, or is of another version.
@@ -87,7 +88,7 @@ def open_database(where: str, *, create: bool) -> Engine:
             f"result store {shown(where)} has version {version}, this aen reads {VERSION}; use the aen that "
             f"created it, or {ANOTHER}."
         )
-    if engine.dialect.name == "sqlite":
+    if engine.dialect.name == "sqlite" and not _reads_only(engine):
         with database_errors(where):
             _use_write_ahead_log(engine, where)
     return engine
@@ -118,14 +119,27 @@ def _connect(where: str, *, create: bool) -> Engine:
             f"result store {where} would end with this process; name a file (store=FILE), or use an evaluator without "
             "a store."
         )
-    _inspect_sqlite_file(Path(url.database), create=create)
+    path = Path(url.database)
+    read_only = ReadOnlyFile(path) if path.is_file() and not may_write(path) else None
+    _inspect_sqlite_file(path, read_only, create=create)
+    if read_only is not None and create:
+        raise StoreError(
+            f"result store {path} cannot be written. Check that this user may write the file and its folder, or "
+            f"{ANOTHER}."
+        )
+    if read_only is not None:
+        # Without a pool: each transaction connects again, since other processes may write the file.
+        engine = sa.create_engine(
+            "sqlite://", creator=read_only.connect, poolclass=sa.NullPool, execution_options=READ_ONLY
+        )
+        sa.event.listen(engine, "engine_disposed", lambda _: read_only.close())
     _prepare_sqlite(engine)
     return engine
 
 
 def _version(engine: Engine, where: str, *, create: bool) -> str | None:
     """Return the version of the store, which is created if it does not exist, in one transaction."""
-    with engine.begin() as connection:
+    with (engine if create else engine.execution_options(**READ_ONLY)).begin() as connection:
         tables = sa.inspect(connection).get_table_names()
         if not tables:
             if not create:
@@ -149,8 +163,14 @@ def _foreign(where: str, tables: Sequence[str]) -> str:
     return f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); {ANOTHER}."
 
 
-def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
-    """Refuse a file that is not an intact result store, without writing to it, as opening it for use would."""
+def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: bool) -> None:
+    """Refuse a file that is not an intact result store, without writing to it, as opening it for use would.
+
+    Args:
+        path: the file.
+        read_only: the same, if this user may not write it.
+        create: whether the file may be missing.
+    """
     if path.exists() and not path.is_file():
         raise StoreError(f"result store {path} is not a file; {ANOTHER}.")
     if not path.exists() or not path.stat().st_size:
@@ -166,7 +186,11 @@ def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
         if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
             raise StoreError(f"result store {path} is not an SQLite file, or its head is damaged. {MEND}")
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
+        if read_only is None:
+            opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        else:
+            opened = read_only.connect()
+        with closing(opened) as connection:
             tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             if tables and INFO.name not in tables:
                 raise StoreError(_foreign(str(path), tables))
@@ -175,6 +199,10 @@ def _inspect_sqlite_file(path: Path, *, create: bool) -> None:
         raise StoreError(f"result store {path} is damaged or cannot be read: {error}{remedy(error)}") from error
     if found != "ok":
         raise StoreError(f"result store {path} is damaged ({' '.join(found.split())}). {MEND}")
+
+
+def _reads_only(engine: Engine) -> bool:
+    return bool(engine.get_execution_options().get("aen_read_only", False))
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -1,14 +1,14 @@
 """ResultStore: all finished evaluations in a database, shared by any number of processes; no spec is trained twice.
 
 An evaluation is committed before it is returned to a caller. A spec in flight has a lease: a row with an owner and a
-heartbeat. The owner trains the spec; others wait for the result. A lease is taken over when its heartbeat has stopped,
-or at once if its owner is a process of this machine that no longer runs.
+heartbeat. The owner trains the spec; others wait for the result. A lease is taken over by a process that has watched it
+for the time of a lease and saw no heartbeat, or at once if its owner is a process of this machine that no longer runs.
 """
 
+import math
 import os
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from aen.errors import StoreError
 from aen.results.database import EVALUATIONS, LEASES, READ_ONLY, open_database
 from aen.results.database_errors import database_errors, shown
 from aen.results.evaluation import Evaluation, Status
-from aen.results.leases import drop_leases, machine, take_leases
+from aen.results.leases import LeaseWatch, drop_leases, new_owner, take_leases
 from aen.results.rows import EVALUATION_COLUMNS, evaluation_of, spec_of, values_of
 from aen.results.upsert import insert_missing, present
 
@@ -51,7 +51,7 @@ class ResultStore:
     Args:
         where: path of an SQLite file, or any SQLAlchemy URL.
         create: make the store if it does not exist.
-        lease_seconds: how long a lease lives after its last heartbeat.
+        lease_seconds: how long others watch a lease without a heartbeat before they take it over.
 
     Raises:
         StoreError: the database cannot be opened, is damaged, is not a result store, or is of another version.
@@ -66,7 +66,9 @@ class ResultStore:
     def _become_owner(self) -> None:
         """Choose a new owner name, without leases."""
         self._pid = os.getpid()
-        self.owner = f"{machine()}:{self._pid}:{uuid.uuid4().hex[:8]}"
+        self.owner = new_owner()
+        self._heartbeat = 0.0
+        self._watch = LeaseWatch(self.lease_seconds)
         self._stop = threading.Event()
         self._heart: threading.Thread | None = None
 
@@ -149,11 +151,11 @@ class ResultStore:
             return {}
         with self._errors(), self._begin() as connection:
             # The leases come first: a result committed between a look and a lease would otherwise be trained again.
-            mine = take_leases(connection, asked, self.owner, time.time(), self.lease_seconds)
+            mine = take_leases(connection, asked, self.owner, self._next_heartbeat(), self._watch)
             stored = self._select(connection, asked)
             drop_leases(connection, mine & stored.keys(), self.owner)
         mine -= stored.keys()
-        if mine:
+        if len(stored) < len(asked):  # some are mine, or are watched
             self._start_heart()
         return {key: Claim(stored.get(key), key in mine) for key in keys}
 
@@ -220,9 +222,16 @@ class ResultStore:
 
     def _beat(self) -> None:
         while not self._stop.wait(self.lease_seconds / 4):
+            self._watch.tick()
             # A busy database is tried again at the next heartbeat; a lease lasts for three of them.
             with suppress(sa.exc.DBAPIError), self._engine.begin() as connection:
-                connection.execute(LEASES.update().where(LEASES.c.owner == self.owner).values(heartbeat=time.time()))
+                own = LEASES.update().where(LEASES.c.owner == self.owner)
+                connection.execute(own.values(heartbeat=self._next_heartbeat()))
+
+    def _next_heartbeat(self) -> float:
+        """Return the time, or more than the last heartbeat if the clock was set back or stands still."""
+        self._heartbeat = max(time.time(), math.nextafter(self._heartbeat, math.inf))
+        return self._heartbeat
 
     def _errors(self) -> AbstractContextManager[None]:
         return database_errors(self.where)

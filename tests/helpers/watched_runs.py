@@ -5,6 +5,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
+from aen._processes import process_start, this_machine
 from aen._typing import JsonDict
 from aen_agents.events import (
     ChildLogged,
@@ -17,7 +18,7 @@ from aen_agents.events import (
     Visited,
     WorkerLogged,
 )
-from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status, now, process_start, this_machine
+from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status, now
 
 VISITED = Visited(1, 3, True, 3, "rot90 + hflip", "D4", "class", 0.9, 0.1, 0.5, 0.9)
 EVENTS: list[Event] = [

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aen.errors import AenError, RunFolderError
 from aen_agents.errors import what_is_wrong
+from aen_agents.monitoring.liveness import Look, changing
 from aen_agents.monitoring.read_run import view_run
 from aen_agents.monitoring.run_view import RunView
 from aen_agents.monitoring.status import STATUS_FILE
@@ -33,12 +34,21 @@ def find_runs(folder: Path) -> list[RunView]:
         os.scandir(folder).close()
     except OSError as error:
         raise RunFolderError(f"folder {folder} cannot be read: {error.strerror}.") from error
-    return sorted((_view(path) for path in _run_folders(folder, _DEPTH)), key=lambda view: view.age)
+    undecided: set[Path] = set()
+
+    def note(path: Path) -> bool:
+        undecided.add(path)
+        return False
+
+    views = {path: _view(path, note) for path in _run_folders(folder, _DEPTH)}
+    running = changing(undecided)  # one look at all of them together: it takes seconds
+    views |= {path: _view(path, lambda _: True) for path in running}
+    return sorted(views.values(), key=lambda view: view.age)
 
 
-def _view(path: Path) -> RunView:
+def _view(path: Path, look: Look) -> RunView:
     try:
-        return view_run(path, thorough=False)
+        return view_run(path, thorough=False, look=look)
     except OtherVersionError as error:
         return RunView(path, "other version", path.name, age=_age(path), message=str(error), version=error.number)
     except AenError as error:

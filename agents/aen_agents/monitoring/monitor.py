@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Literal
 
+from aen._processes import Process
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity, Evaluator
 from aen_agents.config import SearchConfig
@@ -15,7 +16,7 @@ from aen_agents.events import Event, Listener, Notice
 from aen_agents.monitoring.event_log import EventLog
 from aen_agents.monitoring.heartbeat import Heartbeat
 from aen_agents.monitoring.redact import hide_secrets
-from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now, process_start, this_machine
+from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now
 from aen_agents.monitoring.tensorboard import ScalarFile
 from aen_agents.monitoring.tracker import ProgressTracker
 from aen_agents.runs.folder import RunFolder
@@ -113,7 +114,7 @@ class _StatusWriter:
         self.started = now()
         self.scalars = ScalarFile(folder.path / "tensorboard" / "search")
         self._drawn: tuple[float | None, ...] = ()
-        self._process = (os.getpid(), process_start(os.getpid()), socket.gethostname(), this_machine())
+        self._process, self._host = Process.this(), socket.gethostname()
 
     def beat(self) -> None:
         """Write the status and a point of each scalar."""
@@ -148,7 +149,6 @@ class _StatusWriter:
 
     def status(self, state: State, message: str | None) -> Status:
         """Return the present status."""
-        pid, start, host, machine = self._process
         return Status(
             run=self.folder.path.absolute().name,
             name=self.config.name,
@@ -156,10 +156,10 @@ class _StatusWriter:
             data=self.config.data.name,
             state=state,
             message=message,
-            pid=pid,
-            process_start=start,
-            host=host,
-            machine=machine,
+            pid=self._process.pid,
+            process_start=self._process.start,
+            host=self._host,
+            machine=self._process.machine,
             started=self.started,
             updated=now(),
             seconds=self.tracker.seconds,

@@ -14,32 +14,30 @@ from aen.errors import AenError, RunFolderError
 from aen.results.search_result import SearchResult
 from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.errors import what_is_wrong
+from aen_agents.monitoring.liveness import Look, age_of, changing, judge
 from aen_agents.monitoring.run_view import RunState, RunView
-from aen_agents.monitoring.status import (
-    STATUS_FILE,
-    Best,
-    Children,
-    Status,
-    now,
-    process_start,
-    this_machine,
-)
+from aen_agents.monitoring.status import STATUS_FILE, Best, Children, Status, now
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.folder_hints import sweep_of
 from aen_agents.runs.folders import OtherVersionError
 from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.text import command
 
-SILENT_SECONDS = 30.0  # a running search writes its status about every second
 _PLAIN = re.compile(r"[a-z][a-z0-9_.-]*", re.IGNORECASE)  # a plain YAML string, which needs no parser
 
 
-def view_run(path: Path, *, thorough: bool = True) -> RunView:
+def _look(path: Path) -> bool:
+    return bool(changing([path]))
+
+
+def view_run(path: Path, *, thorough: bool = True, look: Look = _look) -> RunView:
     """Return the state of a run.
 
     Args:
         path: the run folder.
         thorough: also read the whole history if no other file has the best accuracy.
+        look: returns whether the run's status file changes, which takes seconds to find out. Called only for a run that
+            may be running on another machine, but whose last update is old or yet to come by this machine's clock.
 
     Raises:
         OtherVersionError: it has a version that this aen does not support.
@@ -50,7 +48,7 @@ def view_run(path: Path, *, thorough: bool = True) -> RunView:
         status = Status.read(path)
     except RunFolderError as error:
         return _without_status(folder, thorough=thorough, problem=error)
-    view = _without_status(folder, thorough=thorough) if status is None else _with_status(folder, status)
+    view = _without_status(folder, thorough=thorough) if status is None else _with_status(folder, status, look)
     return _with_sweep_outcome(view) if view.state in {"new", "interrupted", "stopped"} else view
 
 
@@ -65,10 +63,8 @@ def _with_sweep_outcome(view: RunView) -> RunView:
     return view
 
 
-def _with_status(folder: RunFolder, status: Status) -> RunView:
-    state, age, remarks = _judge(status, folder.path)
-    if (state == "stopped" or remarks) and _summary_is_complete(folder):  # the final status could not be written
-        state, remarks = "complete", ()
+def _with_status(folder: RunFolder, status: Status, look: Look) -> RunView:
+    state, age, remarks = _judge(status, folder, look)
     return RunView(
         path=folder.path,
         state=state,
@@ -89,24 +85,22 @@ def _with_status(folder: RunFolder, status: Status) -> RunView:
     )
 
 
-def _judge(status: Status, path: Path) -> tuple[RunState, float, tuple[str, ...]]:
+def _judge(status: Status, folder: RunFolder, look: Look) -> tuple[RunState, float, tuple[str, ...]]:
     """Return the state, the age in seconds, and remarks; a process that was killed could not record its end."""
-    age = max((now() - status.updated).total_seconds(), 0.0)
-    if status.state == "interrupted":
-        return "interrupted", age, (_resume_hint(path),)
-    if status.state != "running":
-        return status.state, age, ()
-    here = status.machine is not None and status.machine == this_machine()
-    alive = here and status.process_start is not None and process_start(status.pid) == status.process_start
-    if alive and age > SILENT_SECONDS:
-        return (
-            "running",
-            age,
-            (f"process {status.pid} is alive, but its status is {age:.0f} s old: suspended, or a full disk",),
-        )
-    if alive or (age <= SILENT_SECONDS and not here):
-        return "running", age, ()
-    return "stopped", age, (f"the process ended without a final status, {age:,.0f} s ago; {_resume_hint(path)}",)
+    state: RunState = status.state
+    if state != "running":
+        age, remark = age_of(status)
+        hints = (_resume_hint(folder.path),) if state == "interrupted" else ()
+        return state, age, (*hints, *([remark] if remark else ()))
+    found = judge(status, folder.path, look)
+    remarks = (found.remark,) if found.remark else ()
+    if found.state != "running" and _summary_is_complete(folder):  # the final status could not be written
+        return "complete", found.age, ()
+    if found.state == "stopped":
+        when = "" if remarks else f", {found.age:,.0f} s ago"
+        hint = f"the process ended without a final status{when}; {_resume_hint(folder.path)}"
+        return "stopped", found.age, (hint, *remarks)
+    return "running", found.age, remarks
 
 
 def _resume_hint(path: Path) -> str:

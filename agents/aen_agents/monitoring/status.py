@@ -1,7 +1,6 @@
 """The status of a search, as ``status.json`` holds it."""
 
 import json
-import os
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,25 +167,6 @@ class Status(_Part):
             raise RunFolderError(
                 f"{file} is damaged: {what_is_wrong(error)}. It holds no results; remove it."
             ) from error
-
-
-def process_start(pid: int) -> int | None:
-    """Return when a process of this machine started, in ticks since boot; None: there is no such process."""
-    try:
-        line = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    state, *others = line.rpartition(")")[2].split()
-    return None if state in "ZX" else int(others[18])
-
-
-def this_machine() -> str | None:
-    """Return an identifier of this machine's boot and of the container; None if the system has none."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it is no path
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def now() -> datetime:

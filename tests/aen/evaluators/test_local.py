@@ -284,8 +284,10 @@ def test_a_closed_evaluator_no_longer_holds_its_leases_alive(open_store):
     store = open_store(lease_seconds=0.3)
     store.claim(SPEC.key)
     LocalEvaluator(store).close()
+    other = open_store(lease_seconds=0.3)
+    assert not other.claim(SPEC.key).mine
     time.sleep(0.6)
-    assert open_store(lease_seconds=0.3).claim(SPEC.key).mine
+    assert other.claim(SPEC.key).mine
 
 
 @pytest.fixture

@@ -1,5 +1,12 @@
+import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +16,7 @@ from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.store import ResultStore
 
+WORKER = Path(__file__).parent / "store_worker.py"
 TINY = DenseSpec(
     data=DataSpec(train=40, validation=40, test=40),
     grids=(8, 4),
@@ -91,3 +99,56 @@ def sql(path):
             connection.close()
 
     return run
+
+
+@pytest.fixture(scope="module")
+def ask():
+    """Ask a process that has imported everything, of which workers are forks: it takes seconds to start."""
+    command = [sys.executable, "-W", "error", str(WORKER)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def answer(*words):
+            process.stdin.write(f"{json.dumps(words)}\n")
+            process.stdin.flush()
+            return int(process.stdout.readline())
+
+        yield answer
+
+
+class Worker:
+    """A worker that was begun; what it says comes line by line from `stdout`."""
+
+    def __init__(self, ask, folder, words):
+        self._ask, self._errors, pipe = ask, folder / "errors", folder / "out"
+        os.mkfifo(pipe)
+        self._number = ask("begin", str(pipe), str(self._errors), *map(str, words))
+        self.stdout = pipe.open()
+
+    @cached_property
+    def returncode(self):
+        return self._ask("end", self._number)
+
+    def kill(self):
+        if "returncode" not in vars(self):
+            os.kill(self._number, signal.SIGKILL)
+        return self.returncode
+
+    def finish(self):
+        said = self.stdout.read().splitlines()
+        assert self.returncode == 0, self._errors.read_text()
+        return said
+
+
+@pytest.fixture
+def start(ask, tmp_path_factory):
+    """Start a worker; whatever is still alive at the end is killed."""
+    started = []
+
+    def run(*words):
+        started.append(Worker(ask, tmp_path_factory.mktemp("worker"), words))
+        return started[-1]
+
+    yield run
+    for worker in started:
+        worker.kill()
+        worker.stdout.close()

@@ -8,6 +8,7 @@ import time
 import traceback
 from pathlib import Path
 
+from aen import _processes
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.evaluators import local, processes
@@ -86,10 +87,32 @@ def create_all(folder, workers, rounds):
     say("made")
 
 
-def hold_lease(store_path, lease_seconds):
-    """Claim and never finish."""
+CLOCKS = {
+    "right": lambda now, _: now,
+    "an hour behind": lambda now, _: now - 3600,
+    "an hour ahead": lambda now, _: now + 3600,
+    "a year ahead": lambda now, _: now + 365 * 86400,
+    "stands still": lambda *_: 1e9,
+    "runs backwards": lambda now, first: first - 100 * (now - first),
+}
+
+
+def hold_lease(store_path, lease_seconds, seed=0, clock="right", machine=""):
+    """Claim and never finish.
+
+    Args:
+        store_path: the store.
+        lease_seconds: of the store.
+        seed: of the spec that is claimed.
+        clock: how the clock of this process goes, one of `CLOCKS`.
+        machine: identifier of another machine on which this process is said to run; empty: it is not.
+    """
+    right, first = time.time, time.time()
+    time.time = lambda: CLOCKS[clock](right(), first)
+    if machine:
+        _processes.this_machine = lambda: machine
     store = ResultStore(store_path, lease_seconds=float(lease_seconds))
-    say("mine" if store.claim(SPEC.key).mine else "not mine")
+    say("mine" if store.claim(SPEC.with_seed(int(seed)).key).mine else "not mine")
     time.sleep(600)
 
 

@@ -1,7 +1,6 @@
 import json
 import os
 import pickle
-import socket
 import time
 from dataclasses import fields, replace
 
@@ -9,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aen._processes import process_start, this_machine
 from aen.errors import StoreError
 from aen.results import Evaluation
+from aen.results.leases import process_of
 from aen.results.store import Claim
 
 FRACTION = st.floats(0, 1)
@@ -227,7 +228,8 @@ def test_a_lease_without_heartbeat_is_taken_over(open_store, spec):
     dead.claim(spec.key)
     dead.close()
     assert not third.claim(spec.key).mine
-    time.sleep(0.5)
+    assert not heir.claim(spec.key).mine
+    time.sleep(0.6)
     assert heir.claim(spec.key).mine
     assert not third.claim(spec.key).mine
     dead.release(spec.key)
@@ -236,7 +238,9 @@ def test_a_lease_without_heartbeat_is_taken_over(open_store, spec):
 
 def test_the_lease_of_a_living_process_of_this_machine_is_left_alone(open_store, spec, sql):
     open_store().claim(spec.key)
-    sql("UPDATE leases SET owner = ?", f"{socket.gethostname()}:{os.getppid()}:0123abcd")
+    parent = f"{this_machine()} {os.getppid()} {process_start(os.getppid())} 0123abcd"
+    sql("UPDATE leases SET owner = ?", parent)
+    assert process_of(parent).is_alive()
     assert not open_store().claim(spec.key).mine
 
 

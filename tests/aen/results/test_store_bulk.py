@@ -9,14 +9,15 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aen._processes import this_machine
 from aen.errors import StoreError
 from aen.results.database import EVALUATIONS, LEASES
-from aen.results.leases import machine
+from aen.results.leases import LeaseWatch
 from aen.results.rows import MOST_KEYS
 from aen.results.store import Claim
 
 KEYS = [f"{number:02d}" * 12 for number in range(6)]
-WHO = ("nobody", "self", "other", "silent", "died", "silent self")
+WHO = ("nobody", "self", "other", "silent", "died")
 RESULTS = st.tuples(
     st.sampled_from(KEYS), st.sampled_from(["ok", "diverged", "failed"]), st.sampled_from([None, "a.st", "b.st"])
 )
@@ -44,8 +45,7 @@ def owners(store):
         "self": store.owner,
         "other": f"elsewhere/1:{1}:0000",
         "silent": "elsewhere/1:2:0000",
-        "died": f"{machine()}:999999999:0000",
-        "silent self": store.owner,
+        "died": f"{this_machine()} 999999999 1 0000",
     }
 
 
@@ -57,8 +57,12 @@ def bring(store, leases, results, spec, invent):
         connection.execute(LEASES.delete())
         for key, who in leases.items():
             if who != "nobody":
-                heartbeat = now - 1000 * who.startswith("silent")
+                heartbeat = now - 1000 * (who == "silent")
                 connection.execute(LEASES.insert().values(key=key, owner=owners(store)[who], heartbeat=heartbeat))
+    # It has watched for longer than a lease, and the heartbeats of the silent one are those of then.
+    store._watch = LeaseWatch(store.lease_seconds)
+    store._watch._watched = 1000.0
+    store._watch._seen[owners(store)["silent"]] = {now - 1000}, 0.0
     for number, (key, status, weights) in enumerate(results):
         store.commit(invented(invent, spec, number, key, status, weights), spec)
 
@@ -69,7 +73,7 @@ def invented(invent, spec, number, key, status, weights):
 
 def state(store):
     """What is in the tables; of a heartbeat, whether it is of now."""
-    names = {owner: who for who, owner in owners(store).items() if who != "silent self"}
+    names = {owner: who for who, owner in owners(store).items()}
     with store._engine.begin() as connection:
         leases = {
             row.key: (names[row.owner], row.heartbeat > time.time() - 500)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from aen._processes import this_machine
 from aen.errors import StoreError
 from aen.results.database import EVALUATIONS, INFO, LEASES
 from aen.results.store import Claim, ResultStore
@@ -70,7 +71,7 @@ def test_processes_that_claim_the_same_keys_share_them_out(two):
         assert got == KEYS
         # Their leases again, now those of the dead.
         with store._engine.begin() as connection:
-            connection.execute(LEASES.update().values(owner="elsewhere/1:1:0", heartbeat=0.0))
+            connection.execute(LEASES.update().values(owner=f"{this_machine()} 999999999 1 0"))
         assert sorted(key for keys in pool.map(claim_all, range(3)) for key in keys) == KEYS
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from helpers.watched_runs import a_status
 
+from aen._processes import process_start
 from aen_agents.cli.main import main
-from aen_agents.monitoring.status import now, process_start
+from aen_agents.monitoring.status import now
 from aen_agents.runs.folder import RunFolder
 
 
