@@ -4,7 +4,6 @@ The file is an npy file, uint8, followed by a stamp: a checksum of all that the 
 """
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -18,6 +17,8 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from aen._files import new_file
+from aen._locks import NoLocksError, lock_file
 from aen.errors import DataError
 from aen.groups.class_cache import cache_folder
 
@@ -118,7 +119,13 @@ def _write(path: Path, shape: tuple[int, ...], stamp: bytes, decode: Callable[[]
     """Write the file, or wait until another process has."""
     part = path.with_name(f"{path.name}.part")
     with part.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            lock_file(file, wait=True)
+        except NoLocksError:  # other processes may do the same work; each writes a file of its own
+            part.unlink(missing_ok=True)
+            with new_file(path, durable=False) as own:
+                _fill(own, shape, stamp, decode)
+            return
         if not _is_at(part, file):  # while this process waited, another one finished, or failed
             return
         try:

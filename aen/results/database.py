@@ -3,13 +3,14 @@
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen.errors import StoreError
 from aen.results.database_errors import (
     ANOTHER,
@@ -118,7 +119,17 @@ def _connect(where: str, *, create: bool) -> Engine:
             f"result store {where} would end with this process; name a file (store=FILE), or use an evaluator without "
             "a store."
         )
-    _inspect_sqlite_file(Path(url.database), create=create)
+    path = Path(url.database)
+    # SQLite takes ENOLCK for a lock that another process holds, and waits for it.
+    try:
+        check_record_locks(path.resolve().parent)
+    except NoLocksError as error:
+        raise StoreError(f"result store {path}: {error}; {ANOTHER}, or {MOUNT_WITH_LOCKS}.") from error
+    _inspect_sqlite_file(path, create=create)
+    if create and not path.exists():
+        # Made by SQLite, the file would have mode 0644 at most; with umask 002 the group may write it, too.
+        with suppress(OSError):  # SQLite reports it
+            path.touch()
     _prepare_sqlite(engine)
     return engine
 
