@@ -68,7 +68,7 @@ def _check(function: Callable[[IO[Any], int], object], folder: Path) -> None:
     absolute = folder.absolute()
     there = next((parent for parent in (absolute, *absolute.parents) if parent.is_dir()), absolute)
     try:
-        file = tempfile.TemporaryFile(dir=there)  # has no name, so that no process can hold its lock
+        file = tempfile.TemporaryFile(dir=there)  # noqa: SIM115 - an error of the lock is another matter
     except OSError:
         return  # whoever writes there reports it
     with file:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from aen._files import new_file
 from aen._locks import NoLocksError, lock_file
-from aen.errors import DataError
+from aen.data.files import unreadable
 from aen.groups.class_cache import cache_folder
 
 Bytes = npt.NDArray[np.uint8]
@@ -87,7 +87,7 @@ def _stamp(sources: Sequence[Path], decoder: str) -> bytes:
         try:
             status = path.stat()
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+            raise unreadable(path, error) from error
         known.append([path.name, status.st_size, status.st_mtime_ns])
     return hashlib.sha256(json.dumps(known).encode()).digest()
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from aen._files import cannot_read
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen.errors import StoreError
 from aen.results.database_errors import (
@@ -125,7 +126,10 @@ def _connect(where: str, *, create: bool) -> Engine:
         check_record_locks(path.resolve().parent)
     except NoLocksError as error:
         raise StoreError(f"result store {path}: {error}; {ANOTHER}, or {MOUNT_WITH_LOCKS}.") from error
-    _inspect_sqlite_file(path, create=create)
+    try:
+        _inspect_sqlite_file(path, create=create)
+    except OSError as error:
+        raise StoreError(f"result store {cannot_read(path, error)}. Change that, or {ANOTHER}.") from error
     if create and not path.exists():
         # Made by SQLite, the file would have mode 0644 at most; with umask 002 the group may write it, too.
         with suppress(OSError):  # SQLite reports it

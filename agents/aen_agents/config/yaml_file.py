@@ -4,6 +4,7 @@ from pathlib import Path
 
 import yaml
 
+from aen._files import cannot_read
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
 from aen_agents.errors import what_is_wrong
@@ -25,7 +26,9 @@ def read_yaml(path: Path) -> JsonDict:
         raise ConfigError(f"config {path} does not exist{near}.") from error
     except IsADirectoryError as error:
         raise ConfigError(f"config {path} is a folder; give a YAML file.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"config {cannot_read(path, error)}.") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"config {path} cannot be used: {what_is_wrong(error)}.") from error
     except YAML_ERRORS as error:
         raise ConfigError(f"config {path} is not YAML{_where(error)}.") from error

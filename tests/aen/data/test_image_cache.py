@@ -219,7 +219,7 @@ def test_without_locks_images_are_cached_too(cache, sources):
 
 def test_a_missing_source_is_said(cache, sources):
     sources[1].unlink()
-    with pytest.raises(DataError, match=r"two cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"two does not exist"):
         load(sources, Decoder())
     assert not cache.exists()
 
