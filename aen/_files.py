@@ -1,4 +1,4 @@
-"""Atomic file writes: a file appears under its name complete, or not at all.
+"""Atomic file writes: a file appears under its name complete, or not at all. Why a file cannot be read.
 
 The content goes to a temporary file in the same folder, ``NAME.PID-RANDOM.part``, which is renamed when it is complete.
 Whatever ends the writing early (a full disk, an interrupt, a failing rename), the temporary file is removed and an
@@ -63,6 +63,23 @@ def new_file(path: Path, *, durable: bool) -> Iterator[BinaryIO]:
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def cannot_read(path: Path, error: OSError) -> str:
+    """Return why a file cannot be read, with the remedy, as a sentence without its full stop.
+
+    Args:
+        path: the file.
+        error: the exception of opening or reading it.
+    """
+    reason = error.strerror or str(error)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"{path} may not be read by this user ({reason}); ask for permission to read it and to enter its folder"
+    if error.errno == errno.EISDIR:
+        return f"{path} is a folder; a file is expected"
+    if error.errno == errno.ENOENT:
+        return f"{path} is a link to a file that does not exist" if path.is_symlink() else f"{path} does not exist"
+    return f"{path} cannot be read ({reason})"
 
 
 def _sync_folder(path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from aen._files import cannot_read
 from aen.children import Child, ChildSpec
 from aen.errors import AenError, RunFolderError
 from aen.training.weights import load_child
@@ -15,15 +16,17 @@ def load(run: str | Path) -> Child:
         run: the run folder, such as ``runs/digits-20261122-101500-1a2b3c``.
 
     Raises:
-        RunFolderError: not a run folder, or a run that has no winner yet.
-        StoreError: the weights are missing or damaged.
+        RunFolderError: not a run folder, one that may not be read, or a run that has no winner yet.
+        StoreError: the weights are missing, may not be read, or are damaged.
     """
     spec_file = Path(run) / "best" / "spec.json"
-    if not spec_file.is_file():
-        why = f"no {spec_file}" if Path(run).is_dir() else "there is no such folder"
-        raise RunFolderError(f"{run} holds no winner ({why}); name the folder of a finished search.")
     try:
-        spec = ChildSpec.from_json(json.loads(spec_file.read_text()))
+        spec = ChildSpec.from_json(json.loads(spec_file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        why = f"no {spec_file}" if Path(run).is_dir() else "there is no such folder"
+        raise RunFolderError(f"{run} holds no winner ({why}); name the folder of a finished search.") from error
+    except OSError as error:
+        raise RunFolderError(f"{cannot_read(spec_file, error)}.") from error
     except AenError as error:
         raise RunFolderError(f"{spec_file}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from aen.data.files import MAX_BYTES, damaged, is_safe
+from aen.data.files import MAX_BYTES, damaged, is_safe, unreadable
 from aen.errors import DataError
 
 
@@ -34,6 +34,8 @@ def read_members(path: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise damaged(path, f"the archive is truncated or corrupted ({error})") from error
     except OSError as error:  # gzip raises BadGzipFile, an OSError without a number
+        if error.errno is not None:
+            raise unreadable(path, error) from error
         raise damaged(path, f"the archive cannot be read ({error.strerror or error})") from error
     missing = [name for name in names if name not in found]
     if missing:

@@ -13,7 +13,7 @@ import torch
 
 from aen._typing import JsonDict
 from aen.data.benchmarks import BENCHMARKS, variant_moves
-from aen.data.files import digest, make_folder, whole_file
+from aen.data.files import digest, make_folder, unreadable, whole_file
 from aen.data.find import Found
 from aen.data.npz import SPLIT_KEYS, write_npz
 from aen.data.pool import Pool
@@ -121,8 +121,10 @@ def _refuse_another_build(manifest_file: Path, target: Path, what: JsonDict) -> 
     try:
         held = json.loads(manifest_file.read_text(encoding="utf-8"))
         same = isinstance(held, dict) and all(held.get(key) == value for key, value in what.items())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         same = False
+    except OSError as error:
+        raise unreadable(manifest_file, error) from error
     if not same:
         raise DataError(
             f"{target} exists and is another build (another seed, or without its manifest); "

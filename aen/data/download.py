@@ -1,6 +1,5 @@
 """Downloading one file from a list of mirrors, with retries, resumption and a checksum before it gets its name."""
 
-import fcntl
 import hashlib
 import http.client
 import os
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
 from aen.data.files import MAX_BYTES, checksum_kind, make_folder
 from aen.errors import DataError
 
@@ -81,6 +81,10 @@ def download(
     Raises:
         DataError: no address gave the right file, it cannot be written, or another process is fetching it.
     """
+    try:
+        check_locks(target.parent)
+    except NoLocksError as error:
+        raise _no_locks(error) from error
     make_folder(target.parent)
     part = target.with_name(f"{target.name}.part")
     failures: list[str] = []
@@ -111,14 +115,19 @@ def _locked(part: Path) -> Iterator[FileIO]:
         raise DataError(f"{part} cannot be written: {error.strerror}; choose another folder with --to.") from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Another process may have finished and renamed it between opening and locking.
-            mine = os.path.samestat(os.fstat(file.fileno()), part.stat())
-        except OSError:
+            mine = lock_file(file) and os.path.samestat(os.fstat(file.fileno()), part.stat())
+        except NoLocksError as error:
+            raise _no_locks(error) from error
+        except FileNotFoundError:
             mine = False
         if not mine:
             raise DataError(f"{part} is being written by another process; wait for it, then try again.")
         yield file
+
+
+def _no_locks(error: NoLocksError) -> DataError:
+    return DataError(f"{error}; choose a folder on another file system (--to), or {MOUNT_WITH_LOCKS}.")
 
 
 def _from_mirror(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
-from aen._files import new_file
+from aen._files import cannot_read, new_file
 from aen.errors import DataError
 
 MAX_BYTES = 4 * 2**30
@@ -19,6 +19,11 @@ def damaged(path: Path, what: str) -> DataError:
     return DataError(f"{path}: {what}; remove it and get a whole copy (aen data fetch, or the data set's own page).")
 
 
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the error that a file cannot be read."""
+    return DataError(f"{cannot_read(path, error)}.")
+
+
 def read_file(path: Path) -> bytes:
     """Return a file's content, unpacked if it is gzip.
 
@@ -28,7 +33,7 @@ def read_file(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(path, error) from error
     return _gunzip(path, content) if content.startswith(_GZIP) else content
 
 
@@ -62,7 +67,7 @@ def digest(path: Path, kind: str) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, kind).hexdigest()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(path, error) from error
 
 
 def checksum_kind(checksum: str) -> str:

@@ -4,7 +4,6 @@ The file is an npy file, uint8, followed by a stamp: a checksum of all that the 
 """
 
 import errno
-import fcntl
 import hashlib
 import io
 import json
@@ -18,7 +17,9 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aen.errors import DataError
+from aen._files import new_file
+from aen._locks import NoLocksError, lock_file
+from aen.data.files import unreadable
 from aen.groups.class_cache import cache_folder
 
 Bytes = npt.NDArray[np.uint8]
@@ -86,7 +87,7 @@ def _stamp(sources: Sequence[Path], decoder: str) -> bytes:
         try:
             status = path.stat()
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+            raise unreadable(path, error) from error
         known.append([path.name, status.st_size, status.st_mtime_ns])
     return hashlib.sha256(json.dumps(known).encode()).digest()
 
@@ -118,7 +119,13 @@ def _write(path: Path, shape: tuple[int, ...], stamp: bytes, decode: Callable[[]
     """Write the file, or wait until another process has."""
     part = path.with_name(f"{path.name}.part")
     with part.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            lock_file(file, wait=True)
+        except NoLocksError:  # other processes may do the same work; each writes a file of its own
+            part.unlink(missing_ok=True)
+            with new_file(path, durable=False) as own:
+                _fill(own, shape, stamp, decode)
+            return
         if not _is_at(part, file):  # while this process waited, another one finished, or failed
             return
         try:

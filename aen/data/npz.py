@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from aen.data.files import MAX_BYTES, damaged
+from aen.data.files import MAX_BYTES, damaged, unreadable
 from aen.data.pool import Part
 from aen.errors import DataError
 
@@ -132,7 +132,7 @@ class _Npz:
         except zipfile.BadZipFile as error:
             raise damaged(path, f"it is not an npz file ({error})") from error
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+            raise unreadable(path, error) from error
 
     def __enter__(self) -> Self:
         return self

@@ -3,13 +3,15 @@
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from aen._files import cannot_read
+from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen.errors import StoreError
 from aen.results.database_errors import (
     ANOTHER,
@@ -120,13 +122,7 @@ def _connect(where: str, *, create: bool) -> Engine:
             "a store."
         )
     path = Path(url.database)
-    read_only = ReadOnlyFile(path) if path.is_file() and not may_write(path) else None
-    _inspect_sqlite_file(path, read_only, create=create)
-    if read_only is not None and create:
-        raise StoreError(
-            f"result store {path} cannot be written. Check that this user may write the file and its folder, or "
-            f"{ANOTHER}."
-        )
+    read_only = _check_sqlite_file(path, create=create)
     if read_only is not None:
         # Without a pool: each transaction connects again, since other processes may write the file.
         engine = sa.create_engine(
@@ -161,6 +157,35 @@ def _patient(url: sa.URL) -> sa.URL:
 
 def _foreign(where: str, tables: Sequence[str]) -> str:
     return f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); {ANOTHER}."
+
+
+def _check_sqlite_file(path: Path, *, create: bool) -> ReadOnlyFile | None:
+    """Check an SQLite file before it is opened, and return it as a read-only one if this user may not write it.
+
+    Args:
+        path: the file.
+        create: whether it may be missing; an empty file is then made.
+    """
+    try:
+        read_only = ReadOnlyFile(path) if path.is_file() and not may_write(path) else None
+        if read_only is None:
+            # SQLite takes ENOLCK for a lock that another process holds, and waits for it.
+            check_record_locks(path.resolve().parent)
+        _inspect_sqlite_file(path, read_only, create=create)
+    except NoLocksError as error:
+        raise StoreError(f"result store {path}: {error}; {ANOTHER}, or {MOUNT_WITH_LOCKS}.") from error
+    except OSError as error:
+        raise StoreError(f"result store {cannot_read(path, error)}. Change that, or {ANOTHER}.") from error
+    if read_only is not None and create:
+        raise StoreError(
+            f"result store {path} cannot be written. Check that this user may write the file and its folder, or "
+            f"{ANOTHER}."
+        )
+    if create and not path.exists():
+        # Made by SQLite, the file would have mode 0644 at most; with umask 002 the group may write it, too.
+        with suppress(OSError):  # SQLite reports it
+            path.touch()
+    return read_only
 
 
 def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: bool) -> None:

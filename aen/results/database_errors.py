@@ -11,6 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from aen._locks import MOUNT_WITH_LOCKS
 from aen.errors import StoreError, did_you_mean
 
 # SQLite reports a limit of the process or a quota of the user as a write error.
@@ -31,6 +32,7 @@ MEND = (
     "If it was a result store, put a copy of it back, or move it away: what it held is trained again. Otherwise "
     f"{ANOTHER}."
 )
+_NO_LOCKS = f"Its file system cannot lock files; {ANOTHER}, or {MOUNT_WITH_LOCKS}."
 _MAY_NOT_WRITE = f"Check that this user may write the file and its folder, or {ANOTHER}."
 _OF_SQLITE = {
     sqlite3.SQLITE_CANTOPEN: _MAY_NOT_WRITE,
@@ -40,7 +42,12 @@ _OF_SQLITE = {
     sqlite3.SQLITE_CORRUPT: MEND,
     sqlite3.SQLITE_NOTADB: MEND,
     sqlite3.SQLITE_IOERR: f"Check its disk, and that its file system can lock files, or {ANOTHER}.",
-    sqlite3.SQLITE_PROTOCOL: f"Its file system cannot lock files; {ANOTHER}.",
+    sqlite3.SQLITE_IOERR_LOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_RDLOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_SHMLOCK: _NO_LOCKS,
+    sqlite3.SQLITE_IOERR_SHMMAP: f"Its file system cannot map files into memory, which SQLite needs; {ANOTHER}.",
+    sqlite3.SQLITE_PROTOCOL: _NO_LOCKS,
 }
 
 
@@ -61,8 +68,9 @@ def database_errors(where: str) -> Iterator[None]:
 
 def remedy(error: BaseException | None) -> str:
     """Return the remedy of an SQLite error, as the end of a message: only a full stop if none is known."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits are the extended error code
-    return f". {_OF_SQLITE[code]}" if code in _OF_SQLITE else "."
+    code = getattr(error, "sqlite_errorcode", 0)
+    told = _OF_SQLITE.get(code) or _OF_SQLITE.get(code & 0xFF)  # the other bits are the extended error code
+    return f". {told}" if told else "."
 
 
 def disk_full(error: BaseException | None) -> BaseException | None:

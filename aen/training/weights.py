@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from aen._files import write_atomically
+from aen._files import cannot_read, write_atomically
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
@@ -64,7 +64,7 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
     """Return the trained network of a spec, in evaluation mode on the CPU.
 
     Raises:
-        StoreError: the file is missing, damaged, or belongs to another spec.
+        StoreError: the file is missing, may not be read, is damaged, or belongs to another spec.
     """
     with _reading(path):
         metadata, state = _read(path)
@@ -87,7 +87,7 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
         folder: where weights are kept.
 
     Raises:
-        StoreError: the file is missing or damaged, or has no state to continue from.
+        StoreError: the file is missing, may not be read, is damaged, or has no state to continue from.
     """
     path = folder / f"{key}.safetensors"
     with _reading(path):
@@ -109,10 +109,13 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    from safetensors import safe_open
+    from safetensors.torch import load
 
-    with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    # Opened here: safetensors takes only paths in UTF-8, and calls a file missing that may not be read.
+    content = path.read_bytes()
+    state = load(content)
+    head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return head.get("__metadata__", {}), state
 
 
 @contextmanager
@@ -124,7 +127,9 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise StoreError(f"weights {path} are missing; train the child again.") from error
+    except OSError as error:
+        raise StoreError(f"weights {cannot_read(path, error)}.") from error
     except StoreError:
         raise
-    except (SafetensorError, RuntimeError, OSError, AenError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, RuntimeError, AenError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"weights {path} are damaged or belong to another child: {error}") from error

@@ -1,4 +1,4 @@
-"""Messages for damaged files and for full disks."""
+"""Messages for files that are damaged or cannot be read, and for full disks."""
 
 import errno
 import json
@@ -8,10 +8,12 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
+from aen._files import cannot_read
 from aen.errors import AenError, RunFolderError, StoreError
 from aen_agents.text import command
 
@@ -20,17 +22,37 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a full disk, the user's 
 _OF_SAFETENSORS = re.compile(r"\(os error (\d+)\)")  # its errors have no errno
 
 
+class UnreadableError(RunFolderError):
+    """A file cannot be read, for example without permission; its content may be intact."""
+
+    @classmethod
+    def of(cls, file: Path, error: OSError) -> Self:
+        """Return the error of a file that could not be opened or read."""
+        return cls(f"{cannot_read(file, error)}.")
+
+
+def file_error(file: Path, error: Exception, remedy: str) -> RunFolderError:
+    """Return the error of a run's file that cannot be used.
+
+    Args:
+        file: the file.
+        error: the exception of reading it, as `what_is_wrong` takes it, or an OSError.
+        remedy: what to do if the file is damaged, as a sentence.
+    """
+    if isinstance(error, OSError):
+        return UnreadableError.of(file, error)
+    return RunFolderError(f"{file} is damaged: {what_is_wrong(error)}. {remedy}")
+
+
 def what_is_wrong(error: Exception) -> str:
     """Return why a file cannot be used, as the clause that follows "FILE is damaged: ".
 
     Args:
-        error: the exception of reading it: an OSError, a decoding error of text, JSON or YAML, a missing key, or a
-            value of the wrong type.
+        error: the exception of decoding it: an error of text, JSON or YAML, a missing key, or a value of the wrong
+            type.
     """
     reason = "its content has the wrong type"
     match error:
-        case OSError():
-            reason = f"it cannot be read ({error.strerror or 'unknown reason'})"
         case UnicodeDecodeError():
             reason = "it is not text"
         case json.JSONDecodeError():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from aen.data.files import MAX_BYTES, damaged
+from aen.data.files import MAX_BYTES, damaged, unreadable
 from aen.data.image_cache import Bytes, cached_images
 from aen.data.pool import Part, check_labels
 from aen.data.source import Download, Recipe, Source, file_source, layouts_in, made_from
@@ -65,6 +65,8 @@ def _arrays(path: Path) -> Iterator[tuple["h5py.Dataset", "h5py.Dataset"]]:
     except DataError:
         raise
     except Exception as error:  # damaged bytes make HDF5 fail in many ways
+        if isinstance(error, OSError) and error.errno is not None:
+            raise unreadable(path, error) from error
         raise damaged(path, f"it is not an HDF5 file that can be read ({type(error).__name__}: {error})") from error
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aen.data.files import damaged, read_file
+from aen.data.files import damaged, read_file, unreadable
 from aen.data.image_cache import Bytes, cached_images
 from aen.data.pool import Part
 from aen.data.source import SKIP_MISSING, Source, file_source, layouts_in, made_from
@@ -92,7 +92,7 @@ def _split(paths: Sequence[Path]) -> tuple[list[_Row], list[str]]:
     try:
         there = {path.name for path in folder.iterdir()}
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+        raise unreadable(folder, error) from error
     rows = _read_table(table)
     return [row for row in rows if f"{row[0]}.jpg" in there], [i for i, _ in rows if f"{i}.jpg" not in there]
 
@@ -154,6 +154,8 @@ def _decoded(path: Path, name: str, side: int) -> Bytes:
         image = image.crop((left, top, left + square, top + square))
         return np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
     except Exception as error:  # damaged bytes make Pillow fail in many ways
+        if isinstance(error, OSError) and error.errno is not None:
+            raise unreadable(path, error) from error
         raise DataError(
             f"{path}: it is not a JPEG image that can be read ({type(error).__name__}: {error}); get a whole copy "
             f"from {ADDRESS}, or remove it and name the data set '{name}{SKIP_MISSING}' to load it without this image."

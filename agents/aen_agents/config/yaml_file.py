@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from aen._files import cannot_read
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
 from aen_agents.config.written import WrittenFloat, WrittenInt
@@ -139,7 +140,9 @@ def read_yaml(path: Path) -> JsonDict:
         raise ConfigError(f"config {path} does not exist{near}.") from error
     except IsADirectoryError as error:
         raise ConfigError(f"config {path} is a folder; give a YAML file.") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"config {cannot_read(path, error)}.") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"config {path} cannot be used: {what_is_wrong(error)}.") from error
     except DuplicateKeyError as error:
         raise ConfigError(f"config {path}: {error.problem}.") from error

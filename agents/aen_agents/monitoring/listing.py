@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aen.errors import AenError, RunFolderError
-from aen_agents.errors import what_is_wrong
+from aen_agents.errors import UnreadableError, file_error
 from aen_agents.monitoring.liveness import Look, changing
 from aen_agents.monitoring.read_run import view_run
-from aen_agents.monitoring.run_view import RunView
+from aen_agents.monitoring.run_view import RunState, RunView
 from aen_agents.monitoring.status import STATUS_FILE
 from aen_agents.runs.folder_hints import did_you_mean_folder
 from aen_agents.runs.folders import OtherVersionError
@@ -52,10 +52,14 @@ def _view(path: Path, look: Look) -> RunView:
     except OtherVersionError as error:
         return RunView(path, "other version", path.name, age=_age(path), message=str(error), version=error.number)
     except AenError as error:
-        return RunView(path, "damaged", path.name, age=_age(path), message=str(error))
+        return _unread(path, error)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        message = f"{path} cannot be read: {what_is_wrong(error)}."
-        return RunView(path, "damaged", path.name, age=_age(path), message=message)
+        return _unread(path, file_error(path, error, "Restore it from a copy if there is one."))
+
+
+def _unread(path: Path, error: AenError) -> RunView:
+    state: RunState = "unreadable" if isinstance(error, UnreadableError) else "damaged"
+    return RunView(path, state, path.name, age=_age(path), message=str(error))
 
 
 def _age(path: Path) -> float:

@@ -13,7 +13,7 @@ from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen.results.search_result import SearchResult
 from aen_agents.config.yaml_file import parse_yaml
-from aen_agents.errors import what_is_wrong
+from aen_agents.errors import UnreadableError, file_error
 from aen_agents.monitoring.liveness import Look, age_of, changing, judge
 from aen_agents.monitoring.run_view import RunState, RunView
 from aen_agents.monitoring.status import STATUS_FILE, Best, Children, Status, now
@@ -120,7 +120,7 @@ def _summary_is_complete(folder: RunFolder) -> bool:
 
 def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderError | None = None) -> RunView:
     """Return the state of a run from the files that every run has: config, history, summary."""
-    problems = [] if problem is None else [str(problem)]
+    problems: list[AenError] = [] if problem is None else [problem]
     result: SearchResult | None = None
     names: dict[str, str] = {}
     winner, children, best, seconds = None, None, None, None
@@ -136,12 +136,16 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
         best = _best(folder.history()) if thorough else None
     files = [folder.summary_file, folder.history_file, folder.store_file, folder.config_file]
     times = [file.stat().st_mtime for file in files if file.exists()]
-    remarks = problems.copy()
+    remarks = [str(error) for error in problems]
     if problem is not None:
         remarks[0] += " The rest is from the other files"
     state: RunState
     if problems:
-        state = "other version" if isinstance(problem, OtherVersionError) and len(problems) == 1 else "damaged"
+        state = "damaged"
+        if isinstance(problem, OtherVersionError) and len(problems) == 1:
+            state = "other version"
+        elif all(isinstance(error, UnreadableError) for error in problems):
+            state = "unreadable"
     elif result is not None:
         state = result.status
     elif folder.history_file.exists() or folder.store_file.exists():
@@ -157,7 +161,7 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
         data=names.get("data", "digits"),
         age=max(now().timestamp() - max(times, default=0.0), 0.0),
         remarks=tuple(remarks),
-        message=problems[0] if problems else None,
+        message=str(problems[0]) if problems else None,
         children=children,
         best=best,
         winner=winner,
@@ -167,14 +171,14 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
 
 
 @contextmanager
-def _collect_problem(problems: list[str], file: Path) -> Iterator[None]:
-    """Append a message to `problems` if the file that is read inside the block is damaged."""
+def _collect_problem(problems: list[AenError], file: Path) -> Iterator[None]:
+    """Append an error to `problems` if the file that is read inside the block is damaged or may not be read."""
     try:
         yield
     except AenError as error:
-        problems.append(str(error))
+        problems.append(error)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        problems.append(f"{file} is damaged: {what_is_wrong(error)}. Restore it from a copy if there is one.")
+        problems.append(file_error(file, error, "Restore it from a copy if there is one."))
 
 
 def _best(visits: list[JsonDict]) -> Best | None:

@@ -16,6 +16,7 @@ RunState = Literal[
     "stopped",
     "stopped by the sweep",
     "damaged",
+    "unreadable",
     "other version",
 ]
 
@@ -27,7 +28,8 @@ class RunView:
     Attributes:
         path: the run folder.
         state: ``new``: not started; ``stopped``: the process ended without a final status; ``stopped by the sweep``: a
-            trial that the sweep's rule ended; ``damaged`` and ``other version``: files that cannot be read.
+            trial that the sweep's rule ended; ``damaged`` and ``other version``: files that cannot be used;
+            ``unreadable``: files that this user may not read.
         name: name of the search.
         agent: name of the agent.
         data: name of the data set.
@@ -71,7 +73,7 @@ class RunView:
     @property
     def readable(self) -> bool:
         """Whether all files could be read."""
-        return self.state not in {"damaged", "other version"}
+        return self.state not in {"damaged", "unreadable", "other version"}
 
     def to_json(self) -> JsonDict:
         """Return all attributes as JSON values; None: not known."""

@@ -9,9 +9,8 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._files import write_atomically
-from aen.errors import RunFolderError
 from aen.results.result_rows import TestedRow
-from aen_agents.errors import what_is_wrong
+from aen_agents.errors import file_error
 from aen_agents.runs.folders import OtherVersionError
 
 STATUS_FILE = "status.json"
@@ -164,9 +163,7 @@ class Status(_Part):
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
-            raise RunFolderError(
-                f"{file} is damaged: {what_is_wrong(error)}. It holds no results; remove it."
-            ) from error
+            raise file_error(file, error, "It holds no results; remove it.") from error
 
 
 def now() -> datetime:

@@ -16,7 +16,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MOST_LINES = 5
 _STATE_WIDTH = 13
 _COLOURS = {"running": "green", "complete": "bold"} | dict.fromkeys(
-    ("failed", "stopped", "damaged", "other version"), "red"
+    ("failed", "stopped", "damaged", "unreadable", "other version"), "red"
 )
 _DOINGS = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
 

@@ -13,7 +13,7 @@ from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import keep_choices
-from aen_agents.errors import what_is_wrong
+from aen_agents.errors import file_error
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
@@ -174,10 +174,8 @@ class RunFolder:
             head = dict(head) | {"version": int(head["version"]), "aen": str(head["aen"])}
             return head | ({"config": dict(head["config"])} if "config" in head else {})
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(
-                f"{self.version_file} is damaged: {what_is_wrong(error)}. If this aen {version('aen')} created the "
-                "run, remove that file and resume."
-            ) from error
+            remedy = f"If this aen {version('aen')} created the run, remove that file and resume."
+            raise file_error(self.version_file, error, remedy) from error
 
     def check_version(self, remedy: str = "Use that version of aen.") -> None:
         """Check that this aen supports the folder's version. Folders without a version count as version 1.
@@ -203,10 +201,14 @@ class RunFolder:
         """Return the folder of an existing run.
 
         Raises:
-            RunFolderError: it is not a run folder, or has a version that this aen does not support.
+            RunFolderError: it is not a run folder, may not be read, or has a version that this aen does not support.
         """
         folder = cls(path)
-        if not folder.config_file.is_file():
+        try:
+            is_run = folder.config_file.is_file()
+        except OSError as error:
+            raise file_error(folder.config_file, error, _MEND) from error
+        if not is_run:
             raise RunFolderError(why_not_a_run(path))
         folder.check_version()
         return folder
@@ -229,14 +231,14 @@ class RunFolder:
         """Return the summary as JSON values, or None if the run has none yet; `result` returns it typed.
 
         Raises:
-            RunFolderError: the file is damaged.
+            RunFolderError: the file is damaged or may not be read.
         """
         if not self.summary_file.is_file():
             return None
         try:
             summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"{self.summary_file} is damaged: {what_is_wrong(error)}. {_MEND}") from error
+            raise file_error(self.summary_file, error, _MEND) from error
         status = summary.get("status") if isinstance(summary, dict) else None
         wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
         missing = sorted(wanted - set(summary)) if wanted is not None else ["status"]
@@ -255,14 +257,22 @@ class RunFolder:
         try:
             return None if summary is None else SearchResult.from_json(summary)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RunFolderError(f"{self.summary_file} is damaged: {what_is_wrong(error)}. {_MEND}") from error
+            raise file_error(self.summary_file, error, _MEND) from error
 
     def history(self) -> list[JsonDict]:
-        """Return every visit, in order, up to the first incomplete or damaged line."""
-        if not self.history_file.is_file():
+        """Return every visit, in order, up to the first incomplete or damaged line.
+
+        Raises:
+            RunFolderError: the file may not be read.
+        """
+        try:
+            text = self.history_file.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            raise file_error(self.history_file, error, _MEND) from error
         visits = []
-        for line in self.history_file.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in text.splitlines():
             try:
                 visit = json.loads(line)
             except ValueError:

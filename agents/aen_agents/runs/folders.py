@@ -1,6 +1,5 @@
 """Shared by run folders and sweep folders: unique names, a lock, and the removal of what a refused start created."""
 
-import fcntl
 import secrets
 import shutil
 import time
@@ -8,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
 from aen.errors import RunFolderError
 
 DEFAULT_FOLDER = Path("runs")
@@ -43,14 +43,26 @@ def lock_folder(path: Path, message: str) -> Iterator[None]:
         message: the message of the error, with the remedy.
 
     Raises:
-        RunFolderError: another process holds the lock.
+        RunFolderError: another process holds the lock, the file system has no locks, or the lock file cannot be opened.
     """
-    with (path / LOCK_FILE).open("w") as file:
+    lock = path / LOCK_FILE
+    try:
+        file = lock.open("w")
+    except OSError as error:
+        raise RunFolderError(f"{lock} cannot be written: {error.strerror}; make the folder writable.") from error
+    with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RunFolderError(message) from error
+            locked = lock_file(file)
+        except NoLocksError as error:
+            raise no_locks(error) from error
+        if not locked:
+            raise RunFolderError(message)
         yield
+
+
+def no_locks(error: NoLocksError) -> RunFolderError:
+    """Return the error of a run's or a sweep's folder on a file system without locks."""
+    return RunFolderError(f"{error}; choose a folder on another file system (--out), or {MOUNT_WITH_LOCKS}.")
 
 
 class CreatedFolder:
@@ -60,10 +72,15 @@ class CreatedFolder:
         path: the folder; missing parents are created.
 
     Raises:
+        RunFolderError: its file system has no locks.
         OSError: it cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
+        try:
+            check_locks(path)
+        except NoLocksError as error:
+            raise no_locks(error) from error
         self.path = path.absolute()
         chain = (self.path, *self.path.parents)
         self._made = [folder for folder in chain if not folder.exists()]  # the innermost first

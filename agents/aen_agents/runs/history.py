@@ -11,6 +11,7 @@ from typing import Any
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.errors import UnreadableError
 
 
 class HistoryFile:
@@ -67,12 +68,17 @@ class HistoryFile:
 
         Returns:
             An iterator over the lines; None, with the file unchanged, if its content is not that of the mark.
+
+        Raises:
+            RunFolderError: the file may not be read.
         """
         try:
             with self.path.open("rb") as file:
                 data = file.read(mark["bytes"])
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            raise UnreadableError.of(self.path, error) from error
         digest = hashlib.sha256(data)
         if digest.hexdigest() != mark["sha256"]:
             return None

@@ -9,6 +9,7 @@ import yaml
 
 from aen.errors import RunFolderError
 from aen_agents.config.yaml_file import parse_yaml
+from aen_agents.errors import UnreadableError
 from aen_agents.runs.folder import write_atomically
 from aen_agents.runs.folders import (
     LOCK_FILE,
@@ -136,16 +137,20 @@ class SweepFolder:
         """Load the sweep and its trials.
 
         Raises:
-            RunFolderError: a file is damaged.
+            RunFolderError: a file is damaged or may not be read.
         """
         try:
             sweep = SweepConfig.model_validate(parse_yaml(self.sweep_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, yaml.YAMLError) as error:  # pydantic's errors are ValueErrors
+        except OSError as error:
+            raise UnreadableError.of(self.sweep_file, error) from error
+        except (ValueError, yaml.YAMLError) as error:  # pydantic's errors are ValueErrors
             raise RunFolderError(f"{self.sweep_file} is damaged: {' '.join(str(error).split())}") from error
         try:
             rows = json.loads(self.trials_file.read_text(encoding="utf-8"))
             trials = [Trial.from_json(row) for row in rows]
-        except (OSError, ValueError, TypeError, RunFolderError) as error:
+        except OSError as error:
+            raise UnreadableError.of(self.trials_file, error) from error
+        except (ValueError, TypeError, RunFolderError) as error:
             raise RunFolderError(f"{self.trials_file} is damaged: {error}") from error
         return sweep, trials
 

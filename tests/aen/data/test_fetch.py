@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import failing_mirror, fake_data
+from helpers.no_locks import without_locks
 
 from aen.data import SOURCES, find_source
 from aen.data.check import check_data
@@ -220,6 +221,14 @@ def test_two_do_not_write_one_part(data_folder, server):
     quick(progress=again)
     assert fetched
     assert (data_folder / "train_32x32.mat").read_bytes() == server.files[FILE]
+
+
+@pytest.mark.usefixtures("svhn")
+def test_a_folder_without_locks_is_refused_and_not_made(tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match=r"cannot lock files \(No locks available\); choose .* \(--to\), or mount it"):
+        without_locks(lambda: fetch("svhn", to=tmp_path / "new" / "data"))
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.usefixtures("svhn")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import fake_data
+from helpers.no_locks import without_locks
 
 import aen.data.sets.isic
 from aen.data import DataSpec, find_source, load_dataset
@@ -208,9 +209,17 @@ def test_while_another_process_decodes_this_one_waits(cache, sources):
     assert list(cache.iterdir()) == [file]
 
 
+def test_without_locks_images_are_cached_too(cache, sources):
+    decode = Decoder()
+    without_locks(lambda: load(sources, decode))
+    load(sources, decode)
+    assert decode.times == 1
+    assert [path.suffix for path in cache.iterdir()] == [".npy"]
+
+
 def test_a_missing_source_is_said(cache, sources):
     sources[1].unlink()
-    with pytest.raises(DataError, match=r"two cannot be read: No such file"):
+    with pytest.raises(DataError, match=r"two does not exist"):
         load(sources, Decoder())
     assert not cache.exists()
 

@@ -1,8 +1,11 @@
 """A full disk and servers that are not there: caused for real, told with a remedy, and nothing is lost."""
 
+import errno
 import importlib.util
+import os
 import re
 import socket
+import sqlite3
 import sys
 import time
 from collections import deque
@@ -11,9 +14,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from helpers.full_disk import files_no_longer_than
+from helpers.no_locks import without_locks
 
 from aen.errors import StoreError
 from aen.results.database import _patient
+from aen.results.database_errors import remedy
 from aen.results.store import ResultStore
 
 HAS_PSYCOPG = importlib.util.find_spec("psycopg") is not None
@@ -117,3 +122,39 @@ def test_a_server_that_does_not_answer_is_given_up_in_seconds(listens):
 )
 def test_postgresql_is_waited_for_so_long(url, seconds):
     assert _patient(sa.make_url(url)).query.get("connect_timeout") == seconds
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.EINVAL], ids=errno.errorcode.get)
+@pytest.mark.parametrize("stored", [False, True], ids=["new", "existing"])
+def test_a_file_system_without_locks_is_said_at_once(tmp_path, number, stored):
+    path = tmp_path / "results.sqlite"
+    if stored:
+        ResultStore(path).close()
+    before = list(tmp_path.iterdir())
+    started = time.monotonic()
+    said = rf"the file system of {tmp_path} cannot lock files \({os.strerror(number)}\); name another file or database"
+    with pytest.raises(StoreError, match=said):
+        without_locks(lambda: ResultStore(path), number, flock=False)
+    assert time.monotonic() - started < 10
+    assert list(tmp_path.iterdir()) == before
+
+
+def test_the_error_of_a_lock_that_fails_later_is_of_the_file_system(tmp_path):
+    """ENOLCK looks like a lock that is held; with any other error SQLite says which call failed."""
+    ResultStore(tmp_path / "a").close()
+    with pytest.raises(sqlite3.OperationalError) as error:
+        without_locks(lambda: sqlite3.connect(tmp_path / "a").execute("SELECT * FROM leases"), errno.ENOTSUP)
+    assert "file system cannot lock files" in remedy(error.value)
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_permissions_of_a_store_follow_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with ResultStore(tmp_path / "a") as store:
+            store.claim("0" * 24)
+            assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
+                ["a", "a-wal", "a-shm"], 0o666 & ~mask
+            )
+    finally:
+        os.umask(before)

@@ -1,12 +1,15 @@
+import os
 from dataclasses import replace
 
 import pytest
 import torch
+from helpers.permissions import without_permission
 
 from aen.children import DenseSpec, build_child
 from aen.errors import StoreError
 from aen.groups import Decomposition
 from aen.training import load_child, save_weights
+from aen.training.weights import load_parent
 
 SPEC = DenseSpec(grids=(4, 4), decomposition=Decomposition.of(["hflip"]))
 
@@ -68,8 +71,37 @@ def test_damaged_weights_are_reported(path, child, damage):
 
 def test_folder_in_place_of_weights_is_reported(path):
     path.mkdir(parents=True)
-    with pytest.raises(StoreError, match="are damaged"):
+    with pytest.raises(StoreError, match="is a folder; a file is expected"):
         load_child(SPEC, path)
+
+
+@pytest.mark.parametrize("closed", ["file", "folder"])
+def test_weights_without_permission_are_not_called_missing(path, child, closed):
+    save_weights(child, path)
+    with without_permission(path if closed == "file" else path.parent):
+        said = r"weights .* may not be read by this user \(Permission denied\); ask for permission"
+        with pytest.raises(StoreError, match=said):
+            load_child(SPEC, path)
+        with pytest.raises(StoreError, match=said):
+            load_parent(path.stem, path.parent)
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"100% #1?", b"-x"])
+def test_any_file_name_will_do(path, child, name):
+    path = path.parent / os.fsdecode(name) / os.fsdecode(name)
+    save_weights(child, path)
+    x = torch.ones(1, 16)
+    assert torch.equal(load_child(SPEC, path)(x), child.eval()(x))
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_permissions_of_weights_follow_the_umask(path, child, mask):
+    before = os.umask(mask)
+    try:
+        save_weights(child, path)
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
-from aen_agents.errors import what_is_wrong
+from aen_agents.errors import UnreadableError, what_is_wrong
 
 VERSION = 1  # raise it when a part of a checkpoint is removed or changes its meaning
 KEPT = 2
@@ -106,12 +106,16 @@ def intact(folder: Path, notice: Callable[[str], None]) -> Iterator[Loaded]:
         notice: called with a message for each damaged checkpoint.
 
     Raises:
-        RunFolderError: a checkpoint has an unsupported version.
+        RunFolderError: a checkpoint has an unsupported version, or may not be read.
     """
     for number in sorted(_numbers(folder), reverse=True):
         try:
             yield Loaded(number, *_read(folder / f"checkpoint-{number}.json"))
+        except FileNotFoundError as error:
+            notice(f"checkpoint {number} in {folder} is damaged and not used: {Path(error.filename).name} is missing")
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+            if isinstance(error, OSError) and error.errno is not None:  # not a reason to start from the beginning
+                raise UnreadableError.of(Path(error.filename or folder), error) from error
             why = str(error) if isinstance(error, _DamagedError) else what_is_wrong(error)
             notice(f"checkpoint {number} in {folder} is damaged and not used: {why}")
 
@@ -162,7 +166,7 @@ def last_checkpoint(folder: Path, visits: Visits, notice: Callable[[str], None])
         The checkpoint; None if there is none, so that exploring starts from the beginning.
 
     Raises:
-        RunFolderError: a checkpoint has an unsupported version.
+        RunFolderError: a checkpoint has an unsupported version, or may not be read.
     """
     notices: list[str] = []
     for checkpoint in intact(folder, notices.append):

@@ -12,6 +12,7 @@ from aen.errors import AenError, RunFolderError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
 from aen_agents.agents.layerwise.method import Member, Method, best
+from aen_agents.errors import UnreadableError
 from aen_agents.events import SliceTrained
 from aen_agents.runs.folder import write_atomically
 
@@ -97,7 +98,7 @@ class MethodRun:
         """Restore the state that `save` wrote, if there is one.
 
         Raises:
-            RunFolderError: the file is damaged.
+            RunFolderError: the file is damaged or may not be read.
         """
         if not self.file.is_file():
             return
@@ -105,6 +106,8 @@ class MethodRun:
             state = json.loads(self.file.read_text(encoding="utf-8"))
             self.members = [Member.from_json(member) for member in state["members"]]
             self.slice, self.ended = int(state["slice"]), state["ended"]
+        except OSError as error:
+            raise UnreadableError.of(self.file, error) from error
         except (ValueError, KeyError, TypeError, AttributeError, AenError) as error:
             raise RunFolderError(
                 f"{self.file} is damaged: {error}. Remove it: {self.method.name} then starts again."
