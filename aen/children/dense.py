@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
@@ -195,11 +195,15 @@ class DenseSpec(ChildSpec):
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec."""
-        own, fields = value["decomposition"], super().parse(value) | {"grids": tuple(value["grids"])}
-        if isinstance(own, dict):
-            layers = tuple(Decomposition.from_json(layer) for layer in own["layers"])
-            return fields | {"decomposition": Decomposition(), "layers": layers}
-        return fields | {"decomposition": Decomposition.from_json(own)}
+        fields = super().parse(value)
+        own: Any = value.get("decomposition", ())
+        layers: Any = value.get("layers", ())
+        if isinstance(own, Mapping) and "layers" in own:
+            own, layers = (), own["layers"]
+        return fields | {
+            "decomposition": Decomposition.from_json(own),
+            "layers": tuple(Decomposition.from_json(layer) for layer in layers),
+        }
 
 
 @functools.lru_cache(maxsize=65536)

@@ -322,8 +322,3 @@ class EquiNASSpec(ChildSpec):
         """Return a dictionary of JSON values."""
         lists = {name: list(getattr(self, name)) for name in ("groups", "mixed", "poolings")}
         return super().to_json() | lists
-
-    @classmethod
-    def parse(cls, value: JsonDict) -> dict[str, Any]:
-        """Return the fields that JSON has in another form than the spec."""
-        return super().parse(value) | {name: tuple(value[name]) for name in ("groups", "mixed", "poolings")}

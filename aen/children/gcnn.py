@@ -188,11 +188,3 @@ class GCNNSpec(ChildSpec):
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
         return super().to_json() | {"augmentations": list(self.augmentations), "stages": list(self.stages)}
-
-    @classmethod
-    def parse(cls, value: JsonDict) -> dict[str, Any]:
-        """Return the fields that JSON has in another form than the spec."""
-        return super().parse(value) | {
-            "augmentations": tuple(value["augmentations"]),
-            "stages": tuple(value["stages"]),
-        }

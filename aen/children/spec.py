@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
+from aen._fields import read_fields, shown
 from aen._typing import JsonDict
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
@@ -109,6 +110,19 @@ class TrainingSpec:
         """Return a dictionary of JSON values."""
         return {f.name: getattr(self, f.name) for f in fields(self)}  # asdict copies values: ten times slower
 
+    @classmethod
+    def from_json(cls, value: JsonDict) -> "TrainingSpec":
+        """Read what `to_json` wrote; fields that are left out have their defaults.
+
+        Raises:
+            SpecError: not a dictionary, an unknown field, or a wrong value.
+        """
+        found = read_fields("training", value, (f.name for f in fields(cls)))
+        try:
+            return cls(**found)
+        except (TypeError, AttributeError) as error:
+            raise SpecError(f"training is {shown(value)} which cannot be read: {error}.") from error
+
     def __post_init__(self) -> None:
         for name, known in (("precision", get_args(Precision)), ("optimiser", get_args(Optimiser))):
             value = getattr(self, name)
@@ -140,9 +154,9 @@ class ChildSpec(ABC):
     is registered in `KINDS`.
 
     Attributes:
-        data: the images.
+        data: the images; a dictionary of its fields will do.
         classes: number of outputs.
-        training: optimiser and budget.
+        training: optimiser and budget; a dictionary of its fields will do.
         seed: of the initial weights and the order of the batches.
         parent: the key of the evaluation from whose weights the training continues, with the optimiser's state and the
             place in the order of the batches, or None: from nothing. How the weights are carried over follows from the
@@ -168,6 +182,10 @@ class ChildSpec(ABC):
     parent: str | None = None
 
     def __post_init__(self) -> None:
+        for name, kind in (("data", DataSpec), ("training", TrainingSpec)):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                object.__setattr__(self, name, kind.from_json(value))
         if self.parent is not None and not self.heritable:
             raise SpecError(f"parent is {self.parent!r}, but a {self.kind} child is always trained from nothing.")
         if self.parent is not None and not (isinstance(self.parent, str) and _KEY.fullmatch(self.parent)):
@@ -256,22 +274,34 @@ class ChildSpec(ABC):
         return plain | {"kind": self.kind, "data": self.data.to_json(), "training": self.training.to_json()}
 
     @classmethod
-    def from_json(cls, value: JsonDict) -> Self:
-        """Read what `to_json` wrote, as the kind of child that it names.
+    def from_json(cls, value: "JsonDict | ChildSpec") -> Self:
+        """Read what `to_json` wrote, as the kind of child that it names; fields that are left out have their defaults.
 
         Raises:
-            SpecError: no such kind, or another than the class that was asked.
+            SpecError: no such kind, another than the class that was asked, an unknown field or a wrong value.
         """
-        kind = value.get("kind", "dense")  # before there were kinds, every child was dense
-        found = spec_class(kind)
+        if isinstance(value, ChildSpec):
+            if isinstance(value, cls):
+                return value
+            raise SpecError(
+                f"child is a {type(value).__name__}, but a {cls.__name__} is expected; give one, or a dict of its "
+                "fields."
+            )
+        kind = read_fields("child", value, value).get("kind", getattr(cls, "kind", "dense"))
+        found = spec_class(kind)  # ChildSpec itself has no kind: before there were kinds, every child was dense
         if not issubclass(found, cls):
             raise SpecError(
                 f"kind is {kind!r}, but a {cls.__name__} is expected; use ChildSpec.from_json for any kind."
             )
         rest = {name: content for name, content in value.items() if name != "kind"}
-        return found(**(rest | found.parse(rest)))
+        try:
+            given = read_fields(f"child of kind {kind!r}", rest, (f.name for f in fields(found)))
+            return found(**(given | found.parse(given)))
+        except (TypeError, AttributeError, KeyError) as error:
+            raise SpecError(f"child is {shown(value)} which cannot be read: {error}.") from error
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
-        """Return the fields that JSON has in another form than the spec; subclasses add theirs."""
-        return {"data": DataSpec.from_json(value["data"]), "training": TrainingSpec(**value["training"])}
+        """Return the fields that JSON has in another form than the spec, besides tuples; subclasses add theirs."""
+        del value  # data and training are read when the spec is made
+        return {}

@@ -1,9 +1,11 @@
 """DataSpec: the name of a data set, how it is split and how its images are moved."""
 
 import math
+import os
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from aen._fields import read_fields, shown
 from aen._typing import JsonDict
 from aen.data.benchmarks import resolve
 from aen.errors import DataError
@@ -18,7 +20,7 @@ class DataSpec:
 
     Attributes:
         name: the data set, such as ``digits``, ``mnist`` or the path of an npz file. A benchmark's name, such as
-            ``gmnist-multi-3``, becomes its data set and moves, so that the same images have one key.
+            ``gmnist-multi-3``, becomes its data set and moves, so that the same images have one key; a Path, its text.
         train: number of training images.
         validation: number of validation images; they choose.
         test: number of test images; only the final report sees them.
@@ -39,7 +41,11 @@ class DataSpec:
     moves_seed: int = 0
 
     def __post_init__(self) -> None:
-        name, moves = resolve(self.name)
+        if not isinstance(self.name, str | os.PathLike):
+            raise DataError(
+                f"data.name is {shown(self.name)} but must be the name of a data set or the path of a file."
+            )
+        name, moves = resolve(os.fspath(self.name))
         if moves is not None and self.moves:
             raise DataError(
                 f"data.moves is {list(self.moves)}, but {self.name!r} already includes moves; "
@@ -61,5 +67,13 @@ class DataSpec:
 
     @classmethod
     def from_json(cls, value: JsonDict) -> "DataSpec":
-        """Read what `to_json` wrote."""
-        return cls(**(value | {"moves": tuple(value["moves"])}))
+        """Read what `to_json` wrote; fields that are left out have their defaults.
+
+        Raises:
+            DataError: not a dictionary, an unknown field, or a wrong value.
+        """
+        found = read_fields("data", value, (f.name for f in fields(cls)), DataError)
+        try:
+            return cls(**found)
+        except (TypeError, AttributeError) as error:
+            raise DataError(f"data is {shown(value)} which cannot be read: {error}.") from error

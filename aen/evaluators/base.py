@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 from aen.children.spec import ChildSpec
+from aen.evaluators.pickling import check_picklable
 from aen.results.evaluation import Evaluation
 
 
@@ -36,8 +37,26 @@ class Evaluator(Protocol):
     """Trains children, or looks them up; an environment does not know which.
 
     A subclass needs `submit` alone. The other members have defaults, which suit an evaluator that answers at once and
-    holds nothing.
+    holds nothing. `copy.copy` and `copy.deepcopy` of a subclass's object return the object itself, because the store,
+    the workers and the children in flight exist once.
     """
+
+    def __init_subclass__(cls) -> None:
+        # Not methods of this class: as members of the protocol, other classes would have to have them.
+        super().__init_subclass__()
+        for name in ("__copy__", "__deepcopy__"):
+            if not hasattr(cls, name):
+                setattr(cls, name, _itself)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        """Pickle the evaluator, for another process.
+
+        Raises:
+            SpecError: it holds what cannot be pickled, such as a lock.
+        """
+        reduced = super().__reduce_ex__(protocol)
+        check_picklable(self, reduced)
+        return reduced
 
     @property
     def parallelism(self) -> int:
@@ -80,6 +99,10 @@ class Evaluator(Protocol):
 
     def close(self) -> None:
         """Stop working and free what is held."""
+
+
+def _itself(evaluator: Evaluator, *_: object) -> Evaluator:
+    return evaluator
 
 
 def evaluate(evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Evaluation]:

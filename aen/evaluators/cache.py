@@ -23,9 +23,9 @@ class EvaluationCache:
         weights_folder: where kept weights are.
     """
 
-    def __init__(self, store: "ResultStore | None", weights_folder: Path | None) -> None:
+    def __init__(self, store: "ResultStore | None", weights_folder: Path | str | None) -> None:
         self.store = store
-        self.weights_folder = weights_folder
+        self.weights_folder = None if weights_folder is None else Path(weights_folder)
         self._known: dict[str, Evaluation] = {}
 
     def check_weights(self, *, keep_weights: bool) -> None:

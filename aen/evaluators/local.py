@@ -54,7 +54,7 @@ class LocalEvaluator(CachingEvaluator):
         threads: int = 1,
         workers: int = 1,
         population: int = 1,
-        weights_folder: Path | None = None,
+        weights_folder: Path | str | None = None,
         debug: bool = False,
     ) -> None:
         check_device(device)

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from aen._fields import shown
+from aen._typing import JsonDict
 from aen.errors import GroupError, did_you_mean
 from aen.groups.decomposition import Decomposition
 from aen.groups.factors import Factor
@@ -41,8 +43,10 @@ class Alphabet:
             raise GroupError(f"alphabet offers {', '.join(map(repr, twice))} more than once; offer each factor once.")
 
     @classmethod
-    def of(cls, factors: str | Iterable[str | Factor], custom: Mapping[str, Generator] | None = None) -> "Alphabet":
-        """Make an alphabet from a name (``published``, ``quarter``) or from factors and their texts.
+    def of(
+        cls, factors: str | JsonDict | Iterable[str | JsonDict | Factor], custom: Mapping[str, Generator] | None = None
+    ) -> "Alphabet":
+        """Make an alphabet from a name (``published``, ``quarter``), from factors and their texts, or from its JSON.
 
         Raises:
             GroupError: unknown name or factor, no factor at all, or the same factor twice.
@@ -52,7 +56,15 @@ class Alphabet:
                 near = did_you_mean(factors, ALPHABETS)
                 raise GroupError(f"unknown alphabet {factors!r}{near}; a factor goes into a list: [{factors}].")
             factors = ALPHABETS[factors]
+        if not isinstance(factors, Iterable):
+            raise GroupError(f"alphabet is {shown(factors)} but must be a name or a list such as ['rot90', 'hflip'].")
+        if isinstance(factors, Mapping):
+            factors = Decomposition.from_json(factors).factors
         return cls(Decomposition.of(factors, custom).factors)
+
+    def to_json(self) -> list[str | JsonDict]:
+        """Return the factors' JSON forms, which `of` reads."""
+        return Decomposition(self.factors).to_json()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from aen._fields import shown
 from aen._typing import JsonDict
+from aen.errors import GroupError
 from aen.groups.describe import GroupDescription, describe, group_name
 from aen.groups.factors import Factor, check_factors
 from aen.groups.generators import Generator
@@ -21,12 +23,18 @@ class Decomposition:
 
     @classmethod
     def of(
-        cls, factors: str | Iterable[str | Factor], custom: Mapping[str, Generator] | None = None
+        cls, factors: str | Iterable[str | JsonDict | Factor], custom: Mapping[str, Generator] | None = None
     ) -> "Decomposition":
-        """Make a decomposition from factors or their texts: ``Decomposition.of(["rot90", "hflip x vflip"])``."""
+        """Make a decomposition from factors or their texts: ``Decomposition.of(["rot90", "hflip x vflip"])``.
+
+        Raises:
+            GroupError: neither factors nor their texts, or an unknown generator.
+        """
         if isinstance(factors, str):
             factors = [factors]
-        return cls(tuple(f if isinstance(f, Factor) else Factor.parse(f, custom) for f in factors))
+        if not isinstance(factors, Iterable):
+            raise GroupError(f"factors is {shown(factors)} but must be a list such as ['rot90', 'hflip x vflip'].")
+        return cls(tuple(f if isinstance(f, Factor) else Factor.from_json(f, custom) for f in factors))
 
     @property
     def generators(self) -> tuple[Generator, ...]:
@@ -59,9 +67,15 @@ class Decomposition:
         return [factor.to_json() for factor in self.factors]
 
     @classmethod
-    def from_json(cls, value: Iterable[str | JsonDict]) -> "Decomposition":
-        """Read what `to_json` wrote."""
-        return cls(tuple(Factor.from_json(item) for item in value))
+    def from_json(cls, value: "Iterable[str | JsonDict | Factor] | Decomposition") -> "Decomposition":
+        """Read what `to_json` wrote, or ``{"factors": [...]}``.
+
+        Raises:
+            GroupError: it is not of this form, or has an unknown generator.
+        """
+        if isinstance(value, Decomposition):
+            return value
+        return cls.of(value["factors"] if isinstance(value, Mapping) and "factors" in value else value)
 
     def __str__(self) -> str:
         return self.name

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from aen._fields import shown
 from aen._typing import IntArray, JsonDict
 from aen.errors import GroupError
 from aen.groups.elements import enumerate_elements
@@ -108,12 +109,27 @@ class Factor:
         return {"factor": self.name, "generators": custom} if custom else self.name
 
     @classmethod
-    def from_json(cls, value: str | JsonDict) -> "Factor":
-        """Read what `to_json` wrote."""
+    def from_json(cls, value: str | JsonDict, custom: Mapping[str, Generator] | None = None) -> "Factor":
+        """Read what `to_json` wrote, or ``{"generators": [...], "products": [...]}``.
+
+        Args:
+            value: a text, or a dictionary.
+            custom: user-made generators by name.
+
+        Raises:
+            GroupError: it is not of this form, or has an unknown generator.
+        """
         if isinstance(value, str):
-            return cls.parse(value)
-        custom = [Generator.from_json(item) for item in value["generators"]]
-        return cls.parse(value["factor"], {generator.name: generator for generator in custom})
+            return cls.parse(value, custom)
+        try:
+            generators = tuple(Generator.from_json(item) for item in value["generators"])
+            if "factor" not in value:
+                return cls(generators, tuple(value["products"]))
+            return cls.parse(value["factor"], {generator.name: generator for generator in generators})
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise GroupError(
+                f"factor is {shown(value)} but must be text such as 'rot90' or 'hflip x vflip'."
+            ) from error
 
     def __str__(self) -> str:
         return self.name

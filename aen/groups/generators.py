@@ -175,9 +175,12 @@ class Generator:
 
     @classmethod
     def from_json(cls, value: str | JsonDict) -> "Generator":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote, or ``{"name": ..., "tables": [[side, permutation], ...]}``."""
         if isinstance(value, str):
             return cls.parse(value)
+        if "tables" in value:
+            tables = [table for _, table in value["tables"]]
+            return cls.from_permutations(value["name"], tables) if tables else cls.parse(value["name"])
         return cls.from_permutations(value["name"], value["permutations"])
 
     def __str__(self) -> str:

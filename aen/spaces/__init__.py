@@ -1,5 +1,6 @@
 """Search spaces: their states, the child of each state, and the classes of states that are the same network."""
 
+from aen.spaces.as_json import space_from_json, space_to_json
 from aen.spaces.base import Space, SpaceClass
 from aen.spaces.decompositions import DecompositionSpace
 from aen.spaces.gcnn import GCNNSpace, Place
@@ -14,4 +15,6 @@ __all__ = [
     "RelaxationSpace",
     "Space",
     "SpaceClass",
+    "space_from_json",
+    "space_to_json",
 ]

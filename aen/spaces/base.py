@@ -107,6 +107,11 @@ class Space(ABC):
             number = number * size + choice
         return number
 
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """A name for each place, for the names of an environment's actions."""
+        return tuple(f"place {place}" for place in range(len(self.sizes)))
+
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return a label for each choice of a state, for renderings."""
         return tuple(f"place {place}: {choice}" for place, choice in enumerate(state))

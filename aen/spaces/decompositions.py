@@ -87,10 +87,15 @@ class DecompositionSpace(Space):
         decomposition.check(self.child.grids)
         return self.child.with_decomposition(decomposition)
 
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """The names of the factors on offer."""
+        return self.alphabet.names
+
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the names of the factors on offer."""
         del state
-        return self.alphabet.names
+        return self.place_names
 
     def describe_class(self, network_class: SpaceClass) -> JsonDict:
         """Return the number of orbits in each layer."""

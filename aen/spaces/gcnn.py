@@ -157,6 +157,11 @@ class GCNNSpace(Space):
             places += [Place(f"stage {stage + 1}", factors) for stage in range(self._stages)]
         return tuple(places)
 
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """The names of the places."""
+        return tuple(place.name for place in self.places)
+
     @cached_property
     def sizes(self) -> tuple[int, ...]:
         """Number of choices at each place; two everywhere in the published space."""

@@ -106,6 +106,11 @@ class LayerwiseDecompositionSpace(Space):
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the name of each factor on offer behind the number of its layer, counted from 1."""
         del state
+        return self.place_names
+
+    @property
+    def place_names(self) -> tuple[str, ...]:
+        """The name of each factor on offer behind the number of its layer, counted from 1."""
         layers = range(1, len(self.child.layer_shapes) + 1)
         return tuple(f"{layer}: {name}" for layer in layers for name in self.alphabet.names)
 

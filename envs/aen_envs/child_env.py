@@ -2,52 +2,32 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
-from gymnasium.utils import seeding
 
+from aen._fields import shown
 from aen._typing import JsonDict
 from aen.children import ChildSpec
-from aen.errors import SpecError, did_you_mean
+from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate
 from aen.results import Evaluation
 from aen.spaces import Space
+from aen_envs.arguments import check_evaluator, check_options, check_seed, one_of, whole_number
+from aen_envs.configurable import ConfigurableEnv
+from aen_envs.pending_step import PendingStep, Plan
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import Snapshot
 
+__all__ = ["ChildEnv", "PendingStep", "Plan"]
+
 Observation = TypeVar("Observation")
 
 
-@dataclass(frozen=True)
-class PendingStep:
-    """A step or a reset that waits for the evaluations of its children.
-
-    Attributes:
-        specs: the children that it needs; empty if it trains nothing.
-        keep_weights: whether their weights must be kept, because later children inherit them.
-        state: the state after it.
-        action: the action of a step; None for a reset.
-        step: the number of steps of the episode so far, when this one began.
-        seed: the seed of a reset.
-    """
-
-    specs: tuple[ChildSpec, ...]
-    keep_weights: bool
-    state: tuple[int, ...]
-    action: int | None = None
-    step: int = 0
-    seed: int | None = None
-
-
-Plan = PendingStep  # the former name; will be removed
-
-
-class ChildEnv(gym.Env[Observation, np.int64]):
+class ChildEnv(ConfigurableEnv[Observation, np.int64]):
     """Base class of environments in which each state has a child, whose accuracy makes the reward.
 
     `step` consists of two halves, so that the children of several environments can be trained side by side:
@@ -62,25 +42,30 @@ class ChildEnv(gym.Env[Observation, np.int64]):
 
     Attributes:
         settings: names of the arguments of `make_environment` that configure this environment.
+        reset_options: keys that the options of `reset` may have.
 
     Raises:
-        SpecError: an unknown render mode, or a horizon below 1.
+        SpecError: an unknown render mode, a horizon below 1, no evaluator, or an argument that does not exist.
     """
 
     settings: ClassVar[tuple[str, ...]] = ("horizon",)
+    reset_options: ClassVar[tuple[str, ...]] = ("state",)
     metadata: dict[str, Any] = {"render_modes": ["ansi", "rgb_array"], "render_fps": 4}  # noqa: RUF012
 
     def __init__(self, *, evaluator: Evaluator | None, horizon: int, render_mode: str | None) -> None:
         super().__init__()
-        if horizon < 1:
+        self.horizon = whole_number("horizon", horizon)
+        if self.horizon < 1:
             raise SpecError(f"horizon is {horizon}; an episode needs at least 1 step.")
-        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
-            modes = self.metadata["render_modes"]
-            raise SpecError(f"unknown render_mode {render_mode!r}{did_you_mean(render_mode, modes)}.")
-        self._owns_evaluator = evaluator is None
-        self.evaluator: Evaluator = evaluator or self._own_evaluator()
-        self.horizon = horizon
+        if render_mode is not None:
+            one_of("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
+        if evaluator is not None:
+            check_evaluator(evaluator)
+        self._owns_evaluator = evaluator is None
+        self.evaluator: Evaluator = self._own_evaluator() if evaluator is None else evaluator
+        # What `provide` was given.
+        self._provided: tuple[PendingStep, Sequence[Evaluation]] | None = None
         # Accuracies of all children of the episode so far; empty before the first reset.
         self._accuracies: list[float] = []
         self._baseline = 0.0
@@ -113,11 +98,10 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         """Return the children that a reset needs; the arguments are those of `reset`.
 
         Raises:
-            SpecError: ``options["state"]`` is not a state.
+            SpecError: ``options["state"]`` is not a state, there is an unknown option, or a wrong seed.
         """
-        if seed is not None:
-            seeding.np_random(seed)  # raises for an invalid seed, before any child is trained
-        return self._begin_reset(options, seed)
+        check_options(options, self.reset_options)
+        return self._begin_reset(options, check_seed(seed))
 
     def finish_reset(
         self, pending: PendingStep, evaluations: Sequence[Evaluation]
@@ -169,27 +153,22 @@ class ChildEnv(gym.Env[Observation, np.int64]):
             )
         self._check_number(pending, evaluations)
         self._steps += 1
-        return self._finish_step(pending, pending.action, evaluations)
+        try:
+            return self._finish_step(pending, pending.action, evaluations)
+        except BaseException:  # a reward function may fail
+            self._steps -= 1
+            raise
+
+    def provide(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> None:
+        """Give the evaluations that the next `step` or `reset` uses, if it is the one of `pending`.
+
+        So the children of several environments can be trained side by side under wrappers such as TimeLimit, which
+        know `step` and `reset` but not their halves.
+        """
+        self._provided = pending, evaluations
 
     # The former names of the four methods above; they will be removed.
-
-    def plan_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> PendingStep:
-        """Deprecated name of `begin_reset`."""
-        return self.begin_reset(seed=seed, options=options)
-
-    def arrive_reset(self, plan: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Observation, dict[str, Any]]:
-        """Deprecated name of `finish_reset`."""
-        return self.finish_reset(plan, evaluations)
-
-    def plan(self, action: np.int64 | int) -> PendingStep:
-        """Deprecated name of `begin_step`."""
-        return self.begin_step(action)
-
-    def arrive(
-        self, plan: PendingStep, evaluations: Sequence[Evaluation]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Deprecated name of `finish_step`."""
-        return self.finish_step(plan, evaluations)
+    plan, arrive, plan_reset, arrive_reset = begin_step, finish_step, begin_reset, finish_reset
 
     def snapshot(self) -> JsonDict:
         """Return the running episode as JSON values, with which `restore` resumes it in another environment.
@@ -231,6 +210,11 @@ class ChildEnv(gym.Env[Observation, np.int64]):
             "_np_random": None if random is None else random.source(),
             "_np_random_seed": None if random is None else random.seed,
         }
+
+    @property
+    def action_names(self) -> list[str]:
+        """A name for each action, in their order."""
+        return [f"action {number}" for number in range(int(self.action_space.n))]  # type: ignore[attr-defined]
 
     @abstractmethod
     def text(self) -> str:
@@ -282,6 +266,9 @@ class ChildEnv(gym.Env[Observation, np.int64]):
 
     def _evaluate(self, pending: PendingStep) -> list[Evaluation]:
         """Train or look up the children of a step or reset, and wait for them."""
+        provided, self._provided = self._provided, None
+        if provided is not None and provided[0] == pending:
+            return list(provided[1])
         if not pending.specs:
             return []
         return evaluate(self.evaluator, list(pending.specs), keep_weights=pending.keep_weights)
@@ -297,7 +284,10 @@ class ChildEnv(gym.Env[Observation, np.int64]):
 
     def render(self) -> Any:  # noqa: ANN401 - gymnasium: RenderFrame, which is Any
         """Return the state as text or as an RGB picture, depending on the render mode."""
-        if self.render_mode is None or not self._accuracies:
+        if self.render_mode is None:
+            gym.logger.warn("render was called without a render mode; make the environment with render_mode='ansi'.")
+            return None
+        if not self._accuracies:
             return None
         return self.text() if self.render_mode == "ansi" else self.picture()
 
@@ -315,7 +305,10 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         if not self._accuracies:
             raise SpecError("step was called before reset; call reset first.")
         if action not in self.action_space:
-            raise SpecError(f"action is {action!r}; choose 0 to {int(self.action_space.n) - 1}.")  # type: ignore[attr-defined]
+            last = int(self.action_space.n) - 1  # type: ignore[attr-defined]
+            whole = isinstance(action, int | np.integer)
+            what = repr(action) if whole else f"{shown(action)} but must be a whole number"
+            raise SpecError(f"action is {what}; choose 0 to {last}.")
         return int(action)
 
     def _describe(self, spec: ChildSpec, evaluation: Evaluation, *, state: int, met_as: str) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from typing import Any, ClassVar, Literal, cast, get_args
 
+from aen._typing import JsonDict
 from aen.children import GCNNSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.errors import SpecError, did_you_mean
 from aen.evaluators import Evaluator
 from aen.spaces import GCNNSpace, Space
-from aen_envs.rewards import RewardKind
+from aen_envs.arguments import ObservationKind, checked_child_seed, one_of, space_of
+from aen_envs.rewards import RewardFunction, RewardKind
 from aen_envs.space_env import SpaceEnv
 
 Reference = Literal["untied", "rot90"]
@@ -50,6 +51,8 @@ class GCNNDesignEnv(SpaceEnv):
     - ``paper``: (a - a0) exp(|a - a0|)
     - ``delta``: a - a0
     - ``improvement``: a - b
+    - ``accuracy``: a
+    - a function: ``reward(a, a0, b)``, which returns a finite number
 
     The stop action leaves the state as it is and is rewarded by the same formula. A child whose training diverged
     has accuracy 0.
@@ -64,13 +67,14 @@ class GCNNDesignEnv(SpaceEnv):
     - `space`: the GCNNSpace. By default the published one over small children for digits, moved by quarter turns and
       flips.
     - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
-    - `reward`: ``paper``, ``delta`` or ``improvement``.
+    - `reward`: ``paper``, ``delta``, ``improvement``, ``accuracy``, or a function.
     - `reference`: the child whose accuracy is a0: ``untied``, the child of choice 0 everywhere, or ``rot90``, as
       published: the child of C4 without augmentation, of size x1.
     - `stop_action`: whether there is a stop action.
     - `horizon`: steps until truncation; 50 is the published one.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
+    - `observation`: ``default`` or ``box``.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy` (of the reference), `status`, `state` (the choices as
@@ -89,23 +93,25 @@ class GCNNDesignEnv(SpaceEnv):
     def __init__(
         self,
         *,
-        space: GCNNSpace | None = None,
+        space: GCNNSpace | JsonDict | None = None,
         evaluator: Evaluator | None = None,
-        reward: RewardKind = "delta",
+        reward: RewardKind | RewardFunction = "delta",
         reference: Reference = "untied",
         stop_action: bool = False,
         horizon: int = 50,
         child_seed: int = 0,
+        observation: ObservationKind = "default",
         render_mode: str | None = None,
     ) -> None:
-        if reference not in get_args(Reference):
-            raise SpecError(f"unknown reference {reference!r}{did_you_mean(str(reference), get_args(Reference))}.")
+        one_of("reference", reference, get_args(Reference))
+        found = quick_space() if space is None else space_of(GCNNSpace, space)
         super().__init__(
-            (space or quick_space()).with_seed(child_seed),
+            found.with_seed(checked_child_seed(child_seed)),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,
             horizon=horizon,
+            observation=observation,
             render_mode=render_mode,
         )
         self.reference_name = reference

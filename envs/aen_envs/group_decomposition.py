@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from aen._typing import JsonDict
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.evaluators import Evaluator
 from aen.groups import Alphabet, Decomposition, Factor
 from aen.spaces import DecompositionSpace, Space
+from aen_envs.arguments import ObservationKind, child_with_seed
 from aen_envs.rendering import Scene
-from aen_envs.rewards import RewardKind
+from aen_envs.rewards import RewardFunction, RewardKind
 from aen_envs.space_env import SpaceEnv
 
 
@@ -39,6 +41,8 @@ class GroupDecompositionEnv(SpaceEnv):
     - ``paper``: (a - a0) exp(|a - a0|)
     - ``delta``: a - a0
     - ``improvement``: a - b
+    - ``accuracy``: a
+    - a function: ``reward(a, a0, b)``, which returns a finite number
 
     The stop action leaves the state as it is and is rewarded by the same formula. A child whose training diverged
     has accuracy 0.
@@ -55,11 +59,12 @@ class GroupDecompositionEnv(SpaceEnv):
     - `alphabet`: an Alphabet, the name of one (``published``, ``quarter``), or factors such as
       ``["rot90", "hflip x vflip"]``.
     - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
-    - `reward`: ``paper``, ``delta`` or ``improvement``.
+    - `reward`: ``paper``, ``delta``, ``improvement``, ``accuracy``, or a function.
     - `stop_action`: whether there is a stop action.
     - `horizon`: steps until truncation.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
+    - `observation`: ``default`` or ``box``.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`,
@@ -76,22 +81,24 @@ class GroupDecompositionEnv(SpaceEnv):
     def __init__(
         self,
         *,
-        child: DenseSpec | None = None,
-        alphabet: Alphabet | str | Sequence[str | Factor] = "quarter",
+        child: DenseSpec | JsonDict | None = None,
+        alphabet: Alphabet | str | JsonDict | Sequence[str | JsonDict | Factor] = "quarter",
         evaluator: Evaluator | None = None,
-        reward: RewardKind = "delta",
+        reward: RewardKind | RewardFunction = "delta",
         stop_action: bool = False,
         horizon: int = 100,
         child_seed: int = 0,
+        observation: ObservationKind = "default",
         render_mode: str | None = None,
     ) -> None:
         alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
         super().__init__(
-            DecompositionSpace((child or quick_child()).with_seed(child_seed), alphabet),
+            DecompositionSpace(child_with_seed(DenseSpec, child, child_seed, quick_child), alphabet),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,
             horizon=horizon,
+            observation=observation,
             render_mode=render_mode,
         )
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
 from aen._typing import JsonDict
-from aen.children import EquiNASSpec, TrainingSpec
-from aen.data import DataSpec
+from aen.children import EquiNASSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator
 from aen.results import Evaluation
 from aen.spaces import RelaxationSpace, Space
+from aen_envs.arguments import ObservationKind, child_with_seed, flag, names_or_none, one_of, price, whole_number
 from aen_envs.child_env import ChildEnv, PendingStep
+from aen_envs.configurable import independent_copy
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
-from aen_envs.relaxation_specs import RelaxationSpecs, TrainedState
+from aen_envs.relaxation_specs import RelaxationSpecs, TrainedState, action_names, quick_child
 from aen_envs.scratch_folder import ScratchFolder
 
 if TYPE_CHECKING:
@@ -29,13 +30,6 @@ ILLEGAL = -0.01
 SLICES, HORIZON = 20, 200
 
 Vector = npt.NDArray[np.float32]
-
-
-def quick_child() -> EquiNASSpec:
-    """Return the default child: small, for digits moved by a hidden group, half an epoch in a fifth of a second."""
-    data = DataSpec("digits", train=300, validation=300, test=300, moves=("rot90", "hflip"))
-    training = TrainingSpec(epochs=0.5, batch_size=32, learning_rate=1e-2)
-    return EquiNASSpec(data=data, side=8, width=1, kernel_size=3, dense=16, training=training)
 
 
 class LayerwiseRelaxationEnv(ChildEnv[Vector]):
@@ -93,6 +87,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     - `parameter_price`: the cost of growing by as many parameters as the start has.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
+    - `observation`: ``default`` or ``box``, which are the same here.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy` (of the start), `status`, `state` (as one number; the
@@ -113,7 +108,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     def __init__(
         self,
         *,
-        child: EquiNASSpec | None = None,
+        child: EquiNASSpec | JsonDict | None = None,
         groups: Sequence[str] | None = None,
         evaluator: Evaluator | None = None,
         inherit: bool = True,
@@ -121,24 +116,25 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         horizon: int = HORIZON,
         parameter_price: float = 0.0,
         child_seed: int = 0,
+        observation: ObservationKind = "default",
         render_mode: str | None = None,
     ) -> None:
         self._folder: ScratchFolder | None = None
-        self.inherit = inherit
-        if slices < 1:
+        self.inherit = flag("inherit", inherit)
+        self.slices = whole_number("slices", slices)
+        if self.slices < 1:
             raise SpecError(f"slices is {slices}; an episode needs at least 1 besides that of the start.")
-        if not 0 <= parameter_price < float("inf"):
-            raise SpecError(f"parameter_price is {parameter_price}; it must be a finite number from 0 up.")
-        if inherit and isinstance(evaluator, LocalEvaluator) and evaluator.weights_folder is None:
+        self.parameter_price = price("parameter_price", parameter_price)
+        one_of("observation", observation, get_args(ObservationKind))
+        if self.inherit and isinstance(evaluator, LocalEvaluator) and evaluator.weights_folder is None:
             raise SpecError(
                 "evaluator has no weights_folder, where children find their parents' weights; give it one, or set "
                 "inherit to False."
             )
-        self.space = RelaxationSpace((child or quick_child()).with_seed(child_seed), groups)
-        self._specs = RelaxationSpecs(self.space, inherit)
+        found = child_with_seed(EquiNASSpec, child, child_seed, quick_child)
+        self.space = RelaxationSpace(found, names_or_none("groups", groups))
+        self._specs = RelaxationSpecs(self.space, self.inherit)
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
-        self.slices = slices
-        self.parameter_price = parameter_price
         self.relaxations = tuple((layer, name) for layer in range(self.space.layers) for name in self.space.groups[1:])
         self.train_action = len(self.relaxations)
         self.stop_action = self.train_action + 1
@@ -166,6 +162,15 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             return LocalEvaluator()
         self._folder = ScratchFolder()
         return LocalEvaluator(weights_folder=self._folder.path)
+
+    def _copied_evaluator(self) -> Evaluator:
+        # A temporary folder of weights belongs to one environment, so a copy has an evaluator of its own.
+        return self.evaluator if self._folder is None else independent_copy(self.evaluator)
+
+    @property
+    def action_names(self) -> list[str]:
+        """A name for each action: ``relax layer 1 to C4``, ``relax dense layer to C4``, ``train``, ``stop``."""
+        return action_names(self.relaxations)
 
     @property
     def slices_left(self) -> int:

@@ -1,6 +1,6 @@
 """Steps of several environments in parallel: their children are submitted in one call."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,33 +18,99 @@ Environment = gym.Env[Any, Any] | Callable[[], gym.Env[Any, Any]]
 Futures = list[list["Future[Evaluation]"]]
 
 
-def unwrap_all(environments: Sequence[Environment]) -> list[ChildEnv[Any]]:
-    """Return environments without the wrappers of ``gymnasium.make``, after checking that they can run in parallel.
+class LockstepEnv:
+    """One of several environments that step together: its children are known and trained before it steps.
+
+    A bare environment is stepped by its halves. Under wrappers, such as TimeLimit, `step` and `reset` are called as
+    usual and find the evaluations of their children ready. A wrapper that changes actions hides which child a step
+    needs; then the step trains it alone.
+
+    Args:
+        env: an environment, with any wrappers.
+
+    Attributes:
+        env: the environment, without the wrappers that ``gymnasium.make`` always adds.
+        base: the environment without wrappers.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        while isinstance(env, PassiveEnvChecker | OrderEnforcing):
+            env = env.env
+        if not isinstance(env.unwrapped, ChildEnv):
+            raise SpecError(
+                f"an environment is {type(env.unwrapped).__name__}, which cannot run in parallel; give environments of "
+                "aen_envs."
+            )
+        self.env = env
+        self.base: ChildEnv[Any] = env.unwrapped
+        self._foreseen = not any(isinstance(each, gym.ActionWrapper) for each in _wrappers(env))
+
+    def begin_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> PendingStep:
+        """Return the children that a reset needs."""
+        return self.base.begin_reset(seed=seed, options=options)
+
+    def finish_reset(
+        self, pending: PendingStep, evaluations: Sequence[Evaluation], options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Perform a reset, whose options are given again for the wrappers."""
+        if self.env is self.base:
+            return self.base.finish_reset(pending, evaluations)
+        self.base.provide(pending, evaluations)
+        return self.env.reset(seed=pending.seed, options=options)
+
+    def begin_step(self, action: Any) -> PendingStep:  # noqa: ANN401 - of any action space
+        """Return the children that a step needs, as far as they are known before it."""
+        if self._foreseen:
+            return self.base.begin_step(action)
+        return PendingStep((), keep_weights=False, state=())
+
+    def finish_step(
+        self,
+        pending: PendingStep,
+        evaluations: Sequence[Evaluation],
+        action: Any,  # noqa: ANN401
+    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Perform a step."""
+        if self.env is self.base:
+            return self.base.finish_step(pending, evaluations)
+        self.base.provide(pending, evaluations)
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        return observation, float(reward), terminated, truncated, info
+
+
+def unwrap_all(environments: Sequence[Environment]) -> list[LockstepEnv]:
+    """Return environments as those that step together, after checking that they can.
 
     Args:
         environments: environments, or functions that make them; all must share one evaluator.
 
     Raises:
-        SpecError: there are no environments, one is given twice, one is not a `ChildEnv` or has another wrapper, or
-            their evaluators or spaces differ.
+        SpecError: there are no environments, one is given twice, one is not a `ChildEnv`, or their evaluators or spaces
+            differ.
     """
-    envs = [_bare(each if isinstance(each, gym.Env) else each()) for each in environments]
-    if not envs:
+    found = [LockstepEnv(each if isinstance(each, gym.Env) else each()) for each in environments]
+    if not found:
         raise SpecError("environments is empty; give at least 1.")
-    first = envs[0]
-    if len({id(env) for env in envs}) < len(envs):
+    first = found[0]
+    if len({id(each.base) for each in found}) < len(found):
         raise SpecError("environments has the same one twice; make a new one for each.")
-    for number, env in enumerate(envs):
-        if env.evaluator is not first.evaluator:
+    for number, each in enumerate(found):
+        if each.base.evaluator is not first.base.evaluator:
             raise SpecError(
                 f"environment {number} has another evaluator than environment 0; give all the same evaluator, so that "
                 "their children are submitted together."
             )
         for space in ("observation_space", "action_space"):
-            ours, theirs = getattr(env, space), getattr(first, space)
+            ours, theirs = getattr(each.env, space), getattr(first.env, space)
             if ours != theirs:
                 raise SpecError(f"environment {number} has the {space} {ours}, but environment 0 has {theirs}.")
-    return envs
+    return found
+
+
+def _wrappers(env: gym.Env[Any, Any]) -> Iterator[gym.Env[Any, Any]]:
+    while isinstance(env, gym.Wrapper):
+        yield env
+        env = env.env
 
 
 def submit_all(evaluator: Evaluator, pending: Sequence[PendingStep]) -> Futures:
@@ -72,16 +138,3 @@ submit = submit_all  # the former name; will be removed
 def wait_all(futures: Futures) -> list[list[Evaluation]]:
     """Wait for all futures, so that a failed child raises before any environment is changed."""
     return [[future.result() for future in each] for each in futures]
-
-
-def _bare(env: gym.Env[Any, Any]) -> ChildEnv[Any]:
-    inner = env
-    while isinstance(inner, PassiveEnvChecker | OrderEnforcing):
-        inner = inner.env
-    if isinstance(inner, ChildEnv):
-        return inner
-    what = "is wrapped in" if isinstance(inner, gym.Wrapper) else "is"
-    raise SpecError(
-        f"an environment {what} {type(inner).__name__}, which cannot run in parallel; give environments of aen_envs, "
-        "without wrappers of your own."
-    )

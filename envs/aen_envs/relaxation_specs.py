@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from aen.children import EquiNASSpec
+from aen.children import EquiNASSpec, TrainingSpec
+from aen.children.equinas import LAYERS
+from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
@@ -14,6 +16,20 @@ from aen_envs.child_env import PendingStep
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import RelaxationSnapshot
+
+
+def quick_child() -> EquiNASSpec:
+    """Return the default child: small, for digits moved by a hidden group, half an epoch in a fifth of a second."""
+    data = DataSpec("digits", train=300, validation=300, test=300, moves=("rot90", "hflip"))
+    training = TrainingSpec(epochs=0.5, batch_size=32, learning_rate=1e-2)
+    return EquiNASSpec(data=data, side=8, width=1, kernel_size=3, dense=16, training=training)
+
+
+def action_names(relaxations: Sequence[tuple[int, str]]) -> list[str]:
+    """Return a name for each action: the relaxations, given as (layer, group), then training and stopping."""
+    layers = [f"layer {layer + 1}" if layer < LAYERS else "dense layer" for layer, _ in relaxations]
+    relaxing = [f"relax {layer} to {group}" for layer, (_, group) in zip(layers, relaxations, strict=True)]
+    return [*relaxing, "train", "stop"]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec
-from aen.errors import SpecError, did_you_mean
+from aen.errors import SpecError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
 from aen.spaces import Space
+from aen_envs.arguments import ObservationKind, flag, one_of, space_of
 from aen_envs.child_env import ChildEnv, PendingStep
 from aen_envs.rendering import Scene, draw_picture, draw_text
-from aen_envs.rewards import REWARDS, RewardKind
+from aen_envs.rewards import RewardFunction, RewardKind, find_reward, reward_name
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import Snapshot
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 # A place with this many choices has one action, which toggles it.
 _TOGGLED = 2
 
-Choices = npt.NDArray[np.integer[Any]]
+Choices = npt.NDArray[Any]
 
 
 class SpaceEnv(ChildEnv[Choices]):
@@ -39,13 +40,16 @@ class SpaceEnv(ChildEnv[Choices]):
     ``stop_action=True`` the last action ends the episode.
 
     ## Observation Space
-    `MultiBinary(n)` if all n places have two choices, else `MultiDiscrete(space.sizes)`: the choice at each place.
+    `MultiBinary(n)` if all n places have two choices, else `MultiDiscrete(space.sizes)`: the choice at each place. With
+    ``observation="box"`` the same numbers in a float32 `Box`, from 0 to the last choice of each place.
 
     ## Rewards
     With a the accuracy of the new state, a0 that of the baseline and b that of the state before, all in [0, 1]:
     - ``paper``: (a - a0) exp(|a - a0|)
     - ``delta``: a - a0
     - ``improvement``: a - b
+    - ``accuracy``: a
+    - a function: ``reward(a, a0, b)``, which returns a finite number
 
     The stop action leaves the state as it is and is rewarded by the same formula.
 
@@ -56,11 +60,12 @@ class SpaceEnv(ChildEnv[Choices]):
     Truncation after `horizon` steps. Termination by the stop action, if there is one.
 
     ## Arguments
-    - `space`: the space.
+    - `space`: the space; one of `aen.spaces` also as a dictionary, see `aen.spaces.space_from_json`.
     - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
-    - `reward`: ``paper``, ``delta`` or ``improvement``.
+    - `reward`: ``paper``, ``delta``, ``improvement``, ``accuracy``, or a function.
     - `stop_action`: whether there is a stop action.
     - `horizon`: number of steps until truncation.
+    - `observation`: ``default`` or ``box``.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     Attributes:
@@ -70,24 +75,29 @@ class SpaceEnv(ChildEnv[Choices]):
         reference_name: what renderings call the child whose accuracy is a0.
 
     Raises:
-        SpecError: not every combination of choices is a state, an unknown reward or render mode, or a horizon below 1.
+        SpecError: not every combination of choices is a state, or a wrong argument.
     """
 
     settings: ClassVar[tuple[str, ...]] = ("reward", "stop_action", "horizon")
+    space: Space
 
     def __init__(
         self,
-        space: Space,
+        space: Space | JsonDict,
         *,
         evaluator: Evaluator | None = None,
-        reward: RewardKind = "delta",
+        reward: RewardKind | RewardFunction = "delta",
         stop_action: bool = False,
         horizon: int = 100,
+        observation: ObservationKind = "default",
         render_mode: str | None = None,
     ) -> None:
+        space = space_of(Space, space)  # type: ignore[type-abstract]
+        self.reward = reward
+        self._reward = find_reward(reward)
+        self.stop_action = flag("stop_action", stop_action)
+        self.observation = one_of("observation", observation, get_args(ObservationKind))
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
-        if reward not in REWARDS:
-            raise SpecError(f"unknown reward {reward!r}{did_you_mean(str(reward), REWARDS)}.")
         self.sizes = tuple(space.sizes)
         if prod(self.sizes) != space.states:
             raise SpecError(
@@ -96,14 +106,20 @@ class SpaceEnv(ChildEnv[Choices]):
             )
         self.space = space
         self.reference_name = space.baseline_name
-        self.reward = reward
-        self.stop_action = stop_action
         self.changes = tuple(
             (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
         )
         self.observation_space = self._observation_space()
-        self.action_space = gym.spaces.Discrete(len(self.changes) + stop_action)
+        self.action_space = gym.spaces.Discrete(len(self.changes) + self.stop_action)
         self._state: Choices = self._array([0] * len(self.sizes))
+
+    @property
+    def action_names(self) -> list[str]:
+        """A name for each action: ``toggle rot90``, ``next group``, ``previous group``, ``stop``."""
+        names = self.space.place_names
+        verbs = {(True, 1): "toggle", (False, 1): "next", (False, -1): "previous"}
+        found = [f"{verbs[self.sizes[place] <= _TOGGLED, step]} {names[place]}" for place, step in self.changes]
+        return [*found, "stop"] if self.stop_action else found
 
     def spec_of(self, state: Sequence[int]) -> ChildSpec:
         """Return the child of a state."""
@@ -126,12 +142,17 @@ class SpaceEnv(ChildEnv[Choices]):
         )
 
     def _observation_space(self) -> gym.spaces.Space[Any]:
+        if self.observation == "box":
+            return gym.spaces.Box(0, np.array(self.sizes, dtype=np.float32) - 1, dtype=np.float32)
         if set(self.sizes) == {_TOGGLED}:
             return gym.spaces.MultiBinary(len(self.sizes))
         return gym.spaces.MultiDiscrete(list(self.sizes))
 
     def _array(self, state: Sequence[int]) -> Choices:
-        return np.array(state, dtype=self.observation_space.dtype)
+        return np.array(state, dtype=np.int8 if set(self.sizes) == {_TOGGLED} else np.int64)
+
+    def _observation(self) -> Choices:
+        return self._state.astype(self.observation_space.dtype)
 
     def _start(self, options: dict[str, Any] | None) -> Sequence[int]:
         return self._checked((options or {}).get("state", [0] * len(self.sizes)), "options['state']")
@@ -161,7 +182,7 @@ class SpaceEnv(ChildEnv[Choices]):
         self._accuracies = [here.validation_accuracy]
         info = self._info(pending.specs[1], here)
         self._met.add(reference.class_key)
-        return self._state.copy(), info
+        return self._observation(), info
 
     def _begin_step(self, action: int) -> PendingStep:
         state: list[int] = self._state.tolist()
@@ -178,12 +199,12 @@ class SpaceEnv(ChildEnv[Choices]):
     ) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
         stopped = action == len(self.changes)
         (evaluation,) = evaluations
-        self._state = self._array(pending.state)
         accuracy = evaluation.validation_accuracy
-        reward = REWARDS[self.reward](accuracy, self._baseline, self._accuracies[-1])
+        reward = self._reward(accuracy, self._baseline, self._accuracies[-1])
+        self._state = self._array(pending.state)
         self._accuracies.append(accuracy)
         truncated = not stopped and self._steps >= self.horizon
-        return self._state.copy(), reward, stopped, truncated, self._info(pending.specs[0], evaluation)
+        return self._observation(), reward, stopped, truncated, self._info(pending.specs[0], evaluation)
 
     def _identity(self) -> JsonDict:
         unit = np.eye(len(self.sizes), dtype=np.int64)
@@ -192,7 +213,12 @@ class SpaceEnv(ChildEnv[Choices]):
             for place, size in enumerate(self.sizes)
             for choice in range(1, size)
         ]
-        own = {"reward": self.reward, "stop_action": self.stop_action, "sizes": list(self.sizes), "choices": names}
+        own = {
+            "reward": reward_name(self.reward),
+            "stop_action": self.stop_action,
+            "sizes": list(self.sizes),
+            "choices": names,
+        }
         return super()._identity() | own | {"reference": self.reference().key}
 
     def _snapshot(self) -> JsonDict:

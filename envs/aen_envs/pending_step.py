@@ -1,0 +1,29 @@
+"""PendingStep: a step or reset between its two halves."""
+
+from dataclasses import dataclass
+
+from aen.children import ChildSpec
+
+
+@dataclass(frozen=True)
+class PendingStep:
+    """A step or a reset that waits for the evaluations of its children.
+
+    Attributes:
+        specs: the children that it needs; empty if it trains nothing.
+        keep_weights: whether their weights must be kept, because later children inherit them.
+        state: the state after it.
+        action: the action of a step; None for a reset.
+        step: the number of steps of the episode so far, when this one began.
+        seed: the seed of a reset.
+    """
+
+    specs: tuple[ChildSpec, ...]
+    keep_weights: bool
+    state: tuple[int, ...]
+    action: int | None = None
+    step: int = 0
+    seed: int | None = None
+
+
+Plan = PendingStep  # the former name; will be removed
