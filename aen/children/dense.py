@@ -124,19 +124,19 @@ class DenseSpec(ChildSpec):
                 return False
         return True
 
-    @property
+    @functools.cached_property
     def class_key(self) -> str:
         """The canonical class of the layers' decompositions on this child's grids."""
         return (
             _layerwise_class_key(self.layers, self.grids) if self.layers else _class_key(self.decomposition, self.grids)
         )
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The decomposition's name; those of the layers, where they differ: ``rot90 + hflip | rot90``."""
         return " | ".join(layer.name for layer in self.layers) or self.decomposition.name
 
-    @property
+    @functools.cached_property
     def group(self) -> str:
         """Name of the group that the decomposition generates on this child's grids.
 
@@ -184,6 +184,12 @@ class DenseSpec(ChildSpec):
     def with_layers(self, layers: Sequence[Decomposition]) -> "DenseSpec":
         """Return the same child with other factors, one decomposition for each hidden layer."""
         return replace(self, decomposition=Decomposition(), layers=tuple(layers))
+
+    def with_checked_layers(self, layers: Sequence[Decomposition]) -> "DenseSpec":
+        """Return what `with_layers` does, or one `with_decomposition`, of factors that were checked on all grids."""
+        if len(set(layers)) == 1:
+            return self._varied(decomposition=layers[0], layers=())
+        return self._varied(decomposition=Decomposition(), layers=tuple(layers))
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values: `decomposition` is a list of factors, or holds a list for each layer."""

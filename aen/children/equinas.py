@@ -1,5 +1,6 @@
 """EquiNASSpec: the backbone of EquiNAS, with a group for each convolution, and its training."""
 
+import functools
 import hashlib
 import json
 import math
@@ -233,13 +234,13 @@ class EquiNASSpec(ChildSpec):
         """Number of channels of each convolution, whatever its group."""
         return tuple(PlanarGroup.of(self.base).order * fields for fields in self.layer_fields)
 
-    @property
+    @functools.cached_property
     def class_key(self) -> str:
         """The canonical class: the groups of all layers."""
         content = {name: getattr(self, name) for name in self.class_fields}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
-    @property
+    @functools.cached_property
     def group(self) -> str:
         """The groups along the network, such as ``D4 x4, C4 x2, C1 x2``, or ``D4`` if it is one.
 
@@ -250,7 +251,7 @@ class EquiNASSpec(ChildSpec):
         runs = [(group, len(list(same))) for group, same in groupby(self.groups)]
         return runs[0][0] if len(runs) == 1 else ", ".join(f"{group} x{count}" for group, count in runs)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The groups and what else was chosen, such as ``D4 x4, C4 x4, head C1``."""
         parts = [self.group]

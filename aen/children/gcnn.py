@@ -153,13 +153,13 @@ class GCNNSpec(ChildSpec):
         """``child-5`` with a batch norm: the convolutions in front of it had a bias before."""
         return "child-5" if self.norm == "batch" else super().key_version
 
-    @property
+    @functools.cached_property
     def class_key(self) -> str:
         """The canonical class: group, augmentations, fields of each convolution and their kernels."""
         content = [self.group, self.augmentations, self.fields, self.kernel_size]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """Group, augmentations and what else was chosen, such as ``D4, rotation + hflip, x1.5``."""
         parts = [self.group, " + ".join(self.augmentations) or "no augmentation", f"x{self.size:g}"]

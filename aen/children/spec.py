@@ -7,6 +7,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
@@ -251,7 +252,7 @@ class ChildSpec(ABC):
         """Part of the key; a kind has its own where its children train differently than those stored before."""
         return KEY_VERSION
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A name for this training, 24 hexadecimal digits: a hash of every field, with the class for the choice."""
         return self.keys_on_seeds([self.seed])[0]
@@ -261,6 +262,21 @@ class ChildSpec(ABC):
         content = self.to_json() | dict.fromkeys(self.class_fields, self.class_key) | {"version": self.key_version}
         texts = (json.dumps(content | {"seed": seed}, sort_keys=True) for seed in seeds)
         return [hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS] for text in texts]
+
+    def noting(self, **known: str) -> Self:
+        """Return this spec after noting values of `class_key` or `group` that a table knows; they are not computed."""
+        self.__dict__.update(known)
+        return self
+
+    def _varied(self, **changes: Any) -> Self:  # noqa: ANN401 - of any field
+        """Return a spec with other values of some fields, which were checked before: `replace` without its checks."""
+        varied = object.__new__(type(self))
+        varied.__dict__.update(self.__getstate__() | changes)
+        return varied
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy the fields alone, without the values that were computed from them."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def with_seed(self, seed: int) -> Self:
         """Return the same child with another seed."""

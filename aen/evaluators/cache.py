@@ -46,7 +46,7 @@ class EvaluationCache:
             # Failures can be deleted from the store to be tried again, so the store is asked about them every time.
             self._known |= {key: evaluation for key, evaluation in fresh.items() if evaluation.status != "failed"}
         return {
-            key: replace(evaluation, looked_up=True)
+            key: evaluation.as_looked_up()
             for key, evaluation in found.items()
             if not keep_weights or self.has_weights(evaluation)
         }

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError
@@ -29,7 +28,7 @@ class TabularEvaluator(Evaluator):
         found = self._table(spec) if callable(self._table) else self._table.get(spec.key)
         if found is None:
             raise SpecError(f"the table has no evaluation of {spec.name}, seed {spec.seed} (key {spec.key}).")
-        return replace(found, looked_up=True)
+        return found.as_looked_up()
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list["Future[Evaluation]"]:
         """Look the specs up; the futures are done."""

@@ -1,10 +1,11 @@
 """Groups on square grids: generators, factors, alphabets, decompositions, orbits and canonical classes."""
 
 from aen.groups.alphabet import ALPHABETS, Alphabet
-from aen.groups.class_cache import load_classes, load_layerwise_classes
+from aen.groups.class_cache import known_classes, known_layerwise_classes, load_classes, load_layerwise_classes
 from aen.groups.classes import (
     ClassTable,
     NetworkClass,
+    bits_to_mask,
     check_enumerable,
     class_key,
     enumerate_classes,
@@ -33,12 +34,15 @@ __all__ = [
     "Orbits",
     "PlanarElement",
     "PlanarGroup",
+    "bits_to_mask",
     "check_enumerable",
     "class_key",
     "enumerate_classes",
     "enumerate_elements",
     "enumerate_layerwise_classes",
     "grid_orbits",
+    "known_classes",
+    "known_layerwise_classes",
     "layer_orbits",
     "layerwise_class_key",
     "load_classes",

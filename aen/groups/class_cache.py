@@ -5,19 +5,35 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.groups.alphabet import Alphabet
-from aen.groups.classes import ClassTable, NetworkClass, check_enumerable, enumerate_classes, layer_sides
+from aen.groups.classes import (
+    MAX_REMEMBERED_STATES,
+    ClassTable,
+    NetworkClass,
+    check_enumerable,
+    enumerate_classes,
+    layer_sides,
+)
+from aen.groups.group_names import group_names
 from aen.groups.layerwise_classes import LayerwiseClassTable, count_layerwise_classes, enumerate_layerwise_classes
 
 # Part of every key: raise it when the same alphabet and grids would give another table.
 _VERSION = "classes-1"
 _LAYERWISE_VERSION = "layerwise-classes-1"
+
+# The tables that this process used last, by version, alphabet and grids; for `known_classes`.
+_Asked = tuple[str, Alphabet, tuple[int, ...]]
+_LOADED: dict[_Asked, Any] = {}
+_MAX_LOADED = 16
 
 
 def cache_folder() -> Path:
@@ -29,26 +45,47 @@ def cache_folder() -> Path:
 
 
 def load_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
-    """Return what `enumerate_classes` returns, from the cache if it is there.
+    """Return what `enumerate_classes` returns, with `group_names`, from the cache if it is there.
 
     A file that is damaged or does not fit is computed and written again; a folder that cannot be written is done
-    without.
+    without. Above 16,384 states there are no `group_names`.
 
     Raises:
         GroupError: as `enumerate_classes`.
     """
     check_enumerable(alphabet, sides)
     path = _path(_VERSION, alphabet, sides)
-    if path is None:
-        return enumerate_classes(alphabet, sides)
-    table = _read(path, alphabet, tuple(sides))
+    table = None if path is None else _read(path, alphabet, tuple(sides))
     if table is None:
         table = enumerate_classes(alphabet, sides)
-        classes = [vars(network_class) | {"orbits": list(network_class.orbits)} for network_class in table.classes]
-        _write(path, {"classes": classes, "class_of_state": table.class_of_state.tolist()})
+        unsaved = True
     else:
         table.remember_keys()
+        unsaved = False
+    if not table.group_names and len(table.class_of_state) <= MAX_REMEMBERED_STATES:
+        table = replace(table, group_names=group_names(alphabet, sides))
+        unsaved = True
+    if unsaved and path is not None:
+        _write(path, _content(table))
+    _keep(_VERSION, alphabet, sides, table)
     return table
+
+
+def known_classes(alphabet: Alphabet, sides: Sequence[int], *, read: bool = True) -> ClassTable | None:
+    """Return the table of `load_classes` if this process or the cache has it, and enumerate nothing.
+
+    Args:
+        alphabet: the factors.
+        sides: the child's grids, input first.
+        read: whether to look into the cache on disk.
+    """
+    known: ClassTable | None = _LOADED.get((_VERSION, alphabet, tuple(sides)))
+    if known is not None or not read:
+        return known
+    path = _path(_VERSION, alphabet, sides)
+    if path is None or not path.is_file() or _read(path, alphabet, tuple(sides)) is None:
+        return None
+    return load_classes(alphabet, sides)
 
 
 def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> LayerwiseClassTable:
@@ -67,14 +104,44 @@ def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> Layerwis
     layers = tuple(tables[shape] for shape in shapes)
     count = count_layerwise_classes(layers)
     path = _path(_LAYERWISE_VERSION, alphabet, sides)
-    if path is None:
-        return enumerate_layerwise_classes(layers)
-    keys = _read_keys(path, count)
+    keys = None if path is None else _read_keys(path, count)
     if keys is not None:
-        return LayerwiseClassTable(layers, keys)
-    table = enumerate_layerwise_classes(layers)
-    _write(path, {"keys": list(table.keys)})
+        table = LayerwiseClassTable(layers, keys)
+    else:
+        table = enumerate_layerwise_classes(layers)
+        if path is not None:
+            _write(path, {"keys": list(table.keys)})
+    _keep(_LAYERWISE_VERSION, alphabet, sides, table)
     return table
+
+
+def known_layerwise_classes(
+    alphabet: Alphabet, sides: Sequence[int], *, read: bool = True
+) -> LayerwiseClassTable | None:
+    """Return the table of `load_layerwise_classes` if this process or the cache has it, and enumerate nothing.
+
+    The arguments are those of `known_classes`.
+    """
+    known: LayerwiseClassTable | None = _LOADED.get((_LAYERWISE_VERSION, alphabet, tuple(sides)))
+    if known is not None or not read:
+        return known
+    layers = [known_classes(alphabet, shape) for shape in layer_sides(sides)]
+    path = _path(_LAYERWISE_VERSION, alphabet, sides)
+    found = [layer for layer in layers if layer is not None]
+    if path is None or len(found) < len(layers):
+        return None
+    keys = _read_keys(path, prod(len(layer.classes) for layer in found))
+    if keys is None:
+        return None
+    table = LayerwiseClassTable(tuple(found), keys)
+    _keep(_LAYERWISE_VERSION, alphabet, sides, table)
+    return table
+
+
+def _keep(version: str, alphabet: Alphabet, sides: Sequence[int], table: ClassTable | LayerwiseClassTable) -> None:
+    _LOADED[version, alphabet, tuple(sides)] = table
+    for oldest in list(_LOADED)[:-_MAX_LOADED]:
+        _LOADED.pop(oldest, None)
 
 
 def _path(version: str, alphabet: Alphabet, sides: Sequence[int]) -> Path | None:
@@ -87,18 +154,31 @@ def _path(version: str, alphabet: Alphabet, sides: Sequence[int]) -> Path | None
         return None
 
 
+def _content(table: ClassTable) -> JsonDict:
+    classes = [vars(network_class) | {"orbits": list(network_class.orbits)} for network_class in table.classes]
+    content = {"classes": classes, "class_of_state": table.class_of_state.tolist()}
+    if not table.group_names:
+        return content
+    names = list(dict.fromkeys(table.group_names))
+    number = {name: place for place, name in enumerate(names)}
+    return content | {"groups": names, "group_of_state": [number[name] for name in table.group_names]}
+
+
 def _read(path: Path, alphabet: Alphabet, sides: tuple[int, ...]) -> ClassTable | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["digest"] != _digest(path.stem, stored["classes"], stored["class_of_state"]):
+        digest = stored.pop("digest")
+        if digest != _digest(path.stem, *stored.values()):
             return None
         classes = tuple(NetworkClass(**(item | {"orbits": tuple(item["orbits"])})) for item in stored["classes"])
         class_of_state = np.array(stored["class_of_state"], dtype=np.int64)
         states = np.bincount(class_of_state, minlength=len(classes))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        # Files of earlier versions have no names.
+        names = tuple(stored["groups"][number] for number in stored.get("group_of_state", ()))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError, IndexError):
         return None
     fits = len(class_of_state) == 2 ** len(alphabet) and [c.states for c in classes] == list(states)
-    return ClassTable(alphabet, sides, classes, class_of_state) if fits else None
+    return ClassTable(alphabet, sides, classes, class_of_state, names) if fits else None
 
 
 def _read_keys(path: Path, count: int) -> tuple[str, ...] | None:

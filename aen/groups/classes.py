@@ -25,6 +25,8 @@ MAX_LAYER_WEIGHTS = 2**26
 # The keys of enumerated states, so that their orbits are not computed again for a key alone.
 _KEYS: dict[tuple[tuple[Generator, ...], tuple[int, ...]], str] = {}
 _MAX_KEYS = 2**16
+# Alphabets with more states are searched in a small part only: what is known of every state would take too long.
+MAX_REMEMBERED_STATES = _MAX_KEYS // 4
 
 
 def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
@@ -101,20 +103,26 @@ class ClassTable:
         sides: the child's grids, input first.
         classes: the classes, in the order of their representatives.
         class_of_state: index into `classes` for each of the ``2 ** len(alphabet)`` states, by bit mask.
+        group_names: the name of the group that each state generates, by bit mask; empty if they are not known.
     """
 
     alphabet: Alphabet
     sides: tuple[int, ...]
     classes: tuple[NetworkClass, ...]
     class_of_state: IntArray
+    group_names: tuple[str, ...] = ()
 
     def decomposition(self, network_class: NetworkClass) -> Decomposition:
         """Return the representative of a class as a decomposition."""
         return self.alphabet.decomposition(mask_to_bits(network_class.representative, len(self.alphabet)))
 
+    def key_of(self, state: int) -> str:
+        """Return the class key of a state, given as a bit mask."""
+        return self.classes[self.class_of_state[state]].key
+
     def remember_keys(self) -> None:
         """Make `class_key` return the keys of all states without computing orbits, in this process."""
-        if len(self.class_of_state) > _MAX_KEYS // 4:
+        if len(self.class_of_state) > MAX_REMEMBERED_STATES:
             return  # computing the orbits of the few visited states takes less time than all keys
         if len(_KEYS) + len(self.class_of_state) > _MAX_KEYS:
             _KEYS.clear()
@@ -130,6 +138,11 @@ class ClassTable:
         """
         members = np.flatnonzero(self.class_of_state == self.classes.index(network_class))
         return int(np.bitwise_or.reduce(members))
+
+
+def bits_to_mask(bits: Sequence[int]) -> int:
+    """Return a number whose lowest bits are `bits`, bit 0 first."""
+    return sum(bit << i for i, bit in enumerate(bits))
 
 
 def mask_to_bits(mask: int, n: int) -> tuple[int, ...]:

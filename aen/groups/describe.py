@@ -16,6 +16,7 @@ from aen.groups.order import count_elements
 QUICK_LIMIT = 256
 THOROUGH_LIMIT = 4_096
 THOROUGH_SECONDS = 20.0
+TOO_LARGE = f"order > {QUICK_LIMIT}"
 
 # Groups that how many elements they have of each order tells from every other of their order, besides the abelian and
 # dihedral ones, which are recognised by their structure: {order of an element: how many}.
@@ -74,32 +75,40 @@ def group_name(factors: tuple[Factor, ...], sides: tuple[int, ...]) -> str:
     """Return the `name` of a group's description; if it is a known one, without working out the rest."""
     check_factors(factors, dict.fromkeys(sides))
     sides = tuple(sorted(set(sides)))
-    everything = [p for factor in factors for p in _joint_action(factor, sides)]
-    elements = enumerate_elements(everything, sum(side * side for side in sides), QUICK_LIMIT)
+    everything = _permutations(factors, sides)
+    elements = enumerate_elements(everything, _degree(sides), QUICK_LIMIT)
     if elements is None:
-        return f"order > {QUICK_LIMIT}"
-    name = _known_name(elements, abelian=_abelian(everything))
-    return name or _describe(factors, sides, thorough=False).name
+        return TOO_LARGE
+    return known_name(elements, everything) or _describe(factors, sides, thorough=False).name
+
+
+def known_name(elements: IntArray, generators: Sequence[IntArray]) -> str | None:
+    """Return the known name of a group that was enumerated; None if it has none, so that one is composed."""
+    return _known_name(elements, abelian=_abelian(generators))
+
+
+def composed_name(needed: Sequence[Factor], sides: tuple[int, ...]) -> str:
+    """Return the name of the group that factors generate, none of which the others generate."""
+    return _split(tuple(needed), sides, QUICK_LIMIT).name
 
 
 @functools.lru_cache(maxsize=4096)
 def _describe(chosen: tuple[Factor, ...], sides: tuple[int, ...], *, thorough: bool) -> GroupDescription:
-    factors = [(factor, _joint_action(factor, sides)) for factor in chosen]
     limit = THOROUGH_LIMIT if thorough else QUICK_LIMIT
-    everything = [p for _, permutations in factors for p in permutations]
+    everything = _permutations(chosen, sides)
     abelian = _abelian(everything)
-    degree = sum(side * side for side in sides)
-    elements = enumerate_elements(everything, degree, limit)
+    elements = enumerate_elements(everything, _degree(sides), limit)
     if elements is None:
         order = count_elements(everything, THOROUGH_SECONDS) if thorough else None
         name = f"order {order}" if order is not None else f"order > {limit}"
         structure = f"<{', '.join(factor.name for factor in chosen)}>"
         return GroupDescription(order, order or limit, name, abelian, structure, ())
-    needed = _irredundant(factors, degree, limit)
-    redundant = tuple(item[0].name for item in factors if not any(item is kept for kept in needed))
+    kept = _irredundant(chosen, sides, limit)
+    needed = tuple(chosen[i] for i in kept)
+    redundant = tuple(factor.name for i, factor in enumerate(chosen) if i not in kept)
     if not needed:
         return GroupDescription(1, 1, "C1", True, "none", redundant)
-    split = _split(needed, degree, limit)
+    split = _split(needed, sides, limit)
     return GroupDescription(len(elements), len(elements), split.name, abelian, split.structure, redundant)
 
 
@@ -107,33 +116,48 @@ def _abelian(generators: Sequence[IntArray]) -> bool:
     return all(np.array_equal(a[b], b[a]) for a, b in combinations(generators, 2))
 
 
-def _joint_action(factor: Factor, sides: Sequence[int]) -> list[IntArray]:
+@functools.lru_cache(maxsize=1024)
+def joint_action(factor: Factor, sides: tuple[int, ...]) -> tuple[IntArray, ...]:
     """Return each generator's action on the cells of all grids together."""
     offsets = np.cumsum([0, *(side * side for side in sides)])
-    return [
+    return tuple(
         np.concatenate([g.permutation(side) + offset for side, offset in zip(sides, offsets, strict=False)])
         for g in factor.generators
-    ]
+    )
 
 
-_Acting = tuple[Factor, list[IntArray]]
+def _permutations(factors: Sequence[Factor], sides: tuple[int, ...]) -> list[IntArray]:
+    return [permutation for factor in factors for permutation in joint_action(factor, sides)]
 
 
-def _elements(factors: Sequence[_Acting], degree: int, limit: int) -> IntArray:
-    elements = enumerate_elements([p for _, permutations in factors for p in permutations], degree, limit)
+def _degree(sides: Sequence[int]) -> int:
+    return sum(side * side for side in sides)
+
+
+def _elements(factors: Sequence[Factor], sides: tuple[int, ...], limit: int) -> IntArray:
+    if limit > QUICK_LIMIT:  # a few of these would fill the memory
+        return _enumerated(tuple(factors), sides, limit)
+    return _remembered_elements(tuple(factors), sides, limit)
+
+
+def _enumerated(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int) -> IntArray:
+    elements = enumerate_elements(_permutations(factors, sides), _degree(sides), limit)
     # The whole group was enumerated within the limit before any of its subgroups is.
     if elements is None:
         raise RuntimeError("a subgroup has more elements than its group")
     return elements
 
 
-def _irredundant(factors: Sequence[_Acting], degree: int, limit: int) -> list[_Acting]:
-    """Drop, last first, every factor that the others generate."""
-    needed = list(factors)
-    for factor in reversed(factors):
-        others = [f for f in needed if f is not factor]
-        members = {element.tobytes() for element in _elements(others, degree, limit)}
-        if all(permutation.tobytes() in members for permutation in factor[1]):
+_remembered_elements = functools.lru_cache(maxsize=16)(_enumerated)
+
+
+def _irredundant(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int) -> list[int]:
+    """Return the places of the factors that are left after dropping, last first, every one that the others generate."""
+    needed = list(range(len(factors)))
+    for place in reversed(range(len(factors))):
+        others = [other for other in needed if other != place]
+        members = {element.tobytes() for element in _elements([factors[i] for i in others], sides, limit)}
+        if all(permutation.tobytes() in members for permutation in joint_action(factors[place], sides)):
             needed = others
     return needed
 
@@ -149,28 +173,29 @@ class _Split:
         return f"({self.structure})" if self.compound else self.structure
 
 
-def _split(factors: list[_Acting], degree: int, limit: int) -> _Split:
+@functools.lru_cache(maxsize=4096)
+def _split(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int) -> _Split:
     """Write the group that `factors` generate as a direct or semidirect product of them, as far as that goes."""
-    elements = _elements(factors, degree, limit)
-    abelian = _abelian([p for _, permutations in factors for p in permutations])
+    elements = _elements(factors, sides, limit)
+    abelian = _abelian(_permutations(factors, sides))
     name = _known_name(elements, abelian=abelian)
     if len(factors) == 1:
-        factor = factors[0][0]
+        factor = factors[0]
         structure = factor.name
         return _Split(name or f"order {len(elements)}", structure, compound=bool(factor.products))
-    parts = _commuting_parts(factors)
-    orders = [len(_elements(part, degree, limit)) for part in parts]
+    parts = _commuting_parts(factors, sides)
+    orders = [len(_elements(part, sides, limit)) for part in parts]
     if len(parts) > 1 and int(np.prod(orders)) == len(elements):
-        splits = [_split(part, degree, limit) for part in parts]
+        splits = [_split(part, sides, limit) for part in parts]
         made = _compose("x", [split.name for split in splits], len(elements))
         return _Split(name or made, " x ".join(split.bracketed for split in splits), compound=True)
-    for normal, complement in _semidirect(factors, len(elements), degree, limit):
-        left, right = _split(normal, degree, limit), _split(complement, degree, limit)
-        direct = all(_commute(a, b) for a in normal for b in complement)
+    for normal, complement in _semidirect(factors, len(elements), sides, limit):
+        left, right = _split(normal, sides, limit), _split(complement, sides, limit)
+        direct = all(_commute(a, b, sides) for a in normal for b in complement)
         made = _compose("x" if direct else " x| ", [left.name, right.name], len(elements))
         sign = "x" if direct else "x|"
         return _Split(name or made, f"{left.bracketed} {sign} {right.bracketed}", compound=True)
-    structure = f"<{', '.join(factor.name for factor, _ in factors)}>"
+    structure = f"<{', '.join(factor.name for factor in factors)}>"
     return _Split(name or f"order {len(elements)}", structure, compound=False)
 
 
@@ -181,36 +206,35 @@ def _compose(sign: str, names: Sequence[str], order: int) -> str:
     return sign.join(f"({name})" if " " in name else name for name in names)
 
 
-def _commuting_parts(factors: list[_Acting]) -> list[list[_Acting]]:
+def _commuting_parts(factors: tuple[Factor, ...], sides: tuple[int, ...]) -> list[tuple[Factor, ...]]:
     """Group the factors so that members of different parts commute, in parts as small as possible."""
-    parts: list[list[_Acting]] = []
+    parts: list[tuple[Factor, ...]] = []
     for factor in factors:
-        tied = [part for part in parts if not all(_commute(factor, other) for other in part)]
-        merged = [*(member for part in tied for member in part), factor]
+        tied = [part for part in parts if not all(_commute(factor, other, sides) for other in part)]
+        merged = (*(member for part in tied for member in part), factor)
         parts = [part for part in parts if part not in tied]
         parts.append(merged)
     return parts
 
 
-def _commute(a: _Acting, b: _Acting) -> bool:
-    return all(np.array_equal(p[q], q[p]) for p in a[1] for q in b[1])
+def _commute(a: Factor, b: Factor, sides: tuple[int, ...]) -> bool:
+    return all(np.array_equal(p[q], q[p]) for p in joint_action(a, sides) for q in joint_action(b, sides))
 
 
 def _semidirect(
-    factors: list[_Acting], order: int, degree: int, limit: int
-) -> list[tuple[list[_Acting], list[_Acting]]]:
+    factors: tuple[Factor, ...], order: int, sides: tuple[int, ...], limit: int
+) -> list[tuple[tuple[Factor, ...], tuple[Factor, ...]]]:
     """Return the split (normal subgroup, complement) with the largest normal subgroup, or nothing."""
     found = []
     for size in range(1, len(factors)):
         for chosen in combinations(range(len(factors)), size):
-            normal = [factors[i] for i in chosen]
-            rest = [factor for i, factor in enumerate(factors) if i not in chosen]
-            elements = _elements(normal, degree, limit)
-            if len(elements) * len(_elements(rest, degree, limit)) != order:
+            normal = tuple(factors[i] for i in chosen)
+            rest = tuple(factor for i, factor in enumerate(factors) if i not in chosen)
+            elements = _elements(normal, sides, limit)
+            if len(elements) * len(_elements(rest, sides, limit)) != order:
                 continue
             members = {element.tobytes() for element in elements}
-            by = [p for _, permutations in rest for p in permutations]
-            of = [p for _, permutations in normal for p in permutations]
+            by, of = _permutations(rest, sides), _permutations(normal, sides)
             # |N| |H| = |G| and N normal in <N, H> = G leave the intersection trivial.
             if all(p[a[np.argsort(p)]].tobytes() in members for p in by for a in of):
                 found.append((len(elements), normal, rest))

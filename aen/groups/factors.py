@@ -1,5 +1,6 @@
 """Factors: the small groups that one action of a search can choose."""
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Factor:
         signs: list[Product] = ["x" if word == "x" else "x|" for word in words[1::2]]
         return cls(generators, tuple(signs))
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """The factor as it is written: ``rot90 x| hflip``."""
         signs = ("", *(f" {sign} " for sign in self.products))

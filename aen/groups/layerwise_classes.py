@@ -34,6 +34,13 @@ class LayerwiseClassTable:
         """The factors on offer in every layer."""
         return self.layers[0].alphabet
 
+    def key_of(self, states: Sequence[int]) -> str:
+        """Return the class key of a state of each layer, given as bit masks."""
+        place = 0
+        for table, state in zip(self.layers, states, strict=True):
+            place = place * len(table.classes) + int(table.class_of_state[state])
+        return self.keys[place]
+
 
 def count_layerwise_classes(layers: Sequence[ClassTable]) -> int:
     """Return how many choices of a class per layer there are.

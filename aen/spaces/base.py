@@ -1,11 +1,14 @@
 """Space: the interface of search spaces, which searches, agents and environments use."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
+from aen.spaces.memo import StateMemo, memo_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,42 @@ class Space(ABC):
 
     @abstractmethod
     def spec_of(self, state: Sequence[int]) -> ChildSpec:
-        """Return the child of a state; its seed is that of the search."""
+        """Return the child of a state; its seed is that of the search.
+
+        It must depend on the state and on the attributes of the space alone.
+        """
+
+    def child_at(self, state: tuple[int, ...]) -> ChildSpec:
+        """Return what `spec_of` does, remembered for the states asked last.
+
+        Equal spaces of a process share what is remembered, and with it what was computed of a child: its key, its name,
+        its group. Setting an attribute of the space makes it forget.
+        """
+        return self._memo.child_at(state)
+
+    def number_at(self, state: tuple[int, ...]) -> int:
+        """Return what `number_of` does, remembered as by `child_at`."""
+        return self._memo.number_at(state)
+
+    def content(self) -> Hashable:
+        """Return what the children of this class's spaces depend on; spaces of one class with equal content are equal.
+
+        Subclasses that have further attributes define it anew; else their spaces share nothing.
+        """
+        return None
+
+    @cached_property
+    def _memo(self) -> StateMemo:
+        # A subclass that does not define it itself may have attributes that an inherited one does not know.
+        return memo_of(self, self.content() if "content" in vars(type(self)) else None)
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401 - of any attribute
+        super().__setattr__(name, value)
+        self.__dict__.pop("_memo", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy the space without what it remembers."""
+        return {name: value for name, value in self.__dict__.items() if name != "_memo"}
 
     def spec(self, network_class: SpaceClass) -> ChildSpec:
         """Return the child of a class's representative; its seed is that of the search."""

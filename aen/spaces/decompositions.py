@@ -1,13 +1,13 @@
 """DecompositionSpace: dense children with one decomposition, which every layer shares."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
 
 from aen._typing import JsonDict
 from aen.children.dense import DenseSpec
 from aen.groups.alphabet import Alphabet
-from aen.groups.class_cache import load_classes
-from aen.groups.classes import ClassTable, NetworkClass, mask_to_bits
+from aen.groups.class_cache import known_classes, load_classes
+from aen.groups.classes import ClassTable, NetworkClass, bits_to_mask, mask_to_bits
 from aen.groups.decomposition import Decomposition
 from aen.spaces.base import Space, SpaceClass
 
@@ -79,7 +79,13 @@ class DecompositionSpace(Space):
 
     def spec_of(self, state: Sequence[int]) -> DenseSpec:
         """Return the child with the factors whose bits are 1."""
-        return self.child.with_decomposition(self.alphabet.decomposition(state))
+        spec = self.child.with_checked_layers([self.alphabet.decomposition(state)])
+        table = self._known_table
+        if table is None:
+            return spec
+        number = bits_to_mask(state)
+        spec.noting(class_key=table.key_of(number))
+        return spec.noting(group=table.group_names[number]) if table.group_names else spec
 
     def spec_of_moves(self, moves: Sequence[str]) -> DenseSpec:
         """Return the child of these generators, whether or not the alphabet has them."""
@@ -91,6 +97,19 @@ class DecompositionSpace(Space):
     def place_names(self) -> tuple[str, ...]:
         """The names of the factors on offer."""
         return self.alphabet.names
+
+    def content(self) -> tuple[Hashable, ...]:
+        """Return child and alphabet."""
+        return self.child, self.alphabet
+
+    @property
+    def _known_table(self) -> ClassTable | None:
+        """The table, if it was loaded or can be read from the cache."""
+        known: ClassTable | None = self.__dict__.get("table") or self.__dict__.get("_found")
+        if known is None:
+            first = "_found" not in self.__dict__  # later only whether this process has loaded it
+            known = self.__dict__["_found"] = known_classes(self.alphabet, self.child.grids, read=first)
+        return known
 
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the names of the factors on offer."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
 from typing import Literal, TypeVar
@@ -55,6 +55,11 @@ def group_of_moves(moves: Sequence[str]) -> PlanarGroup | None:
     if any(move not in _MOVES for move in moves):
         return None
     return PlanarGroup.generated_by(_MOVES[move] for move in moves)
+
+
+@lru_cache(maxsize=64)
+def _generated(moves: tuple[str, ...]) -> str:
+    return PlanarGroup.generated_by(_MOVES[move] for move in moves).name
 
 
 class GCNNSpace(Space):
@@ -186,8 +191,7 @@ class GCNNSpace(Space):
     def _group_of(self, code: Sequence[int]) -> str:
         if self.group_names is not None:
             return self.group_names[code[0] if code else 0]
-        chosen = [move for move, bit in zip(GROUP_BITS, code, strict=True) if bit]
-        return PlanarGroup.generated_by(_MOVES[move] for move in chosen).name
+        return _generated(tuple(move for move, bit in zip(GROUP_BITS, code, strict=True) if bit))
 
     @cached_property
     def classes(self) -> tuple[SpaceClass, ...]:
@@ -228,6 +232,11 @@ class GCNNSpace(Space):
         return self.child.with_choice(
             group=self._group_of(code), augmentations=augmentations, size=size, kernel_size=kernel_size, stages=stages
         )
+
+    def content(self) -> tuple[Hashable, ...]:
+        """Return the child and all that is on offer."""
+        offered = (self.group_names, self.augmentations, self.size_factors, self.kernel_sizes, self.stage_widths)
+        return (self.child, *offered)
 
     def spec_of_moves(self, moves: Sequence[str]) -> GCNNSpec | None:
         """Return the baseline tied by the group that these moves generate; None unless all are in `PLANAR_MOVES`.

@@ -1,6 +1,6 @@
 """LayerwiseDecompositionSpace: dense children with a decomposition for each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -8,8 +8,8 @@ from math import prod
 from aen._typing import JsonDict
 from aen.children.dense import DenseSpec
 from aen.groups.alphabet import Alphabet
-from aen.groups.class_cache import load_layerwise_classes
-from aen.groups.classes import mask_to_bits
+from aen.groups.class_cache import known_layerwise_classes, load_layerwise_classes
+from aen.groups.classes import bits_to_mask, mask_to_bits
 from aen.groups.decomposition import Decomposition
 from aen.groups.layerwise_classes import LayerwiseClassTable
 from aen.spaces.base import Space, SpaceClass
@@ -95,13 +95,37 @@ class LayerwiseDecompositionSpace(Space):
 
     def spec_of(self, state: Sequence[int]) -> DenseSpec:
         """Return the child with, in each layer, the factors whose bits are 1."""
-        return self.child.with_layers(layers_of_state(self.alphabet, state))
+        spec = self.child.with_checked_layers(layers_of_state(self.alphabet, state))
+        table = self._known_table
+        if table is None:
+            return spec
+        n = len(self.alphabet)
+        numbers = [bits_to_mask(state[start : start + n]) for start in range(0, len(state), n)]
+        spec.noting(class_key=table.key_of(numbers))
+        names = [
+            layer.group_names[number] for layer, number in zip(table.layers, numbers, strict=True) if layer.group_names
+        ]
+        # Where all layers have the same factors, the group is that of all grids together.
+        return spec.noting(group=" | ".join(names)) if len(names) == len(spec.layers) else spec
 
     def spec_of_moves(self, moves: Sequence[str]) -> DenseSpec:
         """Return the child of these generators in all layers, whether or not the alphabet has them."""
         decomposition = Decomposition.of(moves)
         decomposition.check(self.child.grids)
         return self.child.with_decomposition(decomposition)
+
+    def content(self) -> tuple[Hashable, ...]:
+        """Return child and alphabet."""
+        return self.child, self.alphabet
+
+    @property
+    def _known_table(self) -> LayerwiseClassTable | None:
+        """The table, if it was loaded or can be read from the cache."""
+        known: LayerwiseClassTable | None = self.__dict__.get("table") or self.__dict__.get("_found")
+        if known is None:
+            first = "_found" not in self.__dict__  # later only whether this process has loaded it
+            known = self.__dict__["_found"] = known_layerwise_classes(self.alphabet, self.child.grids, read=first)
+        return known
 
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the name of each factor on offer behind the number of its layer, counted from 1."""
@@ -120,7 +144,7 @@ class LayerwiseDecompositionSpace(Space):
         orbits: list[int] = []
         for place, layer in enumerate(self.table.layers):
             bits = network_class.representative[place * n : (place + 1) * n]
-            state = sum(bit << i for i, bit in enumerate(bits))
+            state = bits_to_mask(bits)
             orbits += layer.classes[int(layer.class_of_state[state])].orbits
         return {"orbits": orbits}
 

@@ -1,6 +1,6 @@
 """RelaxationSpace: children of the EquiNAS backbone with a group for each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -118,6 +118,10 @@ class RelaxationSpace(Space):
         if not self.has(state):
             raise SpecError(f"state is {list(state)}; give {self.form}.")
         return self.child.with_layer_groups(self.names_of(state))
+
+    def content(self) -> tuple[Hashable, ...]:
+        """Return child and groups."""
+        return self.child, self.groups
 
     def spec_of_moves(self, moves: Sequence[str]) -> EquiNASSpec | None:
         """Return the child with the group that moves generate in every layer; None unless all are planar.

@@ -122,8 +122,8 @@ class SpaceEnv(ChildEnv[Choices]):
         return [*found, "stop"] if self.stop_action else found
 
     def spec_of(self, state: Sequence[int]) -> ChildSpec:
-        """Return the child of a state."""
-        return self.space.spec_of(state)
+        """Return the child of a state; children of the states met last are remembered."""
+        return self.space.child_at(tuple(state))
 
     def reference(self) -> ChildSpec:
         """Return the child whose accuracy is a0: the space's baseline."""
@@ -241,5 +241,5 @@ class SpaceEnv(ChildEnv[Choices]):
         return draw_picture(self.scene())
 
     def _info(self, spec: ChildSpec, evaluation: Evaluation) -> dict[str, Any]:
-        number = self.space.number_of(self._state.tolist())
+        number = self.space.number_at(tuple(self._state.tolist()))
         return self._describe(spec, evaluation, state=number, met_as=evaluation.class_key)
