@@ -82,7 +82,11 @@ class GCNNSpec(ChildSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         kinds = {
-            **{"widths": Widths, "padding": Padding, "norm": Norm, "head": GCNNHead, "backend": Backend},
+            "widths": Widths,
+            "padding": Padding,
+            "norm": Norm,
+            "head": GCNNHead,
+            "backend": Backend,
             "initialisation": Initialisation,
         }
         for name, kind in kinds.items():
