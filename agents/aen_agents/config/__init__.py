@@ -8,6 +8,7 @@ from aen_agents.config.agents import (
     EquiNASEConfig,
     ExhaustiveConfig,
     LayerwiseConfig,
+    StaticConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
 from aen_agents.config.evaluators import AUTO, ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
@@ -37,6 +38,7 @@ __all__ = [
     "LocalConfig",
     "RayConfig",
     "SearchConfig",
+    "StaticConfig",
     "find_config",
     "list_presets",
     "load_config",
