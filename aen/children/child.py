@@ -21,11 +21,13 @@ class Architecture:
         parameters: one tensor for each choice.
         learning_rate: of Adam; 0: they are not trained.
         halves: whether they are trained on one half of the training images and the weights on the other.
+        permuted: whether every step permutes each parameter's gradient at random.
     """
 
     parameters: tuple[nn.Parameter, ...]
     learning_rate: float
     halves: bool
+    permuted: bool = False
 
 
 class Child(nn.Module, ABC):

@@ -36,7 +36,8 @@ class DenseSpec(ChildSpec):
         head: ``free`` (dense, as published) or ``invariant`` (mean over each orbit of the last grid, then dense).
         bias: ``orbit`` (one per orbit of output cells, before the ReLU) or ``scalar_after_relu`` (one per layer, added
             after the ReLU, as published).
-        initialisation: ``fan_in`` or ``published``; see `aen.nn.SymmetrizedLinear`.
+        initialisation: ``fan_in`` or ``published``; see `aen.nn.SymmetrizedLinear`. The scalar biases start at 0, and
+            with ``published`` within ±1/sqrt(number of weight orbits of their layer).
     """
 
     kind: ClassVar[str] = "dense"
@@ -123,6 +124,12 @@ class DenseSpec(ChildSpec):
             if not layer_orbits(layer.generators, before, after).is_kept_by(action):
                 return False
         return True
+
+    @property
+    def key_version(self) -> str:
+        """``child-5`` with published scalar biases: they started at 0 before."""
+        published = self.initialisation == "published" and self.bias == "scalar_after_relu"
+        return "child-5" if published else super().key_version
 
     @property
     def class_key(self) -> str:

@@ -1,5 +1,6 @@
 """The dense child network of AEN: tied layers between grids, then a head."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -55,6 +56,10 @@ class DenseChild(Child):
             if spec.head == "free"
             else InvariantHead(last, spec.classes, spec.layer_decompositions[-1], generator=source)
         )
+        if self.scalar_bias is not None and spec.initialisation == "published":
+            bounds = torch.tensor([1 / math.sqrt(len(layer.weight)) for layer in tied])
+            with torch.no_grad():
+                self.scalar_bias.uniform_(-1, 1, generator=source).mul_(bounds)
 
     @property
     def tied_layers(self) -> tuple[SymmetrizedLinear, ...]:

@@ -5,34 +5,26 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.equinas_groups import discretised_groups, relaxed_groups, shrinking, subgroup
+from aen.children.equinas_mixed import OF_MIXED, check_alpha
 from aen.children.equinas_poolings import check_poolings, default_poolings, sides_along
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError, did_you_mean
 from aen.groups.planar import PlanarGroup
+from aen.nn.linear import Initialisation
 from aen.nn.mixture import Weighting
 
 __all__ = ["LAYERS", "EquiNASSpec", "discretised_groups"]
 
 LAYERS = 8
 STAGES = 2
-# What only mixed children have, and what the others have instead.
-_OF_MIXED: dict[str, Any] = {
-    "skip": False,
-    "weighting": "softmax",
-    "keep_norm": True,
-    "alpha_learning_rate": 1e-3,
-    "alpha_data": "same",
-    "prior": False,
-    "temperature": 1.0,
-    "penalty": 0.0,
-}
 _LEAST = 1e-6
 AlphaData = Literal["same", "halves"]
+AlphaGradient = Literal["own", "permuted"]
 # Images from this side up are photographs: they get the wider dense layer.
 _LARGE = 64
 _DENSE = (64, 128)
@@ -83,11 +75,19 @@ class EquiNASSpec(ChildSpec):
         poolings: which convolutions, counted from 1, are followed by a pooling. Left out: as many as leave a side of 4
             or more, such as after the 3rd, 5th and 7th for 28, the 3rd, 5th, 6th and 7th for 64, the 2nd to the 7th for
             256.
+        initialisation: of the convolutions: ``fan_in``, so that the full filters are equally large whatever the group,
+            or ``published``, N(0, 1/(fields_out fields_in)), so that they are as large as the order of the group; see
+            `aen.nn.initialisation`. Dense layers have PyTorch's usual range, as published.
+        alpha: a mixed child's initial alpha, one list for each mixed layer: a number for each group from the largest to
+            the smallest, and where there is a skip its own. Left out: 0 everywhere, or what `prior` says.
+        alpha_gradient: ``own``, or ``permuted``: in every step each layer's gradient of alpha is permuted at random
+            among its branches, so that alpha is trained without direction.
     """
 
     kind: ClassVar[str] = "equinas"
     heritable: ClassVar[bool] = True
     class_fields: ClassVar[tuple[str, ...]] = ("groups", "head_group", "mixed")
+    newer_fields: ClassVar[tuple[str, ...]] = ("initialisation", "alpha", "alpha_gradient")
     side_is: ClassVar[str] = "side is"
 
     side: int = 28
@@ -110,6 +110,9 @@ class EquiNASSpec(ChildSpec):
     drawn_as: str = ""
     published: bool = False
     poolings: tuple[int, ...] | None = None
+    initialisation: Initialisation = "fan_in"
+    alpha: tuple[tuple[float, ...], ...] = ()
+    alpha_gradient: AlphaGradient = "own"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -136,8 +139,9 @@ class EquiNASSpec(ChildSpec):
             raise SpecError(f"kernel_size is {self.kernel_size}; padding keeps the side of odd kernels only: use one.")
         for name in ("skip", "keep_norm", "published", "prior"):
             object.__setattr__(self, name, bool(getattr(self, name)))
-        for name, known in (("weighting", get_args(Weighting)), ("alpha_data", get_args(AlphaData))):
-            value = getattr(self, name)
+        kinds = {"weighting": Weighting, "alpha_data": AlphaData, "alpha_gradient": AlphaGradient}
+        for name, kind in {**kinds, "initialisation": Initialisation}.items():
+            value, known = getattr(self, name), get_args(kind)
             if value not in known:
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), known)}.")
         for name, least in (("alpha_learning_rate", 0), ("temperature", _LEAST), ("penalty", 0)):
@@ -164,6 +168,8 @@ class EquiNASSpec(ChildSpec):
                 f"penalty is {self.penalty}, which is for weighting='sum' and keep_norm=False; set it to 0, or "
                 "those two."
             )
+        alpha = check_alpha(self.alpha, self.branches, prior=self.prior, weighting=self.weighting)
+        object.__setattr__(self, "alpha", alpha)
         # The largest first, also among equals, so that every spelling gives one key.
         ordered = [group.name for group in reversed(base.subgroups()) if group in found]
         object.__setattr__(self, "mixed", tuple(ordered))
@@ -172,7 +178,8 @@ class EquiNASSpec(ChildSpec):
 
     def _check_groups(self, base: PlanarGroup) -> None:
         object.__setattr__(self, "mixed", ())
-        for name, default in _OF_MIXED.items():
+        object.__setattr__(self, "alpha", tuple(self.alpha or ()))
+        for name, default in OF_MIXED.items():
             if getattr(self, name) != default:
                 raise SpecError(
                     f"{name} is {getattr(self, name)!r}, which only mixed layers have; name groups in mixed, or leave "
@@ -229,6 +236,15 @@ class EquiNASSpec(ChildSpec):
         return tuple(self.width * 2 ** (layer * STAGES // LAYERS) for layer in range(LAYERS))
 
     @property
+    def branches(self) -> tuple[int, ...]:
+        """Number of branches of each mixed layer, a skip among them; empty if the child is not mixed."""
+        if not self.mixed:
+            return ()
+        widths = (0, *self.layer_fields)
+        skips = [self.skip and before == own for before, own in pairwise(widths)] + [False] * (not self.published)
+        return tuple(len(self.mixed) + skip for skip in skips)
+
+    @property
     def layer_channels(self) -> tuple[int, ...]:
         """Number of channels of each convolution, whatever its group."""
         return tuple(PlanarGroup.of(self.base).order * fields for fields in self.layer_fields)
@@ -276,7 +292,7 @@ class EquiNASSpec(ChildSpec):
             groups=tuple(groups),
             head_group=head_group,
             mixed=(),
-            **_OF_MIXED,
+            **OF_MIXED,
         )
 
     @property
@@ -321,9 +337,11 @@ class EquiNASSpec(ChildSpec):
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
         lists = {name: list(getattr(self, name)) for name in ("groups", "mixed", "poolings")}
-        return super().to_json() | lists
+        return super().to_json() | lists | ({"alpha": [list(own) for own in self.alpha]} if self.alpha else {})
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec."""
-        return super().parse(value) | {name: tuple(value[name]) for name in ("groups", "mixed", "poolings")}
+        alpha = tuple(tuple(own) for own in value.get("alpha", ()))
+        lists = {name: tuple(value[name]) for name in ("groups", "mixed", "poolings")}
+        return super().parse(value) | lists | {"alpha": alpha}

@@ -13,7 +13,7 @@ from aen._typing import Float, JsonDict
 from aen.children.child import Architecture, Child
 from aen.children.copying import deep_copied, hand_over
 from aen.children.equinas import LAYERS, EquiNASSpec, discretised_groups
-from aen.children.equinas_layers import DenseNorm, backbone
+from aen.children.equinas_layers import DenseNorm, backbone, start_alphas
 from aen.children.equinas_poolings import LAST_POOL
 from aen.children.spec import ChildSpec
 from aen.errors import SpecError
@@ -29,8 +29,6 @@ from aen.nn.morphism import distance_to, relax_network, restoring
 from aen.nn.sequential import EquivariantSequential
 
 Convolution = GroupConv2d | MixedConv2d
-# Initial alpha of all groups but the largest, with the option "prior".
-_PRIOR = -2.0
 # In which fields a child that inherits weights may differ from its parent, beside its groups.
 _FREE = (
     "data",
@@ -78,10 +76,7 @@ class EquiNASChild(Child):
         self.evaluation_batch = min(max(_VALUES // largest, 1), 256)
         if spec.drawn_as:
             self.relax_in_place(spec)
-        if spec.prior:
-            with torch.no_grad():
-                for alpha in self.alphas():
-                    alpha[1:] = _PRIOR
+        start_alphas(self.alphas(), spec)
         _expect_warnings(self)
 
     def prepare(self, images: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n channels side side"]:
@@ -251,8 +246,8 @@ class EquiNASChild(Child):
     def architecture(self) -> Architecture | None:
         """Return the alphas of a mixed child and how they are trained; None without them."""
         alphas = tuple(self.alphas())
-        halves = self.spec.alpha_data == "halves"
-        return Architecture(alphas, self.spec.alpha_learning_rate, halves) if alphas else None
+        spec, permuted = self.spec, self.spec.alpha_gradient == "permuted"
+        return Architecture(alphas, spec.alpha_learning_rate, spec.alpha_data == "halves", permuted) if alphas else None
 
     def penalty(self) -> Float[Tensor, ""] | None:
         """Return the penalty on the branches of the smaller groups, where the spec has one."""

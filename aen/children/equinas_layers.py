@@ -1,5 +1,6 @@
 """The layers of EquiNAS's backbone in a row, and the batch norms that only it has."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +17,9 @@ from aen.nn.group_norm import GroupBatchNorm2d
 from aen.nn.group_pool import Pointwise, SpatialPool2d
 from aen.nn.mixed import MixedConv2d, MixedInvariantLinear, common_group
 from aen.nn.module import EquivariantModule
+
+# Initial alpha of all groups but the largest, with the option "prior".
+_PRIOR = -2.0
 
 
 class DenseNorm(nn.BatchNorm1d):
@@ -47,12 +51,13 @@ def backbone(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModu
     shared = common_group([PlanarGroup.of(name) for name in spec.mixed]) if spec.mixed else base
     options: dict[str, Any] = {"weighting": spec.weighting, "keep_norm": spec.keep_norm, "generator": source}
     options["temperature"] = spec.temperature
+    drawing = "normal_by_fields" if spec.initialisation == "published" else "fan_in"
     # Every layer is followed by a batch norm, which subtracts a bias again: it would be a parameter without effect.
     here = FieldType(shared, base, spec.channels, "trivial")
     layers: list[EquivariantModule] = []
     for number, count in enumerate(spec.layer_fields):
         maps = FieldType(shared if spec.mixed else PlanarGroup.of(spec.groups[number]), base, count)
-        window: dict[str, Any] = {"padding": "same", "bias": False}
+        window: dict[str, Any] = {"padding": "same", "bias": False, "initialisation": drawing}
         if spec.mixed:
             skip = spec.skip and number > 0 and here.channels == maps.channels
             layers.append(MixedConv2d(here, maps, spec.mixed, spec.kernel_size, skip=skip, **window, **options))
@@ -75,3 +80,13 @@ def backbone(spec: EquiNASSpec, source: torch.Generator) -> list[EquivariantModu
     else:
         layers.append(InvariantLinear(here.regroup(spec.head_group), width, bias=False, generator=source))
     return layers
+
+
+@torch.no_grad()
+def start_alphas(alphas: Sequence[nn.Parameter], spec: EquiNASSpec) -> None:
+    """Set the initial alphas of a mixed child's layers, where they are not 0."""
+    for place, alpha in enumerate(alphas):
+        if spec.prior:
+            alpha[1:] = _PRIOR
+        elif spec.alpha:
+            alpha.copy_(torch.tensor(spec.alpha[place]))

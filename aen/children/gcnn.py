@@ -14,6 +14,7 @@ from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
 from aen.errors import SpecError, did_you_mean
 from aen.groups.planar import PlanarGroup
+from aen.nn.linear import Initialisation
 
 GCNNHead = Literal["flatten", "invariant"]
 Norm = Literal["none", "batch"]
@@ -49,6 +50,8 @@ class GCNNSpec(ChildSpec):
             invariant; or ``invariant``, the mean of every field over group and space.
         dropout: after the first dense layer.
         backend: ``native`` or ``escnn``, which has more groups (C8, D8, C16, SO2) and fewer free filters per field.
+        initialisation: of the convolutions: ``fan_in``, within ±1/sqrt(channels k^2) of the input, or ``published``,
+            within ±1/sqrt(fields k^2); see `aen.nn.initialisation`.
     """
 
     kind: ClassVar[str] = "gcnn"
@@ -58,6 +61,7 @@ class GCNNSpec(ChildSpec):
     side_is: ClassVar[str] = "side is"
     chooses: ClassVar[str] = "choice"
     group_name_is_unique: ClassVar[bool] = True
+    newer_fields: ClassVar[tuple[str, ...]] = ("initialisation",)
 
     side: int = 28
     channels: int = 1
@@ -73,10 +77,14 @@ class GCNNSpec(ChildSpec):
     head: GCNNHead = "flatten"
     dropout: float = 0.5
     backend: Backend = "native"
+    initialisation: Initialisation = "fan_in"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        kinds = {"widths": Widths, "padding": Padding, "norm": Norm, "head": GCNNHead, "backend": Backend}
+        kinds = {
+            **{"widths": Widths, "padding": Padding, "norm": Norm, "head": GCNNHead, "backend": Backend},
+            "initialisation": Initialisation,
+        }
         for name, kind in kinds.items():
             value = getattr(self, name)
             if value not in get_args(kind):
@@ -121,6 +129,11 @@ class GCNNSpec(ChildSpec):
         if self.group not in ESCNN_GROUPS:
             near = did_you_mean(self.group, ESCNN_GROUPS)
             raise SpecError(f"unknown group {self.group!r} of backend 'escnn'{near}.")
+        if self.initialisation != "fan_in":
+            raise SpecError(
+                f"initialisation is {self.initialisation!r}, but backend='escnn' draws its own initial weights; leave "
+                "initialisation out, or use backend='native'."
+            )
         if self.padding != "none" or self.kernel_size % 2 == 0:
             raise SpecError(
                 f"padding is {self.padding!r} and kernel_size {self.kernel_size}; backend='escnn' takes padding='none' "

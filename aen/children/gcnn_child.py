@@ -127,7 +127,17 @@ def native_features(spec: GCNNSpec, source: torch.Generator) -> NativeFeatures:
     for number, fields in enumerate(spec.fields):
         out = FieldType.regular(spec.group, fields)
         kind = GroupConv2d if number else LiftingConv2d
-        layers.append(kind(here, out, spec.kernel_size, padding=padding, bias=bias, generator=source))
+        layers.append(
+            kind(
+                here,
+                out,
+                spec.kernel_size,
+                padding=padding,
+                bias=bias,
+                initialisation="uniform_by_fields" if spec.initialisation == "published" else "fan_in",
+                generator=source,
+            )
+        )
         if spec.norm == "batch":
             layers.append(GroupBatchNorm2d(out))
         layers.append(Pointwise(out, nn.ReLU()))

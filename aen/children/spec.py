@@ -154,6 +154,8 @@ class ChildSpec(ABC):
     heritable: ClassVar[bool] = False
     # The fields that `class_key` stands for in the key: states of one class are one training.
     class_fields: ClassVar[tuple[str, ...]] = ()
+    # Fields that are newer than stored results: JSON, and so the key, leaves them out while they have their default.
+    newer_fields: ClassVar[tuple[str, ...]] = ()
     # How a message begins that says for images of which side the child is made.
     side_is: ClassVar[str] = "side is"
     # What a search over these children chooses, in a word: ``symmetry``; or ``choice``, if it chooses other things too.
@@ -250,9 +252,12 @@ class ChildSpec(ABC):
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values. Subclasses replace those of their fields that are none."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        if self.parent is None:  # left out, so that keys are those of before there were parents
-            del plain["parent"]
+        newer = ("parent", *self.newer_fields)
+        plain = {
+            f.name: value
+            for f, value in ((f, getattr(self, f.name)) for f in fields(self))
+            if f.name not in newer or value != f.default
+        }
         return plain | {"kind": self.kind, "data": self.data.to_json(), "training": self.training.to_json()}
 
     @classmethod

@@ -17,7 +17,8 @@ from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
 from aen.nn.filter_bank import FilterBankConv2d, Padding, filter_table
-from aen.nn.module import TiedModule, check_types, fan_in_values
+from aen.nn.initialisation import FilterInitialisation, check_initialisation, initial_biases, initial_filters
+from aen.nn.module import TiedModule, check_types
 from aen.nn.tying import OrbitTable
 
 
@@ -34,6 +35,7 @@ class GroupConv2d(FilterBankConv2d, TiedModule):
         padding: cells of zeros around the image, or ``same``.
         dilation: distance between the filters' cells.
         bias: whether to add one value per field.
+        initialisation: how initial values are drawn, see `aen.nn.initialisation`.
         generator: source of the initial values; None takes torch's global one.
         draw: whether to draw initial values at all; False is for who sets them.
 
@@ -55,17 +57,20 @@ class GroupConv2d(FilterBankConv2d, TiedModule):
         padding: Padding = 0,
         dilation: int = 1,
         bias: bool = True,
+        initialisation: FilterInitialisation = "fan_in",
         generator: torch.Generator | None = None,
         draw: bool = True,
     ) -> None:
         super().__init__(kernel_size, stride=stride, padding=padding, dilation=dilation)
         self.check_in_type(in_type)
         check_types(in_type, out_type)
+        check_initialisation(initialisation)
         if out_type.kind != "regular":
             raise SpecError(
                 f"out_type is {out_type}; a group convolution gives regular fields: FieldType.regular(...)."
             )
         self.in_type, self.out_type = in_type.regroup(out_type.group), out_type
+        self.initialisation = initialisation
         self.weight_table = filter_table(self.in_type, self.out_type, kernel_size)
         self.bias_table = OrbitTable.of_members(out_type.field_channels().T) if bias else None
         self.weight = nn.Parameter(torch.empty(out_type.fields, in_type.channels, kernel_size, kernel_size))
@@ -78,11 +83,12 @@ class GroupConv2d(FilterBankConv2d, TiedModule):
         """Check that the layer takes such an input; any field type here."""
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw new initial values, from the range of an ordinary convolution with as many channels."""
-        fan_in = self.in_type.channels * self.window.kernel_size**2
+        """Draw new initial values."""
+        given = self.initialisation, self.in_type, self.out_type, self.window.kernel_size, generator
         with torch.no_grad():
-            for parameter in self.parameters():
-                parameter.copy_(fan_in_values(parameter.shape, fan_in, generator))
+            self.weight.copy_(initial_filters(*given))
+            if self.bias is not None:
+                self.bias.copy_(initial_biases(*given))
 
     def expanded_weight(self) -> Float[Tensor, "out in k k"]:
         """Return the whole filter bank F."""
@@ -108,6 +114,7 @@ class GroupConv2d(FilterBankConv2d, TiedModule):
             padding=window.padding,
             dilation=window.dilation,
             bias=self.bias is not None,
+            initialisation=self.initialisation,
             draw=False,  # its values are overwritten
         )
         return layer.to(self.weight).train(self.training)

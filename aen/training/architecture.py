@@ -19,6 +19,8 @@ from aen.training.batches import BatchStream, split_batch
 
 # Added to the spec's seed for the order of alpha's batches, which differs from that of the weights.
 _OTHER = 0x5EED
+# Between the seeds of two steps' permutations: large and odd, so that those of different children do not meet.
+_STEP = 0x9E3779B97F4A7C15
 
 
 class ArchitectureSteps:
@@ -52,10 +54,11 @@ class ArchitectureSteps:
         self.child = child
         self.parameters = architecture.parameters
         self.micro_batches = micro_batches
+        self.permuted = architecture.permuted
         self.optimiser = torch.optim.Adam(self.parameters, lr=architecture.learning_rate)
         self.optimiser.zero_grad(set_to_none=True)
         self.weight_places = places = torch.arange(count, device=device)
-        seed = (spec.seed + _OTHER) % 2**63
+        self._seed = seed = (spec.seed + _OTHER) % 2**63
         if architecture.halves:
             mixed = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).to(device)
             self.weight_places, places = mixed[: count // 2], mixed[count // 2 :]
@@ -75,8 +78,18 @@ class ArchitectureSteps:
                 gradients = torch.autograd.grad(loss if share == 1 else loss * share, self.parameters)
                 for parameter, gradient in zip(self.parameters, gradients, strict=True):
                     parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+        if self.permuted:
+            self._permute(number)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
+
+    def _permute(self, number: int) -> None:
+        """Permute each parameter's gradient at random; the permutations of a step depend on the seed and its number."""
+        source = torch.Generator().manual_seed((self._seed + _STEP * (number + 1)) % 2**63)
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                order = torch.randperm(parameter.numel(), generator=source).to(parameter.device)
+                parameter.grad = parameter.grad[order]
 
     def _endless(self, start: int) -> Iterator[Tensor]:
         for _, batches in self._stream.epochs(start, 2**62):

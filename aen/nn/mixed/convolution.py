@@ -13,9 +13,9 @@ from aen.nn.fields import FieldType
 from aen.nn.filter_bank import FilterBankConv2d, Padding, filter_table
 from aen.nn.group_conv import GroupConv2d
 from aen.nn.group_pool import Pointwise
+from aen.nn.initialisation import FilterInitialisation, check_initialisation, initial_biases, initial_filters
 from aen.nn.mixed.groups import check_groups, common_group
 from aen.nn.mixture import Mixture, Weighting
-from aen.nn.module import fan_in_values
 from aen.nn.tying import OrbitTable
 
 
@@ -42,6 +42,8 @@ class MixedConv2d(FilterBankConv2d):
         weighting: see `aen.nn.mixture.Mixture`.
         keep_norm: see `aen.nn.mixture.Mixture`.
         temperature: see `aen.nn.mixture.Mixture`.
+        initialisation: how initial values are drawn, see `aen.nn.initialisation`. With ``fan_in`` all branches start
+            equally strong, with ``normal_by_fields`` as strong as the order of their group.
         generator: source of the initial values; None takes torch's global one.
 
     Attributes:
@@ -67,9 +69,11 @@ class MixedConv2d(FilterBankConv2d):
         weighting: Weighting = "softmax",
         keep_norm: bool = True,
         temperature: float = 1.0,
+        initialisation: FilterInitialisation = "fan_in",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(kernel_size, stride=stride, padding=padding, dilation=dilation)
+        check_initialisation(initialisation)
         self.groups = check_groups(groups, out_type.base)
         for group in self.groups:
             in_type.base.check_subgroup(group)
@@ -82,22 +86,27 @@ class MixedConv2d(FilterBankConv2d):
                 f"{out_type.channels} channels, are given; it needs channels that {shared} moves alike, an odd "
                 "kernel_size, stride 1 and padding='same'."
             )
-        fan_in = in_type.channels * kernel_size**2
         ins = [in_type.regroup(group) for group in self.groups]
         outs = [out_type.regroup(group) for group in self.groups]
-        # On average over its filters every branch makes full filters of one size, so every branch starts as strong.
         self.mixture = Mixture(
             [group.name for group in self.groups],
             [filter_table(i, o, kernel_size) for i, o in zip(ins, outs, strict=True)],
-            [fan_in_values((o.fields * fan_in,), fan_in, generator) for o in outs],
+            [
+                initial_filters(initialisation, i, o, kernel_size, generator).reshape(-1)
+                for i, o in zip(ins, outs, strict=True)
+            ],
             skip=skip,
             weighting=weighting,
             keep_norm=keep_norm,
             temperature=temperature,
         )
         self.bias_tables = nn.ModuleList(OrbitTable.of_members(o.field_channels().T) for o in outs) if bias else None
-        drawn = [fan_in_values((o.fields,), fan_in, generator) for o in outs] if bias else []
-        self.biases = nn.ParameterList(nn.Parameter(values) for values in drawn) if bias else None
+        drawn = [
+            nn.Parameter(initial_biases(initialisation, i, o, kernel_size, generator))
+            for i, o in zip(ins, outs, strict=True)
+            if bias
+        ]
+        self.biases = nn.ParameterList(drawn) if bias else None
 
     @property
     def alpha(self) -> nn.Parameter | None:

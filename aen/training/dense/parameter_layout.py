@@ -44,8 +44,9 @@ class ParameterLayout:
             weight, bias = layer_orbits(generators, i, o), grid_orbits(generators, o)
             bound = initial_bound(spec.initialisation, in_grid=i, weight_orbits=weight.count)
             labels.append(self._add(f"layers.{number}.weight", weight, bound))
-            if spec.bias == "scalar_after_relu":  # one number per layer, for all of its cells, from zero
-                labels.append(self._add(f"scalar_bias.{number}", Orbits(np.zeros_like(bias.labels), 1), 0.0))
+            if spec.bias == "scalar_after_relu":  # one number per layer, for all of its cells
+                own = bound if spec.initialisation == "published" else 0.0
+                labels.append(self._add(f"scalar_bias.{number}", Orbits(np.zeros_like(bias.labels), 1), own))
             else:
                 labels.append(self._add(f"layers.{number}.bias", bias, bound))
         self._cells = grid_orbits(spec.layer_decompositions[-1].generators, spec.grids[-1])
@@ -69,15 +70,18 @@ class ParameterLayout:
     def initial_values(self) -> Tensor:
         """Draw the initial values that `aen.children.build_child` draws."""
         source = torch.Generator().manual_seed(self.spec.seed)
-        values = []
-        for name, count, bound in self._parts:
-            if name.startswith("scalar_bias"):
-                values.append(torch.zeros(count))
-            elif name.startswith("head"):
-                values.append(torch.empty(count).uniform_(-bound, bound, generator=source))
+        values: dict[str, Tensor] = {}
+        scalars = [part for part in self._parts if part[0].startswith("scalar_bias")]
+        for name, count, bound in [part for part in self._parts if part not in scalars]:
+            if name.startswith("head"):
+                values[name] = torch.empty(count).uniform_(-bound, bound, generator=source)
             else:
-                values.append(torch.empty(count).uniform_(-1, 1, generator=source).mul_(bound))
-        return torch.cat(values)
+                values[name] = torch.empty(count).uniform_(-1, 1, generator=source).mul_(bound)
+        drawn = torch.zeros(len(scalars))  # the child draws them last, together
+        if any(bound for _, _, bound in scalars):
+            drawn = drawn.uniform_(-1, 1, generator=source) * torch.tensor([bound for _, _, bound in scalars])
+        values |= {name: own.view(1) for (name, _, _), own in zip(scalars, drawn, strict=True)}
+        return torch.cat([values[name] for name, _, _ in self._parts])
 
     def cell_weights(self) -> Tensor:
         """Return one over the size of each cell's orbit, the weights of the invariant head's mean."""

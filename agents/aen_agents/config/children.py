@@ -70,6 +70,9 @@ class GCNNConfig(ChildSection):
     backend: Literal["native", "escnn"] = Field(
         "native", description="library of the convolutions; escnn also has finer rotations"
     )
+    initialisation: Literal["fan_in", "published"] = Field(
+        "fan_in", description="range of the convolutions' initial weights; published: by fields instead of channels"
+    )
 
 
 class EquiNASConfig(ChildSection):
@@ -91,6 +94,9 @@ class EquiNASConfig(ChildSection):
         None, description="numbers, from 1, of the convolutions that a pooling follows; null: down to a side of 4"
     )
     published: bool = Field(False, description="pooling, norm and head as published: not exactly equivariant")
+    initialisation: Literal["fan_in", "published"] = Field(
+        "fan_in", description="size of the convolutions' initial weights; published: larger for larger groups"
+    )
 
 
 CHILDREN = Kinds(ChildSection, key="kind", what="kind of child", built_in=(DenseConfig, GCNNConfig, EquiNASConfig))
