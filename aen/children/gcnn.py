@@ -84,7 +84,11 @@ class GCNNSpec(ChildSpec):
     def __post_init__(self) -> None:
         super().__post_init__()
         kinds = {
-            **{"widths": Widths, "padding": Padding, "norm": Norm, "head": GCNNHead, "backend": Backend},
+            "widths": Widths,
+            "padding": Padding,
+            "norm": Norm,
+            "head": GCNNHead,
+            "backend": Backend,
             "initialisation": Initialisation,
         }
         for name, kind in kinds.items():
@@ -111,13 +115,17 @@ class GCNNSpec(ChildSpec):
                 f"width {self.width} times size {self.size:g} times a stage's factor is {widest:g} fields; at most "
                 f"{MOST_FIELDS:,} can be. Use smaller factors."
             )
-        if self.widths != "level" and set(self.stages) != {1.0}:
-            raise SpecError(f"stages is {list(self.stages)}, but the published widths have none; use widths='level'.")
         if not 0 <= self.dropout < 1:
             raise SpecError(f"dropout is {self.dropout}; it must be from 0 to below 1.")
         sides_of(self.side, self.kernel_size, padded=self.padding == "same")
-        if self.widths != "level":
-            published_fields(self.group, self.width * self.size, doubled=self.doubled)
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        if self.widths == "level":
+            return
+        if set(self.stages) != {1.0}:
+            raise SpecError(f"stages is {list(self.stages)}, but the published widths have none; use widths='level'.")
+        published_fields(self.group, self.width * self.size, doubled=self.doubled)
         if self.doubled and self.backend != "native":
             raise SpecError(f"widths is {self.widths!r}, but backend is {self.backend!r}; use backend='native'.")
 

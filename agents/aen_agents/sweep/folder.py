@@ -30,8 +30,8 @@ class SweepFolder:
     """The files of a sweep.
 
     ``sweep.yaml``, ``trials.json`` (every trial with its overrides and its whole config), ``results.sqlite`` and
-    ``weights/`` (shared by all trials), ``trials/<number>-<name>/``, ``summary.json``, ``report.html``, and, of exhaustive searches,
-    ``table.csv``.
+    ``weights/`` (shared by all trials), ``trials/<number>-<name>/``, ``summary.json``, ``report.html``; and, of
+    exhaustive searches, ``table.csv``.
 
     Args:
         path: the folder.

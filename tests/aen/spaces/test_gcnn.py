@@ -72,9 +72,9 @@ def test_published_widths_have_a_network_of_all_three_group_bits():
     assert {s.states for s in space.classes} == {1, 2}  # D4 has the codes of rot90 with either flip
     doubled = {state: space.spec_of((*state, *(0,) * 7)).doubled for state in GROUPS}
     assert {state for state, is_doubled in doubled.items() if is_doubled} == {(1, 1, 1)}
-    for state in GROUPS:
+    for state, group in GROUPS.items():
         spec = space.spec_of((*state, *(0,) * 7))
-        assert space.factors(spec)["group"] == GROUPS[state] + " twice" * (state == (1, 1, 1))
+        assert space.factors(spec)["group"] == group + " twice" * (state == (1, 1, 1))
     named = GCNNSpace(GCNNSpec(widths="published"), groups=("C1", "D4"))
     assert not any(named.spec(c).doubled for c in named.classes)
 

@@ -27,13 +27,13 @@ GCNN: JsonDict = {
 EQUINAS: JsonDict = {"name": "e", "child": {"kind": "equinas", "width": 1, "kernel_size": 3}}
 
 
-def config(content: JsonDict, states: Any = "singles", **sections: Any) -> SearchConfig:  # noqa: ANN401
+def config(content: JsonDict, states: Any = "singles", **sections: Any) -> SearchConfig:
     agent = {"agent": {"name": "exhaustive", "states": states, "seeds": 2}}
     own = {name: value for name, value in content.items() if name not in {"agent", "environment", "budget"}}
     return SearchConfig.model_validate(own | agent | ONE_WORKER | sections)
 
 
-def states_of(content: JsonDict, states: Any) -> list[tuple[int, ...]]:  # noqa: ANN401
+def states_of(content: JsonDict, states: Any) -> list[tuple[int, ...]]:
     found = config(content, states)
     assert isinstance(found.agent, ExhaustiveConfig)
     return list(listed_states(found.agent, space_of(found)))

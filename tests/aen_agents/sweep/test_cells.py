@@ -47,7 +47,7 @@ def test_rows_are_combinations_and_columns_networks(table: SweepFolder) -> None:
 
 def test_a_cell_is_the_mean_over_all_seeds_and_is_compared_seed_by_seed(table: SweepFolder) -> None:
     _, trials = table.load()
-    spaces = [result.space for result in map(lambda t: table.files(t).result(), trials[:2]) if result is not None]
+    spaces = [result.space for result in (table.files(trial).result() for trial in trials[:2]) if result is not None]
     found = {name: [] for name in ("none", "hflip")}
     for space in spaces:
         assert space is not None
