@@ -1,16 +1,17 @@
 """From a configuration to its problem: the baseline's child and the space of all children."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from pkgutil import resolve_name
 from typing import Any, cast
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec, Source, find_source, pinned
-from aen.errors import DataError, GroupError
+from aen.errors import DataError, GroupError, SpecError
 from aen.groups import Alphabet, Generator, check_enumerable
 from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace, Space
-from aen_agents.config import DenseConfig, GCNNConfig, SearchConfig
+from aen_agents.config import DenseConfig, EquiNASConfig, GCNNConfig, SearchConfig
 
 
 class Problem(ABC):
@@ -92,8 +93,20 @@ class EquiNASProblem(Problem):
     """The backbone of EquiNAS, with a group for each layer."""
 
     def child(self, config: SearchConfig) -> EquiNASSpec:
-        """Return the child with no symmetry in any layer."""
-        child = EquiNASSpec(**_fields_of(config))
+        """Return the child with the groups that the config names; by default with no symmetry in any layer.
+
+        Raises:
+            SpecError: the named groups are not possible.
+        """
+        fields, settings = _fields_of(config), cast("EquiNASConfig", config.child)
+        child = EquiNASSpec(**fields | {"groups": (), "head_group": ""})
+        if settings.groups:
+            return _named(child, settings.groups, settings.head_group)
+        if settings.head_group:
+            raise SpecError(
+                f"child.head_group is {settings.head_group!r}, but child.groups is empty; name the groups of the "
+                "convolutions, too, or leave both out."
+            )
         return child.with_layer_groups(("C1",) * len(child.layer_groups))
 
     def space(self, config: SearchConfig) -> Space:
@@ -102,8 +115,26 @@ class EquiNASProblem(Problem):
         return RelaxationSpace(self.child(config), None if groups == "bits" else groups)
 
 
+def _named(child: EquiNASSpec, groups: Sequence[str], head_group: str) -> EquiNASSpec:
+    """Return the child with the groups that a config names.
+
+    Raises:
+        SpecError: another number of groups, groups that grow along the network, or a head's group that cannot be.
+    """
+    count, layers = len(child.groups), len(child.layer_groups)
+    if len(groups) not in (count, layers) or (len(groups) > count and head_group):
+        expected = f"{count} names, one for each convolution"
+        if layers > count:
+            expected += f", or {layers} with the dense layer's and without child.head_group"
+        raise SpecError(f"child.groups is [{', '.join(groups)}]; give {expected}.")
+    try:
+        return child.with_groups(tuple(groups[:count]), head_group or "".join(groups[count:]))
+    except (SpecError, GroupError) as error:
+        raise SpecError(f"child.groups: {error}") from error
+
+
 def child_of(config: SearchConfig) -> ChildSpec:
-    """Return the baseline's child of a config: untied, and not augmented.
+    """Return the baseline's child of a config: untied, and not augmented. An EquiNAS child has the groups it names.
 
     Raises:
         AenError: there is no such data set, or no such child for it.

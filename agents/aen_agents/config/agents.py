@@ -22,6 +22,7 @@ class AgentSection(Section):
         knows_children_ahead: whether it can submit many children at once, so that a GPU trains them together.
         child_kinds: the kinds of child that it can choose among; None: all.
         unused_sections: sections of a search that do not apply to it; a config that sets one is refused.
+        trains_architectures: whether it trains an architecture that the section `child` names.
     """
 
     explorer: ClassVar[str]
@@ -31,6 +32,7 @@ class AgentSection(Section):
     knows_children_ahead: ClassVar[bool] = False
     child_kinds: ClassVar[tuple[str, ...] | None] = None
     unused_sections: ClassVar[tuple[str, ...]] = ()
+    trains_architectures: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # a field of every kind, with its own name as the default
 
@@ -134,11 +136,17 @@ class LayerwiseConfig(AgentSection):
     check: ClassVar[str | None] = "aen_agents.agents.layerwise.registry:methods_of"
     child_kinds: ClassVar[tuple[str, ...] | None] = ("equinas",)
     unused_sections: ClassVar[tuple[str, ...]] = ("environment", "budget", "selection")
+    trains_architectures: ClassVar[bool] = True
     methods: ClassVar[str]
     published_subgroups: ClassVar[tuple[str, ...]]
 
     subgroups: Subgroups = Field(
         "published", description="groups that layers may have: published, all, or a list with the largest among them"
+    )
+    steps: Literal["published", "all"] = Field(
+        "published",
+        description="how a generation may relax the last layer; published: only its mirrorings or only its rotations; "
+        "all: to every subgroup",
     )
     seeds: int = Field(1, gt=0, le=100, description="seeds on which each method is run; 2 or more give intervals")
     baselines: tuple[Baseline, ...] = Field(
@@ -159,13 +167,22 @@ class EquiNASEConfig(LayerwiseConfig):
     published_subgroups: ClassVar[tuple[str, ...]] = ("D4", "C4", "C2", "D1", "C1")
 
     name: Literal["equinas_e"] = Field("equinas_e", description="the algorithm")
-    generations: int = Field(50, gt=0, description="generations; each trains an equal part of training.epochs")
+    generations: int = Field(
+        50, ge=0, description="generations after the start; it and each of them train an equal part of training.epochs"
+    )
     population: int = Field(5, gt=0, description="networks that are kept from one generation to the next")
     selection: Literal["accuracy", "pareto"] = Field(
         "accuracy",
-        description="how networks are selected; pareto: first the front of validation error and number of parameters",
+        description="how networks are selected; pareto: the whole front of validation error and number of parameters, "
+        "filled up to population by accuracy",
     )
-    unique: bool = Field(True, description="whether only the best network of each architecture is kept")
+    unique: bool = Field(False, description="whether only the best network of each architecture is kept")
+    networks: tuple[Literal["retrain", "random_select", "random_static"], ...] = Field(
+        (),
+        description="further methods: the found architecture trained from scratch; a population chosen at random; the "
+        "best of random_networks random architectures",
+    )
+    random_networks: int = Field(30, gt=0, le=1000, description="architectures that random_static trains on each seed")
 
 
 class EquiNASDConfig(LayerwiseConfig):
@@ -185,9 +202,23 @@ class EquiNASDConfig(LayerwiseConfig):
     temperature: tuple[Annotated[float, Field(ge=1e-3, le=1e3)], Annotated[float, Field(ge=1e-3, le=1e3)]] = Field(
         (1.0, 1.0), description="temperature of the softmax in the first and in the last epoch"
     )
-    networks: tuple[Literal["discrete", "warm"], ...] = Field(
+    networks: tuple[Literal["discrete", "warm", "retrain", "random_z", "random_mixture"], ...] = Field(
         ("discrete", "warm"),
-        description="networks of the strongest groups: trained from scratch, or from the mixed weights",
+        description="further networks: of the strongest groups, from scratch or from the mixed weights; mixed with the "
+        "found alpha, from scratch; mixed with alpha's gradient permuted; mixed with random alpha",
+    )
+
+
+class StaticConfig(LayerwiseConfig):
+    """No search: the baselines, and the architecture that child.groups names; see docs/agents/equinas_e.md."""
+
+    methods: ClassVar[str] = "aen_agents.agents.layerwise.registry:no_methods"
+    published_subgroups: ClassVar[tuple[str, ...]] = EquiNASEConfig.published_subgroups
+
+    name: Literal["static"] = Field("static", description="the algorithm")
+    baselines: tuple[Baseline, ...] = Field(
+        ("static_c1", "static_c4", "static_d4"),
+        description="methods that are run; static_c1, no symmetry, is always among them",
     )
 
 
@@ -196,7 +227,7 @@ AGENTS = Kinds(
     key="name",
     what="agent",
     group="aen.agents",
-    built_in=(DQNConfig, ExhaustiveConfig, EquiNASEConfig, EquiNASDConfig),
+    built_in=(DQNConfig, ExhaustiveConfig, EquiNASEConfig, EquiNASDConfig, StaticConfig),
 )
 
 AgentConfig = Annotated[AgentSection, AGENTS]

@@ -94,6 +94,10 @@ class EquiNASConfig(ChildSection):
         None, description="numbers, from 1, of the convolutions that a pooling follows; null: down to a side of 4"
     )
     published: bool = Field(False, description="pooling, norm and head as published: not exactly equivariant")
+    groups: tuple[str, ...] = Field(
+        (), description="an architecture that is trained besides: the group of each convolution, and of the dense layer"
+    )
+    head_group: str = Field("", description="the dense layer's group, if groups leaves it out; empty: the last one")
     initialisation: Literal["fan_in", "published"] = Field(
         "fan_in", description="size of the convolutions' initial weights; published: larger for larger groups"
     )

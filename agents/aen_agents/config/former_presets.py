@@ -7,8 +7,8 @@ _DATA = {"gmnist": "mnist", "gfashion": "fashion_mnist"}
 _GCNN = ("asl", "cifar10", "emnist", "fashion_mnist", "kmnist", "mnist", "rotmnist", "svhn")
 _EQUINAS = {
     "cifar10": ("data.train=45000", "data.validation=5000", "data.test=10000"),
-    "galaxy10": ("data.train=14366", "data.validation=1596", "data.test=1774"),
-    "isic": ("data.train=20518", "data.validation=2280", "data.test=2533", "child.kernel_size=7"),
+    "galaxy10": (),
+    "isic": (),
     "mnist": ("data.train=54000", "data.validation=6000", "data.test=10000"),
     "rotmnist": (),
 }
@@ -30,8 +30,8 @@ def _gcnn(data: str) -> tuple[str, ...]:
 
 
 def _equinas(data: str, method: str) -> tuple[str, ...]:
-    if data == "rotmnist":
-        return (f"paper/equinas_{method}",)
+    if not _EQUINAS[data]:
+        return (f"paper/equinas_{method}{'' if data == 'rotmnist' else f'_{data}'}",)
     epochs = ("training.epochs=50",) if method == "d" else ()
     return (f"paper/equinas_{method}", f"data.name={data}", *_EQUINAS[data], *epochs, f"name=equinas_{method}_{data}")
 

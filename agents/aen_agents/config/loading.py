@@ -13,6 +13,7 @@ from aen._typing import JsonDict
 from aen.errors import ConfigError
 from aen_agents.config.base import Merging, Tag, is_sweep, read_agent, read_config
 from aen_agents.config.errors import explain
+from aen_agents.config.former_values import with_former_values
 from aen_agents.config.presets import find_config
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
 from aen_agents.config.yaml_file import YAML_ERRORS
@@ -31,7 +32,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig
     """
     path = find_config(path)
     config = read_config(path, _MERGING)
-    content = config.content
+    content = with_former_values(config.content)
     if is_sweep(content):
         raise ConfigError(
             f"{path} is the config of a sweep, which runs many searches: run it with {command()} sweep "

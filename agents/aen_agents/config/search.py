@@ -99,6 +99,12 @@ class SearchConfig(Section):
             raise ValueError(
                 f"agent {self.agent.name} is for child.kind={' or '.join(kinds)}, but child.kind is {self.child.kind}"
             )
+        if getattr(self.child, "groups", ()) and not self.agent.trains_architectures:
+            fitting = ", ".join(name for name, model in AGENTS.items() if model.trains_architectures)
+            raise ValueError(
+                f"child.groups names an architecture, which the agents {fitting} train, but agent is "
+                f"{self.agent.name}; leave it out, or choose one of them"
+            )
         for name in self.agent.unused_sections:
             if self._given(name):
                 raise ValueError(f"{name} does not apply to agent {self.agent.name}; leave it out")

@@ -9,6 +9,7 @@ from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import changeable_keys_text, describe_changes, result_changes
+from aen_agents.config.former_values import with_former_values
 from aen_agents.errors import what_is_wrong
 from aen_agents.text import command
 
@@ -59,7 +60,7 @@ def check_config(path: Path, started: JsonDict | None, given: SearchConfig) -> N
 
 def _check_unedited(path: Path, started: JsonDict, written: SearchConfig) -> None:
     try:
-        before = SearchConfig.model_validate(started | {"store": written.store})
+        before = SearchConfig.model_validate(with_former_values(started) | {"store": written.store})
     except pydantic.ValidationError as error:
         raise RunFolderError(
             f"{path / 'run.json'} is damaged: {what_is_wrong(error)}. If {path / 'config.yaml'} was not edited since "

@@ -17,6 +17,7 @@ import yaml
 from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.config.former_values import with_former_values
 from aen_agents.sweep.config import Distribution, SweepConfig
 
 MOST_TRIALS = 10_000
@@ -72,7 +73,11 @@ class Trial:
             RunFolderError: it is damaged.
         """
         try:
-            return cls(int(value["number"]), dict(value["values"]), SearchConfig.model_validate(value["config"]))
+            return cls(
+                int(value["number"]),
+                dict(value["values"]),
+                SearchConfig.model_validate(with_former_values(value["config"])),
+            )
         except (KeyError, TypeError, ValueError, pydantic.ValidationError) as error:
             raise RunFolderError(f"trials.json is damaged: {' '.join(str(error).split())}") from error
 

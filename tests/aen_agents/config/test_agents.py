@@ -33,7 +33,7 @@ def test_an_equinas_config_reads_back(config_file: Path, tmp_path: Path, agent: 
         ([*EQUINAS, "agent.baselines=[zz]"], r"agent.baselines is 'zz': Input should be 'static_c1', "),
         ([*EQUINAS, "agent.baselines=rpp"], r"agent.baselines is 'rpp'; give a list in brackets, such as \[rpp\]"),
         ([*EQUINAS, "agent.subgroups=D4"], "agent.subgroups is 'D4': .*'all' or 'published'"),
-        ([*EQUINAS, "agent.generations=0"], "agent.generations is 0: .*greater than 0"),
+        ([*EQUINAS, "agent.generations=-1"], "agent.generations is -1: .*greater than or equal to 0"),
         ([*EQUINAS, "agent.population=0"], "agent.population is 0: .*greater than 0"),
         ([*EQUINAS, "agent.seeds=0"], "agent.seeds is 0: .*greater than 0"),
         ([*EQUINAS, "agent.generation=3"], r"unknown key 'agent.generation' \(did you mean 'generations'\?\)"),

@@ -21,7 +21,7 @@ from aen_agents.problem import alphabet_of, child_of, space_of
 SEARCHES = list_presets()
 DENSE = [name for name in SEARCHES if load_config(name).child.kind == "dense"]
 GCNN = [name for name in SEARCHES if load_config(name).child.kind == "gcnn"]
-EQUINAS = [name for name in SEARCHES if name.endswith(("_d", "_e"))]
+EQUINAS = [name for name in SEARCHES if "equinas" in name and name != "equinas/digits_dqn"]
 FORMER_DENSE = [name for name in FORMER if name.startswith("paper/")]
 FORMER_GCNN = [name for name in FORMER if name.startswith("gcnn/")]
 
@@ -113,22 +113,82 @@ def test_the_papers_configs_move_images_as_published(variant: str, moves: str) -
 
 @pytest.mark.parametrize("name", list_presets("agent"))
 def test_every_agent_of_the_project_is_valid(name: str, config_file: Path) -> None:
-    overrides = ["child.kind=equinas"] if name.startswith("equinas") else []
+    overrides = ["child.kind=equinas"] if name.startswith(("equinas", "static")) else []
     assert load_config(config_file, [f"agent={name}", *overrides]).agent.name in AGENTS
 
 
 @pytest.mark.parametrize("name", [*EQUINAS, *(name for name in FORMER if name.startswith("equinas/"))])
 def test_every_equinas_config_has_its_methods(name: str) -> None:
     config = former(name) if name in FORMER else load_config(name)
-    evolves = name.endswith("_e")
-    assert config.name == f"equinas_{name[-1]}_{name.partition('/')[2][:-2]}".replace("_equinas", "_rotmnist")
-    assert (config.training.optimiser, config.training.learning_rate) == ("sgd", 0.05) or not evolves
+    evolves = name.endswith("_e") or "equinas_e" in name
+    if not name.startswith("paper/"):
+        assert config.name == f"equinas_{name[-1]}_{name.partition('/')[2][:-2]}"
     assert isinstance(config.agent, EquiNASEConfig if evolves else EquiNASDConfig)
     child = child_of(config)
     assert isinstance(child, EquiNASSpec)
     methods = methods_of(config.agent, child)
     assert next(iter(methods)) == config.agent.name
     assert set(BASELINES) <= set(methods)
+
+
+@pytest.mark.parametrize(
+    ("data", "sizes", "epochs", "rate"),
+    [
+        ("rotmnist", (10800, 1200, 50000), 100, 0.01),
+        ("galaxy10-64", (14366, 1596, 1774), 50, 0.01),
+        ("isic-64", (20518, 2280, 2533), 50, 0.001),
+    ],
+)
+def test_the_published_runs_of_equinas(data: str, sizes: tuple[int, ...], epochs: int, rate: float) -> None:
+    end = "" if data == "rotmnist" else f"_{data.removesuffix('-64')}"
+    evolves, differentiates = (load_config(f"paper/equinas_{method}{end}") for method in "ed")
+    assert [c.name for c in (evolves, differentiates)] == [f"equinas_{m}{end or '_rotmnist'}" for m in "ed"]
+    for config in (evolves, differentiates):
+        child = child_of(config)
+        assert isinstance(child, EquiNASSpec)
+        assert (config.data.name, config.data.train, config.data.validation, config.data.test) == (data, *sizes)
+        assert (child.kernel_size, child.width, child.dense, child.side) == (5, 16, 64, 28 if not end else 64)
+        assert child.poolings == ((3, 5, 7) if not end else (3, 5, 6, 7))
+        assert (child.published, child.initialisation) == (True, "published")
+    agent, training = evolves.agent, evolves.training
+    assert isinstance(agent, EquiNASEConfig)
+    assert (training.optimiser, training.learning_rate, training.momentum) == ("sgd", 0.1, 0)
+    search = methods_of(agent, child)["equinas_e"]
+    assert (search.slices, training.epochs / search.slices) == (51, 0.5)
+    assert (agent.unique, agent.steps, agent.population, agent.seeds) == (False, "published", 5, 5)
+    assert {"equinas_e_retrain", "random_select", "random_static"} < set(methods_of(agent, child))
+    other, training = differentiates.agent, differentiates.training
+    assert isinstance(other, EquiNASDConfig)
+    assert (training.optimiser, training.learning_rate, training.epochs) == ("adam", rate, epochs)
+    assert (other.alpha_learning_rate, other.alpha_data) == (0.01, "same")
+    assert {"equinas_d_retrain", "random_z", "random_mixture"} < set(methods_of(other, child))
+
+
+@pytest.mark.parametrize(("data", "kernel", "dense"), [("rotmnist", 5, 64), ("galaxy10", 5, 128), ("isic", 7, 128)])
+def test_the_defaults_of_the_published_code_of_equinas(data: str, kernel: int, dense: int) -> None:
+    end = "" if data == "rotmnist" else f"_{data}"
+    evolves, differentiates = (load_config(f"paper/equinas_{method}{end}_code") for method in "ed")
+    for config in (evolves, differentiates):
+        child = child_of(config)
+        assert isinstance(child, EquiNASSpec)
+        assert (config.data.name, child.kernel_size, child.dense) == (data, kernel, dense)
+        assert len(child.poolings or ()) == (6 if end else 3)
+    search = methods_of(evolves.agent, child)["equinas_e"]  # type: ignore[arg-type]
+    assert (search.slices, evolves.training.epochs / search.slices) == (51, pytest.approx(0.2))
+    assert (evolves.training.optimiser, evolves.training.learning_rate) == ("sgd", 0.05)
+    assert (differentiates.training.learning_rate, differentiates.training.epochs) == (0.001, 50)
+    assert isinstance(differentiates.agent, EquiNASDConfig)
+    assert differentiates.agent.alpha_learning_rate == 0.001
+
+
+def test_the_small_presets_of_equinas_keep_their_results() -> None:
+    for name, slices in (("digits", 8), ("rotmnist_small", 10)):
+        config = load_config(f"equinas/{name}_e")
+        child, agent = child_of(config), config.agent
+        assert isinstance(child, EquiNASSpec)
+        assert isinstance(agent, EquiNASEConfig)
+        assert (methods_of(agent, child)["equinas_e"].slices, agent.unique, agent.steps) == (slices, True, "all")
+        assert child.initialisation == "fan_in"
 
 
 def test_the_default_agent_is_the_one_in_the_file(config_file: Path) -> None:

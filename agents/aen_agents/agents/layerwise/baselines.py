@@ -5,27 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aen.children import EquiNASSpec
-from aen_agents.agents.layerwise.equinas_d import epochs_of
 from aen_agents.agents.layerwise.equinas_e import largest
-from aen_agents.agents.layerwise.method import Member, Method
-from aen_agents.agents.layerwise.neighbours import neighbours, random_architecture
+from aen_agents.agents.layerwise.method import Member, Method, Trained
+from aen_agents.agents.layerwise.neighbours import Steps, neighbours, random_architecture
 
 # The published weight of the residual pathway prior's penalty.
 RPP_PENALTY = 1e-6
 
 
 @dataclass(frozen=True)
-class _Trained(Method):
-    """A network that is trained without changes, one epoch per slice."""
-
-    @property
-    def slices(self) -> int:
-        """The number of slices: one for each epoch."""
-        return epochs_of(self.child)
-
-
-@dataclass(frozen=True)
-class Static(_Trained):
+class Static(Trained):
     """The same group in all layers; the product of channels and order is that of the largest group.
 
     Attributes:
@@ -57,7 +46,33 @@ class Static(_Trained):
 
 
 @dataclass(frozen=True)
-class ResidualPathwayPrior(_Trained):
+class Architecture(Trained):
+    """The architecture that the config names, trained from scratch.
+
+    Attributes:
+        groups: of the layers.
+    """
+
+    groups: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The method's name in a config."""
+        return "architecture"
+
+    @property
+    def title(self) -> str:
+        """The method's title in tables and figures."""
+        return "named architecture"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the network."""
+        del before
+        return [self.slice_of(self.child.with_layer_groups(self.groups).with_seed(seed), parent=None)]
+
+
+@dataclass(frozen=True)
+class ResidualPathwayPrior(Trained):
     """The sum of a branch of the largest group and a branch without symmetry, whose weights are penalised."""
 
     penalty: float = RPP_PENALTY
@@ -89,7 +104,7 @@ class ResidualPathwayPrior(_Trained):
 
 
 @dataclass(frozen=True)
-class RandomArchitecture(_Trained):
+class RandomArchitecture(Trained):
     """Groups drawn at random for each seed, trained from scratch."""
 
     subgroups: tuple[str, ...] = ()
@@ -114,10 +129,11 @@ class RandomArchitecture(_Trained):
 
 @dataclass(frozen=True)
 class RandomSteps(Method):
-    """One network that takes a random step of EquiNAS_E before each slice, without selection."""
+    """One network that takes a random step of EquiNAS_E before each slice after the first, without selection."""
 
     subgroups: tuple[str, ...] = ()
     generations: int = 50
+    steps: Steps = "published"
 
     @property
     def name(self) -> str:
@@ -131,8 +147,8 @@ class RandomSteps(Method):
 
     @property
     def slices(self) -> int:
-        """The number of slices: one for each generation."""
-        return self.generations
+        """The number of slices: the start, and one for each generation."""
+        return self.generations + 1
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
         """Return the network with the largest group everywhere."""
@@ -142,9 +158,8 @@ class RandomSteps(Method):
     def offspring(self, members: Sequence[Member], seed: int, slice_number: int) -> list[EquiNASSpec]:
         """Return the network after a random step."""
         source = random.Random(f"{self.name} {seed} {slice_number}")  # noqa: S311 - not a secret
-        return [
-            self.slice_of(
-                m.spec.with_layer_groups(source.choice(neighbours(m.spec.layer_groups, self.subgroups))), parent=m.key
-            )
-            for m in members
-        ]
+        found = []
+        for member in members:
+            groups = source.choice(neighbours(member.spec.layer_groups, self.subgroups, self.steps))
+            found.append(self.slice_of(member.spec.with_layer_groups(groups), parent=member.key))
+        return found

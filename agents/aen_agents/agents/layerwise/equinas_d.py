@@ -1,20 +1,21 @@
 """EquiNAS_D: differentiable search over groups per layer (Algorithm 2 of arXiv 2210.05484)."""
 
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from aen.children import EquiNASSpec
 from aen.children.equinas import discretised_groups
-from aen_agents.agents.layerwise.method import Member, Method
+from aen_agents.agents.layerwise.method import Member, Method, Trained
 from aen_agents.config import EquiNASDConfig
 
 AlphaData = Literal["same", "halves"]
 
 
 @dataclass(frozen=True)
-class EquiNASD(Method):
+class EquiNASD(Trained):
     """A network whose layers mix groups; its weights and the groups' strengths alpha are trained alternately.
 
     Attributes:
@@ -42,11 +43,6 @@ class EquiNASD(Method):
     def title(self) -> str:
         """The method's title in tables and figures."""
         return "EquiNAS_D, mixed"
-
-    @property
-    def slices(self) -> int:
-        """The number of slices: one for each epoch."""
-        return epochs_of(self.child)
 
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
         """Return the mixed network."""
@@ -78,7 +74,7 @@ class EquiNASD(Method):
 
 
 @dataclass(frozen=True)
-class Discretised(Method):
+class Discretised(Trained):
     """The network with the strongest group in each layer of a mixed network, trained for as many epochs.
 
     Attributes:
@@ -102,11 +98,6 @@ class Discretised(Method):
         """The name of the mixed network's method."""
         return "equinas_d"
 
-    @property
-    def slices(self) -> int:
-        """The number of slices: one for each epoch."""
-        return epochs_of(self.child)
-
     def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
         """Return the discretised network."""
         if before is None or before.evaluation.record is None:
@@ -117,20 +108,91 @@ class Discretised(Method):
         return [self.slice_of(discrete, parent=before.key if self.warm else None)]
 
 
+@dataclass(frozen=True)
+class MixedRetrained(Trained):
+    """The mixed network with the final alpha of EquiNAS_D, which stays fixed, trained from scratch."""
+
+    @property
+    def name(self) -> str:
+        """The method's name in a config."""
+        return "equinas_d_retrain"
+
+    @property
+    def title(self) -> str:
+        """The method's title in tables and figures."""
+        return "EquiNAS_D, mixed, retrained from scratch"
+
+    @property
+    def after(self) -> str:
+        """The name of the mixed network's method."""
+        return "equinas_d"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the mixed network with the alpha that was found."""
+        if before is None or before.evaluation.record is None:
+            return []
+        alphas: Any = before.evaluation.record["alphas"]
+        found = tuple(tuple(own) for own in alphas)
+        spec = replace(before.spec, alpha=found, alpha_learning_rate=0.0, prior=False, seed=seed)
+        return [self.slice_of(spec, parent=None)]
+
+
+@dataclass(frozen=True)
+class RandomZ(EquiNASD):
+    """EquiNAS_D whose gradients of alpha are permuted at random in every step."""
+
+    @property
+    def name(self) -> str:
+        """The method's name in a config."""
+        return "random_z"
+
+    @property
+    def title(self) -> str:
+        """The method's title in tables and figures."""
+        return "mixed, alpha's gradient permuted"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the mixed network."""
+        return [replace(spec, alpha_gradient="permuted") for spec in super().start(seed, before)]
+
+
+@dataclass(frozen=True)
+class RandomMixture(EquiNASD):
+    """A mixed network whose alpha is drawn from a standard normal distribution for each seed and stays fixed."""
+
+    @property
+    def name(self) -> str:
+        """The method's name in a config."""
+        return "random_mixture"
+
+    @property
+    def title(self) -> str:
+        """The method's title in tables and figures."""
+        return "mixed, random alpha"
+
+    def start(self, seed: int, before: Member | None) -> list[EquiNASSpec]:
+        """Return the mixed network with the alpha of this seed."""
+        source = random.Random(f"{self.name} {seed}")  # noqa: S311 - not a secret
+        (spec,) = super().start(seed, before)
+        drawn = tuple(tuple(source.gauss(0, 1) for _ in range(count)) for count in spec.branches)
+        return [replace(spec, alpha=drawn, alpha_learning_rate=0.0, prior=False)]
+
+
 def methods(agent: EquiNASDConfig, child: EquiNASSpec, groups: tuple[str, ...]) -> list[Method]:
-    """Return the methods of a config: the mixed network, and those that start from it."""
-    mixed = EquiNASD(
-        child,
-        subgroups=groups,
-        alpha_learning_rate=agent.alpha_learning_rate,
-        alpha_data=agent.alpha_data,
-        prior=agent.prior,
-        skip=agent.skip,
-        temperature=agent.temperature,
-    )
-    return [mixed, *(Discretised(child, warm=name == "warm") for name in agent.networks)]
-
-
-def epochs_of(child: EquiNASSpec) -> int:
-    """Return the number of slices of at most one epoch each."""
-    return max(math.ceil(child.training.epochs), 1)
+    """Return the methods of a config: the mixed network, and the networks that are compared with it."""
+    settings: dict[str, Any] = {
+        "subgroups": groups,
+        "alpha_learning_rate": agent.alpha_learning_rate,
+        "alpha_data": agent.alpha_data,
+        "prior": agent.prior,
+        "skip": agent.skip,
+        "temperature": agent.temperature,
+    }
+    others: Mapping[str, Callable[[], Method]] = {
+        "discrete": lambda: Discretised(child),
+        "warm": lambda: Discretised(child, warm=True),
+        "retrain": lambda: MixedRetrained(child),
+        "random_z": lambda: RandomZ(child, **settings),
+        "random_mixture": lambda: RandomMixture(child, **settings),
+    }
+    return [EquiNASD(child, **settings), *(others[name]() for name in dict.fromkeys(agent.networks))]

@@ -1,5 +1,6 @@
 """The base class of layer-wise methods, which train children slice by slice and select some after each slice."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -139,7 +140,31 @@ class Method(ABC):
         return replace(spec, training=training, parent=parent)
 
 
+@dataclass(frozen=True)
+class Trained(Method):
+    """A method whose networks are trained without changes, one epoch per slice."""
+
+    @property
+    def slices(self) -> int:
+        """The number of slices: one for each epoch."""
+        return epochs_of(self.child)
+
+
+def epochs_of(child: EquiNASSpec) -> int:
+    """Return the number of slices of at most one epoch each."""
+    return max(math.ceil(child.training.epochs), 1)
+
+
+def rank(member: Member) -> tuple[float, int, str]:
+    """Return what members are sorted by: validation accuracy, the highest first, then parameters, then their key."""
+    return (-member.accuracy, member.evaluation.parameters, member.key)
+
+
+def ranked(members: Sequence[Member]) -> list[Member]:
+    """Return the members that did not diverge, the best first."""
+    return sorted((member for member in members if member.alive), key=rank)
+
+
 def best(members: Sequence[Member]) -> Member | None:
     """Return the member with the highest validation accuracy, among equal ones the smallest; None if all diverged."""
-    alive = [member for member in members if member.alive]
-    return min(alive, key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key), default=None)
+    return next(iter(ranked(members)), None)

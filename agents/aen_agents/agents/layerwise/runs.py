@@ -11,7 +11,7 @@ from aen.children import EquiNASSpec
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
-from aen_agents.agents.layerwise.method import Member, Method, best
+from aen_agents.agents.layerwise.method import Member, Method, best, rank
 from aen_agents.events import SliceTrained
 from aen_agents.runs.folder import write_atomically
 
@@ -85,7 +85,7 @@ class MethodRun:
         else:
             self.ended = f"all children of slice {number} diverged; a lower training.learning_rate may help"
         selected_keys = {member.key for member in selected}
-        candidates.sort(key=lambda m: (-m.accuracy, m.evaluation.parameters, m.key))
+        candidates.sort(key=rank)
         return [member.event(self.method.name, number, selected=member.key in selected_keys) for member in candidates]
 
     def save(self) -> None:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise, product
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from aen_agents.agents.layerwise.equinas_d import Discretised, EquiNASD
 from aen_agents.agents.layerwise.equinas_e import EquiNASE
 from aen_agents.agents.layerwise.method import Member, Method, best
 from aen_agents.agents.layerwise.neighbours import (
+    Steps,
     neighbours,
     random_architecture,
     subgroups_of,
@@ -95,7 +97,11 @@ def member(
 # Moves
 
 
-def is_neighbour(ours: Sequence[str], theirs: Sequence[str]) -> bool:
+COORDINATES = {"C1": (0, 1), "C2": (0, 2), "C4": (0, 4), "D4": (1, 4)}
+COORDINATES |= dict.fromkeys(("D1", "D1v", "D1d", "D1a"), (1, 1)) | dict.fromkeys(("D2", "D2d"), (1, 2))
+
+
+def is_neighbour(ours: Sequence[str], theirs: Sequence[str], steps: Steps) -> bool:
     """Say by its definition whether a generation may take an architecture to another."""
     changed = [place for place, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b]
     if not changed:
@@ -104,28 +110,48 @@ def is_neighbour(ours: Sequence[str], theirs: Sequence[str]) -> bool:
         return False
     (place,) = changed
     if place == len(ours) - 1:
-        return within(theirs[place], ours[place])
+        lowered = sum(a != b for a, b in zip(COORDINATES[ours[place]], COORDINATES[theirs[place]], strict=True))
+        return within(theirs[place], ours[place]) and (steps == "all" or lowered == 1)
     return theirs[place] == ours[place + 1]
 
 
 @pytest.mark.parametrize("groups", [PUBLISHED_RELAXED, PUBLISHED_MIXED, ("D4", "D1d")], ids=len)
 @pytest.mark.parametrize("layers", [1, 2, 3])
-def test_neighbours_are_those_of_the_definition(groups: tuple[str, ...], layers: int) -> None:
+@pytest.mark.parametrize("steps", get_args(Steps))
+def test_neighbours_are_those_of_the_definition(groups: tuple[str, ...], layers: int, steps: Steps) -> None:
     everything = list(product(groups, repeat=layers))
     for ours in architectures(layers, groups):
-        found = neighbours(ours, groups)
+        found = neighbours(ours, groups, steps)
         assert found[0] == ours
         assert len(set(found)) == len(found)
-        assert set(found) == {theirs for theirs in everything if is_neighbour(ours, theirs)}
+        assert set(found) == {theirs for theirs in everything if is_neighbour(ours, theirs, steps)}
 
 
-def test_neighbours_of_a_known_architecture() -> None:
-    assert neighbours(("D4", "D4", "C4"), ("D4", "C4", "C2", "D1", "C1")) == [
+@pytest.mark.parametrize("steps", get_args(Steps))
+def test_neighbours_of_a_known_architecture(steps: Steps) -> None:
+    assert neighbours(("D4", "D4", "C4"), ("D4", "C4", "C2", "D1", "C1"), steps) == [
         ("D4", "D4", "C4"),
         ("D4", "D4", "C2"),
         ("D4", "D4", "C1"),
         ("D4", "C4", "C4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("D4", {"published": ["D4", "C4", "D1"], "all": ["D4", "C4", "C2", "D1", "C1"]}),
+        ("C4", {"published": ["C4", "C2", "C1"], "all": ["C4", "C2", "C1"]}),
+        ("D1", {"published": ["D1", "C1"], "all": ["D1", "C1"]}),
+        ("C1", {"published": ["C1"], "all": ["C1"]}),
+    ],
+)
+def test_the_last_layer_gives_up_mirrorings_or_rotations_as_published(
+    last: str, expected: dict[Steps, list[str]]
+) -> None:
+    for steps, groups in expected.items():
+        found = neighbours(("D4",) * 7 + (last,), PUBLISHED_RELAXED, steps)
+        assert [architecture[-1] for architecture in found if architecture[:-1] == ("D4",) * 7] == groups
 
 
 @given(seed=st.integers(0, 10**6), layers=st.integers(1, 9), names=st.sets(st.sampled_from(TEN), min_size=1))
@@ -135,17 +161,18 @@ def test_groups_only_shrink_however_far_the_moves_go(seed: int, layers: int, nam
     now = random_architecture(layers, groups, source)
     for _ in range(6):
         assert shrinks(now)
-        found = neighbours(now, groups)
+        found = neighbours(now, groups, source.choice(get_args(Steps)))
         assert all(within(b, a) for theirs in found for a, b in zip(now, theirs, strict=True))
         now = source.choice(found)
 
 
-def test_every_architecture_can_be_reached() -> None:
+@pytest.mark.parametrize("steps", get_args(Steps))
+def test_every_architecture_can_be_reached(steps: Steps) -> None:
     groups = ("D4", "C4", "C2", "C1")
     start = ("D4",) * 4
     reached, new = {start}, {start}
     while new:
-        new = {theirs for ours in new for theirs in neighbours(ours, groups)} - reached
+        new = {theirs for ours in new for theirs in neighbours(ours, groups, steps)} - reached
         reached |= new
     assert reached == set(architectures(4, groups))
 
@@ -250,8 +277,9 @@ def test_the_next_population_is_that_of_the_definition(
         ]
     first = [c for c in left if not is_beaten(c, left)] if pareto else []
     expected = sorted(first, key=rank) + sorted((c for c in left if c not in first), key=rank)
-    assert method.select(candidates) == expected[:population]
-    assert method.select(candidates[::-1]) == expected[:population]
+    kept = max(population, len(first))  # the whole front
+    assert method.select(candidates) == expected[:kept]
+    assert method.select(candidates[::-1]) == expected[:kept]
 
 
 def test_selection_by_hand() -> None:
@@ -259,7 +287,7 @@ def test_selection_by_hand() -> None:
     middle, best_middle = member(C4, 0.6, 20), member(C4.with_seed(1), 0.65, 20)
     large, gone = member(C1, 0.7, 30), member(C1.with_seed(1), diverged=True)
     everyone = [small, middle, gone, large, best_middle]
-    method = EquiNASE(CHILD, subgroups=PUBLISHED_RELAXED, population=2)
+    method = EquiNASE(CHILD, subgroups=PUBLISHED_RELAXED, population=2, unique=True)
     assert method.select(everyone) == [large, best_middle]
     assert replace(method, population=9).select(everyone) == [large, best_middle, small]
     assert replace(method, population=9, unique=False).select(everyone) == [large, best_middle, middle, small]
@@ -268,18 +296,19 @@ def test_selection_by_hand() -> None:
     by_front = replace(method, population=4, unique=False, selection="pareto")
     assert by_front.select(crowd) == [large, best_middle, small, middle]  # filled up by accuracy
     assert replace(by_front, population=5).select(crowd)[-1] == worse
+    assert replace(by_front, population=1).select(crowd) == [large, best_middle, small]  # the front is not cut
     assert method.select([gone]) == []
 
 
 def test_the_first_generation_is_the_largest_group_and_the_next_its_relaxations() -> None:
-    method = EquiNASE(CHILD, subgroups=PUBLISHED_RELAXED, generations=6, population=2)
+    method = EquiNASE(CHILD, subgroups=PUBLISHED_RELAXED, generations=5, population=2)
     (first,) = method.start(5, None)
     assert (first.layer_groups, first.seed, first.parent) == (("D4",) * 9, 5, None)
     members = [member(first), member(C4.with_seed(5))]
     children = method.offspring(members, 5, 2)
-    expected = [(groups, m.key) for m in members for groups in neighbours(m.spec.layer_groups, PUBLISHED_RELAXED)]
+    expected = [(g, m.key) for m in members for g in neighbours(m.spec.layer_groups, PUBLISHED_RELAXED, "published")]
     assert [(child.layer_groups, child.parent) for child in children] == expected
-    assert len(expected) == 5 + 3
+    assert len(expected) == 3 + 3
     assert {child.training.epochs for child in (first, *children)} == {0.5}
     assert {child.seed for child in children} == {5}
     assert len({child.key for child in children}) == len(children)
@@ -396,7 +425,8 @@ def test_a_random_architecture_for_each_seed() -> None:
 
 
 def test_random_steps_are_moves_of_the_evolution() -> None:
-    method = RandomSteps(CHILD, subgroups=PUBLISHED_RELAXED, generations=30)
+    method = RandomSteps(CHILD, subgroups=PUBLISHED_RELAXED, generations=29)
+    assert method.slices == 30
     paths = []
     for seed in (0, 0, 1):
         (spec,) = method.start(seed, None)
@@ -405,7 +435,7 @@ def test_random_steps_are_moves_of_the_evolution() -> None:
         for number in range(2, 31):
             (after,) = method.offspring([member(spec)], seed, number)
             assert after.parent == spec.key
-            assert after.layer_groups in neighbours(spec.layer_groups, PUBLISHED_RELAXED)
+            assert after.layer_groups in neighbours(spec.layer_groups, PUBLISHED_RELAXED, "published")
             spec = after
             path.append(spec.layer_groups)
         paths.append(path)
@@ -415,8 +445,10 @@ def test_random_steps_are_moves_of_the_evolution() -> None:
 
 # All of them
 
-EVOLVES = EquiNASEConfig(generations=4, population=2)
-DIFFERENTIATES = EquiNASDConfig()
+EVOLVES = EquiNASEConfig(
+    generations=3, population=2, networks=("retrain", "random_select", "random_static"), random_networks=6
+)
+DIFFERENTIATES = EquiNASDConfig(networks=("discrete", "warm", "retrain", "random_z", "random_mixture"))
 
 
 @pytest.mark.parametrize("epochs", [0.5, 1, 2.5, 3])
@@ -445,7 +477,7 @@ def test_a_config_says_which_methods_there_are() -> None:
     assert names == ["equinas_e", *BASELINES]
     names = list(methods_of(EquiNASDConfig(networks=("warm",), baselines=()), CHILD))
     assert names == ["equinas_d", "equinas_d_warm", "static_c1"]
-    methods = methods_of(EquiNASEConfig(generations=7, baselines=("random_steps", "static_c1", "rpp")), CHILD)
+    methods = methods_of(EquiNASEConfig(generations=6, baselines=("random_steps", "static_c1", "rpp")), CHILD)
     assert list(methods) == ["equinas_e", "random_steps", "static_c1", "rpp"]
     assert [method.slices for method in methods.values()] == [7, 7, 3, 3]
     assert len({method.title for method in methods_of(EquiNASDConfig(), CHILD).values()}) == 12

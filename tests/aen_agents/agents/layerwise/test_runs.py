@@ -29,9 +29,19 @@ CHILD = EquiNASSpec(
     training=TrainingSpec(epochs=2, batch_size=32),
 )
 EVOLVES = EquiNASEConfig(
-    subgroups=("D4", "C4", "C1"), generations=2, population=2, baselines=("static_d4", "random_steps")
+    subgroups=("D4", "C4", "C1"),
+    steps="all",
+    generations=1,
+    population=2,
+    baselines=("static_d4", "random_steps"),
+    networks=("retrain", "random_select", "random_static"),
+    random_networks=2,
 )
-DIFFERENTIATES = EquiNASDConfig(subgroups=("D4", "C4", "C1"), baselines=("c4_from_d4",))
+DIFFERENTIATES = EquiNASDConfig(
+    subgroups=("D4", "C4", "C1"),
+    baselines=("c4_from_d4",),
+    networks=("discrete", "warm", "retrain", "random_z", "random_mixture"),
+)
 METHODS = methods_of(EVOLVES, CHILD) | methods_of(DIFFERENTIATES, CHILD)
 DIVERGING = replace(CHILD, training=replace(CHILD.training, learning_rate=1e30))
 Row = tuple[str, float, float, int, float]
@@ -159,7 +169,7 @@ def test_weights_are_removed_on_the_way(tmp_path: Path) -> None:
         assert {event.key for event in events if event.selected} == {member.key for member in method_run.members}
         counts.append(len(weights_of(tmp_path)))
 
-    methods = methods_of(EVOLVES.model_copy(update={"generations": 3, "baselines": ()}), CHILD)
+    methods = methods_of(EVOLVES.model_copy(update={"generations": 2, "baselines": ()}), CHILD)
     run(tmp_path, {"equinas_e": methods["equinas_e"]}, took=look)
     # At most a population and its offspring: two of at most four neighbours each here, and their own two.
     assert len(counts) == 3
