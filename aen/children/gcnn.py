@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.augmenter import Augmenter
-from aen.children.gcnn_widths import STAGES, GCNNShape, level_fields, published_fields, sides_of
+from aen.children.gcnn_widths import DOUBLED, STAGES, GCNNShape, level_fields, published_fields, sides_of
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
 from aen.errors import SpecError, did_you_mean
@@ -18,7 +18,7 @@ from aen.nn.linear import Initialisation
 
 GCNNHead = Literal["flatten", "invariant"]
 Norm = Literal["none", "batch"]
-Widths = Literal["level", "published"]
+Widths = Literal["level", "published", "published_doubled"]
 Padding = Literal["none", "same"]
 Backend = Literal["native", "escnn"]
 
@@ -42,7 +42,9 @@ class GCNNSpec(ChildSpec):
         width: fields of each convolution at size 1 where the group is C1.
         stages: factors on the widths of the first two and the last two convolutions.
         widths: ``level`` keeps the number of parameters that C1 has, within 10 %, by the numbers of fields;
-            ``published`` takes the published ones.
+            ``published`` takes the published ones; ``published_doubled`` those of the published state with all three
+            group bits, which is another network than D4: each of its elements stands twice in a field (see
+            `aen.nn.doubled_conv`), and the first dense layer has 76 units.
         kernel_size: of the convolutions.
         padding: ``none``, as published, or ``same``, for small images.
         norm: ``batch`` puts a batch norm per field before every ReLU.
@@ -113,13 +115,19 @@ class GCNNSpec(ChildSpec):
                 f"width {self.width} times size {self.size:g} times a stage's factor is {widest:g} fields; at most "
                 f"{MOST_FIELDS:,} can be. Use smaller factors."
             )
-        if self.widths == "published" and set(self.stages) != {1.0}:
-            raise SpecError(f"stages is {list(self.stages)}, but the published widths have none; use widths='level'.")
         if not 0 <= self.dropout < 1:
             raise SpecError(f"dropout is {self.dropout}; it must be from 0 to below 1.")
         sides_of(self.side, self.kernel_size, padded=self.padding == "same")
-        if self.widths == "published":
-            published_fields(self.group, self.width * self.size)
+        self._check_widths()
+
+    def _check_widths(self) -> None:
+        if self.widths == "level":
+            return
+        if set(self.stages) != {1.0}:
+            raise SpecError(f"stages is {list(self.stages)}, but the published widths have none; use widths='level'.")
+        published_fields(self.group, self.width * self.size, doubled=self.doubled)
+        if self.doubled and self.backend != "native":
+            raise SpecError(f"widths is {self.widths!r}, but backend is {self.backend!r}; use backend='native'.")
 
     def _check_group(self) -> None:
         if self.backend == "native":
@@ -144,11 +152,16 @@ class GCNNSpec(ChildSpec):
                 "and odd kernels."
             )
 
+    @property
+    def doubled(self) -> bool:
+        """Whether every element of the group stands twice in a field."""
+        return self.widths == DOUBLED
+
     @functools.cached_property
     def fields(self) -> tuple[int, ...]:
         """Number of fields of each convolution."""
-        if self.widths == "published":
-            return published_fields(self.group, self.width * self.size)
+        if self.widths != "level":
+            return published_fields(self.group, self.width * self.size, doubled=self.doubled)
         return level_fields(self.shape, self.group, self.width * self.size, self.stages)
 
     @property
@@ -163,6 +176,7 @@ class GCNNSpec(ChildSpec):
             norm=self.norm == "batch",
             flatten=self.head == "flatten",
             escnn=self.backend == "escnn",
+            doubled=self.doubled,
         )
 
     @property
@@ -173,13 +187,23 @@ class GCNNSpec(ChildSpec):
     @functools.cached_property
     def class_key(self) -> str:
         """The canonical class: group, augmentations, fields of each convolution and their kernels."""
-        content = [self.group, self.augmentations, self.fields, self.kernel_size]
+        content = [
+            self.group,
+            self.augmentations,
+            self.fields,
+            self.kernel_size,
+            *(["doubled"] if self.doubled else []),
+        ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @functools.cached_property
     def name(self) -> str:
         """Group, augmentations and what else was chosen, such as ``D4, rotation + hflip, x1.5``."""
-        parts = [self.group, " + ".join(self.augmentations) or "no augmentation", f"x{self.size:g}"]
+        parts = [
+            f"{self.group} twice" if self.doubled else self.group,
+            " + ".join(self.augmentations) or "no augmentation",
+            f"x{self.size:g}",
+        ]
         if self.kernel_size != 3:  # noqa: PLR2004
             parts.append(f"{self.kernel_size}x{self.kernel_size}")
         if len(set(self.stages)) > 1 or self.stages[0] != 1:

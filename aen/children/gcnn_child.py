@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.children.child import Child
 from aen.children.gcnn import GCNNSpec
-from aen.children.gcnn_widths import DENSE, POOL, sides_of
+from aen.children.gcnn_widths import POOL, sides_of
 from aen.errors import SpecError
 from aen.groups.planar import PLANAR_GROUPS, PlanarGroup
+from aen.nn.doubled_conv import COPIES, DoubledConv2d, doubled_type
 from aen.nn.fields import FieldType
 from aen.nn.group_conv import GroupConv2d, LiftingConv2d
 from aen.nn.group_norm import GroupBatchNorm2d
@@ -47,8 +48,9 @@ class GCNNChild(Child):
         source = torch.Generator().manual_seed(spec.seed)
         self.convolutions = native_features(spec, source) if spec.backend == "native" else steerable(spec, source)
         cells = sides_of(spec.side, spec.kernel_size, padded=spec.padding == "same")[-1] ** 2
-        inputs = spec.fields[-1] if spec.head == "invariant" else self.convolutions.out_type.channels * cells
-        widths = (inputs, *DENSE, spec.classes)
+        means = spec.fields[-1] * (COPIES if spec.doubled else 1)
+        inputs = means if spec.head == "invariant" else self.convolutions.out_type.channels * cells
+        widths = (inputs, *spec.shape.dense, spec.classes)
         first, second, last = (dense_layer(before, after, source) for before, after in pairwise(widths))
         self.head = nn.Sequential(first, nn.ReLU(), nn.Dropout(spec.dropout), second, last)
 
@@ -125,8 +127,8 @@ def native_features(spec: GCNNSpec, source: torch.Generator) -> NativeFeatures:
     padding: Literal["same", 0] = "same" if spec.padding == "same" else 0
     bias = spec.norm == "none"  # a batch norm would subtract it again
     for number, fields in enumerate(spec.fields):
-        out = FieldType.regular(spec.group, fields)
-        kind = GroupConv2d if number else LiftingConv2d
+        out = doubled_type(spec.group, fields) if spec.doubled else FieldType.regular(spec.group, fields)
+        kind = DoubledConv2d if spec.doubled else GroupConv2d if number else LiftingConv2d
         layers.append(
             kind(
                 here,

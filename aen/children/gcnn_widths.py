@@ -13,6 +13,9 @@ LAYERS = 4
 STAGES = 2
 POOL = 2
 DENSE = (100, 50)
+# All three published group bits: every element of D4 stands twice in a field, and the first dense layer is narrower.
+DOUBLED = "published_doubled"
+_DOUBLED_FACTOR, _DOUBLED_DENSE = 1 / 8, (76, 50)
 # The published factor on the number of fields: one flip, quarter turns or both flips, and quarter turns with a flip.
 _PUBLISHED = {"C1": 1.0, "D1": 1 / 1.8, "D1v": 1 / 1.8, "C4": 1 / 3, "D2": 1 / 3, "D4": 1 / 6}
 LEVEL = 0.1  # what level means: the counts of all groups lie within it
@@ -33,6 +36,7 @@ class GCNNShape:
         norm: whether a batch norm follows each convolution.
         flatten: whether the dense layers read all channels and cells, not the mean of every field.
         escnn: whether the layers are those of escnn, which have fewer free filters.
+        doubled: whether every element of the group stands twice in a field, see `aen.nn.doubled_conv`.
     """
 
     side: int
@@ -43,17 +47,31 @@ class GCNNShape:
     norm: bool
     flatten: bool
     escnn: bool
+    doubled: bool = False
+
+    @property
+    def dense(self) -> tuple[int, ...]:
+        """Widths of the dense layers before the output."""
+        return _DOUBLED_DENSE if self.doubled else DENSE
 
 
-def published_fields(group: str, width: float) -> tuple[int, ...]:
+def published_fields(group: str, width: float, *, doubled: bool = False) -> tuple[int, ...]:
     """Return the published numbers of fields, the same in every convolution (AEN, arXiv 2104.04848).
+
+    Args:
+        group: of the convolutions.
+        width: fields where the group is C1.
+        doubled: whether every element of the group, D4, stands twice in a field.
 
     Raises:
         SpecError: a group for which none is published.
     """
+    if doubled and group != "D4":
+        raise SpecError(f"widths is {DOUBLED!r}, which is for group 'D4', but group is {group!r}; use 'published'.")
     if group not in _PUBLISHED:
         raise SpecError(f"no widths are published for {group!r}{did_you_mean(group, _PUBLISHED)}; use widths='level'.")
-    return (max(math.floor(width * _PUBLISHED[group] + 1e-9), 1),) * LAYERS
+    factor = _DOUBLED_FACTOR if doubled else _PUBLISHED[group]
+    return (max(math.floor(width * factor + 1e-9), 1),) * LAYERS
 
 
 def sides_of(side: int, kernel_size: int, *, padded: bool) -> tuple[int, ...]:
@@ -82,10 +100,11 @@ def parameter_count(shape: GCNNShape, group: str, fields: Sequence[int]) -> int:
     lifting, pair, order = _per_pair(shape, group)
     count = shape.channels * fields[0] * lifting
     count += sum(before * after * pair for before, after in pairwise(fields))
-    count += sum(fields) * (2 if shape.norm else 1)  # scale and shift of a norm, or a bias
+    # Scale and shift of a norm, one for each copy of the group, or a bias.
+    count += sum(fields) * ((4 if shape.doubled else 2) if shape.norm else 1)
     cells = sides_of(shape.side, shape.kernel_size, padded=shape.padded)[-1] ** 2
-    inputs = fields[-1] * (order * cells if shape.flatten else 1)
-    for outputs in (*DENSE, shape.classes):
+    inputs = fields[-1] * (order * cells if shape.flatten else 1 + shape.doubled)
+    for outputs in (*shape.dense, shape.classes):
         count += (inputs + 1) * outputs
         inputs = outputs
     return count
@@ -97,7 +116,7 @@ def _per_pair(shape: GCNNShape, group: str) -> tuple[int, int, int]:
         from aen.nn.steerable import Fields, parameters_per_pair  # imports escnn, which is optional
 
         return *parameters_per_pair(group, shape.kernel_size), Fields(group, "regular", 1).channels
-    order = PlanarGroup.of(group).order
+    order = PlanarGroup.of(group).order * (1 + shape.doubled)
     return shape.kernel_size**2, order * shape.kernel_size**2, order
 
 

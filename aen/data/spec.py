@@ -3,12 +3,12 @@
 import math
 import os
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Literal, get_args
 
 from aen._fields import read_fields, shown
 from aen._typing import JsonDict
 from aen.data.benchmarks import resolve
-from aen.errors import DataError
+from aen.errors import DataError, did_you_mean
 from aen.groups.generators import Generator
 
 Angles = Literal["quarter", "any"]
@@ -27,7 +27,8 @@ class DataSpec:
         split_seed: decides which image falls into which split.
         moves: generators by which each image is moved once before the split (see `aen.data.transforms`); they are the
             symmetry that the data set has been given.
-        angles: ``quarter`` turns ``rot90`` by 0, 90, 180 or 270 degrees, ``any`` by any angle.
+        angles: ``quarter`` turns ``rot90`` by 0, 90, 180 or 270 degrees, ``any`` by any angle. Without ``rot90`` among
+            the moves it becomes ``quarter``, so that the same images have one key.
         moves_seed: decides how each image is moved.
     """
 
@@ -55,6 +56,10 @@ class DataSpec:
         object.__setattr__(self, "moves", self.moves if moves is None else moves)
         # One spelling for one move, so that the same images have one key.
         object.__setattr__(self, "moves", tuple(Generator.parse(move).name for move in self.moves))
+        if self.angles not in get_args(Angles):
+            raise DataError(f"unknown angles {self.angles!r}{did_you_mean(str(self.angles), get_args(Angles))}.")
+        if "rot90" not in self.moves:
+            object.__setattr__(self, "angles", "quarter")
         for name in ("train", "validation", "test", "split_seed", "moves_seed"):
             value = getattr(self, name)
             if not 0 <= value < math.inf or int(value) != value:

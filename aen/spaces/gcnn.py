@@ -10,7 +10,7 @@ from math import prod
 from typing import Literal, TypeVar
 
 from aen.children.gcnn import GCNNSpec
-from aen.children.gcnn_widths import LEVEL, POOL, parameter_count, sides_of
+from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, parameter_count, sides_of
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
@@ -70,7 +70,9 @@ class GCNNSpace(Space):
     one for the kernel size and one for the width of each stage. Choice 0 everywhere is the baseline: C1, no
     augmentation, size x1, the first kernel size, stages x1.
 
-    The published space has 1,024 states and 768 classes: rot90 with any flip generates D4.
+    The space has 1,024 states and 768 classes: rot90 with any flip generates D4. With the published widths it has 896
+    classes, since the published network of all three group bits is another one than that of D4: every element of the
+    group stands twice in a field (``widths="published_doubled"`` of `aen.children.GCNNSpec`).
 
     Args:
         child: all other settings of the children; its own choices are not used.
@@ -105,6 +107,7 @@ class GCNNSpace(Space):
         self.augmentations = AUGMENTATIONS if augmentations is None else check_augmentations(augmentations)
         self.size_factors = _first("size_factors", [float(factor) for factor in size_factors], 1.0)
         self._stages = len(child.stages)
+        self._has_doubled = groups == "bits" and child.widths == "published" and child.backend == "native"
         self.child = self._checked(child)
 
     def _checked(self, child: GCNNSpec) -> GCNNSpec:
@@ -121,7 +124,7 @@ class GCNNSpace(Space):
                 plain.with_choice(stages=(factor,) * self._stages)
         except AenError as error:
             raise SpecError(f"the space's baseline or one of its sizes cannot be built: {error}") from error
-        for name in self._codes:
+        for name in dict.fromkeys(self._group_of(codes[0]) for codes in self._codes.values()):
             try:
                 plain.with_choice(group=name)
             except AenError as error:
@@ -185,8 +188,12 @@ class GCNNSpace(Space):
         codes: dict[str, list[tuple[int, ...]]] = {}
         # Ties in the number of changes: the smaller bit mask first.
         for code in sorted(product((0, 1), repeat=len(GROUP_BITS)), key=lambda code: (sum(code), code[::-1])):
-            codes.setdefault(self._group_of(code), []).append(code)
+            codes.setdefault(self._group_of(code) + " twice" * self._is_doubled(code), []).append(code)
         return codes
+
+    def _is_doubled(self, code: Sequence[int]) -> bool:
+        """Return whether a code stands for the published network in which every element of D4 stands twice."""
+        return self._has_doubled and all(code)
 
     def _group_of(self, code: Sequence[int]) -> str:
         if self.group_names is not None:
@@ -230,7 +237,12 @@ class GCNNSpace(Space):
         several = len(self.stage_widths) > 1
         stages = tuple(self.stage_widths[next(choices) if several else 0] for _ in range(self._stages))
         return self.child.with_choice(
-            group=self._group_of(code), augmentations=augmentations, size=size, kernel_size=kernel_size, stages=stages
+            group=self._group_of(code),
+            widths=DOUBLED if self._is_doubled(code) else self.child.widths,
+            augmentations=augmentations,
+            size=size,
+            kernel_size=kernel_size,
+            stages=stages,
         )
 
     def content(self) -> tuple[Hashable, ...]:
@@ -281,7 +293,7 @@ class GCNNSpace(Space):
         """Return group, augmentations and sizes of a child, without choices that are the same for all children."""
         if not isinstance(spec, GCNNSpec):
             return {}
-        chosen = {"group": spec.group}
+        chosen = {"group": spec.group + " twice" * spec.doubled}
         chosen |= {f"augment {name}": "yes" if name in spec.augmentations else "no" for name in self.augmentations}
         if len(self.size_factors) > 1:
             chosen["size"] = f"x{spec.size:g}"

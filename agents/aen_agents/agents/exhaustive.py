@@ -1,9 +1,10 @@
-"""The exhaustive agent: trains every class of the space on every seed; docs/agents/exhaustive.md."""
+"""The exhaustive agent: trains every class of the space, or those listed, on every seed; docs/agents/exhaustive.md."""
 
 import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from statistics import fmean
+from typing import cast
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec
@@ -15,8 +16,10 @@ from aen.results.search_result import Exploration, WholeSpace
 from aen.results.verdict import ClassVerdict
 from aen.spaces import Space, SpaceClass
 from aen_agents.agents.base import Task
+from aen_agents.agents.chosen_states import chosen_classes
 from aen_agents.agents.final_stage import conclude
 from aen_agents.agents.selection import exploring_seeds
+from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.runs.history import HistoryFile
@@ -33,14 +36,15 @@ class ExhaustiveExplorer:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.seeds = exploring_seeds(task.config)
-        self.total = len(self.seeds) * len(task.space.classes)
+        self.classes = chosen_classes(cast("ExhaustiveConfig", task.config.agent), task.space)
+        self.total = len(self.seeds) * len(self.classes)
         # By (place of the seed, place of the class): the whole space is known on one seed before the next begins.
         self._trained: dict[tuple[int, int], Evaluation] = {}
         self._space: WholeSpace | None = None
 
     def explore(self) -> None:
         """Train every class on every seed, then rank them."""
-        task, space, classes = self.task, self.task.space, self.task.space.classes
+        task, space, classes = self.task, self.task.space, self.classes
         children = [space.spec(c) for c in classes]
         # Computed once for each class: on every seed it would take seconds in a large space.
         names = [(space.number_of(c.representative), spec.name) for c, spec in zip(classes, children, strict=True)]
@@ -74,9 +78,9 @@ class ExhaustiveExplorer:
         return [row.class_key for row in self._space.classes] if self._space else []
 
     def accuracies(self) -> dict[str, float]:
-        """Return the mean accuracy of each class in the space's order, without those of which a seed diverged."""
+        """Return the mean accuracy of each class trained, without those of which a seed diverged."""
         found = {}
-        for number, network_class in enumerate(self.task.space.classes):
+        for number, network_class in enumerate(self.classes):
             trained = [self._trained.get((seed, number)) for seed in range(len(self.seeds))]
             known = [e.validation_accuracy for e in trained if e is not None and e.status == "ok"]
             if len(known) == len(self.seeds):
@@ -89,12 +93,13 @@ class ExhaustiveExplorer:
 
     def figures(self) -> Exploration:
         """Return counts, and the whole space once it is known."""
-        known = [self.task.space.classes[number] for number in {number for _, number in self._trained}]
+        known = [self.classes[number] for number in {number for _, number in self._trained}]
+        every = "every class" if len(self.classes) == len(self.task.space.classes) else "every class of agent.states"
         return Exploration(
             steps=len(self._trained),
             states_visited=sum(network_class.states for network_class in known),
             classes_visited=len(known),
-            stopped_because="every class is known" if self._space else None,
+            stopped_because=f"{every} is known" if self._space else None,
             space=self._space,
         )
 

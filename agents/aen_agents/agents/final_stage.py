@@ -10,7 +10,7 @@ from aen.results.result_rows import HiddenGroupRow
 from aen.results.verdict import ClassVerdict
 from aen.training import load_child, save_weights
 from aen_agents.agents.base import Task
-from aen_agents.agents.selection import fresh_seeds, measure_on_test, retrain
+from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain
 from aen_agents.events import StageStarted
 from aen_agents.runs.folder import RunFolder, write_atomically
 
@@ -30,7 +30,8 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     chosen += [] if untied in chosen else [untied]
 
     task.listener(StageStarted("select", len(chosen) * len(seeds)))
-    selected = retrain(task.evaluator, [space.spec(c) for c in chosen], seeds, task.listener)
+    children = [final_child(config, space.spec(c)) for c in chosen]
+    selected = retrain(task.evaluator, children, seeds, task.listener)
     ranking = rank(selected)
     winner = ranking[0]
     baseline = next(result for result in selected if result.class_key == untied.key)
@@ -38,7 +39,7 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     hidden_group = None
     if task.hidden is not None:
         task.listener(StageStarted("compare", len(seeds)))
-        (hidden,) = retrain(task.evaluator, [task.hidden], seeds, task.listener)
+        (hidden,) = retrain(task.evaluator, [final_child(config, task.hidden)], seeds, task.listener)
         hidden_group = _compare_with_hidden_group(winner, hidden, ranking, found)
 
     tested = measure_on_test(winner, task.folder.weights, threads=threads)

@@ -1,16 +1,36 @@
 """The selection stage: fresh seeds, training children again on them, and measuring on the test images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from aen.children import ChildSpec
 from aen.data import load_test_split
+from aen.errors import SpecError
 from aen.evaluators import Evaluator, stream
 from aen.results import Evaluation
 from aen.results.class_result import ClassResult, TestedClass
 from aen.training import load_child, measure_test
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Retrained
+
+_Spec = TypeVar("_Spec", bound=ChildSpec)
+
+
+def final_child(config: SearchConfig, child: _Spec) -> _Spec:
+    """Return a child as the selection stage trains it: with the stage's own images and epochs, if it has any.
+
+    Raises:
+        SpecError: the child cannot be trained for so many epochs.
+    """
+    train, epochs = config.selection.train, config.selection.epochs
+    data = child.data if train is None else replace(child.data, train=train)
+    try:
+        training = child.training if epochs is None else replace(child.training, epochs=epochs)
+        return replace(child, data=data, training=training)
+    except SpecError as error:
+        raise SpecError(f"selection.epochs is {epochs}: {error}") from error
 
 
 def fresh_seeds(search_seed: int, count: int) -> list[int]:

@@ -16,6 +16,7 @@ class AgentSection(Section):
         explorer: the agent's `aen_agents.agents.base.Explorer`, as ``module:class``; it is constructed from a `Task`.
         check: ``module:function``, called with the section and the baseline's child before anything is trained, to
             refuse settings that do not fit; None: no further check.
+        check_space: ``module:function``, likewise called with the section and the space; None: no further check.
         step_by_step: whether it steps through an environment, one child at a time: it then has the sections
             `environment` and `budget`.
         knows_children_ahead: whether it can submit many children at once, so that a GPU trains them together.
@@ -26,6 +27,7 @@ class AgentSection(Section):
 
     explorer: ClassVar[str]
     check: ClassVar[str | None] = None
+    check_space: ClassVar[str | None] = None
     step_by_step: ClassVar[bool] = False
     knows_children_ahead: ClassVar[bool] = False
     child_kinds: ClassVar[tuple[str, ...] | None] = None
@@ -91,10 +93,16 @@ class ExhaustiveConfig(AgentSection):
     """The exhaustive agent, which trains every class of the space; see docs/agents/exhaustive.md."""
 
     explorer: ClassVar[str] = "aen_agents.agents.exhaustive:ExhaustiveExplorer"
+    check_space: ClassVar[str | None] = "aen_agents.agents.chosen_states:check_states"
     knows_children_ahead: ClassVar[bool] = True
 
     name: Literal["exhaustive"] = Field("exhaustive", description="the algorithm")
     seeds: int = Field(1, gt=0, le=1000, description="seeds on which each class is trained; 2 or more give intervals")
+    states: Literal["all", "singles"] | tuple[tuple[str, ...], ...] = Field(
+        "all",
+        description="states whose classes are trained, and the baseline; singles: those with one factor; or a list of "
+        "lists of factors, such as [[rot90], [rot90, hflip]]",
+    )
 
     @property
     def exploring_seeds(self) -> int:

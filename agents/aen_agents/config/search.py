@@ -111,6 +111,16 @@ class SearchConfig(Section):
         return self
 
     @pydantic.model_validator(mode="after")
+    def _selection_fits(self) -> "SearchConfig":
+        """Refuse a selection stage whose test images exploring may have seen, where all images are split into three."""
+        train = self.selection.train
+        if train is not None and train < self.data.train:
+            raise ValueError(
+                f"selection.train is {train}, below data.train={self.data.train}; give at least as many, or null"
+            )
+        return self
+
+    @pydantic.model_validator(mode="after")
     def _evaluator_fits(self) -> "SearchConfig":
         """Refuse settings that only other evaluators use."""
         kind = self.evaluator.kind

@@ -17,3 +17,7 @@ class SelectionConfig(Section):
 
     top: int = Field(5, gt=0, description="classes that are trained again")
     seeds: int = Field(5, gt=1, description="seeds for each class")
+    train: int | None = Field(None, gt=0, description="training images of this stage; null: data.train")
+    epochs: float | None = Field(
+        None, gt=0, allow_inf_nan=False, description="epochs of this stage; null: training.epochs"
+    )

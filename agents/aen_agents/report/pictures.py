@@ -15,6 +15,7 @@ from aen_agents.report import figures
 from aen_agents.report.explored import ExploredClass, Result
 from aen_agents.report.lattice import MOST_CLASSES, LatticeClass, lattice
 from aen_agents.report.layerwise.pictures import layerwise_pictures
+from aen_agents.report.search_means import WINDOW, can_draw, search_means
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,15 @@ def class_pictures(
             "The search",
             "Validation accuracy of each new child, and the best so far.",
             figures.learning_curve(history),
+        )
+    firsts = [visit for visit in history if visit.get("first")]
+    if can_draw(firsts):
+        add(
+            "Means over the search",
+            f"Left: mean validation accuracy of the last {WINDOW} new children; the dashed line is the first child, "
+            "the untied one. Right: mean over the new children met while epsilon had each value, with a 95 % interval "
+            "over the children. An agent that learns raises both as epsilon falls.",
+            search_means(firsts),
         )
     if classes:
         add(

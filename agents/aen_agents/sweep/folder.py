@@ -32,7 +32,8 @@ class SweepFolder:
     """The files of a sweep.
 
     ``sweep.yaml``, ``trials.json`` (every trial with its overrides and its whole config), ``results.sqlite`` and
-    ``weights/`` (shared by all trials), ``trials/<number>-<name>/``, ``summary.json``, ``report.html``.
+    ``weights/`` (shared by all trials), ``trials/<number>-<name>/``, ``summary.json``, ``report.html``; and, of
+    exhaustive searches, ``table.csv``.
 
     Args:
         path: the folder.
@@ -48,6 +49,7 @@ class SweepFolder:
         self.scratch = path / ".tune"
         self.summary_file = path / "summary.json"
         self.report_file = path / "report.html"
+        self.table_file = path / "table.csv"
         self._made: CreatedFolder | None = None  # by `create`, until the first trial is started
 
     @classmethod

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from aen._typing import JsonDict
 from aen_agents.report.figures import ACCENT, GREY, RC, as_svg
 from aen_agents.runs.folder import write_atomically
+from aen_agents.sweep.cells import MOST_COLUMNS, MOST_ROWS, cells_picture
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.text import accuracy_text, best_text, seeds_text, winners_text
 from aen_agents.text import counted
@@ -32,6 +33,10 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
         best=best_text(summary),
         picture=Markup(combinations_picture(drawn)) if drawn else "",  # noqa: S704 - created by matplotlib above
         drawn=len(drawn),
+        table=summary.get("table"),
+        cells=Markup(cells_picture(summary["table"])) if "table" in summary else "",  # noqa: S704 - as above
+        most_columns=MOST_COLUMNS,
+        most_rows=MOST_ROWS,
         sweep=folder.sweep_file.read_text(encoding="utf-8"),
         aen_version=version("aen"),
     )

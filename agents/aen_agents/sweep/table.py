@@ -52,6 +52,8 @@ def print_table(console: Console, summary: JsonDict, folder: SweepFolder) -> Non
     lines += [f"trial {row['number']} failed: {row['message']}" for row in failed(summary)]
     if failed(summary):
         lines.append(f"to try again what failed: {command()} sweep --restore {shlex.quote(str(folder.path))}")
+    if "table" in summary:
+        lines.append(f"accuracy of each network in each combination: {folder.table_file}")
     lines.append(f"report: {folder.report_file}")
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

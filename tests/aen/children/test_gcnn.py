@@ -85,6 +85,66 @@ def test_published_widths_of_whole_numbers():
     assert published_fields("D4", 1) == (1,) * 4
 
 
+# Free values by hand, for 32x32x3 images in ten classes: filters and biases of four convolutions, then dense layers.
+# 67,026 and 99,617 are the counts that are known of the authors' code, for all three group bits.
+@pytest.mark.parametrize(
+    ("group", "widths", "small", "large"),
+    [
+        ("C1", "published", 67_080, 105_890),
+        ("D1", "published", 67_535, 99_980),
+        ("C4", "published", 69_734, 116_770),
+        ("D2", "published", 69_734, 116_770),
+        ("D4", "published", 67_697, 111_215),
+        ("D4", "published_doubled", 67_026, 99_617),
+    ],
+)
+def test_published_parameters_of_32x32_colour_images(group, widths, small, large):
+    order, dense = {"published": 1, "published_doubled": 2}[widths], (76 if widths == "published_doubled" else 100)
+    order *= {"C1": 1, "D1": 2, "C4": 4, "D2": 4, "D4": 8}[group]
+    for size, expected in ((1.0, small), (1.5, large)):
+        spec = GCNNSpec(side=32, channels=3, group=group, widths=widths, size=size)
+        fields = spec.fields[0]
+        convolutions = 3 * fields * 9 + 3 * fields**2 * order * 9 + 4 * fields
+        layers = (fields * order * 25 + 1) * dense + (dense + 1) * 50 + 51 * 10
+        assert expected == convolutions + layers
+        assert expected == build_child(spec).parameter_count() == parameter_count(spec.shape, group, spec.fields)
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+@every_head
+def test_a_doubled_child_computes_what_its_first_copies_do(head, norm):
+    child = used(child_of("D4", widths="published_doubled", width=20, head=head, norm=norm))
+    assert child.parameter_count() == parameter_count(child.spec.shape, "D4", child.spec.fields)
+    maps = child.convolutions(images(child)).unflatten(1, (-1, 2, 8))
+    if norm == "none":  # random statistics of a norm differ between the copies; trained ones do not
+        torch.testing.assert_close(maps[:, :, 0], maps[:, :, 1])
+    assert max(child.check_equivariance().values()) < 1e-9
+    torch.testing.assert_close(child.export()(images(child)), child(images(child)))
+
+
+def test_a_doubled_child_is_a_class_of_its_own():
+    plain, doubled = (GCNNSpec(group="D4", widths=widths) for widths in ("published", "published_doubled"))
+    assert (plain.fields, doubled.fields) == ((3,) * 4, (2,) * 4)
+    narrow = GCNNSpec(group="D4", widths="published", width=12)
+    assert narrow.fields == doubled.fields
+    assert narrow.class_key != doubled.class_key
+    assert (plain.name, doubled.name) == ("D4, no augmentation, x1", "D4 twice, no augmentation, x1")
+    assert ChildSpec.from_json(json.loads(json.dumps(doubled.to_json()))) == doubled
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"group": "C4"}, "widths is 'published_doubled', which is for group 'D4', but group is 'C4'"),
+        ({"backend": "escnn", "side": 28}, "widths is 'published_doubled', but backend is 'escnn'"),
+        ({"stages": (2, 1)}, "the published widths have none"),
+    ],
+)
+def test_doubled_children_that_cannot_be(options, message):
+    with pytest.raises(SpecError, match=message):
+        spec_of(**({"group": "D4", "widths": "published_doubled"} | options))
+
+
 def test_stages_widen_the_first_and_the_last_convolutions():
     assert spec_of("C1", stages=(1, 2)).fields == (10, 10, 20, 20)
     assert spec_of("C1", stages=(0.5, 1), size=2).fields == (10, 10, 20, 20)

@@ -12,14 +12,14 @@ from aen.data import DataSpec
 from aen.errors import AenError, GroupError, SpecError
 from aen.groups import Decomposition, Generator, class_key
 
-BASE = DenseSpec(grids=(4, 2), decomposition=Decomposition.of(["rot90"]))
+BASE = DenseSpec(data=DataSpec(moves=("rot90",)), grids=(4, 2), decomposition=Decomposition.of(["rot90"]))
 OTHER_DATA = {
     "name": "letters",
     "train": 601,
     "validation": 596,
     "test": 599,
     "split_seed": 1,
-    "moves": ("rot90",),
+    "moves": ("rot90", "hflip"),
     "angles": "any",
     "moves_seed": 1,
 }
@@ -60,6 +60,13 @@ def test_key_changes_with_every_single_field():
     keys = {"nothing": BASE.key} | {name: spec.key for name, spec in variants()}
     assert len(set(keys.values())) == len(keys)
     assert all(len(key) == 24 and set(key) <= set("0123456789abcdef") for key in keys.values())
+
+
+@pytest.mark.parametrize("moves", [(), ("hflip", "quadrants")])
+def test_angles_without_a_rotation_do_not_change_the_key(moves):
+    one, other = (DenseSpec(data=DataSpec(moves=moves, angles=angles)) for angles in ("quarter", "any"))
+    assert one == other
+    assert one.key == other.key
 
 
 def test_order_of_moves_matters():

@@ -65,6 +65,20 @@ def test_every_state_has_the_child_of_its_choices(space):
         assert (spec.stages, spec.kernel_size, spec.seed) == ((1.0, 1.0), 3, 3)
 
 
+def test_published_widths_have_a_network_of_all_three_group_bits():
+    space = GCNNSpace(GCNNSpec(widths="published"))
+    assert len(space.classes) == 7 * 2**7
+    assert sum(c.states for c in space.classes) == 1024
+    assert {s.states for s in space.classes} == {1, 2}  # D4 has the codes of rot90 with either flip
+    doubled = {state: space.spec_of((*state, *(0,) * 7)).doubled for state in GROUPS}
+    assert {state for state, is_doubled in doubled.items() if is_doubled} == {(1, 1, 1)}
+    for state, group in GROUPS.items():
+        spec = space.spec_of((*state, *(0,) * 7))
+        assert space.factors(spec)["group"] == group + " twice" * (state == (1, 1, 1))
+    named = GCNNSpace(GCNNSpec(widths="published"), groups=("C1", "D4"))
+    assert not any(named.spec(c).doubled for c in named.classes)
+
+
 @pytest.mark.parametrize("which", ["space", "small"])
 def test_classes_are_the_states_with_one_key(which, request):
     space = request.getfixturevalue(which)

@@ -41,14 +41,14 @@ GROUP_COLOURS = {
 }
 _OTHERS = {"skip": "#facc15", "mixed": "#ffffff"}
 _DARK = {"C4", "D2", "D2d", "D4"}  # with white letters
-_LINES = (ACCENT, WARM, "#4f5fd0", "#be185d", INK, "#0ea5e9", "#84a80f", "#8b5cf6", "#92400e", GREY)
+LINES = (ACCENT, WARM, "#4f5fd0", "#be185d", INK, "#0ea5e9", "#84a80f", "#8b5cf6", "#92400e", GREY)
 _STYLES = ("-", "--", ":")
-_WIDTH = 7.0  # of the wide pictures, in inches
+WIDTH = 7.0  # of the wide pictures, in inches
 _PANELS = 3  # beside each other
 _LETTER = 0.075  # width in inches of a letter in a run of slices
 _WIDE = 10  # a range over more than this factor is drawn on a log scale
 _BELOW: Any = {"loc": "outside lower center", "frameon": False}  # where legends stand
-_MANY = 1000  # more dots than this become an image, since as shapes they would swell the page
+MANY = 1000  # more dots than this become an image, since as shapes they would swell the page
 
 
 def groups_over_generations(history: Iterable[JsonDict], key: str) -> str:
@@ -61,10 +61,10 @@ def groups_over_generations(history: Iterable[JsonDict], key: str) -> str:
     line = ancestors(history, key)
     layers = max(max(len(entry["groups"]), len(distances_of(entry))) for entry in line)
     slices = [entry["slice"] for entry in line]
-    inch = (_WIDTH - 0.8) / (slices[-1] - slices[0] + 1)
+    inch = (WIDTH - 0.8) / (slices[-1] - slices[0] + 1)
     met: set[str] = set()
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(_WIDTH, 1.2 + 0.28 * layers), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 1.2 + 0.28 * layers), layout="constrained")
         axes: Any = figure.subplots()
         axes.spines[["top", "right", "left"]].set_visible(False)
         for layer in range(layers):
@@ -84,7 +84,7 @@ def groups_over_generations(history: Iterable[JsonDict], key: str) -> str:
         axes.set_ylim(layers - 0.5, -0.5)
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True, min_n_ticks=1))
         _group_legend(figure, met)
-        return _titled(figure, "Group of each layer in each slice of training")
+        return titled(figure, "Group of each layer in each slice of training")
 
 
 def shares_over_epochs(history: Iterable[JsonDict], method: str, seed: int, names: Sequence[str]) -> str:
@@ -118,7 +118,7 @@ def shares_over_epochs(history: Iterable[JsonDict], method: str, seed: int, name
             axes.set_ylim(0, 1)
             axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
         _group_legend(figure, met)
-        return _titled(figure, f"Share of each branch over epochs, {method}, seed {seed}")
+        return titled(figure, f"Share of each branch over epochs, {method}, seed {seed}")
 
 
 def pareto_front(history: Iterable[JsonDict], method: str) -> str:
@@ -137,7 +137,7 @@ def pareto_front(history: Iterable[JsonDict], method: str) -> str:
         axes: Any = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)
         axes.plot(
-            *zip(*points, strict=True), ".", color=GREY, markersize=4, rasterized=len(points) > _MANY, label="candidate"
+            *zip(*points, strict=True), ".", color=GREY, markersize=4, rasterized=len(points) > MANY, label="candidate"
         )
         axes.step(*zip(*best, strict=True), where="post", color=WARM, linewidth=1.5, label="Pareto front")
         axes.plot(*zip(*best, strict=True), ".", color=WARM, markersize=5)
@@ -145,11 +145,11 @@ def pareto_front(history: Iterable[JsonDict], method: str) -> str:
             ring = {"markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.2}
             label = "selected in the last generation"
             axes.plot(*zip(*survivors, strict=True), "o", color=ACCENT, label=label, **ring)
-        _scale(axes, "x", [size for size, _ in points], mpl.ticker.FuncFormatter(lambda x, _: f"{x / 1000:g}k"))
-        _scale(axes, "y", [error for _, error in points], mpl.ticker.FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
+        scale(axes, "x", [size for size, _ in points], mpl.ticker.FuncFormatter(lambda x, _: f"{x / 1000:g}k"))
+        scale(axes, "y", [error for _, error in points], mpl.ticker.FuncFormatter(lambda y, _: f"{100 * y:.4g}%"))
         axes.set(xlabel="free parameters", ylabel="validation error")
         figure.legend(fontsize=8, frameon=False, loc="outside lower center", ncols=3, columnspacing=1.2)
-        return _titled(figure, f"Validation error against parameters, {method}")
+        return titled(figure, f"Validation error against parameters, {method}")
 
 
 def distance_over_training(history: Iterable[JsonDict], final_keys: Mapping[str, str]) -> str:
@@ -182,7 +182,7 @@ def distance_over_training(history: Iterable[JsonDict], final_keys: Mapping[str,
         panels[0].set_ylim(bottom=0)
         panels[0].set_xlim(left=0)
         figure.legend(handles.values(), handles.keys(), title="layer", ncols=9, fontsize=8, title_fontsize=8, **_BELOW)
-        return _titled(figure, "Distance of each layer to the largest group over epochs")
+        return titled(figure, "Distance of each layer to the largest group over epochs")
 
 
 def accuracy_by_method(methods: Sequence[MethodRow]) -> str:
@@ -192,7 +192,7 @@ def accuracy_by_method(methods: Sequence[MethodRow]) -> str:
         methods: rows of the result, at least one; a row of one seed is drawn without an interval.
     """
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(_WIDTH, 1.1 + 0.5 * len(methods)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 1.1 + 0.5 * len(methods)), layout="constrained")
         axes: Any = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)
         for place, row in enumerate(methods):
@@ -215,7 +215,7 @@ def accuracy_by_method(methods: Sequence[MethodRow]) -> str:
             for label, colour in shown
         ]
         figure.legend(handles=handles, ncols=2, fontsize=8, **_BELOW)
-        return _titled(figure, "Mean accuracy and 95 % interval of each method")
+        return titled(figure, "Mean accuracy and 95 % interval of each method")
 
 
 def accuracy_over_training(history: Iterable[JsonDict], final_keys: Mapping[str, str]) -> str:
@@ -228,7 +228,7 @@ def accuracy_over_training(history: Iterable[JsonDict], final_keys: Mapping[str,
     entries = list(history)
     errors = []
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(_WIDTH, 3.6 + 0.17 * -(-len(final_keys) // 2)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 3.6 + 0.17 * -(-len(final_keys) // 2)), layout="constrained")
         axes: Any = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)
         for place, (title, key) in enumerate(final_keys.items()):
@@ -238,21 +238,21 @@ def accuracy_over_training(history: Iterable[JsonDict], final_keys: Mapping[str,
                 [entry["epochs"] for entry in line],
                 found,
                 label=title,
-                color=_LINES[place % len(_LINES)],
+                color=LINES[place % len(LINES)],
                 linestyle=_STYLES[place % len(_STYLES)],
                 linewidth=1.5,
                 marker=_marker(line),
             )
             errors += found
-        _scale(axes, "y", errors, mpl.ticker.FuncFormatter(lambda error, _: f"{100 * (1 - error):.4g}%"))
+        scale(axes, "y", errors, mpl.ticker.FuncFormatter(lambda error, _: f"{100 * (1 - error):.4g}%"))
         axes.invert_yaxis()  # what is drawn are errors, so that a log scale spreads high accuracies
         axes.set(xlabel="epochs trained", ylabel="validation accuracy")
         axes.set_xlim(left=0)
         figure.legend(ncols=2, fontsize=8, handlelength=3, **_BELOW)
-        return _titled(figure, "Validation accuracy over epochs")
+        return titled(figure, "Validation accuracy over epochs")
 
 
-def _titled(figure: Figure, title: str) -> str:
+def titled(figure: Figure, title: str) -> str:
     """Return a figure as SVG text with a title for screen readers."""
     head, rest = as_svg(figure).split(">", 1)
     return f'{head} role="img"><title>{escape(title)}</title>{rest}'
@@ -262,7 +262,7 @@ def _panels(count: int, label: str, height: float = 1.6) -> tuple[Figure, list[A
     """Return panels over epochs with common axes; the last of each column has numbers below."""
     columns = min(_PANELS, count)
     rows = -(-count // columns)
-    figure = Figure(figsize=(_WIDTH, 0.9 + height * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.9 + height * rows), layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat)
     for axes in panels[count:]:
         axes.set_visible(False)
@@ -293,7 +293,7 @@ def _group_legend(figure: Figure, names: Iterable[str]) -> None:
     figure.legend(handles=handles, ncols=12, fontsize=8, handlelength=1.2, columnspacing=1.2, **_BELOW)
 
 
-def _scale(axes: Any, which: Literal["x", "y"], values: Sequence[float], formatter: Any) -> None:  # noqa: ANN401
+def scale(axes: Any, which: Literal["x", "y"], values: Sequence[float], formatter: Any) -> None:  # noqa: ANN401
     """Format an axis, and make it logarithmic if the range of the values is wide."""
     wide = bool(values) and min(values) > 0 and max(values) >= _WIDE * min(values)
     axes.set(**{f"{which}scale": "log" if wide else "linear"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aen._typing import JsonDict
 from aen.results.result_rows import MethodRow
-from aen_agents.report.layerwise import figures
+from aen_agents.report.layerwise import error_figures, figures
 from aen_agents.report.layerwise.history import (
     ancestors,
     distances_of,
@@ -71,6 +71,18 @@ def layerwise_pictures(
             "overestimated.",
             figures.accuracy_by_method(methods),
         )
+        if any(len(row.seeds) > 1 for row in methods):
+            add(
+                "Test errors over the seeds",
+                "Each method's final networks: the box reaches from the first to the third quartile, the line in it is "
+                "the median, dots are seeds. The test images were read once for each network.",
+                error_figures.errors_by_method(methods),
+            )
+        add(
+            "Test error against parameters",
+            "The final network of each method and seed, measured on the test images once.",
+            error_figures.errors_against_parameters(methods),
+        )
     if followed:
         add(
             "Accuracy over training",
@@ -94,6 +106,12 @@ def layerwise_pictures(
                 "Each dot is a candidate after a slice of training, of any generation and seed; those that diverged "
                 "are left out. No candidate is better than those on the line in both error and parameters.",
                 figures.pareto_front(method.entries, method.method),
+            )
+            add(
+                f"Parameters over generations: {method.title}",
+                "Each dot is a candidate of any seed, coloured by its validation error. (The publication colours by "
+                "test error; here test images are read for final networks only.)",
+                error_figures.parameters_over_generations(method.entries, method.method),
             )
         if any(shares_of(entry) for entry in line):
             add(

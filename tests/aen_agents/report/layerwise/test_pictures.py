@@ -300,9 +300,12 @@ def test_a_whole_run_gives_all_pictures() -> None:
     pictures = layerwise_pictures(history, rows, branches_of)
     assert [title for title, _, _ in pictures] == [
         "Accuracy by method",
+        "Test errors over the seeds",
+        "Test error against parameters",
         "Accuracy over training",
         "Groups of the layers: EquiNAS_E",
         "Candidates of the search: EquiNAS_E",
+        "Parameters over generations: EquiNAS_E",
         f"Shares of the groups: {MIXED}",
         "Distance from full symmetry",
     ]
@@ -322,6 +325,7 @@ def test_an_unfinished_run_is_drawn_as_far_as_it_came() -> None:
         "Accuracy over training",
         "Groups of the layers: equinas_e",
         "Candidates of the search: equinas_e",
+        "Parameters over generations: equinas_e",
         "Shares of the groups: equinas_d",
         "Distance from full symmetry",
     ]
@@ -335,14 +339,15 @@ def test_an_unfinished_run_is_drawn_as_far_as_it_came() -> None:
 def test_a_final_key_that_the_history_lacks_is_replaced_by_the_last_slice() -> None:
     history = static("static_c1", 3)
     pictures = layerwise_pictures(history, [row("static_c1", "C1 everywhere", ["elsewhere"])], NAMES)
-    assert pictures[1][2] == accuracy_over_training(history, {"C1 everywhere": "static_c1-0-3"})
-    assert "not finished" in pictures[1][1]
-    assert layerwise_pictures(history, [row("static_c1", "C1 everywhere", [])], NAMES)[1] == pictures[1]
+    assert pictures[2][2] == accuracy_over_training(history, {"C1 everywhere": "static_c1-0-3"})
+    assert "not finished" in pictures[2][1]
+    assert layerwise_pictures(history, [row("static_c1", "C1 everywhere", [])], NAMES)[2] == pictures[2]
 
 
 @pytest.mark.parametrize("rows", [[], [row("equinas_e", "EquiNAS_E", ["x"])]])
-def test_without_a_history_there_is_at_most_the_table(rows: list[MethodRow]) -> None:
-    assert len(layerwise_pictures([], rows, branches_of)) == len(rows)
+def test_without_a_history_there_is_at_most_what_the_result_has(rows: list[MethodRow]) -> None:
+    titles = [title for title, _, _ in layerwise_pictures([], rows, branches_of)]
+    assert titles == ["Accuracy by method", "Test error against parameters"] * len(rows)
 
 
 def test_what_diverged_at_once_is_still_a_picture() -> None:
