@@ -227,8 +227,8 @@ class SymmetrizedLinear(FixedTensors):
         elif local_metadata.get("layout", self._layout()) != self._layout():
             args[-1].append(
                 f"{prefix}weight and {prefix}bias are of a layer of another group or computed by another product, so "
-                "they stand in another order than here; for another product use aen.nn.stored_state where they are saved "
-                "and aen.nn.load_stored_state here."
+                "they stand in another order than here; for another product save aen.nn.stored_state and read it by "
+                "aen.nn.load_stored_state."
             )
             return
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)

@@ -324,7 +324,7 @@ def test_wrong_number_of_features_is_refused():
 
 def test_a_saved_state_of_another_product_is_refused(monkeypatch):
     layer, twin = (torch.nn.Sequential(forced(monkeypatch, "flips", n)) for n in (2, 0))
-    with pytest.raises(RuntimeError, match=r"0\.weight and 0\.bias are .*another product.*use aen\.nn\.stored_state"):
+    with pytest.raises(RuntimeError, match=r"0\.weight and 0\.bias are .*another product.*save aen\.nn\.stored_state"):
         twin.load_state_dict(layer.state_dict())
     twin.load_state_dict({name: values.clone() for name, values in twin.state_dict().items()})  # nothing is known of it
 
