@@ -13,6 +13,7 @@ from aen.nn.mixed import MixedConv2d, MixedInvariantLinear, MixedSymmetrizedLine
 from aen.nn.module import EquivarianceWarning, EquivariantModule, TiedModule
 from aen.nn.morphism import carry_state, distance_to, project, relax, relax_network
 from aen.nn.sequential import EquivariantSequential
+from aen.nn.stored import load_stored_state, stored_state
 from aen.nn.tying import OrbitTable
 
 __all__ = [
@@ -39,7 +40,9 @@ __all__ = [
     "carry_state",
     "distance_to",
     "equivariance_errors",
+    "load_stored_state",
     "project",
     "relax",
     "relax_network",
+    "stored_state",
 ]

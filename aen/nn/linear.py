@@ -217,10 +217,7 @@ class SymmetrizedLinear(FixedTensors):
         state_dict: dict[str, Any],
         prefix: str,
         local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
+        *args: Any,  # noqa: ANN401 - torch's; the last one is the list of errors
     ) -> None:
         if local_metadata.get("version") == 1:
             for name, order in self.orders.items():
@@ -228,14 +225,13 @@ class SymmetrizedLinear(FixedTensors):
                 if values is not None and values.shape == order.shape:  # else torch says what is wrong
                     state_dict[f"{prefix}{name}"] = self.from_orbit_order(name, values)
         elif local_metadata.get("layout", self._layout()) != self._layout():
-            error_msgs.append(
-                f"{prefix or 'the layer: '}weight and bias stand in another order than here, where another product "
-                "computes the layer; exchange them by orbit_values and from_orbit_order, or by aen.nn.stored."
+            args[-1].append(
+                f"{prefix}weight and {prefix}bias are of a layer of another group or computed by another product, so "
+                "they stand in another order than here; for another product save aen.nn.stored_state and read it by "
+                "aen.nn.load_stored_state."
             )
             return
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
     def _layout(self) -> str:
         """Return a digest of the order of the parameters."""
