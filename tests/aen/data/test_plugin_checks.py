@@ -55,7 +55,7 @@ def test_a_built_in_name_cannot_be_taken(install, name):
         (
             f"{IMAGES} * torch.tensor([1.0, 1, 99, 99])[:, None, None, None]",
             f"{LABELS}, 2",
-            "the test part is floating",
+            "parts of different scale: the training part is",
         ),
     ],
     ids=["double", "side", "channels", "int32", "label too large", "label negative", "infinite", "scales"],
