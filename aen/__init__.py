@@ -7,9 +7,10 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    __version__: str
     from aen.loading import load as load
 
-__all__ = ["load"]
+__all__ = ["__version__", "load"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,4 +19,8 @@ def __getattr__(name: str) -> object:
         from aen.loading import load
 
         return load
+    if name == "__version__":  # that of pyproject.toml
+        from importlib.metadata import version
+
+        return version("aen")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -205,7 +205,7 @@ run_search() {
   [[ $# -gt 0 && $1 != -* ]] || fail "search needs a config first, such as: search digits seed=1"
   check_address search
   [[ -f $1 || -f configs/${1%.yaml}.yaml ]] \
-    || fail "config '$1' does not exist in this container; mount the file, or name a preset (aen presets lists them)."
+    || fail "config '$1' does not exist in this container; mount the file, or name a preset (aen configs lists them)."
   # The cluster's settings come first, so that the user's arguments override them.
   run_on_cluster search "$1" evaluator.kind=ray "cluster.address=$ADDRESS" "${@:2}"
 }

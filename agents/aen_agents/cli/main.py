@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from aen.errors import AenError, ConfigError
+from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.numbers import whole_number
-from aen_agents.cli.presets import add_preset_commands
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_status_commands
 from aen_agents.cli.sweep import add_sweep_commands
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     search = commands.add_parser(
         "search",
         help="run a search",
-        description="Run the search that a config describes. `aen presets` lists the configs that aen ships.",
+        description="Run the search that a config describes. `aen configs` lists the configs that aen ships.",
     )
     search.add_argument("config", nargs="?", help="a YAML file, or the name of a preset, such as digits")
     search.add_argument(
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_run_commands(commands, _search)
     add_sweep_commands(commands)
-    add_preset_commands(commands)
+    add_config_commands(commands)
     add_data_commands(commands)
     add_status_commands(commands)
     return parser
@@ -139,7 +139,7 @@ def _search(options: argparse.Namespace) -> int:
     if options.config is None:
         raise ConfigError(
             f"no config is given; give a YAML file or the name of a preset, such as {command()} search digits. "
-            f"{command()} presets lists the presets."
+            f"{command()} configs lists the presets."
         )
     config = load_config(options.config, options.overrides)
     if options.out is not None:

@@ -24,7 +24,7 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
         "sweep",
         help="run many searches: over seeds, agents, any config key",
         description="Run the searches that a sweep's config describes, or resume those of an earlier sweep. "
-        "`aen presets` lists the sweeps that aen ships.",
+        "`aen configs` lists the sweeps that aen ships.",
     )
     sweep.add_argument("config", nargs="?", help="a YAML file, or the name of a preset, such as digits_seeds")
     sweep.add_argument(
@@ -96,7 +96,7 @@ def _folder(options: argparse.Namespace, console: "Console") -> "SweepFolder":
     if options.config is None:
         raise ConfigError(
             f"no config is given; give a YAML file, the name of a preset, such as digits_seeds, or --restore SWEEP. "
-            f"{command()} presets lists the presets."
+            f"{command()} configs lists the presets."
         )
     path = find_config(options.config, "sweep")
     sweep = add_overrides(load_sweep(path), options.overrides, path)

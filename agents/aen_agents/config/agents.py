@@ -61,7 +61,7 @@ class DQNConfig(AgentSection):
     )
     input_scale: float = Field(1.0, gt=0, description="factor on the bits that the Q-network reads")
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="learning rate of Adam")
-    discount: float = Field(0.5, ge=0, lt=1)
+    discount: float = Field(0.5, ge=0, lt=1, description="factor on the value of the next state")
     batch_size: int = Field(64, gt=0, description="transitions per gradient step")
     replay_size: int = Field(10_000, gt=0, description="transitions that the replay buffer holds")
     learn_after: int = Field(32, gt=0, description="transitions collected before the first gradient step")

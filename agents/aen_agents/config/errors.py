@@ -74,7 +74,7 @@ def _message(
     shown = show(value)
     match kind:
         case "extra_forbidden":
-            message = f"unknown key {name!r}{did_you_mean(name.rpartition('.')[2], keys)}"
+            message = f"unknown key {name!r}{_nested(problem['loc'][-1], keys) or did_you_mean(_last(name), keys)}"
         case "missing":
             message = f"{name} is missing"
         case "tuple_type":
@@ -99,6 +99,16 @@ def _message(
             expected = _EXPECTED.get(kind, problem["msg"].removeprefix("Value error, "))
             message = f"{name} is {shown}{_near(problem)}: {expected}{hint}"
     return message
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _nested(key: str | int, keys: Sequence[str]) -> str:
+    """Return a remedy for a dotted key in a file, such as ``training.epochs: 3``; an empty string for other keys."""
+    section, dot, inner = str(key).partition(".")
+    return f"; in a file, write {section}: {{{inner}: ...}}" if dot and section in keys else ""
 
 
 def _near(problem: Any) -> str:  # noqa: ANN401 - pydantic's error

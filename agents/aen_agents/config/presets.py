@@ -1,5 +1,6 @@
 """Finds configs: YAML files by path, and the presets that aen ships by name."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ PROJECT_CONFIGS = _SHIPPED if _SHIPPED.is_dir() else Path(__file__).resolve().pa
 Kind = Literal["search", "agent", "sweep"]
 _FOLDERS: Mapping[Kind, str] = {"agent": "agents", "sweep": "sweeps"}
 _COMMANDS: tuple[Kind, ...] = ("search", "sweep")
+_KINDS: tuple[Kind, ...] = ("search", "sweep", "agent")
 
 
 def list_presets(kind: Kind = "search") -> dict[str, Path]:
@@ -27,6 +29,49 @@ def list_presets(kind: Kind = "search") -> dict[str, Path]:
     if kind == "search":
         files = {name: path for name, path in files.items() if name.partition("/")[0] not in _FOLDERS.values()}
     return files
+
+
+def copy_preset(name: str, to: Path | None = None) -> Path:
+    """Copy the file of a preset, to be edited. What it names by relative paths is found from its new place, too.
+
+    Args:
+        name: of a search, a sweep or an agent, ``sweeps/NAME`` or ``agents/NAME``.
+        to: the new file, or its folder; None: ``NAME.yaml`` in the working directory.
+
+    Returns:
+        The new file.
+
+    Raises:
+        ConfigError: no preset has this name, the file exists already, or it cannot be written.
+    """
+    given = name.removesuffix(".yaml")
+    known = {_full_name(kind, stem): path for kind in _KINDS for stem, path in list_presets(kind).items()}
+    full = next((found for kind in _KINDS if (found := _full_name(kind, given)) in known), given)
+    if full not in known:
+        raise ConfigError(f"there is no preset {name!r}{did_you_mean(given, known)}. {command()} configs lists them.")
+    file = Path(f"{Path(full).name}.yaml") if to is None else to / f"{Path(full).name}.yaml" if to.is_dir() else to
+    text = known[full].read_text(encoding="utf-8")
+
+    def named(match: re.Match[str]) -> str:
+        other = (known[full].parent / match["path"]).resolve().relative_to(PROJECT_CONFIGS.resolve())
+        return f"{match['key']}: {other.with_suffix('').as_posix().removeprefix('agents/')}"
+
+    text = re.sub(r"(?m)^(?P<key>base|search): (?P<path>\S+\.yaml)$", named, text)
+    try:
+        with file.open("x", encoding="utf-8") as target:
+            target.write(text)
+    except FileExistsError as error:
+        raise ConfigError(
+            f"{file} exists already; remove it, or name another file: {command()} configs copy {name} FILE"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be written: {error.strerror}; name another file.") from error
+    return file
+
+
+def _full_name(kind: Kind, name: str) -> str:
+    folder = _FOLDERS.get(kind)
+    return name if folder is None or name.startswith(f"{folder}/") else f"{folder}/{name}"
 
 
 def headline(path: Path) -> str:
@@ -61,7 +106,7 @@ def find_config(given: str | Path, kind: Kind = "search", folder: Path | None = 
     if name.removeprefix(f"{_FOLDERS.get(kind, '')}/") in known:  # sweeps/digits_seeds
         return known[name.removeprefix(f"{_FOLDERS[kind]}/")]
     if exists:
-        raise ConfigError(f"config {path} is a folder; give a YAML file or a preset ({command()} presets lists them).")
+        raise ConfigError(f"config {path} is a folder; give a YAML file or a preset ({command()} configs lists them).")
     raise ConfigError(_missing(path, name, kind))
 
 
@@ -80,4 +125,4 @@ def _missing(path: Path, name: str, kind: Kind) -> str:
     files = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
     hints = (did_you_mean(path.name, files), did_you_mean(name, list_presets(kind)))
     near = next((hint for hint in hints if "did you mean" in hint), "")
-    return f"config {path} does not exist{near}. Give a YAML file or a preset; {command()} presets lists the presets."
+    return f"config {path} does not exist{near}. Give a YAML file or a preset; {command()} configs lists the presets."

@@ -47,6 +47,11 @@ class Kinds(Mapping[str, type[SectionT]], Generic[SectionT]):
         self._built_in = {str(model.model_fields[key].default): model for model in built_in}
         self.default = next(iter(self._built_in))
 
+    @property
+    def built_in(self) -> Mapping[str, type[SectionT]]:
+        """The models of this package."""
+        return self._built_in
+
     @cached_property
     def _plugins(self) -> tuple[dict[str, type[SectionT]], dict[str, str]]:
         """The models of other packages, and why the rest of their plug-ins cannot be used."""

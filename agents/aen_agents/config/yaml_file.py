@@ -2,11 +2,10 @@
 
 Plain scalars are those of YAML 1.2's core schema, without numbers in other notations than decimal: ``true`` and
 ``false``, ``null``, ``8``, ``.5`` and ``1e-3``. All else is text as it is written: ``yes``, ``off``, ``010``, ``0x10``,
-``1_000``, ``1:30``, ``2026-01-31``. A key that a mapping has twice is an error.
+``1_000``, ``1:30``, ``2026-01-31``. Keys are text, too; one that a mapping has twice is an error.
 """
 
 import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,16 +50,18 @@ class _Loader(yaml.SafeLoader):
     } | {None: yaml.SafeLoader.yaml_constructors[None]}
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401 - PyYAML's
-        """Compose a mapping. Its keys are compared here, before those of merge keys (``<<``) are added to them."""
+        """Compose a mapping. Its keys are text, and compared here, before those of merge keys (``<<``) join them."""
         node = super().compose_mapping_node(anchor)
-        first: dict[Hashable, yaml.Node] = {}
-        for key, _ in node.value:
+        first: dict[str, yaml.Node] = {}
+        for place, (key, value) in enumerate(node.value):
             if not isinstance(key, yaml.ScalarNode):  # refused when it is constructed
                 continue
-            name = key.value if key.tag == _MERGE else self.construct_object(key)
-            if name in first:
-                raise DuplicateKeyError(None, None, _twice(key, first[name]), key.start_mark)
-            first[name] = key
+            if key.value in first:
+                raise DuplicateKeyError(None, None, _twice(key, first[key.value]), key.start_mark)
+            first[key.value] = key
+            if key.tag != _MERGE:
+                text = yaml.ScalarNode(f"{_TAG}str", key.value, key.start_mark, key.end_mark)
+                node.value[place] = (text, value)
         return node
 
     def construct_plain(self, node: yaml.ScalarNode) -> object:

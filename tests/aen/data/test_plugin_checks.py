@@ -51,8 +51,14 @@ def test_a_built_in_name_cannot_be_taken(install, name):
         (IMAGES, f"{LABELS}.int()", r"labels of shape \[4\] and type torch.int32; expected \[4\] of int64"),
         (IMAGES, "torch.tensor([0, 1, 2, 0])", "labels from 0 to 2; expected 0 to 1"),
         (IMAGES, "torch.tensor([0, 1, -1, 0])", "labels from -1 to 1; expected 0 to 1"),
+        (f"{IMAGES}.log()", LABELS, "pixels that are NaN or infinite"),
+        (
+            f"{IMAGES} * torch.tensor([1.0, 1, 99, 99])[:, None, None, None]",
+            f"{LABELS}, 2",
+            "parts of different scale: the training part is",
+        ),
     ],
-    ids=["double", "side", "channels", "int32", "label too large", "label negative"],
+    ids=["double", "side", "channels", "int32", "label too large", "label negative", "infinite", "scales"],
 )
 def test_what_a_plug_in_loads_is_checked(install, images, labels, message):
     install("odd", {"cells": "plugged_odd:CELLS"}, {"plugged_odd": MODULE.format(images=images, labels=labels)})

@@ -57,7 +57,7 @@ def test_an_existing_path_comes_before_a_preset(tmp_path: Path, monkeypatch: pyt
         ("mne.yaml", "did you mean 'mine.yaml'?"),
         (
             "no such thing at all",
-            "no such thing at all does not exist. Give a YAML file or a preset; aen presets lists",
+            "no such thing at all does not exist. Give a YAML file or a preset; aen configs lists",
         ),
         ("folder", "config folder is a folder; give a YAML file or a preset"),
         (
@@ -100,8 +100,9 @@ def test_a_former_preset_names_its_command(name: str, monkeypatch: pytest.Monkey
     assert f"    {message}\n" in (ROOT / "docs" / "presets.md").read_text()
 
 
-def test_presets_are_listed_with_their_first_comment_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["presets"]) == 0
+@pytest.mark.parametrize("words", [["configs"], ["configs", "list"], ["presets"]])
+def test_presets_are_listed_with_their_first_comment_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     for name, path in (list_presets() | list_presets("sweep") | list_presets("agent")).items():
         said = headline(path)
@@ -114,7 +115,7 @@ def test_presets_are_listed_with_their_first_comment_line(capsys: pytest.Capture
 def test_a_command_without_a_config_says_how_to_list_them(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert "no config is given" in (said := capsys.readouterr().err)
-    assert "presets lists the presets" in said
+    assert "configs lists the presets" in said
 
 
 def _documented() -> list[tuple[str, list[str]]]:
@@ -165,8 +166,11 @@ def test_an_installed_wheel_searches_by_the_name_of_a_preset(tmp_path: Path) -> 
     subprocess.run(build, check=True)
     (wheel,) = wheels.iterdir()
     with zipfile.ZipFile(wheel) as archive:
-        names = {name.removeprefix("aen_agents/presets/") for name in archive.namelist() if "/presets/" in name}
-    assert names == FILES
+        held = set(archive.namelist())
+        (metadata,) = (archive.read(name).decode() for name in held if name.endswith("/METADATA"))
+    assert {name.removeprefix("aen_agents/presets/") for name in held if "/presets/" in name} == FILES
+    assert {"aen/py.typed", "aen_envs/py.typed", "aen_agents/py.typed"} <= held
+    assert {"Classifier: Typing :: Typed", "Provides-Extra: escnn"} <= set(metadata.splitlines())
     subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", "--target", str(target), str(wheel)], check=True)
 
     environment = os.environ | {"PYTHONPATH": str(target), "COLUMNS": "200"}
@@ -179,3 +183,6 @@ def test_an_installed_wheel_searches_by_the_name_of_a_preset(tmp_path: Path) -> 
     assert done.stdout.startswith(str(target))
     assert "name: digits\n" in (empty / "run" / "config.yaml").read_text()
     assert (empty / "run" / "summary.json").is_file()
+    for words in (["search", "digits.yaml", *small, "--out", "again"], ["configs", "copy", "sweeps/digits_seeds"]):
+        subprocess.run([*command[:3], *words], cwd=empty, env=environment, capture_output=True, check=True)
+    assert (empty / "digits_seeds.yaml").is_file()

@@ -106,6 +106,27 @@ def test_what_a_merge_key_brings_may_be_given_again(tmp_path: Path) -> None:
     assert read_yaml(file) == {"a": {"x": 1, "y": 1}, "b": {"x": 1, "y": 2}, "c": {"x": 1, "y": 2, "z": 3}}
 
 
+def test_keys_are_text() -> None:
+    assert parse_yaml("{1: a, 1.0: b, true: c, 010: d, null: e, <<: {1: f, off: g}}") == {
+        "1": "a",
+        "1.0": "b",
+        "true": "c",
+        "010": "d",
+        "null": "e",
+        "off": "g",
+    }
+    assert parse_yaml("[&x 8, {*x : 9}]") == [8, {"8": 9}]
+
+
+def test_a_dotted_key_in_a_file_has_a_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "dotted.yaml"
+    file.write_text("name: own\ntraining.epochs: 3\ntraining:\n  epochs: 2\n")
+    with pytest.raises(
+        ConfigError, match=r"unknown key 'training.epochs'; in a file, write training: {epochs: \.\.\.}"
+    ):
+        load_config(file)
+
+
 def test_every_file_that_is_read_is_checked(tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "mine.yaml").write_text("name: dqn\ndiscount: 0.1\ndiscount: 0.2\n")
