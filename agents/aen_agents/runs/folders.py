@@ -43,9 +43,16 @@ def lock_folder(path: Path, message: str) -> Iterator[None]:
         message: the message of the error, with the remedy.
 
     Raises:
-        RunFolderError: another process holds the lock.
+        RunFolderError: another process holds the lock, or the folder cannot be written.
     """
-    with (path / LOCK_FILE).open("w") as file:
+    try:
+        opened = (path / LOCK_FILE).open("w")
+    except OSError as error:
+        raise RunFolderError(
+            f"{path} cannot be written: {error.strerror}; make it writable, or copy it to a folder that you can write "
+            "to and use the copy."
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
