@@ -93,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         "report", help="rebuild a run's report.html", description="Rebuild a run's report.html."
     )
     report.add_argument("run_folder", type=Path, metavar="RUN", help="a run folder, finished or not")
+    report.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where to write the report, a file or a folder, if the run folder is read-only (default: RUN/report.html)",
+    )
     report.set_defaults(run=_report)
 
     groups = commands.add_parser("groups", help="answer questions about groups on grids")
@@ -197,8 +203,7 @@ def _report(options: argparse.Namespace) -> int:
     from aen_agents.runs.folder import RunFolder
 
     folder = RunFolder.open(options.run_folder)
-    build_report(folder)
-    sys.stdout.write(f"{folder.report_file}\n")
+    sys.stdout.write(f"{build_report(folder, options.out)}\n")
     return 0
 
 

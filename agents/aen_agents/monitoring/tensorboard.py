@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event  # type: ignore[import-untyped]
 
 FILE_VERSION = "brain.Event:2"  # what TensorBoard expects in the first event of a file
+_PREFIX = "events.out.tfevents."
 _NUMBERS = itertools.count()
 
 
@@ -52,7 +53,8 @@ class ScalarFile:
             _append(file, point)
         else:
             self.folder.mkdir(exist_ok=True)  # without parents: a run folder that was removed is not created again
-            name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
+            second = _next_second(self.folder, int(now))
+            name = f"{_PREFIX}{second:010d}.{socket.gethostname()}.{os.getpid()}.{next(_NUMBERS)}"
             file = self.folder / name
             first = Event(wall_time=now, file_version=FILE_VERSION)
             # A resumed run: TensorBoard discards earlier points from this step on.
@@ -66,6 +68,12 @@ class ScalarFile:
                 raise
             self._start = None
         self._file = file
+
+
+def _next_second(folder: Path, now: int) -> int:
+    """Return the time for the name of a new file: TensorBoard reads files in this order, whose writers' clocks differ."""
+    seconds = (file.name.removeprefix(_PREFIX).partition(".")[0] for file in folder.glob(f"{_PREFIX}*"))
+    return max([now, *(int(second) + 1 for second in seconds if second.isdecimal())])
 
 
 def _append(file: Path, *events: "Event") -> None:

@@ -1,12 +1,16 @@
 """Building a run's report from its folder, whether the run is finished or not."""
 
 import functools
+import shlex
+import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from aen.children import ChildSpec
+from aen.errors import RunFolderError
 from aen.results.database_errors import shown
 from aen.results.factor_effects import FactorAnalysis
 from aen.results.result_rows import SpaceRow
@@ -18,15 +22,22 @@ from aen_agents.report.factors import FactorPart, effect_rows, share_picture
 from aen_agents.report.failures import failures_of
 from aen_agents.report.pictures import class_pictures, method_pictures
 from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.text import command
 
 
-def build_report(folder: RunFolder) -> None:
-    """Write ``report.html`` from the store, the history and the summary of a run.
+def build_report(folder: RunFolder, out: Path | None = None) -> Path:
+    """Write the report of a run from its store, its history and its summary; return the file.
+
+    Args:
+        folder: of the run; if `out` is given, it need not be writable.
+        out: the file, or a folder for it; None: ``report.html`` in the run folder.
 
     Raises:
-        RunFolderError: the folder or its summary cannot be read.
+        RunFolderError: the folder or its summary cannot be read, or the report cannot be written.
         StoreError: the run's store is missing, damaged, cannot be reached, or is not a store.
     """
+    file = folder.report_file if out is None else out / folder.report_file.name if out.is_dir() else out
+    _check_writable(file, folder)
     config, result, history = folder.config(), folder.result(), folder.history()
     child, seeds = child_of(config), exploring_seeds(config)
     explored, failed = read_results(config, folder, child, history)
@@ -64,7 +75,19 @@ def build_report(folder: RunFolder) -> None:
         ),
         aen_version=version("aen"),
     )
-    write_atomically(folder.report_file, html)
+    write_atomically(file, html)
+    return file
+
+
+def _check_writable(file: Path, folder: RunFolder) -> None:
+    """Check that the report can be written, before it is computed."""
+    try:
+        tempfile.TemporaryFile(dir=file.parent).close()
+    except OSError as error:
+        raise RunFolderError(
+            f"{file} cannot be written: {error.strerror}; name a file in a folder that you can write to: {command()} "
+            f"report {shlex.quote(str(folder.path))} --out FILE."
+        ) from error
 
 
 def _baseline_name(result: SearchResult | None) -> str:

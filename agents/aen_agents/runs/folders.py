@@ -43,14 +43,16 @@ def lock_folder(path: Path, message: str) -> Iterator[None]:
         message: the message of the error, with the remedy.
 
     Raises:
-        RunFolderError: another process holds the lock, the file system has no locks, or the lock file cannot be opened.
+        RunFolderError: another process holds the lock, the file system has no locks, or the folder cannot be written.
     """
-    lock = path / LOCK_FILE
     try:
-        file = lock.open("w")
+        opened = (path / LOCK_FILE).open("w")
     except OSError as error:
-        raise RunFolderError(f"{lock} cannot be written: {error.strerror}; make the folder writable.") from error
-    with file:
+        raise RunFolderError(
+            f"{path} cannot be written: {error.strerror}; make it writable, or copy it to a folder that you can write "
+            "to and use the copy."
+        ) from error
+    with opened as file:
         try:
             locked = lock_file(file)
         except NoLocksError as error:

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from aen_agents.monitoring.tensorboard import ScalarFile
@@ -32,10 +33,14 @@ def test_a_value_that_is_too_large_is_infinite(tmp_path: Path) -> None:
     assert curves.Scalars("train/loss")[0].value == float("inf")
 
 
-def test_a_run_that_goes_on_continues_its_curve(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ahead", [0, 3600])
+def test_a_run_that_goes_on_continues_its_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
     earlier, later = ScalarFile(tmp_path / "search"), ScalarFile(tmp_path / "search")
-    for step in range(1, 6):
-        earlier.add(step, {"a": step})
+    begun = time.time()
+    with monkeypatch.context() as other_machine:
+        other_machine.setattr("aen_agents.monitoring.tensorboard.time.time", lambda: begun + ahead)
+        for step in range(1, 6):
+            earlier.add(step, {"a": step})
     for step in range(4, 8):
         later.add(step, {"a": 10 * step})
     curves = EventAccumulator(str(tmp_path / "search")).Reload()
