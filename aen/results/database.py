@@ -1,5 +1,6 @@
 """The database of a result store: its tables, and opening it without changing databases that are not result stores."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -123,7 +124,7 @@ def _connect(where: str, *, create: bool) -> Engine:
     path = Path(url.database)
     # SQLite takes ENOLCK for a lock that another process holds, and waits for it.
     try:
-        check_record_locks(path.resolve().parent)
+        check_record_locks(Path(os.path.realpath(path)).parent)
     except NoLocksError as error:
         raise StoreError(f"result store {path}: {error}; {ANOTHER}, or {MOUNT_WITH_LOCKS}.") from error
     try:

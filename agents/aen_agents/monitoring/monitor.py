@@ -19,6 +19,7 @@ from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now, process
 from aen_agents.monitoring.tensorboard import ScalarFile
 from aen_agents.monitoring.tracker import ProgressTracker
 from aen_agents.runs.folder import RunFolder
+from aen_agents.text import printable
 
 _LONGEST_MESSAGE = 1000
 State = Literal["running", "complete", "interrupted", "failed"]
@@ -150,12 +151,12 @@ class _StatusWriter:
         """Return the present status."""
         pid, start, host, machine = self._process
         return Status(
-            run=self.folder.path.absolute().name,
+            run=printable(self.folder.path.absolute().name),
             name=self.config.name,
             agent=self.config.agent.name,
             data=self.config.data.name,
             state=state,
-            message=message,
+            message=None if message is None else printable(message),
             pid=pid,
             process_start=start,
             host=host,

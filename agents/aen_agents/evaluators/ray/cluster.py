@@ -16,8 +16,13 @@ from aen.errors import AenError
 from aen_agents.evaluators.ray import auth
 from aen_agents.evaluators.ray.internals import QUIET_CLUSTER, local_cluster, local_resources
 from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe
-from aen_agents.evaluators.ray.surroundings import ensure_user, remove_temporary_folders, temporary_folder
-from aen_agents.text import counted
+from aen_agents.evaluators.ray.surroundings import (
+    ensure_user,
+    name_not_utf8,
+    remove_temporary_folders,
+    temporary_folder,
+)
+from aen_agents.text import counted, printable
 
 DISCONNECT_SECONDS = 5.0
 _EXIT_ERROR = 2
@@ -88,6 +93,12 @@ def connect(
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", noise)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it, a warning at every start
     ensure_user()
+    name = name_not_utf8()
+    if name is not None:
+        raise ClusterError(
+            f"{printable(name)!r} is not UTF-8, but Ray needs a command line and a working directory in UTF-8; rename "
+            "that folder or file, or use evaluator=local."
+        )
     import ray
 
     if ray.is_initialized():

@@ -1,9 +1,10 @@
-"""Prepares what Ray needs of this machine: a home folder, a user name, and a folder for temporary files."""
+"""Checks and prepares what Ray needs: a home folder, a user name, names in UTF-8, a folder for temporary files."""
 
 import atexit
 import getpass
 import os
 import shutil
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,19 @@ def ensure_user() -> None:
         getpass.getuser()
     except (KeyError, OSError):
         os.environ["USER"] = str(os.getuid())
+
+
+def name_not_utf8() -> str | None:
+    """Return the working directory or the word of the command line that is not UTF-8, which Ray needs; None: all are."""
+    words = list(sys.argv)
+    with suppress(FileNotFoundError):  # the working directory was removed
+        words.append(str(Path.cwd()))
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            return word
+    return None
 
 
 def temporary_folder() -> Path | None:

@@ -112,3 +112,17 @@ def test_a_user_with_home_and_name_keeps_them() -> None:
     before = dict(os.environ)
     ensure_user()
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("where", ["working directory", "command line"])
+def test_ray_is_not_started_with_names_that_are_not_utf8(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, where: str
+) -> None:
+    folder = tmp_path / os.fsdecode(b"a\xff")
+    folder.mkdir()
+    if where == "command line":
+        monkeypatch.setattr("sys.argv", ["aen", "search", "digits", "--out", str(folder)])
+    else:
+        monkeypatch.chdir(folder)
+    with pytest.raises(ClusterError, match=r"a\?' is not UTF-8, but Ray needs .*; rename that folder or file"):
+        connect(None, 10)
