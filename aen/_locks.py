@@ -66,8 +66,8 @@ def check_record_locks(folder: Path) -> None:
 
 def _check(function: Callable[[IO[Any], int], object], folder: Path) -> None:
     absolute = folder.absolute()
-    there = next((parent for parent in (absolute, *absolute.parents) if parent.is_dir()), absolute)
     try:
+        there = next((parent for parent in (absolute, *absolute.parents) if parent.is_dir()), absolute)
         file = tempfile.TemporaryFile(dir=there)  # noqa: SIM115 - an error of the lock is another matter
     except OSError:
         return  # whoever writes there reports it

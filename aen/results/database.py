@@ -1,5 +1,6 @@
 """The database of a result store: its tables, and opening it without changing databases that are not result stores."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -170,7 +171,7 @@ def _check_sqlite_file(path: Path, *, create: bool) -> ReadOnlyFile | None:
         read_only = ReadOnlyFile(path) if path.is_file() and not may_write(path) else None
         if read_only is None:
             # SQLite takes ENOLCK for a lock that another process holds, and waits for it.
-            check_record_locks(path.resolve().parent)
+            check_record_locks(Path(os.path.realpath(path)).parent)
         _inspect_sqlite_file(path, read_only, create=create)
     except NoLocksError as error:
         raise StoreError(f"result store {path}: {error}; {ANOTHER}, or {MOUNT_WITH_LOCKS}.") from error

@@ -1,4 +1,4 @@
-"""Text that several messages share: the name of the command, and counts with units."""
+"""Text that several messages share: the name of the command, counts with units, and file names."""
 
 import shlex
 import shutil
@@ -18,6 +18,11 @@ def command() -> str:
     if not file.is_file() or (on_path is not None and Path(on_path).resolve() == file.resolve()):
         return "aen"
     return shlex.quote(str(file))
+
+
+def printable(text: str) -> str:
+    """Return text that can be encoded: bytes of a file name that are not UTF-8 become question marks."""
+    return text.encode(errors="replace").decode()
 
 
 def counted(count: float, thing: str, things: str | None = None) -> str:

@@ -3,7 +3,9 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
+
+from aen_agents.cli.streams import say_error
 
 from aen_agents.cli.numbers import whole_number
 
@@ -90,12 +92,15 @@ def _place(name: str, source: "Source") -> str:
 
 
 def _fetch(options: argparse.Namespace) -> int:
+    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
     from aen.data.fetch import fetch
+    from aen_agents.cli.progress import UnfailingStream
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns) as bars:
+    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
         def show(name: str, done: int, total: int | None) -> None:
@@ -129,7 +134,7 @@ def _build(options: argparse.Namespace) -> int:
     from aen.data.build import build
 
     def tell(what: str) -> None:
-        sys.stderr.write(f"aen: {what}\n")
+        say_error(f"aen: {what}")
 
     all_variants = options.variant == "all" and options.name in BENCHMARKS
     variants = list(VARIANTS) if all_variants else [options.variant]

@@ -4,13 +4,10 @@ Heavy libraries are imported inside the functions that need them, so that `aen -
 """
 
 import argparse
-import io
-import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -21,6 +18,7 @@ from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_status_commands
+from aen_agents.cli.streams import EXIT_ERROR, finish_output, lost_output, prepare_streams, say_error
 from aen_agents.cli.sweep import add_sweep_commands
 from aen_agents.text import command
 
@@ -28,12 +26,23 @@ if TYPE_CHECKING:
     from aen_agents.config import SearchConfig
     from aen_agents.runs.folder import RunFolder
 
-EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
+    prepare_streams()
+    try:
+        status = _main(arguments)
+    except SystemExit:  # of argparse, which has printed the help or an error
+        status = finish_output(0)
+        if not status:
+            raise
+        return status
+    return finish_output(status)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
@@ -43,24 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.run is None:
         options.help_of.print_help()
         return EXIT_ERROR
-    # A character that the console cannot show is replaced; it must not raise and end a search.
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     try:
         status: int = options.run(options)
     except AenError as error:
-        sys.stderr.write(f"aen: error: {error}\n")
+        say_error(f"aen: error: {error}")
         return EXIT_ERROR
-    except BrokenPipeError:  # the reader of the output closed it, such as `head`
-        with suppress(OSError, ValueError):  # otherwise Python reports the broken pipe again at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
+    except BrokenPipeError as error:  # the reader of the output closed it, such as `head`
+        return lost_output(error)
     except OSError as error:
-        sys.stderr.write(f"aen: error: {error.filename or 'input or output'}: {error.strerror or error}\n")
+        if finish_output(0) == 0:
+            say_error(f"aen: error: {error.filename or 'input or output'}: {error.strerror or error}")
         return EXIT_ERROR
     except KeyboardInterrupt:
-        sys.stderr.write("aen: interrupted\n")
+        say_error("aen: interrupted")
         return EXIT_INTERRUPTED
     return status
 

@@ -20,6 +20,7 @@ from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now
 from aen_agents.monitoring.tensorboard import ScalarFile
 from aen_agents.monitoring.tracker import ProgressTracker
 from aen_agents.runs.folder import RunFolder
+from aen_agents.text import printable
 
 _LONGEST_MESSAGE = 1000
 State = Literal["running", "complete", "interrupted", "failed"]
@@ -150,12 +151,12 @@ class _StatusWriter:
     def status(self, state: State, message: str | None) -> Status:
         """Return the present status."""
         return Status(
-            run=self.folder.path.absolute().name,
+            run=printable(self.folder.path.absolute().name),
             name=self.config.name,
             agent=self.config.agent.name,
             data=self.config.data.name,
             state=state,
-            message=message,
+            message=None if message is None else printable(message),
             pid=self._process.pid,
             process_start=self._process.start,
             host=self._host,

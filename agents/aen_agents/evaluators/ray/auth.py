@@ -28,7 +28,10 @@ def find_token() -> Token | None:
     value = os.environ.get("RAY_AUTH_TOKEN", "").strip()
     if value:
         return Token(value, "$RAY_AUTH_TOKEN")
-    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    except RuntimeError:  # this user has no home folder
+        return None
     with suppress(OSError, UnicodeDecodeError):
         value = file.read_text("utf-8").strip()
     return Token(value, str(file)) if value else None

@@ -16,7 +16,13 @@ from aen.errors import AenError
 from aen_agents.evaluators.ray import auth
 from aen_agents.evaluators.ray.internals import QUIET_CLUSTER, local_cluster, local_resources
 from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe
-from aen_agents.text import counted
+from aen_agents.evaluators.ray.surroundings import (
+    ensure_user,
+    name_not_utf8,
+    remove_temporary_folders,
+    temporary_folder,
+)
+from aen_agents.text import counted, printable
 
 DISCONNECT_SECONDS = 5.0
 _EXIT_ERROR = 2
@@ -86,6 +92,13 @@ def connect(
     noise = "^(A worker died|The node with node id|WARNING: .* worker processes have been started)"
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", noise)
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it, a warning at every start
+    ensure_user()
+    name = name_not_utf8()
+    if name is not None:
+        raise ClusterError(
+            f"{printable(name)!r} is not UTF-8, but Ray needs a command line and a working directory in UTF-8; rename "
+            "that folder or file, or use evaluator=local."
+        )
     import ray
 
     if ray.is_initialized():
@@ -99,12 +112,14 @@ def connect(
         if here is not None:
             check_resources(workers, cpus, gpus, ClusterResources((here,)))
         options["include_dashboard"] = False
+        options["_temp_dir"] = _temporary_folder()
         for name, value in QUIET_CLUSTER.items():
             os.environ.setdefault(name, value)
     try:
         with _kept_signal_handlers():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:
+        remove_temporary_folders()
         reason = " ".join(str(error).split())
         if "ersion mismatch" in reason:
             raise ClusterError(
@@ -143,6 +158,15 @@ def disconnect() -> None:
 
     with _kept_signal_handlers():
         ray.shutdown()
+    remove_temporary_folders()
+
+
+def _temporary_folder() -> str | None:
+    try:
+        folder = temporary_folder()
+    except OSError as error:
+        raise ClusterError(f"a Ray cluster cannot be started here: {error}.") from error
+    return None if folder is None else str(folder)
 
 
 def disconnect_lost() -> None:

@@ -1,0 +1,69 @@
+"""Standard streams of the command that are closed, full, or no longer read."""
+
+import io
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+EXIT_ERROR = 2
+EXIT_BROKEN_PIPE = 141  # that of a shell's command that ends by SIGPIPE
+
+
+def prepare_streams() -> None:
+    """Prepare the standard streams so that writing to them neither raises nor damages other files.
+
+    Streams that are closed (`aen list >&-`) become ``/dev/null``: otherwise the next file that is opened gets the
+    number of standard output, and whatever is printed is written into it. Characters that the console cannot show are
+    replaced.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)  # inherited by the processes that are started
+            if null != number:
+                os.close(null)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def say_error(text: str) -> None:
+    """Write a line on standard error, if that can be written."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _discard(sys.stderr)
+
+
+def finish_output(status: int) -> int:
+    """Write what is left of the output, and return the exit status: `status`, or that of output that was lost."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return lost_output(error)
+    except ValueError:  # closed meanwhile
+        return status
+    return status
+
+
+def lost_output(error: OSError) -> int:
+    """Return the exit status after an error of standard output, and say why unless its reader has closed a pipe."""
+    _discard(sys.stdout)
+    if isinstance(error, BrokenPipeError):
+        return EXIT_BROKEN_PIPE
+    say_error(f"aen: error: standard output cannot be written: {error.strerror or error}")
+    return EXIT_ERROR
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what is left in a stream to ``/dev/null``; otherwise Python reports the error again at exit."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
