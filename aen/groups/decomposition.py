@@ -32,7 +32,7 @@ class Decomposition:
         """
         if isinstance(factors, str):
             factors = [factors]
-        if not isinstance(factors, Iterable):
+        if not isinstance(factors, Iterable) or isinstance(factors, Mapping):
             raise GroupError(f"factors is {shown(factors)} but must be a list such as ['rot90', 'hflip x vflip'].")
         return cls(tuple(f if isinstance(f, Factor) else Factor.from_json(f, custom) for f in factors))
 

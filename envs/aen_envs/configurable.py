@@ -2,10 +2,11 @@
 
 import copy
 import inspect
+import json
 import pickle
 from abc import ABCMeta
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields
 from inspect import Parameter
 from os import PathLike, fspath
 from typing import Any, Self, SupportsIndex, TypeVar
@@ -32,13 +33,19 @@ _NAMED = (Parameter.KEYWORD_ONLY, Parameter.VAR_KEYWORD)
 class ConfigurableMeta(ABCMeta):
     """The class of environment classes: it checks the names of arguments, and accepts them in one dictionary."""
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The signature of the constructor, which `__call__` would hide."""
+        found = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return found.replace(parameters=[*found.parameters.values()][1:])
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - an environment
         """Make an environment from arguments, or from a dictionary of them, as RLlib does it.
 
         Raises:
             SpecError: there is no argument of a name.
         """
-        known = [*inspect.signature(cls.__init__).parameters.values()][1:]  # type: ignore[misc]
+        known = cls.__signature__.parameters.values()
         if len(args) == 1 and isinstance(args[0], Mapping) and all(each.kind in _NAMED for each in known):
             return cls(**{**args[0], **kwargs})
         names = [each.name for each in known]
@@ -54,6 +61,26 @@ class Arguments(dict[str, Any]):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Arguments":
         return Arguments({name: _copy_containers(value) for name, value in self.items()})
+
+
+class PlainSpec(EnvSpec):
+    """The spec of an environment whose arguments are JSON values where they can be."""
+
+    def to_json(self) -> str:
+        """Return the spec as JSON, which `EnvSpec.from_json` reads.
+
+        Raises:
+            SpecError: an argument has no JSON form, such as an evaluator or a function.
+        """
+        for name, value in self.kwargs.items():
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError) as error:
+                raise SpecError(
+                    f"{name} is {shown(value)} which has no JSON form; remove it from spec.kwargs, and pass it again: "
+                    f"EnvSpec.from_json(text).make({name}=...)."
+                ) from error
+        return super().to_json()
 
 
 class HasPlainSpec:
@@ -72,7 +99,10 @@ class HasPlainSpec:
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = None if spec is None else replace(spec, kwargs=Arguments(to_plain(spec.kwargs)))
+        if spec is not None:
+            values = {field.name: getattr(spec, field.name) for field in fields(spec) if field.init}
+            spec = PlainSpec(**(values | {"kwargs": Arguments(to_plain(spec.kwargs))}))
+        self._spec = spec
 
 
 class ConfigurableEnv(HasPlainSpec, gym.Env[Observation, Action], metaclass=ConfigurableMeta):

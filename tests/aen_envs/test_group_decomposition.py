@@ -182,7 +182,7 @@ def test_a_failing_evaluator_leaves_the_state_as_it_was(make_env, monkeypatch):
     ("arguments", "error", "message"),
     [
         ({"reward": "papr"}, SpecError, r"unknown reward 'papr' \(did you mean 'paper'\?\)"),
-        ({"reward": "x"}, SpecError, r"unknown reward 'x' \(choose from: delta, improvement, paper\)"),
+        ({"reward": "x"}, SpecError, r"unknown reward 'x' \(choose from: accuracy, delta, improvement, paper\)"),
         ({"horizon": 0}, SpecError, "horizon is 0; an episode needs at least 1 step"),
         ({"horizon": -3}, SpecError, "horizon is -3"),
         ({"render_mode": "rgb"}, SpecError, r"unknown render_mode 'rgb' \(.*rgb_array"),

@@ -9,8 +9,8 @@ from aen_envs.rewards import REWARDS
 ACCURACY = st.floats(0, 1)
 
 
-def test_there_are_three_rewards():
-    assert set(REWARDS) == {"paper", "delta", "improvement"}
+def test_these_are_the_rewards():
+    assert set(REWARDS) == {"paper", "delta", "improvement", "accuracy"}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ def test_there_are_three_rewards():
         ("delta", 0.6, 0.9, 0.1, -0.3),
         ("improvement", 0.9, 0.6, 0.1, 0.8),
         ("improvement", 0.1, 0.6, 0.9, -0.8),
+        ("accuracy", 0.9, 0.6, 0.1, 0.9),
     ],
 )
 def test_known_values(kind, accuracy, baseline, previous, expected):

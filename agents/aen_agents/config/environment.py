@@ -14,7 +14,7 @@ class EnvironmentConfig(Section):
     chosen for each layer, `aen/GCNNDesign-v0` for G-CNNs, `aen/LayerwiseRelaxation-v0` for the backbone of EquiNAS.
     """
 
-    reward: Literal["paper", "delta", "improvement"] = Field(
+    reward: Literal["paper", "delta", "improvement", "accuracy"] = Field(
         "delta", description="kind of reward; see the environment's documentation"
     )
     reference: Literal["untied", "rot90"] = Field(
