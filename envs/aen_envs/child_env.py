@@ -171,6 +171,10 @@ class ChildEnv(gym.Env[Observation, np.int64]):
         self._steps += 1
         return self._finish_step(pending, pending.action, evaluations)
 
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Return which actions are legal, in the form that MaskablePPO of sb3-contrib needs; by default all are."""
+        return np.ones(self.action_space.n, dtype=np.bool_)  # type: ignore[attr-defined]
+
     # The former names of the four methods above; they will be removed.
 
     def plan_reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> PendingStep:
@@ -340,4 +344,5 @@ class ChildEnv(gym.Env[Observation, np.int64]):
             "parameters": evaluation.parameters,
             "looked_up": met,
             "seconds": evaluation.seconds,
+            "action_mask": self.action_masks().astype(np.int8),
         }

@@ -1,16 +1,19 @@
 """The children of a relaxation episode: which training each state stands for, and reading it back from a snapshot."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 from aen.children import EquiNASSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
 from aen.spaces import RelaxationSpace
+from aen.spaces.memo import MAX_STATES
 from aen_envs.child_env import PendingStep
+from aen_envs.scratch_evaluator import ScratchEvaluator
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import RelaxationSnapshot
@@ -56,10 +59,25 @@ class RelaxationSpecs:
             slices: number of slices in all, including that of this state.
             parent: the state before; None at the start of an episode.
         """
-        spec = self.space.spec_of(state)
         if self.inherit:
-            return replace(spec, parent=None if parent is None else parent.spec.key)
-        return replace(spec, training=replace(spec.training, epochs=self.epochs(slices)))
+            return self._child(state, None, None if parent is None else parent.spec.key)
+        return self._child(state, slices, None)
+
+    @cached_property
+    def _child(self) -> Callable[[tuple[int, ...], int | None, str | None], EquiNASSpec]:
+        return lru_cache(maxsize=MAX_STATES)(self._new_child)
+
+    def _new_child(self, state: tuple[int, ...], slices: int | None, parent: str | None) -> EquiNASSpec:
+        spec = cast("EquiNASSpec", self.space.child_at(state))
+        if slices is None:
+            changed = spec.with_checked(parent=parent)
+        else:
+            changed = spec.with_checked(training=replace(spec.training, epochs=self.epochs(slices)))
+        return changed.noting(class_key=spec.class_key, group=spec.group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy it without what it remembers."""
+        return {"space": self.space, "inherit": self.inherit}
 
     def restored(self, snapshot: "RelaxationSnapshot", evaluator: Evaluator) -> TrainedState:
         """Return the current state of a snapshot.
@@ -89,6 +107,8 @@ def _check_weights(evaluation: Evaluation, evaluator: Evaluator) -> None:
     # Evaluators that keep weights elsewhere, or none, have no such folder.
     name, folder = evaluation.weights, evaluator.weights_folder
     if name is None or folder is None:
+        return
+    if isinstance(evaluator, ScratchEvaluator) and evaluator.can_continue(evaluation.key):
         return
     if name != f"{evaluation.key}.safetensors" or not (folder / name).is_file():
         raise SpecError(
