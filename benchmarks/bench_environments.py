@@ -105,7 +105,7 @@ def main() -> None:
             warm = median(lambda environment=environment, states=states: walk(environment, steps, states))  # type: ignore[misc]
             envs = gymnasium.make_vec(environment_id, num_envs=NUM_ENVS, **settings)
             side_by_side = median(lambda envs=envs: vector_walk(envs, steps))  # type: ignore[misc]
-            new = "" if horizon > 6 else f"{1000 * max(first - warm, 0) / len(states):.3f} ms ({len(states):,} states)"  # noqa: PLR2004
+            new = "" if horizon > 6 else f"{1000 * max(first - warm, 0) / len(states):.3f} ms ({len(states):,} states)"
             name = aen_envs.registry.find_environment(environment.unwrapped.space).class_name  # type: ignore[attr-defined]
             rows.append((name, horizon, new, f"{steps / warm:,.0f}", f"{steps / side_by_side:,.0f}"))
     heads = ["environment", "horizon", "a new state", "steps a second, warm", f"the same, {NUM_ENVS} in a vector"]

@@ -195,8 +195,8 @@ class DenseSpec(ChildSpec):
     def with_checked_layers(self, layers: Sequence[Decomposition]) -> "DenseSpec":
         """Return what `with_layers` does, or one `with_decomposition`, of factors that were checked on all grids."""
         if len(set(layers)) == 1:
-            return self._varied(decomposition=layers[0], layers=())
-        return self._varied(decomposition=Decomposition(), layers=tuple(layers))
+            return self.with_checked(decomposition=layers[0], layers=())
+        return self.with_checked(decomposition=Decomposition(), layers=tuple(layers))
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values: `decomposition` is a list of factors, or holds a list for each layer."""

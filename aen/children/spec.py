@@ -270,8 +270,8 @@ class ChildSpec(ABC):
         self.__dict__.update(known)
         return self
 
-    def _varied(self, **changes: Any) -> Self:  # noqa: ANN401 - of any field
-        """Return a spec with other values of some fields, which were checked before: `replace` without its checks."""
+    def with_checked(self, **changes: Any) -> Self:  # noqa: ANN401 - of any field
+        """Return a spec with other values of some fields, as they are after the checks of `replace`, which it skips."""
         varied = object.__new__(type(self))
         varied.__dict__.update(self.__getstate__() | changes)
         return varied

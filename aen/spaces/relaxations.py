@@ -78,6 +78,11 @@ class RelaxationSpace(Space):
         return tuple(SpaceClass(self.spec_of(state).class_key, state, 1) for state in self._chains)
 
     @property
+    def all_states(self) -> tuple[tuple[int, ...], ...]:
+        """Every state, the base everywhere first."""
+        return self._chains
+
+    @property
     def states(self) -> int:
         """Number of states, in which groups only shrink."""
         return len(self._chains)

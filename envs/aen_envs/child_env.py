@@ -167,6 +167,10 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
         """
         self._provided = pending, evaluations
 
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Return which actions are legal, in the form that MaskablePPO of sb3-contrib needs; by default all are."""
+        return np.ones(self.action_space.n, dtype=np.bool_)  # type: ignore[attr-defined]
+
     # The former names of the four methods above; they will be removed.
     plan, arrive, plan_reset, arrive_reset = begin_step, finish_step, begin_reset, finish_reset
 
@@ -333,4 +337,5 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
             "parameters": evaluation.parameters,
             "looked_up": met,
             "seconds": evaluation.seconds,
+            "action_mask": self.action_masks().astype(np.int8),
         }

@@ -17,9 +17,10 @@ from aen.spaces import RelaxationSpace, Space
 from aen_envs.arguments import ObservationKind, child_with_seed, flag, names_or_none, one_of, price, whole_number
 from aen_envs.child_env import ChildEnv, PendingStep
 from aen_envs.configurable import independent_copy
+from aen_envs.relaxation_actions import ActionKind, RelaxationActions
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
-from aen_envs.relaxation_specs import RelaxationSpecs, TrainedState, action_names, quick_child
-from aen_envs.scratch_folder import ScratchFolder
+from aen_envs.relaxation_specs import RelaxationSpecs, TrainedState, quick_child
+from aen_envs.scratch_evaluator import ScratchEvaluator
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import RelaxationSnapshot, Snapshot
@@ -51,11 +52,18 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     - `train_action`, the last but one: train for another slice without relaxing.
     - `stop_action`, the last: end the episode.
 
+    With ``actions="legal"`` `Discrete(m + 2)` instead, m being the most relaxations that are legal in any state (4 with
+    all ten groups): action k below m is the k-th legal relaxation of the current state, counted from the last layer to
+    the first and, within a layer, from larger to smaller groups; if there are fewer, counting starts again (k modulo
+    their number), and if there is none, it trains. `train_action` and `stop_action` are the last two here, too. No
+    action is illegal; after a training that diverged every action stops. `action_masks()` leaves out the repetitions.
+
     Relaxing is legal if the group is a maximal proper subgroup, among those on offer, of the layer's group and contains
     the group of the next layer; so a network is relaxed from its last layer on. Training is legal while slices are
     left, stopping always. After a training that diverged only stopping is legal. `action_masks()` returns the legal
     actions in the form that MaskablePPO of sb3-contrib needs, and ``info["action_mask"]`` in that of
-    ``action_space.sample(mask)`` (int8). An illegal action changes nothing and trains nothing, but counts as a step.
+    ``action_space.sample(mask)`` (int8). An illegal action, which only ``actions="all"`` has, changes nothing and
+    trains nothing, but counts as a step.
 
     ## Observation Space
     `Box(0, 1, (n k + 2,), float32)`: the one-hot group of each layer (k numbers), then the validation accuracy
@@ -79,12 +87,14 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     - `groups`: names of the groups on offer: subgroups of the child's base, among them the base and C1; None: all.
     - `evaluator`: trains children or looks them up. With `inherit` it must keep weights (a LocalEvaluator needs a
       `weights_folder`). By default it trains in this process and keeps results in memory and weights in a temporary
-      folder until `close`.
+      folder until `close`, those used last up to 256 MiB; others are trained again when they are needed.
     - `inherit`: whether children inherit the weights of the state before. False: every state is trained from scratch
       instead, for as many epochs as it would have seen with `inherit`; all else is the same.
     - `slices`: number of slices of an episode, not counting that of the start. Each legal action but stopping uses one.
     - `horizon`: number of steps until truncation, including illegal actions.
     - `parameter_price`: the cost of growing by as many parameters as the start has.
+    - `actions`: ``all``: an action for each layer and group, of which most are illegal in a state; or ``legal``: the
+      legal ones, counted anew in each state, for agents that do not use the mask.
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
     - `observation`: ``default`` or ``box``, which are the same here.
@@ -103,7 +113,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     - v0: first version.
     """
 
-    settings: ClassVar[tuple[str, ...]] = ("inherit", "slices", "horizon", "parameter_price")
+    settings: ClassVar[tuple[str, ...]] = ("inherit", "slices", "horizon", "parameter_price", "actions")
 
     def __init__(
         self,
@@ -115,11 +125,11 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         slices: int = SLICES,
         horizon: int = HORIZON,
         parameter_price: float = 0.0,
+        actions: ActionKind = "all",
         child_seed: int = 0,
         observation: ObservationKind = "default",
         render_mode: str | None = None,
     ) -> None:
-        self._folder: ScratchFolder | None = None
         self.inherit = flag("inherit", inherit)
         self.slices = whole_number("slices", slices)
         if self.slices < 1:
@@ -133,12 +143,14 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             )
         found = child_with_seed(EquiNASSpec, child, child_seed, quick_child)
         self.space = RelaxationSpace(found, names_or_none("groups", groups))
+        self._actions = RelaxationActions(self.space, actions)
         self._specs = RelaxationSpecs(self.space, self.inherit)
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
-        self.relaxations = tuple((layer, name) for layer in range(self.space.layers) for name in self.space.groups[1:])
-        self.train_action = len(self.relaxations)
-        self.stop_action = self.train_action + 1
-        self.action_space = gym.spaces.Discrete(self.stop_action + 1)
+        self.actions = actions
+        self.relaxations = self._actions.pairs
+        self.train_action = self._actions.train
+        self.stop_action = self._actions.stop
+        self.action_space = gym.spaces.Discrete(self._actions.n)
         self.observation_space = gym.spaces.Box(0, 1, (sum(self.space.sizes) + 2,), np.float32)
         self._current: TrainedState | None = None
         self._start_parameters = 1
@@ -158,19 +170,17 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         return child | settings | {"horizon": horizon}
 
     def _own_evaluator(self) -> Evaluator:
-        if not self.inherit:
-            return LocalEvaluator()
-        self._folder = ScratchFolder()
-        return LocalEvaluator(weights_folder=self._folder.path)
+        return ScratchEvaluator() if self.inherit else LocalEvaluator()
 
     def _copied_evaluator(self) -> Evaluator:
         # A temporary folder of weights belongs to one environment, so a copy has an evaluator of its own.
-        return self.evaluator if self._folder is None else independent_copy(self.evaluator)
+        own = isinstance(self.evaluator, ScratchEvaluator)
+        return independent_copy(self.evaluator) if own else self.evaluator
 
     @property
     def action_names(self) -> list[str]:
-        """A name for each action: ``relax layer 1 to C4``, ``relax dense layer to C4``, ``train``, ``stop``."""
-        return action_names(self.relaxations)
+        """A name for each action, such as ``relax layer 1 to C4`` (``legal relaxation 1``), ``train``, ``stop``."""
+        return self._actions.names
 
     @property
     def slices_left(self) -> int:
@@ -184,26 +194,19 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             SpecError: there is no episode yet.
         """
         current = self._trained("action_masks")
-        mask = np.zeros(self.stop_action + 1, dtype=np.bool_)
-        mask[self.stop_action] = True
-        if current.evaluation.status == "ok" and self.slices_left > 0:
-            mask[self.train_action] = True
-            for layer, number in self.space.relaxations(current.state):
-                mask[self.action_of(layer, self.space.groups[number])] = True
-        return mask
+        return self._actions.mask(current.state, trains=self._trains(current))
 
     def action_of(self, layer: int, group: str) -> int:
         """Return the action that relaxes a layer, counted from 0, to a group.
 
         Raises:
-            SpecError: there is no such action.
+            SpecError: there is no such action; with ``actions="legal"`` also if it is not legal in the current state.
         """
-        if (layer, group) not in self.relaxations:
-            raise SpecError(
-                f"layer is {layer} and group {group!r}; layers from 0 to {self.space.layers - 1} are relaxed to "
-                f"{', '.join(self.space.groups[1:]) or 'nothing'}."
-            )
-        return self.relaxations.index((layer, group))
+        return self._actions.action_of(layer, group, None if self._current is None else self._current.state)
+
+    def _trains(self, current: TrainedState) -> bool:
+        """Whether another slice can be trained."""
+        return current.evaluation.status == "ok" and self.slices_left > 0
 
     def _begin_reset(self, options: dict[str, Any] | None, seed: int | None) -> PendingStep:
         state = (options or {}).get("state", (0,) * self.space.layers)
@@ -223,19 +226,21 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     def _begin_step(self, action: int) -> PendingStep:
         before = self._trained("step")
-        if action == self.stop_action or not self.action_masks()[action]:
+        move = self._actions.move(action, before.state, trains=self._trains(before))
+        if move is None or move == "stop":
             return PendingStep((), self.inherit, before.state, action=action, step=self._steps)
         state = list(before.state)
-        if action != self.train_action:
-            layer, name = self.relaxations[action]
-            state[layer] = self.space.groups.index(name)
+        if move != "train":
+            layer, number = move
+            state[layer] = number
         spec = self._specs.spec_of(tuple(state), slices=self._used + 2, parent=before)
         return PendingStep((spec,), self.inherit, tuple(state), action=action, step=self._steps)
 
     def _finish_step(
         self, pending: PendingStep, action: int, evaluations: Sequence[Evaluation]
     ) -> tuple[Vector, float, bool, bool, dict[str, Any]]:
-        stopped = action == self.stop_action
+        before = self._trained("step")
+        stopped = self._actions.move(action, before.state, trains=self._trains(before)) == "stop"
         illegal = not (stopped or pending.specs)
         reward = ILLEGAL if illegal else 0.0
         if pending.specs:
@@ -250,6 +255,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             "inherit": self.inherit,
             "slices": self.slices,
             "parameter_price": self.parameter_price,
+            **({} if self.actions == "all" else {"actions": self.actions}),  # snapshots of before have none
         }
 
     def _snapshot_kind(self) -> "type[Snapshot]":
@@ -292,12 +298,6 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             slices=self.slices,
         )
 
-    def close(self) -> None:
-        """Close the evaluator and remove the weights, unless the evaluator was passed as an argument."""
-        super().close()
-        if self._folder is not None:
-            self._folder.remove()
-
     def _trained(self, caller: str) -> TrainedState:
         """Return the current state.
 
@@ -325,26 +325,21 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     def _info(self, *, illegal: bool) -> dict[str, Any]:
         current = self._trained("step")
-        number = self.space.number_of(current.state)
+        number = self.space.number_at(current.state)
         return self._describe(current.spec, current.evaluation, state=number, met_as=current.spec.key) | {
             "epochs": self._specs.epochs(self._used + 1),
             "slices_left": self.slices_left,
             "illegal": illegal,
-            "action_mask": self.action_masks().astype(np.int8),
         }
 
     def __getstate__(self) -> dict[str, Any]:
-        """Include the current state's weights, but not the temporary folder in which they are."""
-        weights = None
-        if self._folder is not None and self._current is not None:
-            weights = self._folder.read(self._current.evaluation.weights)
-        return self.__dict__ | {"_folder": None, "_pickled_weights": (self._folder is not None, weights)}
+        """Include the current state's weights, if the evaluator is the environment's own."""
+        own, current = self.evaluator, self._current
+        holds = isinstance(own, ScratchEvaluator) and current is not None
+        return self.__dict__ | {"_pickled_weights": own.read_weights(current.spec.key) if holds else None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        own_folder, weights = state.pop("_pickled_weights")
+        weights = state.pop("_pickled_weights")
         self.__dict__ |= state
-        if own_folder and isinstance(self.evaluator, LocalEvaluator):
-            self._folder = ScratchFolder()
-            self.evaluator.weights_folder = self._folder.path
-            if self._current is not None:
-                self._folder.write(self._current.evaluation.weights, weights)
+        if isinstance(self.evaluator, ScratchEvaluator) and self._current is not None:
+            self.evaluator.write_weights(self._current.spec.key, weights)

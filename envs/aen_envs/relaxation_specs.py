@@ -1,18 +1,20 @@
 """The children of a relaxation episode: which training each state stands for, and reading it back from a snapshot."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 from aen.children import EquiNASSpec, TrainingSpec
-from aen.children.equinas import LAYERS
 from aen.data import DataSpec
 from aen.errors import SpecError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
 from aen.spaces import RelaxationSpace
+from aen.spaces.memo import MAX_STATES
 from aen_envs.child_env import PendingStep
+from aen_envs.scratch_evaluator import ScratchEvaluator
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import RelaxationSnapshot
@@ -23,13 +25,6 @@ def quick_child() -> EquiNASSpec:
     data = DataSpec("digits", train=300, validation=300, test=300, moves=("rot90", "hflip"))
     training = TrainingSpec(epochs=0.5, batch_size=32, learning_rate=1e-2)
     return EquiNASSpec(data=data, side=8, width=1, kernel_size=3, dense=16, training=training)
-
-
-def action_names(relaxations: Sequence[tuple[int, str]]) -> list[str]:
-    """Return a name for each action: the relaxations, given as (layer, group), then training and stopping."""
-    layers = [f"layer {layer + 1}" if layer < LAYERS else "dense layer" for layer, _ in relaxations]
-    relaxing = [f"relax {layer} to {group}" for layer, (_, group) in zip(layers, relaxations, strict=True)]
-    return [*relaxing, "train", "stop"]
 
 
 @dataclass(frozen=True)
@@ -72,10 +67,25 @@ class RelaxationSpecs:
             slices: number of slices in all, including that of this state.
             parent: the state before; None at the start of an episode.
         """
-        spec = self.space.spec_of(state)
         if self.inherit:
-            return replace(spec, parent=None if parent is None else parent.spec.key)
-        return replace(spec, training=replace(spec.training, epochs=self.epochs(slices)))
+            return self._child(state, None, None if parent is None else parent.spec.key)
+        return self._child(state, slices, None)
+
+    @cached_property
+    def _child(self) -> Callable[[tuple[int, ...], int | None, str | None], EquiNASSpec]:
+        return lru_cache(maxsize=MAX_STATES)(self._new_child)
+
+    def _new_child(self, state: tuple[int, ...], slices: int | None, parent: str | None) -> EquiNASSpec:
+        spec = cast("EquiNASSpec", self.space.child_at(state))
+        if slices is None:
+            changed = spec.with_checked(parent=parent)
+        else:
+            changed = spec.with_checked(training=replace(spec.training, epochs=self.epochs(slices)))
+        return changed.noting(class_key=spec.class_key, group=spec.group)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle and copy it without what it remembers."""
+        return {"space": self.space, "inherit": self.inherit}
 
     def restored(self, snapshot: "RelaxationSnapshot", evaluator: Evaluator) -> TrainedState:
         """Return the current state of a snapshot.
@@ -105,6 +115,8 @@ def _check_weights(evaluation: Evaluation, evaluator: Evaluator) -> None:
     # Evaluators that keep weights elsewhere, or none, have no such folder.
     name, folder = evaluation.weights, evaluator.weights_folder
     if name is None or folder is None:
+        return
+    if isinstance(evaluator, ScratchEvaluator) and evaluator.can_continue(evaluation.key):
         return
     if name != f"{evaluation.key}.safetensors" or not (folder / name).is_file():
         raise SpecError(
