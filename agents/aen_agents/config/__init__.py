@@ -8,6 +8,7 @@ from aen_agents.config.agents import (
     EquiNASEConfig,
     ExhaustiveConfig,
     LayerwiseConfig,
+    StaticConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
 from aen_agents.config.evaluators import ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
@@ -36,6 +37,7 @@ __all__ = [
     "LocalConfig",
     "RayConfig",
     "SearchConfig",
+    "StaticConfig",
     "find_config",
     "list_presets",
     "load_config",

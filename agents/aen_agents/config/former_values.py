@@ -18,7 +18,7 @@ def with_former_values(content: JsonDict) -> JsonDict:
     Args:
         content: of a config; it is not changed.
     """
-    agent = content.get("agent")
+    agent = content.get("agent") if isinstance(content, dict) else None  # a damaged file may hold anything
     if not isinstance(agent, dict) or any(key not in content for key in _ALWAYS):
         return content
     if agent.get("name") not in _AGENTS or "steps" in agent or "baselines" not in agent:

@@ -308,3 +308,46 @@ def test_a_penalty_makes_a_child_that_is_nearer_to_its_base(data_of):
         assert "alphas" not in found.record
         distances.append(found.record["distance_to_base"])
     assert all(held < free for free, held in zip(*distances, strict=True)), distances
+
+
+def gradients_of_step(spec, number, split):
+    """The gradients of alpha in one step, the `number`-th of a training, on the first batch."""
+    child = spread(build_child(spec)).train()
+    steps = steps_of(child, spec)
+    with weights_alone(child.architecture()):
+        steps.step(split.images, split.labels, number, nullcontext())
+    return taken_gradients(steps)
+
+
+def test_a_permuted_gradient_has_the_same_values_in_another_order(split):
+    # A batch is the whole data here, so that every step has the same images.
+    permuted = replace(SPEC, alpha_gradient="permuted")
+    own, found, again, later = (
+        gradients_of_step(spec, number, split)
+        for spec, number in ((SPEC, 0), (permuted, 0), (permuted, 0), (permuted, 1))
+    )
+    for a, b in zip(own, found, strict=True):
+        cases.assert_near(a.sort().values, b.sort().values, 1e-4)
+    assert any((a - b).abs().max() > 1e-3 * a.abs().max() for a, b in zip(own, found, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(found, again, strict=True))
+    orders = [[row.argsort().tolist() for row in rows] for rows in (found, later)]
+    assert orders[0] != orders[1]  # each step has its own permutations
+
+
+def test_a_given_alpha_that_is_not_trained_stays(data_of):
+    alpha = tuple(tuple(0.5 * (place == 1) for place in range(count)) for count in SPEC.branches)
+    spec = replace(SPEC, alpha=alpha, alpha_learning_rate=0)
+    record = train_child(spec, data_of(spec, 12)).record
+    assert record["alphas"] == [list(own) for own in alpha]
+
+
+@pytest.mark.parametrize("gradient", ["own", "permuted"])
+def test_a_permuted_gradient_does_not_depend_on_slices(gradient, data_of, tmp_path):
+    whole = replace(SPEC, alpha_gradient=gradient, training=replace(SGD, epochs=2, batch_size=4))
+    data = data_of(whole, 12)
+    first = replace(whole, training=replace(whole.training, epochs=1))
+    second = replace(first, parent=first.key)
+    for spec in (whole, first, second):
+        train_child(spec, data, weights_folder=tmp_path, parents_folder=tmp_path)
+    alphas = [load_child(spec, tmp_path / f"{spec.key}.safetensors").alphas() for spec in (whole, second)]
+    assert all(torch.equal(a, b) for a, b in zip(*alphas, strict=True))
