@@ -47,7 +47,9 @@ def test_shares_have_intervals(script: ModuleType) -> None:
 def test_results_replace_those_of_the_same_sweep_alone(script: ModuleType, tmp_path: Path) -> None:
     folder, _ = make(tmp_path, SEEDS)
     page = tmp_path / "papers.md"
-    page.write_text(f"before\n{script.MARK.format('seeds')}\nold\n{script.END}\n{script.MARK.format('b')}\nx\n{script.END}\n")
+    page.write_text(
+        f"before\n{script.MARK.format('seeds')}\nold\n{script.END}\n{script.MARK.format('b')}\nx\n{script.END}\n"
+    )
     script.main([str(folder.path)], page)
     text = page.read_text()
     assert "old" not in text
