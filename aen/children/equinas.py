@@ -6,14 +6,16 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
+from aen.children.augmenter import Augmenter
 from aen.children.equinas_groups import discretised_groups, relaxed_groups, shrinking, subgroup
-from aen.children.equinas_mixed import OF_MIXED, check_alpha
+from aen.children.equinas_mixed import OF_MIXED, branch_counts, check_alpha
 from aen.children.equinas_poolings import check_poolings, default_poolings, sides_along
 from aen.children.spec import ChildSpec
+from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
 from aen.groups.planar import PlanarGroup
 from aen.nn.linear import Initialisation
@@ -83,12 +85,13 @@ class EquiNASSpec(ChildSpec):
             the smallest, and where there is a skip its own. Left out: 0 everywhere, or what `prior` says.
         alpha_gradient: ``own``, or ``permuted``: in every step each layer's gradient of alpha is permuted at random
             among its branches, so that alpha is trained without direction.
+        augment: a subgroup of D4: before every epoch each training image is moved by a random element. Empty: none.
     """
 
     kind: ClassVar[str] = "equinas"
     heritable: ClassVar[bool] = True
     class_fields: ClassVar[tuple[str, ...]] = ("groups", "head_group", "mixed")
-    newer_fields: ClassVar[tuple[str, ...]] = ("initialisation", "alpha", "alpha_gradient")
+    newer_fields: ClassVar[tuple[str, ...]] = ("initialisation", "alpha", "alpha_gradient", "augment")
     side_is: ClassVar[str] = "side is"
 
     side: int = 28
@@ -114,6 +117,7 @@ class EquiNASSpec(ChildSpec):
     initialisation: Initialisation = "fan_in"
     alpha: tuple[tuple[float, ...], ...] = ()
     alpha_gradient: AlphaGradient = "own"
+    augment: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -150,6 +154,7 @@ class EquiNASSpec(ChildSpec):
             if not least <= value < math.inf:
                 raise SpecError(f"{name} is {value}; it must be a finite number from {least:g} up.")
             object.__setattr__(self, name, float(value))
+        object.__setattr__(self, "augment", check_group(self.augment))
 
     def _check_mixed(self, base: PlanarGroup) -> None:
         found = [subgroup(f"mixed[{place}]", name, base, "base") for place, name in enumerate(self.mixed)]
@@ -239,11 +244,7 @@ class EquiNASSpec(ChildSpec):
     @property
     def branches(self) -> tuple[int, ...]:
         """Number of branches of each mixed layer, a skip among them; empty if the child is not mixed."""
-        if not self.mixed:
-            return ()
-        widths = (0, *self.layer_fields)
-        skips = [self.skip and before == own for before, own in pairwise(widths)] + [False] * (not self.published)
-        return tuple(len(self.mixed) + skip for skip in skips)
+        return branch_counts(len(self.mixed), self.layer_fields, skip=self.skip, head=not self.published)
 
     @property
     def layer_channels(self) -> tuple[int, ...]:
@@ -288,13 +289,7 @@ class EquiNASSpec(ChildSpec):
         Raises:
             SpecError: groups that grow along the network, or another number of them.
         """
-        return replace(
-            self,
-            groups=tuple(groups),
-            head_group=head_group,
-            mixed=(),
-            **OF_MIXED,
-        )
+        return replace(self, groups=tuple(groups), head_group=head_group, mixed=(), **OF_MIXED)
 
     @property
     def layer_groups(self) -> tuple[str, ...]:
@@ -311,6 +306,11 @@ class EquiNASSpec(ChildSpec):
         if len(groups) != wanted:
             raise SpecError(f"groups is {list(groups)}; name one for each of the {wanted} layers that have one.")
         return self.with_groups(tuple(groups[:LAYERS]), "".join(groups[LAYERS:]))
+
+    def augmenter(self, device: str) -> Augmenter | None:
+        """Return what moves the training images before every epoch, or None."""
+        del device
+        return GroupAugmenter(self.augment, self.seed) if self.augment else None
 
     def continues(self, parent: ChildSpec) -> bool:
         """Say whether a child of this spec computes what its parent does: relaxed, it does; discretised, not."""

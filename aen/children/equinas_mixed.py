@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from aen.errors import SpecError
@@ -19,6 +20,22 @@ OF_MIXED: Mapping[str, Any] = {
     "alpha": (),
     "alpha_gradient": "own",
 }
+
+
+def branch_counts(groups: int, layer_fields: Sequence[int], *, skip: bool, head: bool) -> tuple[int, ...]:
+    """Return the number of branches of each mixed layer; none if no groups are mixed.
+
+    Args:
+        groups: how many groups are mixed.
+        layer_fields: number of fields of each convolution.
+        skip: whether convolutions that keep the number of fields have one more branch, the identity.
+        head: whether the dense layer is mixed too.
+    """
+    if not groups:
+        return ()
+    widths = (0, *layer_fields)
+    skips = [skip and before == own for before, own in pairwise(widths)] + [False] * head
+    return tuple(groups + more for more in skips)
 
 
 def check_alpha(

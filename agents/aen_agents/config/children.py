@@ -101,6 +101,9 @@ class EquiNASConfig(ChildSection):
     initialisation: Literal["fan_in", "published"] = Field(
         "fan_in", description="size of the convolutions' initial weights; published: larger for larger groups"
     )
+    augment: str = Field(
+        "", description="a group such as D4: before every epoch each training image is moved by a random element"
+    )
 
 
 CHILDREN = Kinds(ChildSection, key="kind", what="kind of child", built_in=(DenseConfig, GCNNConfig, EquiNASConfig))

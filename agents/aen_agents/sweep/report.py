@@ -34,6 +34,7 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
         picture=Markup(combinations_picture(drawn)) if drawn else "",  # noqa: S704 - created by matplotlib above
         drawn=len(drawn),
         table=summary.get("table"),
+        shares=summary.get("shares"),
         cells=Markup(cells_picture(summary["table"])) if "table" in summary else "",  # noqa: S704 - as above
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,

@@ -12,6 +12,7 @@ from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.sweep.cells import as_csv, find_cells
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial, label_of
+from aen_agents.sweep.shares import find_shares
 
 SUMMARY_VERSION = 1
 UNCHANGED = "the search as it is"  # label of the combination of a sweep over seeds only
@@ -26,7 +27,8 @@ def summarise(folder: SweepFolder) -> JsonDict:
     for trial in trials:
         seeds.setdefault(json.dumps(trial.combination, sort_keys=True), []).append(trial)
     combinations = _rank([_combination(group, [rows[trial.number] for trial in group]) for group in seeds.values()])
-    cells = find_cells(folder, [(label_of(group[0].combination) or UNCHANGED, group) for group in seeds.values()])
+    labelled = [(label_of(group[0].combination) or UNCHANGED, group) for group in seeds.values()]
+    cells, shares = find_cells(folder, labelled), find_shares(folder, labelled)
     counts = {status: sum(row["status"] == status for row in rows) for status in STATUSES}
     summary: JsonDict = {
         "version": SUMMARY_VERSION,
@@ -41,6 +43,8 @@ def summarise(folder: SweepFolder) -> JsonDict:
     if cells is not None:
         summary["table"] = cells
         write_atomically(folder.table_file, as_csv(cells))
+    if shares is not None:
+        summary["shares"] = shares
     if not counts["unfinished"] and combinations[0]["rank"] is not None:
         summary["best"] = _best(folder, trials, combinations[0])
     write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")

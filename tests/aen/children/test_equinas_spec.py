@@ -63,6 +63,7 @@ def test_baselines_of_equal_width():
 
 
 OTHERS = {
+    "augment": "C4",
     "data": DataSpec(name="mnist"),
     "classes": 7,
     "training": TrainingSpec(epochs=3),

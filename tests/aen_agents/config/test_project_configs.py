@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from aen.children import EquiNASSpec, build_child
+from aen.data.benchmarks import VARIANTS
+from aen_agents.agents.chosen_states import listed_states
 from aen_agents.agents.layerwise.registry import BASELINES, methods_of
+from aen_agents.agents.selection import final_child
 from aen_agents.config import (
     AGENTS,
     DQNConfig,
@@ -12,11 +15,14 @@ from aen_agents.config import (
     EquiNASEConfig,
     ExhaustiveConfig,
     SearchConfig,
+    find_config,
     list_presets,
     load_config,
 )
 from aen_agents.config.former_presets import FORMER
 from aen_agents.problem import alphabet_of, child_of, space_of
+from aen_agents.sweep.config import find_search, load_sweep
+from aen_agents.sweep.plan import make_trials
 
 SEARCHES = list_presets()
 DENSE = [name for name in SEARCHES if load_config(name).child.kind == "dense"]
@@ -38,7 +44,7 @@ def dqn_of(config: SearchConfig) -> DQNConfig:
 
 def test_every_preset_of_a_search_is_of_a_known_kind() -> None:
     assert {"digits", "digits_paper", "paper/dense"} <= set(DENSE)
-    assert {"gcnn/digits", "paper/gcnn"} <= set(GCNN)
+    assert {"gcnn/digits", "paper/gcnn", "paper/gcnn_readme"} <= set(GCNN)
     assert {"equinas/digits_d", "paper/equinas_e"} <= set(EQUINAS)
     assert set(SEARCHES) == {*DENSE, *GCNN, *EQUINAS, "equinas/digits_dqn"}
 
@@ -60,9 +66,11 @@ def test_every_preset_can_be_searched_exhaustively(name: str) -> None:
 @pytest.mark.parametrize("name", [*GCNN, *FORMER_GCNN])
 def test_every_gcnn_config_has_its_space_and_its_plain_child(name: str) -> None:
     config = former(name) if name in FORMER else load_config(name)
-    assert config.name == {"paper/gcnn": "gcnn_rotmnist"}.get(name, name.replace("/", "_"))
+    own = {"paper/gcnn": "gcnn_rotmnist", "paper/gcnn_readme": "gcnn_readme_rotmnist"}
+    assert config.name == own.get(name, name.replace("/", "_"))
     space = space_of(config)
-    expected = (3, 3) if name == "gcnn/rotmnist_groups" else (1024, 768)
+    # The published network of all three group bits is another one than that of D4.
+    expected = {"gcnn/rotmnist_groups": (3, 3), "gcnn/digits": (1024, 768)}.get(name, (1024, 896))
     assert (space.states, len(space.classes)) == expected
     plain = build_child(space.child)
     images = torch.zeros(2, space.child.channels, space.child.side, space.child.side)
@@ -85,10 +93,19 @@ def test_the_published_gcnn_configs_differ_in_their_data_alone() -> None:
     assert (training.optimiser, training.learning_rate, training.momentum) == ("sgd", 1e-3, 0.9)
     assert (training.epochs, training.batch_size) == (4, 32)
     environment, agent = configs[0].environment, dqn_of(configs[0])
-    assert (environment.reward, environment.reference, environment.horizon) == ("paper", "rot90", 50)
+    assert (environment.reward, environment.reference, environment.horizon) == ("paper", "rot90", 51)
     assert (configs[0].budget.children, agent.discount, agent.batch_size) == (600, 0.5, 128)
-    assert [epsilon for _, epsilon in agent.epsilon] == [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]
-    assert [start for start, _ in agent.epsilon] == [50 * i for i in range(10)]
+    epsilons = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0.01]
+    assert list(agent.epsilon) == [(50 * i, epsilon) for i, epsilon in enumerate(epsilons)]
+
+
+def test_the_gcnn_config_of_the_readme() -> None:
+    plain, readme = load_config("paper/gcnn"), load_config("paper/gcnn_readme")
+    assert (dqn_of(readme).batch_size, readme.budget.children) == (256, 600)
+    assert readme.budget.steps == 200 * readme.environment.horizon
+    for section in ("data", "child", "space", "training", "environment", "selection"):
+        assert getattr(readme, section) == getattr(plain, section)
+    assert dqn_of(readme).model_copy(update={"batch_size": 128}) == plain.agent
 
 
 def test_the_papers_configs_differ_in_their_data_alone() -> None:
@@ -100,6 +117,48 @@ def test_the_papers_configs_differ_in_their_data_alone() -> None:
     first = child_of(configs[0])
     assert (first.grids, first.head, first.bias) == ((28, 20, 20), "free", "scalar_after_relu")
     assert first.initialisation == "fan_in"
+    assert (configs[0].environment.horizon, configs[0].budget.steps, configs[0].budget.children) == (101, 6060, 1000)
+
+
+def test_the_papers_configs_rotate_by_any_angle() -> None:
+    assert child_of(load_config("paper/dense", ["data.name=gmnist-rot90"])).data.angles == "any"
+    assert child_of(load_config("digits")).data.angles == "quarter"
+
+
+@pytest.mark.parametrize(
+    ("name", "benchmark", "searches"),
+    [
+        ("aen_table_1", "gmnist", 13),
+        ("aen_table_1_fashion", "gfashion_mnist", 13),
+        ("aen_multiple", "gmnist", 18),
+        ("aen_multiple_fashion", "gfashion_mnist", 18),
+    ],
+)
+def test_the_sweeps_over_the_variants_of_a_benchmark(name: str, benchmark: str, searches: int) -> None:
+    path = find_config(f"paper/{name}", "sweep")
+    sweep = load_sweep(path)
+    trials = make_trials(sweep, find_search(sweep, path.parent))
+    variants = {f"{benchmark}-{v}" for v in VARIANTS if v.startswith("multi") == ("multiple" in name)}
+    assert {trial.config.data.name for trial in trials} == variants
+    assert len(trials) == searches
+    final = {final_child(trial.config, child_of(trial.config)) for trial in trials}
+    assert {(spec.data.train, spec.data.validation, spec.training.epochs) for spec in final} == {(10_000, 1000, 10)}
+    exploring = {(trial.config.data.train, trial.config.training.epochs) for trial in trials}
+    assert exploring == {(4000, 4) if "multiple" in name else (10_000, 10)}
+
+
+def test_table_1_has_13_networks() -> None:
+    config = load_config("paper/dense", ["agent=exhaustive", "agent.states=singles"])
+    assert isinstance(config.agent, ExhaustiveConfig)
+    assert len(list(listed_states(config.agent, space_of(config)))) == 12
+
+
+@pytest.mark.parametrize("name", [n for n in list_presets("sweep") if n.startswith("paper/")])
+def test_every_sweep_of_the_papers_is_valid(name: str) -> None:
+    path = find_config(name, "sweep")
+    sweep = load_sweep(path)
+    for trial in make_trials(sweep, find_search(sweep, path.parent)):
+        child_of(trial.config)
 
 
 @pytest.mark.parametrize(
@@ -201,5 +260,6 @@ def test_the_published_settings(config_file: Path) -> None:
     assert (agent.discount, agent.batch_size, agent.replay_size) == (0.5, 128, 10_000)
     assert (agent.learn_after, agent.gradient_steps, agent.max_gradient_norm) == (128, 1, None)
     assert (agent.target_update, agent.first_visits, agent.epsilon_unit) == ("even_children", "states", "visits")
-    steps = {200: 0.9, 300: 0.8, 400: 0.7, 500: 0.6, 600: 0.5, 700: 0.4, 800: 0.3, 900: 0.2, 950: 0.1, 1000: 0.05}
+    steps = {200: 0.9, 300: 0.8, 400: 0.7, 500: 0.6, 600: 0.5, 700: 0.4, 800: 0.3, 900: 0.2, 950: 0.1}
+    steps |= {1000: 0.05, 1200: 0.01}
     assert dict(agent.epsilon) == {0: 1.0} | steps
