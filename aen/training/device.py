@@ -1,7 +1,8 @@
 """Choosing and checking devices, and checking numbers of threads, before they are used."""
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -72,12 +73,18 @@ def check_device(device: str) -> None:
             raise SpecError(f"device {device!r} cannot be used: {why}; use cpu, or see TORCH_INDEX in the Makefile.")
 
 
-def exact_convolutions() -> AbstractContextManager[None]:
-    """Let convolutions on CUDA compute in float32 and the same way every time.
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Let convolutions on CUDA compute in float32 and the same way every time, and let no autocast of the caller count.
 
     By default they round to ten bits there (TF32), which no equivariance survives beyond a thousandth.
     """
-    return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    with (
+        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
+        torch.autocast("cpu", enabled=False),
+        torch.autocast("cuda", enabled=False),
+    ):
+        yield
 
 
 def available_cores() -> int:

@@ -14,6 +14,7 @@ from aen.nn.stored import load_stored_state
 from aen.results.evaluation import Evaluation
 from aen.training.dense.batched_trainer import BatchedTrainer, evaluation_chunk
 from aen.training.dense.parameter_layout import full_shapes
+from aen.training.device import exact_convolutions
 from aen.training.measuring import check_fit, check_micro_batches, evaluation_of, noted
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
@@ -84,7 +85,7 @@ def train_population(
             )
         check_fit(spec, dataset)
     started = time.perf_counter()
-    with cpu_threads(threads):
+    with cpu_threads(threads), exact_convolutions():
         data = dataset.to(device)
         filled = [*children, *[children[-1]] * (size - len(children))]
         trainer = BatchedTrainer(filled, device, micro_batches)

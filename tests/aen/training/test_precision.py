@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from aen.children import DenseSpec, TrainingSpec
+from aen.children import DenseSpec, EquiNASSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
 from aen.evaluators import LocalEvaluator, evaluate
@@ -53,3 +54,15 @@ def test_children_of_two_precisions_do_not_share_a_population(dataset):
         train_population([PLAIN, HALF], dataset)
     results = evaluate(LocalEvaluator(population=2), [PLAIN, HALF])
     assert results[0].validation_loss != results[1].validation_loss
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [PLAIN, EquiNASSpec(data=PLAIN.data, side=8, width=1, kernel_size=3, dense=8, training=TrainingSpec(epochs=1))],
+    ids=["dense", "equinas"],
+)
+def test_the_caller_s_autocast_changes_no_result(dataset, spec):
+    expected = train_child(spec, dataset), *(train_population([spec], dataset) if spec is PLAIN else ())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = train_child(spec, dataset), *(train_population([spec], dataset) if spec is PLAIN else ())
+    assert [replace(e, seconds=0) for e in found] == [replace(e, seconds=0) for e in expected]
