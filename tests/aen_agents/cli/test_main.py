@@ -114,7 +114,7 @@ def test_a_search_without_words_asks_for_a_config(capsys: pytest.CaptureFixture[
     assert main(["search"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("aen: error: no config is given; give a YAML file or the name of a preset")
-    assert "presets lists the presets" in error
+    assert "configs lists the presets" in error
     assert len(error.splitlines()) == 1
 
 
