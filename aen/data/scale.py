@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 # Images of a part whose pixels are compared, about.
-_SAMPLE = 1000
+_SAMPLE = 300
 # Parts differ in scale if both their largest and their mean pixels do so by this factor. Parts of one data set differ
 # by less; 0 to 1 beside 0 to 16 or 0 to 255 by more.
 _FACTOR = 8.0
@@ -35,7 +35,7 @@ def _difference(one: Images, other: Images) -> str | None:
         return "they differ in type"
     if _constant(one) != _constant(other):
         return "one of them has pixels of one value only"
-    if any(a.min() >= 0 and (_sample(b) < 0).mean() > _NEGATIVE for a, b in ((one, other), (other, one))):
+    if any((_sample(a) < 0).mean() > _NEGATIVE and b.min() >= 0 for a, b in ((one, other), (other, one))):
         return "they differ in scale"
     largest, mean = zip(*map(_magnitudes, (one, other)), strict=True)
     if min(max(pair) / max(min(pair), 1e-300) for pair in (largest, mean)) > _FACTOR:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.overrides import changed
 
 from aen._typing import JsonDict
 from aen_agents.cli.main import main
@@ -114,7 +115,7 @@ def test_a_search_without_words_asks_for_a_config(capsys: pytest.CaptureFixture[
     assert main(["search"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("aen: error: no config is given; give a YAML file or the name of a preset")
-    assert "presets lists the presets" in error
+    assert "configs lists the presets" in error
     assert len(error.splitlines()) == 1
 
 
@@ -213,7 +214,7 @@ def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_broken_run_is_readable_and_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "run"
     # Slow enough that a process that had to wait for a core still finds it at work.
-    slow = [*QUICK, "training.epochs=100", "budget.children=8"]
+    slow = changed(QUICK, "training.epochs=100", "budget.children=8")
     command = [
         sys.executable,
         "-c",

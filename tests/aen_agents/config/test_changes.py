@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from helpers.overrides import changed
 
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import (
@@ -18,9 +19,7 @@ RAY = ["evaluator=ray", "cluster.address=a:1", "evaluator.gpus_per_worker=0.5"]
 
 
 def both(file: Path, before: list[str], now: list[str]) -> tuple[SearchConfig, SearchConfig]:
-    changed = {override.partition("=")[0] for override in now}
-    kept = [override for override in before if override.partition("=")[0] not in changed]
-    return load_config(file, before), load_config(file, [*kept, *now])
+    return load_config(file, before), load_config(file, changed(before, *now))
 
 
 def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.overrides import changed
 
 import aen
 from aen._typing import JsonDict
@@ -269,7 +270,7 @@ def test_a_history_that_lacks_slices_is_named(evolved: Path, tmp_path: Path) -> 
 
 
 def test_events_tell_the_story(tmp_path: Path) -> None:
-    config = load_config(Path(CONFIG), [*EVOLVES, "agent.baselines=[]", "debug=false"])
+    config = load_config(Path(CONFIG), changed(EVOLVES, "agent.baselines=[]", "debug=false"))
     events: list[Event] = []
     Search(config, events.append).run(RunFolder.create(config, tmp_path / "told"))
     stages = [(e.name, e.total, e.unit) for e in events if isinstance(e, StageStarted)]
@@ -280,7 +281,7 @@ def test_events_tell_the_story(tmp_path: Path) -> None:
 
 def test_a_search_in_which_everything_diverges_says_so(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    words = [*EVOLVES, "training.learning_rate=1.0e+30", "agent.baselines=[]", "debug=false"]
+    words = changed(EVOLVES, "training.learning_rate=1.0e+30", "agent.baselines=[]", "debug=false")
     for _ in range(2):
         status, said = search(words, out)
         assert status == 2
