@@ -1,5 +1,6 @@
 """Importing escnn without its two requirements that cannot be installed, and with its disk cache among aen's."""
 
+import os
 import sys
 import threading
 import warnings
@@ -58,7 +59,7 @@ def escnn_building() -> Iterator[ModuleType]:
 
 
 def escnn_cache() -> Path | None:
-    """Return where escnn's coefficients are kept, or None where no folder can be written.
+    """Return where escnn's coefficients are kept, or None where no folder can be written: joblib fails to read others.
 
     The folder's name carries escnn's version: another version may order its basis otherwise.
     """
@@ -67,7 +68,8 @@ def escnn_cache() -> Path | None:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError, PackageNotFoundError):  # RuntimeError: this user has no home folder
         return None
-    return folder
+    parts = (folder, folder / "joblib")
+    return folder if all(os.access(part, os.W_OK | os.X_OK) for part in parts if part.exists()) else None
 
 
 @cache

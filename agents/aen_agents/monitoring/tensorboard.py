@@ -71,7 +71,7 @@ class ScalarFile:
 
 
 def _next_second(folder: Path, now: int) -> int:
-    """Return the time for the name of a new file: TensorBoard reads files in this order, whose writers' clocks differ."""
+    """Return the time for a file's name: TensorBoard reads files in its order, and clocks of machines differ."""
     seconds = (file.name.removeprefix(_PREFIX).partition(".")[0] for file in folder.glob(f"{_PREFIX}*"))
     return max([now, *(int(second) + 1 for second in seconds if second.isdecimal())])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.unprivileged import unprivileged
 from scipy import sparse
 
 from aen.errors import SpecError
@@ -98,6 +99,17 @@ def test_a_folder_that_cannot_be_made_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AEN_CACHE", str(tmp_path / "file" / "cache"))
     assert escnn_cache() is None
+
+
+@pytest.mark.parametrize("inner", [".", "joblib"])
+def test_a_folder_that_cannot_be_written_is_done_without(tmp_path, monkeypatch, inner):
+    monkeypatch.setenv("AEN_CACHE", str(tmp_path))
+    read_only = escnn_cache() / inner
+    read_only.mkdir(exist_ok=True)
+    read_only.chmod(0o555)
+    assert unprivileged(escnn_cache) is None
+    read_only.chmod(0o755)
+    assert unprivileged(escnn_cache) is not None
 
 
 @pytest.mark.slow
