@@ -22,9 +22,10 @@ def prepare_streams() -> None:
             os.fstat(number)
         except OSError:
             null = os.open(os.devnull, os.O_RDWR)
-            os.dup2(null, number)  # inherited by the processes that are started
             if null != number:
+                os.dup2(null, number)
                 os.close(null)
+            os.set_inheritable(number, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):

@@ -37,7 +37,7 @@ def ensure_user() -> None:
 
 
 def name_not_utf8() -> str | None:
-    """Return the working directory or the word of the command line that is not UTF-8, which Ray needs; None: all are."""
+    """Return a word of the command line, or the working directory, that is not UTF-8, as Ray needs; None: all are."""
     words = list(sys.argv)
     with suppress(FileNotFoundError):  # the working directory was removed
         words.append(str(Path.cwd()))
