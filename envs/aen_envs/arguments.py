@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
+import gymnasium
 import numpy as np
 
 from aen._fields import shown
@@ -16,6 +17,10 @@ ObservationKind = Literal["default", "box"]
 
 Spec = TypeVar("Spec", bound=ChildSpec)
 SomeSpace = TypeVar("SomeSpace", bound=Space)
+
+
+class SeedError(SpecError, gymnasium.error.Error):
+    """A wrong seed of a reset; also an error of Gymnasium's, whose own environments raise one for it."""
 
 
 def whole_number(name: str, value: object, least: int | None = None) -> int:
@@ -157,9 +162,12 @@ def check_seed(seed: object) -> int | None:
     """Return the seed of a reset.
 
     Raises:
-        SpecError: it is neither None nor a whole number from 0 up.
+        SeedError: it is neither None nor a whole number from 0 up.
     """
-    return None if seed is None else whole_number("seed", seed, 0)
+    try:
+        return None if seed is None else whole_number("seed", seed, 0)
+    except SpecError as error:
+        raise SeedError(*error.args) from None
 
 
 def _scalar(value: Any) -> Any:  # noqa: ANN401 - from outside

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
-from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers import RenderCollection, TimeLimit
 
 from aen.errors import SpecError
 from aen.evaluators import Evaluator
@@ -255,6 +255,7 @@ def make_vector_environment(
     evaluator: Evaluator | None = None,
     max_episode_steps: int | None = None,
     disable_env_checker: bool | None = None,
+    render_mode: str | None = None,
     **arguments: Any,  # noqa: ANN401 - those of the environment
 ) -> ChildVectorEnv:
     """Return several environments of an id in one ChildVectorEnv.
@@ -266,6 +267,7 @@ def make_vector_environment(
         evaluator: the evaluator that all share; by default the first environment's own.
         max_episode_steps: number of steps after which an episode is truncated, besides the environment's horizon; None
             or -1: only by the horizon.
+        render_mode: of the environments; with ``_list`` behind it `render` returns all frames since the last call.
         disable_env_checker: as of ``gymnasium.make``; has no effect, because the environments have no checker.
         arguments: of each environment.
 
@@ -276,7 +278,11 @@ def make_vector_environment(
     number = whole_number("num_envs", num_envs, 1)
     limit = None if max_episode_steps in {None, -1} else whole_number("max_episode_steps", max_episode_steps, 1)
     create: Any = load_env_creator(str(gym.spec(environment_id).entry_point))
+    collects = isinstance(render_mode, str) and render_mode.endswith("_list")
+    arguments["render_mode"] = render_mode.removesuffix("_list") if collects and render_mode else render_mode
     first = create(evaluator=evaluator, **arguments)
     envs = [first, *(create(evaluator=first.evaluator, **arguments) for _ in range(number - 1))]
+    # The wrappers of gymnasium.make, in its order.
     limited = envs if limit is None else [TimeLimit(env, limit) for env in envs]
-    return ChildVectorEnv(limited, autoreset_mode=autoreset_mode)
+    wrapped = [RenderCollection(env) for env in limited] if collects else limited
+    return ChildVectorEnv(wrapped, autoreset_mode=autoreset_mode)

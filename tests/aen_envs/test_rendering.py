@@ -101,5 +101,6 @@ def test_the_episode_of_a_picture_begins_with_the_reset(make_env):
 def test_nothing_is_drawn_without_a_render_mode_or_before_a_reset(make_env):
     env = make_env()
     env.reset()
-    assert env.render() is None
+    with pytest.warns(UserWarning, match="render was called without a render mode"):
+        assert env.render() is None
     assert make_env(render_mode="ansi").render() is None

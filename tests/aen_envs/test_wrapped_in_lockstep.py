@@ -104,6 +104,26 @@ def test_a_time_limit_truncates_whichever_way_it_is_made(environment_id):
             assert outcomes[0][3][2] == [number == length] * 2
 
 
+def test_frames_are_collected_as_by_gymnasium():
+    both = [
+        gymnasium.make_vec(
+            "aen_envs:aen/GroupDecomposition-v0",
+            num_envs=2,
+            vectorization_mode=mode,
+            render_mode="ansi_list",
+            evaluator=LateTable(),
+        )
+        for mode in ("vector_entry_point", "sync")
+    ]
+    for envs in both:
+        envs.reset(seed=0)
+        envs.step(np.array([0, 1]))
+    assert both[0].render_mode == both[1].render_mode == "ansi_list"
+    assert [len(frames) for frames in both[0].render()] == [2, 2]
+    envs = gymnasium.make_vec("aen_envs:aen/GroupDecomposition-v0", render_mode="ansi")
+    assert envs.render_mode == "ansi"
+
+
 def test_a_wrong_limit_is_named():
     for limit, message in [(0, "must be at least 1"), (2.5, "must be a whole number"), ("2", "must be a whole number")]:
         with pytest.raises(SpecError, match=f"max_episode_steps is .*{message}"):

@@ -1,7 +1,8 @@
 import json
 import math
 import pickle
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -259,3 +260,53 @@ def test_numbers_that_are_not_whole_are_refused(change):
     (name,) = change
     with pytest.raises(SpecError, match=rf"{name} is .*; it must be a whole number"):
         DenseSpec(**change)
+
+
+@pytest.mark.parametrize("kind", [DenseSpec, GCNNSpec, EquiNASSpec])
+def test_json_may_leave_out_what_has_a_default(kind):
+    assert kind.from_json({}) == kind()
+    sides = {"grids": [4, 4]} if kind is DenseSpec else {"side": 16}
+    given = {"data": {"name": "digits", "moves": ["rot90"]}, "training": {"epochs": 3}, "seed": 2} | sides
+    found = kind.from_json(json.loads(json.dumps(given)))
+    assert (found.data.moves, found.training.epochs, found.seed) == (("rot90",), 3, 2)
+    assert found.key == kind.from_json(found.to_json()).key
+    direct = kind(**(given | {name: tuple(side) for name, side in sides.items() if name == "grids"}))
+    assert direct == found, "dictionaries are accepted by the constructor too"
+
+
+def test_json_of_all_fields_by_dataclasses_is_read():
+    """What Gymnasium makes of a spec in the arguments of a registered environment."""
+    layers = (Decomposition.of(["rot90"]), Decomposition.of(["hflip x vflip"]))
+    for spec in (BASE, DenseSpec(grids=(4, 4, 4), layers=layers), GCNNSpec(augmentations=("hflip",)), EquiNASSpec()):
+        assert type(spec).from_json(json.loads(json.dumps(asdict(spec)))) == spec
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"grid": [4, 4]}, r"child of kind 'dense' has an unknown field 'grid' \(did you mean 'grids'\?\)"),
+        ({"data": {"nam": "digits"}}, r"data has an unknown field 'nam' \(did you mean 'name'\?\)"),
+        ({"training": {"epoch": 1}}, r"training has an unknown field 'epoch' \(did you mean 'epochs'\?\)"),
+        ({"data": "digits"}, "data is 'digits' which cannot be read; give a dict such as to_json"),
+        (
+            {"data": {"name": 5}},
+            "data.name is 5, of type int, but must be the name of a data set or the path",
+        ),
+        ({"training": {"epochs": "3"}}, "training is {'epochs': '3'}, of type dict, which cannot be read"),
+        ({"grids": 4}, "child is {'grids': 4}, of type dict, which cannot be read"),
+        ({"decomposition": 5}, "factors is 5, of type int, but must be a list"),
+        ({"decomposition": [5]}, "factor is 5, of type int, but must be text such as 'rot90'"),
+        ({"decomposition": {"rot90": True}}, "factors is .* but must be a list"),
+        ([4, 4], r"child is \[4, 4\], of type list, which cannot be read"),
+        (None, "child is None which cannot be read"),
+        (GCNNSpec(), "child is a GCNNSpec, but a DenseSpec is expected"),
+    ],
+)
+def test_what_cannot_be_read_is_named(value, message):
+    with pytest.raises(AenError, match=message):
+        DenseSpec.from_json(value)
+
+
+def test_the_path_of_a_data_set_may_be_a_path():
+    assert DataSpec(Path("folder") / "mine.npz") == DataSpec("folder/mine.npz")
+    assert json.loads(json.dumps(DataSpec(Path("mine.npz")).to_json()))["name"] == "mine.npz"

@@ -3,10 +3,11 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.wrappers import TimeLimit
 from helpers.table_evaluators import ENVIRONMENTS, LateTable, draw_action, plain
 from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize
 
 from aen.errors import SpecError
 from aen_agents.agents.dqn.vec_env import LockstepVecEnv
@@ -41,6 +42,35 @@ def test_it_returns_what_their_own_does(kind):
             assert plain(ours.reset_infos) == plain(theirs.reset_infos)
             ends |= {info["TimeLimit.truncated"] for info in outcome[3] if "terminal_observation" in info}
     assert True in ends, "episodes must be cut off in this test"
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+def test_wrapped_environments_return_what_their_own_does(kind):
+    wrap = lambda table: Monitor(TimeLimit(ENVIRONMENTS[kind](table, observation="box"), 2))  # noqa: E731
+    tables = LateTable(), LateTable()
+    ours = LockstepVecEnv([wrap(tables[0]) for _ in range(2)])
+    theirs = DummyVecEnv([lambda: wrap(tables[1])] * 2)
+    assert ours.env_is_wrapped(TimeLimit) == ours.env_is_wrapped(Monitor) == [True, True]
+    assert ours.get_attr("action_names") == theirs.get_attr("action_names")
+    assert plain(ours.reset()) == plain(theirs.reset())
+    random = np.random.default_rng(0)
+    ended = 0
+    for _ in range(6):
+        actions = np.array([draw_action(env.unwrapped, random) for env in ours.envs])
+        found, expected = ours.step(actions), theirs.step(actions)
+        for info in (*found[3], *expected[3]):
+            info.get("episode", {}).pop("t", None)
+        assert plain(found) == plain(expected)
+        ended += sum("episode" in info for info in found[3])
+    assert ended >= 4
+    assert len(tables[0].calls) < len(tables[1].calls)
+
+
+def test_normalised_box_observations_are_learnt_from():
+    table = LateTable()
+    envs = LockstepVecEnv([TimeLimit(ENVIRONMENTS["design"](table, observation="box"), 3) for _ in range(2)])
+    PPO("MlpPolicy", VecNormalize(envs), n_steps=4, batch_size=4, n_epochs=1).learn(8)
+    assert len(table.calls) >= 5
 
 
 def test_all_children_of_a_step_are_submitted_in_one_call_and_those_of_the_starts_in_another():
