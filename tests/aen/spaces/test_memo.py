@@ -112,6 +112,7 @@ def test_copies_and_pickles_do_not_hold_what_is_remembered(name):
     for other in (copy.deepcopy(space), pickle.loads(pickle.dumps(space))):  # noqa: S301 - ours
         assert [other.child_at(state).key for state in states(space)] == keys
     bare = ChildSpec.from_json(children[0].to_json())
+    assert bare.name == children[0].name  # factors keep their names
     assert len(pickle.dumps(children[0])) == len(pickle.dumps(bare))
     assert pickle.loads(pickle.dumps(children[0])) == bare  # noqa: S301 - ours
 
