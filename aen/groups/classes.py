@@ -118,7 +118,7 @@ class ClassTable:
 
     def key_of(self, state: int) -> str:
         """Return the class key of a state, given as a bit mask."""
-        return self.classes[self.class_of_state[state]].key
+        return self.classes[int(self.class_of_state[state])].key
 
     def remember_keys(self) -> None:
         """Make `class_key` return the keys of all states without computing orbits, in this process."""

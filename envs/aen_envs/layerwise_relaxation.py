@@ -334,9 +334,10 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Include the current state's weights, if the evaluator is the environment's own."""
-        own, current = self.evaluator, self._current
-        holds = isinstance(own, ScratchEvaluator) and current is not None
-        return self.__dict__ | {"_pickled_weights": own.read_weights(current.spec.key) if holds else None}
+        weights = None
+        if isinstance(self.evaluator, ScratchEvaluator) and self._current is not None:
+            weights = self.evaluator.read_weights(self._current.spec.key)
+        return self.__dict__ | {"_pickled_weights": weights}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         weights = state.pop("_pickled_weights")

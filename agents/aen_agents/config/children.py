@@ -81,7 +81,7 @@ class EquiNASConfig(ChildSection):
     problem: ClassVar[str] = "aen_agents.problem:EquiNASProblem"
     sections: ClassVar[tuple[str, ...]] = ("space",)
     space_keys: ClassVar[tuple[str, ...] | None] = ("groups",)
-    environment_keys: ClassVar[tuple[str, ...]] = ("inherit", "slices", "parameter_price")
+    environment_keys: ClassVar[tuple[str, ...]] = ("inherit", "slices", "parameter_price", "actions")
 
     kind: Literal["equinas"] = Field("equinas", description="what the child is made of")
     base: str = Field("D4", description="the largest group: D4 or one of its subgroups")

@@ -45,3 +45,7 @@ class EnvironmentConfig(Section):
         allow_inf_nan=False,
         description="for child.kind=equinas: price of growing by as many parameters as the first child has",
     )
+    actions: Literal["all", "legal"] = Field(
+        "all",
+        description="for child.kind=equinas: an action for each layer and group, or only the legal ones of each state",
+    )

@@ -119,7 +119,7 @@ def test_a_snapshot_whose_weights_were_dropped_is_resumed():
     assert (resumed[0].tolist(), resumed[1]) == (expected[0].tolist(), expected[1])
 
 
-def test_the_weights_used_last_are_kept(tmp_path):
+def test_the_weights_used_last_are_kept():
     evaluator = ScratchEvaluator()
     chain = [CHILD]
     for _ in range(3):
