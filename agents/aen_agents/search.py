@@ -21,7 +21,7 @@ from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of
 from aen_agents.agents.registry import check_agent, make_explorer
-from aen_agents.agents.selection import final_child, fresh_seeds
+from aen_agents.agents.selection import check_final_child, fresh_seeds
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import change_notices, keep_choices
 from aen_agents.errors import explain_full_disk
@@ -63,7 +63,7 @@ class Search:
         check_space(config)
         check_agent(config, self.child, self.space)
         load_dataset(self.child.data)
-        load_dataset(final_child(config, self.child).data)
+        check_final_child(config, self.child)
         check_evaluator(config)
         self.notices: list[str] = []
         self._listener = self.monitor = SearchMonitor(config, listener)

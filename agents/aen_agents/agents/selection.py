@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from aen.children import ChildSpec
-from aen.data import load_test_split
-from aen.errors import SpecError
+from aen.data import load_dataset, load_test_split
+from aen.errors import DataError, SpecError
 from aen.evaluators import Evaluator, stream
 from aen.results import Evaluation
 from aen.results.class_result import ClassResult, TestedClass
@@ -31,6 +31,21 @@ def final_child(config: SearchConfig, child: _Spec) -> _Spec:
         return replace(child, data=data, training=training)
     except SpecError as error:
         raise SpecError(f"selection.epochs is {epochs}: {error}") from error
+
+
+def check_final_child(config: SearchConfig, child: ChildSpec) -> None:
+    """Check that the selection stage can train a child with its own images and epochs.
+
+    Raises:
+        AenError: it cannot; the message names the setting.
+    """
+    final = final_child(config, child)
+    if final.data == child.data:
+        return
+    try:
+        load_dataset(final.data)
+    except DataError as error:
+        raise DataError(f"selection.train is {config.selection.train}: {error}") from error
 
 
 def fresh_seeds(search_seed: int, count: int) -> list[int]:

@@ -9,7 +9,7 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.results import Evaluation
 from aen.results.store import ResultStore
-from aen_agents.agents.selection import exploring_seeds, fresh_seeds
+from aen_agents.agents.selection import exploring_seeds, final_child, fresh_seeds
 from aen_agents.config import SearchConfig
 from aen_agents.runs.folder import RunFolder
 
@@ -52,7 +52,8 @@ def read_results(
         specs = store.specs([e.key for e in found])
     results = [(e, specs[e.key]) for e in found if e.key in specs]
     if config.store is not None:
-        results = [(e, spec) for e, spec in results if _may_be_of(spec, child)]
+        forms = (child, final_child(config, child))
+        results = [(e, spec) for e, spec in results if any(_may_be_of(spec, form) for form in forms)]
     return [r for r in results if r[0].seed in seeds], [r for r in results if r[0].status == "failed"]
 
 

@@ -109,7 +109,7 @@ def test_the_selection_stage_has_its_own_budget(run_search: Run, tmp_path: Path)
     ("selection", "message"),
     [
         ({"train": 100}, "selection.train is 100, below data.train=120"),
-        ({"train": 5000}, "too few for 5000 train"),
+        ({"train": 5000}, "selection.train is 5000: .*too few for 5000 train"),
         ({"epochs": 2.5}, "selection.epochs is 2.5.*whole epochs"),
     ],
 )
