@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 import torch
+from helpers.tied_layers import nth_choice
 from torch import Tensor, nn
 
 from aen.children import DenseSpec, EquiNASSpec, GCNNSpec, build_child
@@ -52,9 +54,15 @@ def _of(*factors):
     return Decomposition.of(list(factors))
 
 
-def _tied(factors, in_grid, out_grid, **options):
+def product(n):
+    """Let layers inside the block be computed by the n-th product: small ones would all take the whole matrix."""
+    return patch("aen.nn.linear.choose_product", nth_choice(n))
+
+
+def _tied(factors, in_grid, out_grid, n=9, **options):
     def make(seed):
-        return SymmetrizedLinear(in_grid, out_grid, _of(*factors), generator=_source(seed), **options)
+        with product(n):
+            return SymmetrizedLinear(in_grid, out_grid, _of(*factors), generator=_source(seed), **options)
 
     return Case(make, (in_grid**2,))
 
@@ -75,7 +83,8 @@ def _child(spec, **options):
     shape = (getattr(spec, "channels", 1), spec.side, spec.side)
 
     def make(seed):
-        return build_child(replace(spec, seed=seed, **options))
+        with product(9):
+            return build_child(replace(spec, seed=seed, **options))
 
     return Case(make, shape)
 
@@ -95,10 +104,11 @@ def _equinas(**options):
 
 LAYERS: dict[str, Case] = {
     "linear, untied": _tied((), 4, 6),
-    "linear, spectral": _tied(("rot90",), 8, 8),
+    "linear, spectral": _tied(("hflip", "vflip"), 8, 8),
+    "linear, turned": _tied(("rot90",), 8, 8),
     "linear, split": _tied(("transpose",), 8, 8),
-    "linear, merged": _tied(("hshift(1)",), 8, 8),
-    "linear, turned": _tied(("rot90", "hflip"), 8, 4),
+    "linear, merged": _tied(("hshift(1)",), 3, 5, 1),
+    "linear, dihedral": _tied(("rot90", "hflip"), 8, 4),
     "linear, odd": _tied(("rot90",), 3, 5),
     "linear, no bias": _tied(("hflip", "vflip"), 8, 4, bias=False),
     "mixed linear": Case(

@@ -3,7 +3,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.every_module import product
 from helpers.permissions import without_permission
+from safetensors.torch import load_file
 
 from aen.children import DenseSpec, build_child
 from aen.errors import StoreError
@@ -120,3 +122,20 @@ def test_weights_of_another_child_are_refused(path, child, other):
     save_weights(child, path)
     with pytest.raises(StoreError, match="belong to another child"):
         load_child(other, path)
+
+
+@pytest.mark.parametrize("factors", [["rot90"], ["rot90", "hflip"], ["transpose"]])
+def test_a_file_has_the_order_of_the_orbits_whatever_the_product_reads(factors, tmp_path):
+    with product(9):
+        child = build_child(DenseSpec(grids=(8, 4, 4), decomposition=Decomposition.of(factors)))
+    assert any(not torch.equal(o, torch.arange(len(o))) for layer in child.tied_layers for o in layer.orders.values())
+    save_weights(child, tmp_path / "child.safetensors")
+    found = load_file(tmp_path / "child.safetensors")
+    for place, layer in enumerate(child.tied_layers):
+        for name in ("weight", "bias"):
+            assert torch.equal(found[f"layers.{place}.{name}"], layer.orbit_values(name))
+    for n in (0, 9):
+        with product(n):
+            loaded = load_child(child.spec, tmp_path / "child.safetensors")
+        for ours, theirs in zip(loaded.tied_layers, child.tied_layers, strict=True):
+            assert torch.equal(ours.expanded_weight(), theirs.expanded_weight())
