@@ -124,7 +124,7 @@ def test_beginning_needs_an_episode_and_an_action(kind):
         env.begin_step(-1)
     with pytest.raises(SpecError, match=r"options\['state'\] is 'x'"):
         env.begin_reset(options={"state": "x"})
-    with pytest.raises(gymnasium.error.Error, match="Seed must be"):
+    with pytest.raises(gymnasium.error.Error, match="seed is -1; it must be at least 0"):
         env.begin_reset(seed=-1)
 
 
