@@ -122,7 +122,7 @@ class ClassTable:
 
     def remember_keys(self) -> None:
         """Make `class_key` return the keys of all states without computing orbits, in this process."""
-        if len(self.class_of_state) > MAX_REMEMBERED_STATES:
+        if len(self.class_of_state) > _MAX_KEYS // 4:
             return  # computing the orbits of the few visited states takes less time than all keys
         if len(_KEYS) + len(self.class_of_state) > _MAX_KEYS:
             _KEYS.clear()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aen.children.spec import ChildSpec
-    from aen.spaces.base import Space
 
 # States that are remembered of a space: about 1.5 KiB each.
 MAX_STATES = 2**14
@@ -28,7 +27,7 @@ class StateMemo:
         number_at: returns a state as one number.
     """
 
-    def __init__(self, space: "Space") -> None:
+    def __init__(self, space: Any) -> None:  # noqa: ANN401 - a Space, whose module imports this one
         self._space = copy.copy(space)  # a copy: attributes of `space` may be set later
         remember = functools.lru_cache(maxsize=MAX_STATES)
         self.child_at: Callable[[tuple[int, ...]], ChildSpec] = remember(self._space.spec_of)
@@ -39,7 +38,7 @@ class StateMemo:
         return StateMemo, (self._space,)
 
 
-def memo_of(space: "Space", content: Hashable) -> StateMemo:
+def memo_of(space: Any, content: Hashable) -> StateMemo:  # noqa: ANN401 - a Space
     """Return the memo of a space, which all spaces of its class with this content share; None: its own."""
     if content is None:
         return StateMemo(space)

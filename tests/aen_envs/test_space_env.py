@@ -144,7 +144,7 @@ def test_the_environment_of_a_space_has_its_children_and_computes_no_table(envir
 
 def test_the_settings_of_a_class_are_arguments_of_it():
     given = {"reward": "paper", "stop_action": True, "horizon": 33, "reference": "rot90"}
-    given |= {"inherit": False, "slices": 5, "parameter_price": 0.25}
+    given |= {"inherit": False, "slices": 5, "parameter_price": 0.25, "actions": "legal"}
     for space in SPACES.values():
         taken = {name: given[name] for name in registry.environment_class(space).settings}
         env = make_environment(space, LateTable(), **taken).unwrapped
