@@ -3,6 +3,7 @@
 import getpass
 import os
 import pwd
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,7 @@ def test_a_user_without_home_and_name_gets_both() -> None:
             assert os.environ["HOME"] == str(home)
             ensure_user()
             assert Path.home() == home
+            shutil.rmtree(home)  # what is registered for the exit is not run here
             code = 0
         finally:
             os._exit(code)
