@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from aen_agents.cli.streams import say_error
-
 from aen_agents.cli.numbers import whole_number
+from aen_agents.cli.streams import say_error
 
 if TYPE_CHECKING:
     from aen.data import Source
