@@ -228,6 +228,7 @@ OTHERS = {
     "head": "invariant",
     "dropout": 0.25,
     "backend": "escnn",
+    "initialisation": "published",
 }
 
 
