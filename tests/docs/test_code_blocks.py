@@ -1,39 +1,19 @@
 """The code blocks of README.md and docs/: every Python block runs by itself, and every `aen` command is accepted."""
 
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.code_blocks import PAGES, blocks, commands
 
 from aen.data import DataSpec
 from aen.data.registry import find_source
 from aen_agents.cli.main import _parser
 from aen_agents.config import load_config
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Fragments of files that the text around them names: entries of a table, and classes of the example package.
 FRAGMENTS = {"development.md"}
 LANGUAGES = {"python", "bash", "yaml", "toml", "text", "console", "sql"}
-
-
-def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
-    """Yield the line number and the text of each block of a language."""
-    for block in re.finditer(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-        if block[1] == language:
-            yield page.read_text(encoding="utf-8")[: block.start()].count("\n") + 1, block[2]
-
-
-def commands() -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the words of each `aen` command."""
-    for page in PAGES:
-        for line, text in blocks(page, "bash"):
-            for command in text.replace("\\\n", " ").splitlines():
-                words = shlex.split(command, comments=True)
-                if words and words[0].removeprefix(".venv/bin/") == "aen":
-                    yield f"{page.name}:{line}: {command.partition('#')[0].strip()}", words[1:]
 
 
 PYTHON = [
@@ -42,7 +22,7 @@ PYTHON = [
     if page.name not in FRAGMENTS
     for line, text in blocks(page, "python")
 ]
-COMMANDS = [pytest.param(words, id=place) for place, words in commands()]
+COMMANDS = [pytest.param(words, id=place) for place, words in commands(*PAGES)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -63,7 +43,7 @@ def test_there_are_blocks() -> None:
 @pytest.mark.parametrize("text", PYTHON)
 def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if "runs/mine" in text:
-        pytest.skip("the network of a run; test_readme.py runs the search first")
+        pytest.skip("test_readme.py runs the search first")
     monkeypatch.chdir(tmp_path)
     exec(compile(text, "block", "exec"), {"__name__": "__main__"})  # noqa: S102 - from this repository
 

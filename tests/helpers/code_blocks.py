@@ -1,0 +1,27 @@
+"""The code blocks of the pages of the documentation."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
+    """Yield the line number and the text of each block of a language."""
+    content = page.read_text(encoding="utf-8")
+    for block in re.finditer(r"^```(\w*)\n(.*?)^```$", content, re.DOTALL | re.MULTILINE):
+        if block[1] == language:
+            yield content[: block.start()].count("\n") + 1, block[2]
+
+
+def commands(*pages: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the place and the words of each `aen` command, without `aen`."""
+    for page in pages:
+        for line, text in blocks(page, "bash"):
+            for command in text.replace("\\\n", " ").splitlines():
+                words = shlex.split(command, comments=True)
+                if words and words[0].removeprefix(".venv/bin/") == "aen":
+                    yield f"{page.name}:{line}: {command.partition('#')[0].strip()}", words[1:]
