@@ -89,7 +89,7 @@ def test_other_runs_are_refused(
 
 def test_methods_are_a_table_by_validation(script: ModuleType, tmp_path: Path) -> None:
     overrides = ["data.train=64", "data.validation=64", "data.test=64", "child.width=1", "child.dense=8"]
-    overrides += ["training.epochs=1", "agent.generations=2", "agent.seeds=2", "agent.baselines=[static_d4]"]
+    overrides += ["training.epochs=1", "agent.generations=1", "agent.seeds=2", "agent.baselines=[static_d4]"]
     config = load_config(Path("configs/equinas/digits_e.yaml"), [*overrides, "evaluator.workers=1"])
     folder = RunFolder.create(config, tmp_path / "run")
     result = Search(config, lambda _: None).run(folder)

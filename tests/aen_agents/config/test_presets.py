@@ -103,10 +103,12 @@ def test_a_former_preset_names_its_command(name: str, monkeypatch: pytest.Monkey
 def test_presets_are_listed_with_their_first_comment_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["presets"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name, path in (list_presets() | list_presets("sweep") | list_presets("agent")).items():
+    presets = list_presets() | list_presets("sweep") | list_presets("agent")
+    width = max(map(len, presets))
+    for name, path in presets.items():
         said = headline(path)
         assert said.endswith("."), path
-        assert f"  {name:24}  {said}" in lines
+        assert f"  {name:{width}}  {said}" in lines
         assert len(said) <= 100
 
 

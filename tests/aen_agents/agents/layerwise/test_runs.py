@@ -28,21 +28,21 @@ CHILD = EquiNASSpec(
     dense=8,
     training=TrainingSpec(epochs=2, batch_size=32),
 )
+C1 = CHILD.with_layer_groups(("C1",) * 9)  # no architecture is named
 EVOLVES = EquiNASEConfig(
     subgroups=("D4", "C4", "C1"),
     steps="all",
     generations=1,
     population=2,
     baselines=("static_d4", "random_steps"),
-    networks=("retrain", "random_select", "random_static"),
-    random_networks=2,
+    networks=("retrain", "random_select"),
 )
-DIFFERENTIATES = EquiNASDConfig(
-    subgroups=("D4", "C4", "C1"),
-    baselines=("c4_from_d4",),
-    networks=("discrete", "warm", "retrain", "random_z", "random_mixture"),
-)
-METHODS = methods_of(EVOLVES, CHILD) | methods_of(DIFFERENTIATES, CHILD)
+DIFFERENTIATES = EquiNASDConfig(subgroups=("D4", "C4", "C1"), baselines=("c4_from_d4",))
+OTHERS = {
+    **methods_of(EVOLVES.model_copy(update={"networks": ("random_static",), "random_networks": 3}), C1),
+    **methods_of(DIFFERENTIATES.model_copy(update={"networks": ("retrain", "random_z", "random_mixture")}), C1),
+}
+METHODS = methods_of(EVOLVES, C1) | methods_of(DIFFERENTIATES, C1)
 DIVERGING = replace(CHILD, training=replace(CHILD.training, learning_rate=1e30))
 Row = tuple[str, float, float, int, float]
 two_cores = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two workers need two cores")
@@ -128,6 +128,26 @@ def test_a_seed_comes_to_the_same_whatever_other_seeds_there_are(whole: Whole, t
     table, _ = run(tmp_path, {name: METHODS[name] for name in names}, seeds=(5, 0))
     assert {name: table[name, 0] for name in names} == {name: whole[1][name, 0] for name in names}
     assert table["equinas_e", 5] != table["equinas_e", 0]
+
+
+@pytest.mark.slow
+def test_the_other_methods_resume(tmp_path: Path) -> None:
+    """A break comes before a slice is noted; then every method ends as if there had been none."""
+    names = ("equinas_d", "random_static", "equinas_d_retrain", "random_z", "random_mixture")
+    methods = {name: OTHERS[name] for name in names}
+    table, _ = run(tmp_path / "whole", methods)
+    assert all(row is not None for row in table.values())
+    for stop in (1, 4):
+        seen = []
+
+        def interrupt(_run: MethodRun, _events: Sequence[SliceTrained], seen: list[int] = seen, at: int = stop) -> None:
+            seen.append(1)
+            if len(seen) == at:
+                raise KeyboardInterrupt
+
+        with runs_in(tmp_path / "broken", methods) as (runs, _), pytest.raises(KeyboardInterrupt):
+            runs.run_all(interrupt)
+    assert run(tmp_path / "broken", methods)[0] == table
 
 
 @two_cores

@@ -30,7 +30,7 @@ TINY = [
 ]
 EVOLVES = [
     *TINY,
-    *("agent.generations=2", "agent.population=2", "agent.seeds=1", "agent.subgroups=[D4, C4, C1]"),
+    *("agent.generations=1", "agent.population=2", "agent.seeds=1", "agent.subgroups=[D4, C4, C1]"),
     "agent.baselines=[static_d4, random_steps]",
 ]
 DIFFERENTIATES = [
