@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import cast
 
 from aen._typing import JsonDict
 from aen.children import EquiNASSpec
@@ -40,12 +41,10 @@ def _final_shares(folder: SweepFolder, trial: Trial) -> list[list[dict[str, floa
     """Return, for each seed of the agent's own mixed method, the share of each group in each layer."""
     files, agent = folder.files(trial), trial.config.agent
     result = files.result()
-    if result is None or not isinstance(agent, LayerwiseConfig):
+    if result is None or not agent.trains_architectures:
         return []
-    child = child_of(trial.config)
-    if not isinstance(child, EquiNASSpec):
-        return []
-    branches = (*layer_groups(agent, child), _SKIP)
+    groups = layer_groups(cast("LayerwiseConfig", agent), cast("EquiNASSpec", child_of(trial.config)))
+    branches = (*groups, _SKIP)
     keys = {key for row in result.methods if row.method == agent.name for key in row.keys}
     entries = [line for line in files.run.history() if line["key"] in keys]
     shares = [(line["record"] or {}).get("shares", []) for line in entries]
