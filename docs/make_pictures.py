@@ -1,4 +1,7 @@
-"""Draw README's picture from a run of `make train-agent`, seed 0:  .venv/bin/python docs/make_pictures.py RUN."""
+"""Draw a picture such as README's from a run:  .venv/bin/python docs/make_pictures.py RUN FILE.svg.
+
+README's is of seed 0 of `make train-agent`, in docs/images/digits.svg.
+"""
 
 import sys
 from pathlib import Path
@@ -8,9 +11,9 @@ from aen_agents.runs.folder import RunFolder
 
 
 def main() -> None:
-    """Write docs/images/digits.svg."""
-    if len(sys.argv) != 2:
-        sys.exit("usage: .venv/bin/python docs/make_pictures.py RUN")
+    """Write the picture."""
+    if len(sys.argv) != 3:
+        sys.exit("usage: .venv/bin/python docs/make_pictures.py RUN FILE.svg")
     result = RunFolder.open(Path(sys.argv[1])).result()
     if result is None or result.verdict is None:
         sys.exit(f"make_pictures: {sys.argv[1]} is no finished run.")
@@ -21,7 +24,7 @@ def main() -> None:
         for row in verdict.selection
         for role in [roles.get(row.class_key, "")]
     ]
-    (Path(__file__).parent / "images" / "digits.svg").write_text(selection_intervals(rows))
+    Path(sys.argv[2]).write_text(selection_intervals(rows))
 
 
 if __name__ == "__main__":
