@@ -89,8 +89,12 @@ OTHERS = {
     "temperature": 0.5,
     "penalty": 1e-6,
     "drawn_as": "D4",
+    "initialisation": "published",
+    "alpha": ((0.5, -1.0),) * 9,
+    "alpha_gradient": "permuted",
 }
 OF_MIXED = {"mixed", "skip", "weighting", "keep_norm", "alpha_learning_rate", "alpha_data", "prior", "temperature"}
+OF_MIXED |= {"alpha", "alpha_gradient"}
 
 
 def test_every_field_has_another_value():

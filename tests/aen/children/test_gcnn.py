@@ -288,6 +288,7 @@ OTHERS = {
     "head": "invariant",
     "dropout": 0.25,
     "backend": "escnn",
+    "initialisation": "published",
 }
 
 
