@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
 from aen.nn.chain import TableChain
+from aen.nn.differentiation import is_transformed
 from aen.nn.tying import OrbitTable
 
 Weighting = Literal["softmax", "sum"]
@@ -139,7 +140,7 @@ class Mixture(nn.Module):
         """Return the full weights, flat."""
         norms = self.norms if self.keep_norm else None
         with torch.autocast(self.norms.device.type, enabled=False):
-            if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - as torch.autograd.Function asks it
+            if is_transformed():
                 return self.plain_sum(norms, strengths, list(self.values))
             full: Tensor = _WeightedSum.apply(self, norms, strengths, *self.values)  # type: ignore[no-untyped-call]
             return full

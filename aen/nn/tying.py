@@ -12,6 +12,7 @@ from torch import Tensor
 
 from aen._typing import Float, Int, IntArray, Labels
 from aen.groups.orbits import Orbits
+from aen.nn.differentiation import is_transformed
 from aen.nn.fixed import FixedTensors
 
 Blocks = tuple[tuple[int, int], ...]
@@ -63,6 +64,20 @@ def segment_sums(
 
 class _Gather(torch.autograd.Function):
     """The expansion of an `OrbitTable`; its gradient is the sum over each orbit, in one fixed order on every device."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, table: "OrbitTable") -> Tensor:  # noqa: ANN401
+        ctx.table = table
+        return table.expand(values)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        table: OrbitTable = ctx.table
+        return table.sums(grads[0]), None
+
+
+class _TransformedGather(torch.autograd.Function):
+    """The same for the transforms of `torch.func` and forward derivatives; each call takes much longer."""
 
     generate_vmap_rule = True
 
@@ -141,7 +156,8 @@ class OrbitTable(FixedTensors):
         """Return the value of each point's orbit; where nothing is tied, `values` itself."""
         if not self.tied:
             return values
-        expanded: Tensor = _Gather.apply(values, self)  # type: ignore[no-untyped-call]
+        gather = _TransformedGather if is_transformed() else _Gather
+        expanded: Tensor = gather.apply(values, self)  # type: ignore[no-untyped-call]
         return expanded
 
     def expand(self, values: Float[Tensor, " values"]) -> Float[Tensor, " points"]:
@@ -234,6 +250,6 @@ def single_runs(labels: IntArray | Labels, count: int) -> Runs:
 def orbit_mean_matrix(orbits: Orbits) -> Float[Tensor, "points orbits"]:
     """Return the matrix M with ``(x @ M)[o]`` = mean of x over orbit o."""
     labels: Int[Tensor, " points"] = torch.from_numpy(orbits.labels.astype(np.int64))
-    matrix = torch.zeros(len(labels), orbits.count)
-    matrix[torch.arange(len(labels)), labels] = 1.0
+    matrix = torch.zeros(len(labels), orbits.count, device="cpu")
+    matrix[torch.arange(len(labels), device="cpu"), labels] = 1.0
     return matrix / matrix.sum(dim=0)

@@ -7,10 +7,13 @@ cells that a group moves onto each other lie a fixed distance apart.
 """
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from aen._typing import Float, IntArray
+from aen.nn.differentiation import autocast_off, is_autocast, is_transformed
 from aen.nn.fixed import FixedTensors
 
 Saved = tuple[Tensor, ...]
@@ -19,8 +22,8 @@ Saved = tuple[Tensor, ...]
 class Product(FixedTensors, ABC):
     """How a tied layer is multiplied.
 
-    Gradients are written out for `aen.training.dense`, because a child is so small that automatic differentiation would
-    cost as much as the arithmetic; `multiply` leaves them to automatic differentiation.
+    Gradients are written out, because a child is so small that automatic differentiation would cost as much as the
+    arithmetic; `multiply` is the same for automatic differentiation.
 
     Attributes:
         slots: the weight positions it reads, ``x * outputs + y``, shape ``[slots]``.
@@ -72,8 +75,32 @@ class Product(FixedTensors, ABC):
         """Return the gradients of the slots' values (in `out`, if given) and, if `features`, of the features."""
 
 
+class _Multiply(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, features: Tensor, product: Product) -> Tensor:  # noqa: ANN401
+        output, saved = product(values, features)
+        ctx.save_for_backward(values, features, *saved)
+        ctx.product = product
+        return output  # type: ignore[no-any-return]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        values, features, *saved = ctx.saved_tensors
+        needed = ctx.needs_input_grad[:2]
+        if torch.is_grad_enabled():  # the gradient is to be differentiated, too
+            wanted = [own for own, is_needed in zip((values, features), needed, strict=True) if is_needed]
+            output, _ = ctx.product(values, features)
+            found = iter(torch.autograd.grad(output, wanted, grads[0], create_graph=True))
+            return (*(next(found) if is_needed else None for is_needed in needed), None)
+        with autocast_off(grads[0].device):
+            return (*ctx.product.gradient(tuple(saved), grads[0], features=needed[1]), None)
+
+
 def multiply(product: Product, values: Tensor, features: Tensor) -> Tensor:
     """Return the product alone, for automatic differentiation."""
     output: Tensor
-    output, _ = product(values, features)
+    if is_transformed() or is_autocast(features.device):  # the written-out gradient expects one type
+        output, _ = product(values, features)
+    else:
+        output = _Multiply.apply(values, features, product)  # type: ignore[no-untyped-call]
     return output

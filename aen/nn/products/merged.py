@@ -68,6 +68,6 @@ class MergedProduct(Product):
 
 
 def _one_hot(groups: IntArray, count: int) -> Tensor:
-    matrix = torch.zeros(len(groups), count)
-    matrix[torch.arange(len(groups)), torch.from_numpy(groups)] = 1.0
+    matrix = torch.zeros(len(groups), count, device="cpu")
+    matrix[torch.arange(len(groups), device="cpu"), torch.from_numpy(groups)] = 1.0
     return matrix

@@ -93,7 +93,7 @@ class SpectralProduct(Product):
 
 def _characters(n: int) -> Tensor:
     """Return the characters of C2 x ... x C2 with n elements: entry (k, l) is (-1) ** (number of bits in common)."""
-    return torch.tensor([[1.0 - 2 * ((k & i).bit_count() % 2) for i in range(n)] for k in range(n)])
+    return torch.tensor([[1.0 - 2 * ((k & i).bit_count() % 2) for i in range(n)] for k in range(n)], device="cpu")
 
 
 def _regular_cells(permutations: Sequence[IntArray]) -> IntArray:

@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers.every_module import LAYERS, MODULES, close, every_module, every_trained, inputs, make
 from torch import nn
+from torch.autograd import forward_ad
 from torch.func import functional_call, grad, jvp, vmap
 
 pytestmark = [
@@ -130,6 +131,16 @@ def test_forward_derivatives(name):
     _, found = jvp(module, (x,), (step,))
     expected = torch.autograd.functional.jvp(module, x, step)[1]  # by two backward passes
     near([found], [expected], 1e-8)
+
+
+@every_module
+def test_forward_derivatives_of_dual_numbers(name):
+    module, x, step = make(name), inputs(name), inputs(name, seed=3)
+    with torch.no_grad():
+        _, expected = jvp(module, (x,), (step,))
+    with forward_ad.dual_level():
+        found = forward_ad.unpack_dual(module(forward_ad.make_dual(x, step))).tangent
+    near([found], [expected], 1e-10)
 
 
 @pytest.mark.parametrize(

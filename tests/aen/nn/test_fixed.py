@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from helpers import tied_layers
-from helpers.every_module import close, inputs, make
+from helpers.every_module import MODULES, close, inputs, make
 
 from aen.nn import FieldType, GroupConv2d, OrbitTable
 from aen.nn.filter_bank import _filter_table
@@ -54,6 +54,17 @@ def test_a_module_is_emptied_and_filled_again(name):
     expected, state = module(x), copy.deepcopy(module.state_dict())
     module.to("meta").to_empty(device="cpu").load_state_dict(state)
     close(module(x), expected)
+
+
+@pytest.mark.parametrize(
+    "name", ["linear, spectral", "linear, split", "linear, merged", "linear, odd", "invariant head", "convolution"]
+)
+def test_a_module_made_without_values_is_filled_later(name):
+    module, x = make(name), inputs(name)
+    with torch.device("meta"):
+        deferred = MODULES[name].make(0)
+    deferred.to_empty(device="cpu").double().eval().load_state_dict(module.state_dict())
+    close(deferred(x), module(x))
 
 
 def test_tables_made_in_inference_mode_train_afterwards():
