@@ -2,6 +2,8 @@
 
 import collections
 import signal
+import subprocess
+import sys
 import time
 
 from aen.evaluators import LocalEvaluator
@@ -71,3 +73,26 @@ def test_what_a_killed_process_had_committed_is_there(start, open_store, path, s
     assert len(stored) <= len(announced) + 1
     assert all(child.key == key for key, child in stored.items())
     assert sql("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_opening_a_store_twice_in_a_process_keeps_its_results_when_another_process_closes_it(
+    open_store, path, specs, invent
+):
+    look = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute('SELECT count(*) FROM evaluations'))"
+    )
+
+    def stored():
+        """How many another process sees; it closes the file, and removes the log if nobody else has a lock."""
+        done = subprocess.run(
+            [sys.executable, "-c", f"{look}; c.close()", path], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    store = open_store()
+    store.commit(invent(specs[0]), specs[0])
+    open_store()
+    open_store(create=False)
+    assert stored() == "(1,)"
+    store.commit(invent(specs[1]), specs[1])
+    assert stored() == "(2,)"
