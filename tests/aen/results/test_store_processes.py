@@ -1,6 +1,7 @@
 """Several real processes on one store, which can be killed."""
 
 import collections
+import os
 import signal
 import subprocess
 import sys
@@ -96,3 +97,22 @@ def test_opening_a_store_twice_in_a_process_keeps_its_results_when_another_proce
     assert stored() == "(1,)"
     store.commit(invent(specs[1]), specs[1])
     assert stored() == "(2,)"
+
+
+def test_a_forked_process_keeps_its_results_when_the_first_process_closes_the_store(store, sql, specs, invent):
+    (go, close), (ready, closed) = os.pipe(), os.pipe()
+    store.commit(invent(specs[0]), specs[0])
+    child = os.fork()
+    if not child:
+        store.commit(invent(specs[1]), specs[1])
+        os.write(closed, b".")
+        os.read(go, 1)
+        store.commit(invent(specs[2]), specs[2])
+        os._exit(0)
+    os.read(ready, 1)
+    store.close()
+    os.write(close, b".")
+    os.waitpid(child, 0)
+    for pipe in (go, close, ready, closed):
+        os.close(pipe)
+    assert sql("SELECT count(*) FROM evaluations") == [(3,)]
