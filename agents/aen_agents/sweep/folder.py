@@ -79,7 +79,7 @@ class SweepFolder:
         return folder
 
     def _write_or_check(self, sweep: SweepConfig, trials: list[Trial]) -> None:
-        if self.sweep_file.is_file() and self.trials_file.is_file():
+        if _is_file(self.sweep_file) and _is_file(self.trials_file):
             other_sweep, other_trials = self.load()
             same = (
                 sweep.model_dump(exclude=_CHANGEABLE) == other_sweep.model_dump(exclude=_CHANGEABLE)
@@ -126,11 +126,11 @@ class SweepFolder:
         """Open the folder of an earlier sweep.
 
         Raises:
-            RunFolderError: it is not the folder of a sweep.
+            RunFolderError: it is not the folder of a sweep, or may not be read.
         """
         folder = cls(path)
         for file in (folder.sweep_file, folder.trials_file):
-            if not file.is_file():
+            if not _is_file(file):
                 why = f"it has no {file.name}" if path.is_dir() else "there is no such folder"
                 raise RunFolderError(f"{path} is not a sweep's folder: {why}.")
         return folder
@@ -173,3 +173,10 @@ class SweepFolder:
             RunFolderError: the sweep is running already.
         """
         return lock_folder(self.path, f"the sweep in {self.path} is running already; wait for it.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UnreadableError.of(path, error) from error
