@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import yaml
@@ -72,7 +72,8 @@ class SweepFolder:
             for inner in (folder.trials_folder, folder.weights):
                 inner.mkdir(exist_ok=True)
         except OSError as error:
-            folder.discard()
+            with suppress(OSError):
+                folder.discard()
             raise RunFolderError(
                 f"sweep folder {out} cannot be written: {error.strerror}; choose another --out."
             ) from error

@@ -60,7 +60,7 @@ def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
     with without_permission(folder):
         with pytest.raises(RunFolderError, match=said):
             SweepFolder.open(folder)
-        with pytest.raises(RunFolderError, match=said):
+        with pytest.raises(RunFolderError, match=r"sweep cannot be written: Permission denied; choose another --out"):
             SweepFolder.create(config, trials, folder)
 
 
