@@ -350,4 +350,4 @@ def test_every_recipe_puts_its_files_where_they_are_looked_for():
 
 def test_a_folder_that_may_not_be_entered_is_named(tmp_path):
     with without_permission(tmp_path), pytest.raises(DataError, match=r"mat may not be read by this user \(Permission"):
-        fetch("svhn", tmp_path)
+        fetch("svhn", to=tmp_path)
