@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aen.data.archives import read_members
 from aen.data.download import Patience, Progress, check_mirror, download
-from aen.data.files import checksum_kind, digest, inside, make_folder, read_file, whole_file
+from aen.data.files import checksum_kind, digest, inside, is_file, make_folder, read_file, whole_file
 from aen.data.find import data_folders, is_npz
 from aen.data.registry import owner_of
 from aen.data.source import Download, Recipe, Source
@@ -85,7 +85,7 @@ def _fetch_file(
 ) -> list[Path]:
     target = inside(folder, file.target)
     members = [inside(folder, place) for _, place in file.unpack]
-    if members and all(member.is_file() for member in members):
+    if members and all(is_file(member) for member in members):
         return members
     if not _is_right(source, target, file):
         by_hand = (
@@ -107,7 +107,7 @@ def _fetch_file(
 
 def _is_right(source: Source, path: Path, file: Download) -> bool:
     """Return whether the file exists with the published content, however it is compressed."""
-    if not path.is_file():
+    if not is_file(path):
         return False
     if digest(path, checksum_kind(file.checksum)) == file.checksum:
         return True

@@ -84,7 +84,7 @@ def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:
-        raise DataError(f"{path} cannot be looked at: {error.strerror}; make its folder readable.") from error
+        raise unreadable(path, error) from error
 
 
 def is_folder(path: Path) -> bool:
@@ -96,7 +96,7 @@ def is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError as error:
-        raise DataError(f"{path} cannot be looked at: {error.strerror}; make its folder readable.") from error
+        raise unreadable(path, error) from error
 
 
 def is_safe(name: str) -> bool:

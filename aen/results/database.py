@@ -1,5 +1,6 @@
 """The database of a result store: its tables, and opening it without changing databases that are not result stores."""
 
+import errno
 import os
 import sqlite3
 import time
@@ -65,7 +66,6 @@ LEASES = sa.Table(
 )
 CONNECT_SECONDS = 10
 READ_ONLY = {"aen_read_only": True}
-_SQLITE_MAGIC = b"SQLite format 3\x00"
 
 
 def open_database(where: str, *, create: bool) -> Engine:
@@ -160,6 +160,10 @@ def _foreign(where: str, tables: Sequence[str]) -> str:
     return f"{where} is a database, but not a result store of aen (its tables: {', '.join(sorted(tables))}); {ANOTHER}."
 
 
+def _not_sqlite(path: Path) -> StoreError:
+    return StoreError(f"result store {path} is not an SQLite file, or its head is damaged. {MEND}")
+
+
 def _check_sqlite_file(path: Path, *, create: bool) -> ReadOnlyFile | None:
     """Check an SQLite file before it is opened, and return it as a read-only one if this user may not write it.
 
@@ -208,10 +212,17 @@ def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: 
                 f"result store {path}: the folder {path.parent} does not exist; make it first, or {ANOTHER}.{url}"
             )
         return
-    with path.open("rb") as file:
-        if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
-            raise StoreError(f"result store {path} is not an SQLite file, or its head is damaged. {MEND}")
+    _check_content(path, read_only)
+
+
+def _check_content(path: Path, read_only: ReadOnlyFile | None) -> None:
+    """Check that a file is an intact result store, or a database without tables."""
+    if not os.access(path, os.R_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    if path.stat().st_size == 1:  # SQLite takes such a file for an empty one
+        raise _not_sqlite(path)
     try:
+        # Only SQLite opens the file: if anything else closes it, other connections of this process lose their locks.
         if read_only is None:
             opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
         else:
@@ -222,6 +233,8 @@ def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: 
                 raise StoreError(_foreign(str(path), tables))
             (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise _not_sqlite(path) from error
         raise StoreError(f"result store {path} is damaged or cannot be read: {error}{remedy(error)}") from error
     if found != "ok":
         raise StoreError(f"result store {path} is damaged ({' '.join(found.split())}). {MEND}")

@@ -9,6 +9,7 @@ import math
 import os
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from aen.results.upsert import insert_missing, present
 
 # Rows that are read in one query.
 _PAGE = 1000
+_STORES: "weakref.WeakSet[ResultStore]" = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class ResultStore:
         self.lease_seconds = lease_seconds
         self._become_owner()
         self._engine = open_database(self.where, create=create)
+        _STORES.add(self)
 
     def _become_owner(self) -> None:
         """Choose a new owner name, without leases."""
@@ -251,6 +254,16 @@ class ResultStore:
     def __setstate__(self, state: dict[str, Any]) -> None:
         # It was there when it was pickled: a file that has gone since must not come back empty.
         self.__init__(state["where"], create=False, lease_seconds=state["lease_seconds"])  # type: ignore[misc]
+
+
+def _disconnect() -> None:
+    """Close all idle connections of this process: a fork would believe that it has their locks, and take none."""
+    for store in list(_STORES):
+        store._engine.dispose()  # noqa: SLF001 - the same module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_disconnect)
 
 
 def _different(keys: Sequence[str]) -> list[str]:

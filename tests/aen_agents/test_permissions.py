@@ -55,6 +55,7 @@ READERS: dict[str, tuple[str, Callable[[RunFolder], object]]] = {
     "load, folder": ("best", lambda folder: aen.load(folder.path)),
     "open, version": ("run.json", lambda folder: RunFolder.open(folder.path)),
     "open, folder": (".", lambda folder: RunFolder.open(folder.path)),
+    "search, folder": (".", lambda folder: RunFolder(folder.path).check(SearchConfig.model_validate(TINY))),
     "config": ("config.yaml", lambda folder: load_config(folder.config_file)),
     "result": ("summary.json", lambda folder: folder.result()),
     "status": ("status.json", lambda folder: Status.read(folder.path)),

@@ -45,6 +45,10 @@ def say_error(text: str) -> None:
 def finish_output(status: int) -> int:
     """Write what is left of the output, and return the exit status: `status`, or that of output that was lost."""
     try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _discard(sys.stderr)
+    try:
         sys.stdout.flush()
     except OSError as error:
         return lost_output(error)

@@ -93,6 +93,17 @@ class RunFolder:
             head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
             write_atomically(self.version_file, json.dumps(head) + "\n")
 
+    def holds_run(self) -> bool:
+        """Return whether the folder is that of a run.
+
+        Raises:
+            RunFolderError: the folder may not be read.
+        """
+        try:
+            return self.config_file.is_file()
+        except OSError as error:
+            raise file_error(self.config_file, error, _MEND) from error
+
     def check(self, config: SearchConfig) -> None:
         """Check that the run in the folder, if there is one, can be resumed with a config.
 
@@ -100,9 +111,10 @@ class RunFolder:
             config: the run's own config, except for keys on which no result depends; see `aen_agents.config.changes`.
 
         Raises:
-            RunFolderError: it cannot be resumed with it, or has a version that this aen does not support.
+            RunFolderError: it may not be read, cannot be resumed with it, or has a version that this aen does not
+                support.
         """
-        if self.config_file.is_file():
+        if self.holds_run():
             self.check_version(
                 "Use that version of aen, or choose another --out; a separate store can still be shared."
             )
@@ -204,11 +216,7 @@ class RunFolder:
             RunFolderError: it is not a run folder, may not be read, or has a version that this aen does not support.
         """
         folder = cls(path)
-        try:
-            is_run = folder.config_file.is_file()
-        except OSError as error:
-            raise file_error(folder.config_file, error, _MEND) from error
-        if not is_run:
+        if not folder.holds_run():
             raise RunFolderError(why_not_a_run(path))
         folder.check_version()
         return folder

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import yaml
@@ -72,14 +72,15 @@ class SweepFolder:
             for inner in (folder.trials_folder, folder.weights):
                 inner.mkdir(exist_ok=True)
         except OSError as error:
-            folder.discard()
+            with suppress(OSError):
+                folder.discard()
             raise RunFolderError(
                 f"sweep folder {out} cannot be written: {error.strerror}; choose another --out."
             ) from error
         return folder
 
     def _write_or_check(self, sweep: SweepConfig, trials: list[Trial]) -> None:
-        if self.sweep_file.is_file() and self.trials_file.is_file():
+        if _is_file(self.sweep_file) and _is_file(self.trials_file):
             other_sweep, other_trials = self.load()
             same = (
                 sweep.model_dump(exclude=_CHANGEABLE) == other_sweep.model_dump(exclude=_CHANGEABLE)
@@ -126,11 +127,11 @@ class SweepFolder:
         """Open the folder of an earlier sweep.
 
         Raises:
-            RunFolderError: it is not the folder of a sweep.
+            RunFolderError: it is not the folder of a sweep, or may not be read.
         """
         folder = cls(path)
         for file in (folder.sweep_file, folder.trials_file):
-            if not file.is_file():
+            if not _is_file(file):
                 why = f"it has no {file.name}" if path.is_dir() else "there is no such folder"
                 raise RunFolderError(f"{path} is not a sweep's folder: {why}.")
         return folder
@@ -173,3 +174,10 @@ class SweepFolder:
             RunFolderError: the sweep is running already.
         """
         return lock_folder(self.path, f"the sweep in {self.path} is running already; wait for it.")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UnreadableError.of(path, error) from error

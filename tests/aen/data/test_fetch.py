@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers import failing_mirror, fake_data
 from helpers.no_locks import without_locks
+from helpers.permissions import without_permission
 
 from aen.data import SOURCES, find_source
 from aen.data.check import check_data
@@ -345,3 +346,8 @@ def test_every_recipe_puts_its_files_where_they_are_looked_for():
             for target in [place for _, place in file.unpack] or [file.target]:
                 assert target.removesuffix(".gz") in looked_for
         assert all(re.fullmatch("https?://.*/", mirror) for mirror in recipe.mirrors)
+
+
+def test_a_folder_that_may_not_be_entered_is_named(tmp_path):
+    with without_permission(tmp_path), pytest.raises(DataError, match=r"mat may not be read by this user \(Permission"):
+        fetch("svhn", to=tmp_path)

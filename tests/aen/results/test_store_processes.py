@@ -1,7 +1,10 @@
 """Several real processes on one store, which can be killed."""
 
 import collections
+import os
 import signal
+import subprocess
+import sys
 import time
 
 from aen.evaluators import LocalEvaluator
@@ -71,3 +74,45 @@ def test_what_a_killed_process_had_committed_is_there(start, open_store, path, s
     assert len(stored) <= len(announced) + 1
     assert all(child.key == key for key, child in stored.items())
     assert sql("PRAGMA integrity_check") == [("ok",)]
+
+
+def test_opening_a_store_twice_in_a_process_keeps_its_results_when_another_process_closes_it(
+    open_store, path, specs, invent
+):
+    look = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute('SELECT count(*) FROM evaluations'))"
+    )
+
+    def stored():
+        """How many another process sees; it closes the file, and removes the log if nobody else has a lock."""
+        done = subprocess.run(
+            [sys.executable, "-c", f"{look}; c.close()", path], capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    store = open_store()
+    store.commit(invent(specs[0]), specs[0])
+    open_store()
+    open_store(create=False)
+    assert stored() == "(1,)"
+    store.commit(invent(specs[1]), specs[1])
+    assert stored() == "(2,)"
+
+
+def test_a_forked_process_keeps_its_results_when_the_first_process_closes_the_store(store, sql, specs, invent):
+    (go, close), (ready, closed) = os.pipe(), os.pipe()
+    store.commit(invent(specs[0]), specs[0])
+    child = os.fork()
+    if not child:
+        store.commit(invent(specs[1]), specs[1])
+        os.write(closed, b".")
+        os.read(go, 1)
+        store.commit(invent(specs[2]), specs[2])
+        os._exit(0)
+    os.read(ready, 1)
+    store.close()
+    os.write(close, b".")
+    os.waitpid(child, 0)
+    for pipe in (go, close, ready, closed):
+        os.close(pipe)
+    assert sql("SELECT count(*) FROM evaluations") == [(3,)]

@@ -19,6 +19,7 @@ CASES = {
     "full": ("presets >/dev/full", EXIT_ERROR, LOST),
     "full, help": ("--help >/dev/full", EXIT_ERROR, LOST),
     "full errors": ("list nowhere 2>/dev/full", EXIT_ERROR, ""),
+    "full errors, of the command line": ("nosuch 2>/dev/full", EXIT_ERROR, ""),
     "both full": ("presets >/dev/full 2>/dev/full", EXIT_ERROR, ""),
     "nobody reads": ("presets | true; exit ${PIPESTATUS[0]}", EXIT_BROKEN_PIPE, ""),
     "ascii": ("presets >/dev/null", 0, ""),

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.permissions import without_permission
 from helpers.tiny_sweeps import SEEDS, make, plan
 
 from aen._typing import JsonDict
@@ -50,6 +51,17 @@ def test_a_damaged_folder_is_said(tmp_path: Path) -> None:
         folder.trials_file.write_text(text)
         with pytest.raises(RunFolderError, match=r"trials\.json is damaged"):
             folder.load()
+
+
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    config, trials = plan(tmp_path, SEEDS)
+    folder = SweepFolder.create(config, trials, tmp_path / "sweep").path
+    said = r"sweep/sweep.yaml may not be read by this user \(Permission denied\)"
+    with without_permission(folder):
+        with pytest.raises(RunFolderError, match=said):
+            SweepFolder.open(folder)
+        with pytest.raises(RunFolderError, match=r"sweep cannot be written: Permission denied; choose another --out"):
+            SweepFolder.create(config, trials, folder)
 
 
 def test_two_drivers_do_not_share_a_folder(tmp_path: Path) -> None:
