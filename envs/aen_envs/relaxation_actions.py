@@ -75,7 +75,7 @@ class RelaxationActions:
         """
         return self._remembered_mask(state, trains).copy()
 
-    def _mask(self, state: tuple[int, ...], trains: bool) -> npt.NDArray[np.bool_]:  # noqa: FBT001
+    def _mask(self, state: tuple[int, ...], trains: bool) -> npt.NDArray[np.bool_]:
         mask = np.zeros(self.n, dtype=np.bool_)
         mask[self.stop] = True
         if trains:
