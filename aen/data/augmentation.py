@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aen._typing import Float
 from aen._fields import shown
+from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
 
 # In the order in which they are applied to an image.

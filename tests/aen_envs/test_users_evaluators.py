@@ -23,7 +23,7 @@ class Returning:
     def __init__(self, function):
         self.function = function
 
-    def submit(self, specs, *, keep_weights=False):
+    def submit(self, specs, **_):
         return self.function(specs)
 
 
@@ -31,8 +31,8 @@ class Returning:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda specs: [], r"Returning\.submit returned \[\].* for \d specs; it must return a list of one"),
-        (lambda specs: None, r"Returning\.submit returned None"),
+        (lambda _: [], r"Returning\.submit returned \[\].* for \d specs; it must return a list of one"),
+        (lambda _: None, r"Returning\.submit returned None"),
         (lambda specs: [0.5 for _ in specs], r"Returning\.submit returned \[0\.5"),
         (lambda specs: [future(0.5) for _ in specs], r"evaluations has 0\.5.* must be an aen\.results\.Evaluation"),
     ],
