@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from aen._fields import read_fields, shown
@@ -129,6 +130,10 @@ class TrainingSpec:
             value = getattr(self, name)
             if value not in known:
                 raise SpecError(f"unknown training.{name} {value!r}{did_you_mean(str(value), known)}.")
+        for name in ("epochs", "batch_size", "learning_rate", "momentum"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise SpecError(f"training.{name} is {shown(value)} but must be a number.")
         for name, kind in (("epochs", float), ("batch_size", int), ("learning_rate", float)):
             value = getattr(self, name)
             # Written so that NaN fails too; 1 and 1.0 must give one key.

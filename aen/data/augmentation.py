@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aen._fields import shown
 from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
 
@@ -35,10 +36,12 @@ def check_augmentations(names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         SpecError: an augmentation that does not exist.
     """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise SpecError(f"augmentations is {shown(names)} but must be a list of {', '.join(AUGMENTATIONS)}.")
     chosen = set()
     for name in names:
         if name not in AUGMENTATIONS:
-            raise SpecError(f"unknown augmentation {name!r}{did_you_mean(name, AUGMENTATIONS)}.")
+            raise SpecError(f"unknown augmentation {name!r}{did_you_mean(str(name), AUGMENTATIONS)}.")
         chosen.add(name)
     return tuple(name for name in AUGMENTATIONS if name in chosen)
 

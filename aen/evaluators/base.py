@@ -8,7 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
+from aen._fields import shown
 from aen.children.spec import ChildSpec
+from aen.errors import SpecError
 from aen.evaluators.pickling import check_picklable
 from aen.results.evaluation import Evaluation
 
@@ -107,7 +109,24 @@ def _itself(evaluator: Evaluator, *_: object) -> Evaluator:
 
 def evaluate(evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Evaluation]:
     """Submit specs and wait for all of them."""
-    return [future.result() for future in evaluator.submit(specs, keep_weights=keep_weights)]
+    return [future.result() for future in submit_checked(evaluator, specs, keep_weights=keep_weights)]
+
+
+def submit_checked(
+    evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False
+) -> list[Future[Evaluation]]:
+    """Submit specs, and check that the evaluator, which may be of the user's own class, returns a future for each.
+
+    Raises:
+        SpecError: it does not.
+    """
+    found: Any = evaluator.submit(specs, keep_weights=keep_weights)
+    if isinstance(found, Sequence) and len(found) == len(specs) and all(hasattr(each, "result") for each in found):
+        return list(found)
+    raise SpecError(
+        f"evaluator {type(evaluator).__name__}.submit returned {shown(found)} for {len(specs)} specs; it must return a "
+        "list of one concurrent.futures.Future for each."
+    )
 
 
 def stream(

@@ -1,14 +1,16 @@
 """GCNNSpace: G-CNN children with a choice of group, training augmentations and sizes."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
+from numbers import Real
 from typing import Literal, TypeVar
 
+from aen._fields import shown
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, parameter_count, sides_of
 from aen.children.spec import ChildSpec
@@ -98,14 +100,16 @@ class GCNNSpace(Space):
         kernel_sizes: Sequence[int] | None = None,
         stage_widths: Sequence[float] = (1.0,),
     ) -> None:
-        if isinstance(groups, str) and groups != "bits":
-            raise SpecError(f"groups is {groups!r}; give 'bits', or a list of names such as ['C1', 'C4', 'D4'].")
+        if groups != "bits" if isinstance(groups, str) else not isinstance(groups, Sequence):
+            raise SpecError(f"groups is {shown(groups)} but must be 'bits', or a list of names: ['C1', 'C4', 'D4'].")
         self.group_names = None if groups == "bits" else _first("groups", groups, "C1")
-        self.kernel_sizes = tuple(kernel_sizes) if kernel_sizes is not None else (child.kernel_size,)
+        self.kernel_sizes = (
+            tuple(_listed("kernel_sizes", kernel_sizes)) if kernel_sizes is not None else (child.kernel_size,)
+        )
         _check_different("kernel_sizes", self.kernel_sizes)
-        self.stage_widths = _first("stage_widths", [float(factor) for factor in stage_widths], 1.0)
+        self.stage_widths = _first("stage_widths", _factors("stage_widths", stage_widths), 1.0)
         self.augmentations = AUGMENTATIONS if augmentations is None else check_augmentations(augmentations)
-        self.size_factors = _first("size_factors", [float(factor) for factor in size_factors], 1.0)
+        self.size_factors = _first("size_factors", _factors("size_factors", size_factors), 1.0)
         self._stages = len(child.stages)
         self._has_doubled = groups == "bits" and child.widths == "published" and child.backend == "native"
         self.child = self._checked(child)
@@ -302,6 +306,19 @@ class GCNNSpace(Space):
         if len(self.stage_widths) > 1:
             chosen |= {f"stage {stage + 1}": f"x{factor:g}" for stage, factor in enumerate(spec.stages)}
         return chosen
+
+
+def _listed(what: str, choices: Sequence[_Choice]) -> list[_Choice]:
+    if isinstance(choices, str | Mapping) or not isinstance(choices, Iterable):
+        raise SpecError(f"{what} is {shown(choices)} but must be a list of numbers.")
+    return list(choices)
+
+
+def _factors(what: str, choices: Sequence[float]) -> list[float]:
+    found = _listed(what, choices)
+    if any(isinstance(factor, bool) or not isinstance(factor, Real) for factor in found):
+        raise SpecError(f"{what} is {shown(choices)} but must be a list of numbers.")
+    return [float(factor) for factor in found]
 
 
 def _check_different(what: str, choices: Sequence[Hashable]) -> None:

@@ -1,5 +1,6 @@
 """Checks of the arguments of environments, which name argument, value and remedy."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
@@ -141,6 +142,18 @@ def check_evaluator(evaluator: object) -> None:
             f"evaluator is {shown(evaluator)} but must be an object with the methods of aen.evaluators.Evaluator, such "
             "as LocalEvaluator(); leave it out for an evaluator of the environment's own."
         )
+    submit: Any = evaluator.submit  # type: ignore[attr-defined]
+    try:
+        signature = inspect.signature(submit)
+    except (TypeError, ValueError):  # some functions written in C have none
+        return
+    try:
+        signature.bind([], keep_weights=False)
+    except TypeError as error:
+        raise SpecError(
+            f"evaluator is a {type(evaluator).__name__} whose submit takes {signature}, but is called as "
+            "submit(specs, keep_weights=False); give it these arguments."
+        ) from error
 
 
 def check_options(options: object, known: Sequence[str]) -> None:

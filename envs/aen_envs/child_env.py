@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ChildEnv", "PendingStep", "Plan"]
 
 Observation = TypeVar("Observation")
+_WHOLE = (int, np.integer)
 
 
 class ChildEnv(ConfigurableEnv[Observation, np.int64]):
@@ -169,7 +170,9 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
 
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Return which actions are legal, in the form that MaskablePPO of sb3-contrib needs; by default all are."""
-        return np.ones(self.action_space.n, dtype=np.bool_)  # type: ignore[attr-defined]
+        mask = np.empty(self.action_space.n, dtype=np.bool_)  # type: ignore[attr-defined]
+        mask.fill(True)  # `np.ones` takes three times as long
+        return mask
 
     # The former names of the four methods above; they will be removed.
     plan, arrive, plan_reset, arrive_reset = begin_step, finish_step, begin_reset, finish_reset
@@ -281,6 +284,9 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
         expected, given = len(pending.specs), len(evaluations)
         if given != expected:
             raise SpecError(f"evaluations has length {given}, but pending has {expected} specs; give one for each.")
+        wrong = [each for each in evaluations if not isinstance(each, Evaluation)]
+        if wrong:
+            raise SpecError(f"evaluations has {shown(wrong[0])} but each must be an aen.results.Evaluation.")
 
     def _own_evaluator(self) -> Evaluator:
         """Return the evaluator to use by default: it trains in this process and keeps results in memory."""
@@ -308,9 +314,11 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
         """
         if not self._accuracies:
             raise SpecError("step was called before reset; call reset first.")
-        if action not in self.action_space:
-            last = int(self.action_space.n) - 1  # type: ignore[attr-defined]
-            whole = isinstance(action, int | np.integer)
+        n: np.int64 = self.action_space.n  # type: ignore[attr-defined]
+        # `Discrete.contains` takes as long as a third of a step over a table, but knows arrays without dimensions.
+        whole = isinstance(action, _WHOLE)
+        if not (0 <= action < n if whole else action in self.action_space):
+            last = int(n) - 1
             what = repr(action) if whole else f"{shown(action)} but must be a whole number"
             raise SpecError(f"action is {what}; choose 0 to {last}.")
         return int(action)

@@ -47,7 +47,7 @@ class ConfigurableMeta(ABCMeta):
         """
         known = cls.__signature__.parameters.values()
         if len(args) == 1 and isinstance(args[0], Mapping) and all(each.kind in _NAMED for each in known):
-            return cls(**{**args[0], **kwargs})
+            return cls(**{str(name): value for name, value in args[0].items()} | kwargs)
         names = [each.name for each in known]
         for name, value in kwargs.items():
             if name not in names and all(each.kind != Parameter.VAR_KEYWORD for each in known):

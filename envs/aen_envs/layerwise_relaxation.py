@@ -319,9 +319,12 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     def _observation(self) -> Vector:
         current = self._trained("step")
-        groups = np.eye(len(self.space.groups), dtype=np.float32)[list(current.state)].reshape(-1)
-        rest = (current.evaluation.validation_accuracy, self.slices_left / self.slices)
-        return np.concatenate([groups, np.array(rest, dtype=np.float32)])
+        groups = len(self.space.groups)
+        found = np.zeros(self.space.layers * groups + 2, dtype=np.float32)
+        found[[layer * groups + number for layer, number in enumerate(current.state)]] = 1
+        found[-2] = current.evaluation.validation_accuracy
+        found[-1] = self.slices_left / self.slices
+        return found
 
     def _info(self, *, illegal: bool) -> dict[str, Any]:
         current = self._trained("step")

@@ -9,7 +9,7 @@ from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 
 from aen.children import ChildSpec
 from aen.errors import SpecError
-from aen.evaluators import Evaluator
+from aen.evaluators import Evaluator, submit_checked
 from aen.results import Evaluation
 from aen_envs.child_env import ChildEnv, PendingStep
 
@@ -126,7 +126,7 @@ def submit_all(evaluator: Evaluator, pending: Sequence[PendingStep]) -> Futures:
         places = [place for place, each in enumerate(pending) if each.specs and each.keep_weights == keep_weights]
         specs: list[ChildSpec] = [spec for place in places for spec in pending[place].specs]
         if specs:
-            futures = iter(evaluator.submit(specs, keep_weights=keep_weights))
+            futures = iter(submit_checked(evaluator, specs, keep_weights=keep_weights))
             for place in places:
                 found[place] = [next(futures) for _ in pending[place].specs]
     return found

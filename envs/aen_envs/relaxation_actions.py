@@ -45,7 +45,9 @@ class RelaxationActions:
         self.train = len(self.pairs) if kind == "all" else max(map(len, map(space.relaxations, space.all_states)))
         self.stop = self.train + 1
         self.n = self.train + 2
-        self.legal = lru_cache(maxsize=_MOST_STATES)(self._legal)
+        remember = lru_cache(maxsize=_MOST_STATES)
+        self.legal = remember(self._legal)
+        self._remembered_mask = remember(self._mask)
 
     @property
     def names(self) -> list[str]:
@@ -71,6 +73,9 @@ class RelaxationActions:
             state: the number of the group of each layer.
             trains: whether a child can be trained; if not, only stopping is legal.
         """
+        return self._remembered_mask(state, trains).copy()
+
+    def _mask(self, state: tuple[int, ...], trains: bool) -> npt.NDArray[np.bool_]:
         mask = np.zeros(self.n, dtype=np.bool_)
         mask[self.stop] = True
         if trains:

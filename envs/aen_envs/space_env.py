@@ -105,6 +105,7 @@ class SpaceEnv(ChildEnv[Choices]):
                 f"{prod(self.sizes):,} combinations; SpaceEnv needs every combination of choices to be a state."
             )
         self.space = space
+        self._dtype = np.dtype(np.int8 if set(self.sizes) == {_TOGGLED} else np.int64)
         self.reference_name = space.baseline_name
         self.changes = tuple(
             (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
@@ -149,7 +150,7 @@ class SpaceEnv(ChildEnv[Choices]):
         return gym.spaces.MultiDiscrete(list(self.sizes))
 
     def _array(self, state: Sequence[int]) -> Choices:
-        return np.array(state, dtype=np.int8 if set(self.sizes) == {_TOGGLED} else np.int64)
+        return np.array(state, dtype=self._dtype)
 
     def _observation(self) -> Choices:
         return self._state.astype(self.observation_space.dtype)
@@ -180,7 +181,7 @@ class SpaceEnv(ChildEnv[Choices]):
         self._state = self._array(pending.state)
         self._baseline = reference.validation_accuracy
         self._accuracies = [here.validation_accuracy]
-        info = self._info(pending.specs[1], here)
+        info = self._info(pending, 1, here)
         self._met.add(reference.class_key)
         return self._observation(), info
 
@@ -204,7 +205,7 @@ class SpaceEnv(ChildEnv[Choices]):
         self._state = self._array(pending.state)
         self._accuracies.append(accuracy)
         truncated = not stopped and self._steps >= self.horizon
-        return self._observation(), reward, stopped, truncated, self._info(pending.specs[0], evaluation)
+        return self._observation(), reward, stopped, truncated, self._info(pending, 0, evaluation)
 
     def _identity(self) -> JsonDict:
         unit = np.eye(len(self.sizes), dtype=np.int64)
@@ -240,6 +241,6 @@ class SpaceEnv(ChildEnv[Choices]):
         """Return the state as an RGB picture."""
         return draw_picture(self.scene())
 
-    def _info(self, spec: ChildSpec, evaluation: Evaluation) -> dict[str, Any]:
-        number = self.space.number_at(tuple(self._state.tolist()))
-        return self._describe(spec, evaluation, state=number, met_as=evaluation.class_key)
+    def _info(self, pending: PendingStep, place: int, evaluation: Evaluation) -> dict[str, Any]:
+        number = self.space.number_at(pending.state)
+        return self._describe(pending.specs[place], evaluation, state=number, met_as=evaluation.class_key)

@@ -23,11 +23,19 @@ SMALL = {
 }
 each = pytest.mark.parametrize("environment_id", ENVIRONMENT_IDS)
 
+
+class NoWeights:
+    """An evaluator without the argument `keep_weights`."""
+
+    def submit(self, specs):
+        return specs
+
+
 # Which values are wrong for an argument of this name, whatever the environment, and what the message says.
 FLAGS = ["yes", 1, 0, None, 2.5, [], np.array([True, False])]
 COUNTS = [0, -1, 2.5, 3.0, True, "3", None, [3], np.array([3]), np.float64(3), np.nan]
 WRONG = {
-    "evaluator": ["local", 0, False, "", LocalEvaluator, {"kind": "local"}, [LateTable]],
+    "evaluator": [NoWeights(), "local", 0, False, "", LocalEvaluator, {"kind": "local"}, [LateTable]],
     "horizon": COUNTS,
     "slices": COUNTS,
     "reward": ["papr", "", 1, None, ["paper"], lambda accuracy: accuracy, float],
@@ -165,7 +173,9 @@ def test_a_wrong_action_is_named_and_changes_nothing(environment_id, action):
 
 
 @each
-@pytest.mark.parametrize("form", [int, np.int64, np.int32, np.uint8, np.array], ids=lambda form: form.__name__)
+@pytest.mark.parametrize(
+    "form", [int, np.int64, np.int32, np.uint8, np.uint64, np.array], ids=lambda form: form.__name__
+)
 def test_actions_of_agents_are_accepted(environment_id, form):
     env, twin = make(environment_id), make(environment_id)
     env.reset(seed=1)

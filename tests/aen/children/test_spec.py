@@ -292,7 +292,7 @@ def test_json_of_all_fields_by_dataclasses_is_read():
             {"data": {"name": 5}},
             "data.name is 5, of type int, but must be the name of a data set or the path",
         ),
-        ({"training": {"epochs": "3"}}, "training is {'epochs': '3'}, of type dict, which cannot be read"),
+        ({"training": {"epochs": "3"}}, "training.epochs is '3' but must be a number"),
         ({"grids": 4}, "child is {'grids': 4}, of type dict, which cannot be read"),
         ({"decomposition": 5}, "factors is 5, of type int, but must be a list"),
         ({"decomposition": [5]}, "factor is 5, of type int, but must be text such as 'rot90'"),
@@ -310,3 +310,10 @@ def test_what_cannot_be_read_is_named(value, message):
 def test_the_path_of_a_data_set_may_be_a_path():
     assert DataSpec(Path("folder") / "mine.npz") == DataSpec("folder/mine.npz")
     assert json.loads(json.dumps(DataSpec(Path("mine.npz")).to_json()))["name"] == "mine.npz"
+
+
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate", "momentum"])
+@pytest.mark.parametrize("value", ["1", None, True, [1]])
+def test_what_is_no_number_is_named(name, value):
+    with pytest.raises(SpecError, match=rf"^training\.{name} is .* must be a number"):
+        TrainingSpec(**{name: value})

@@ -1,5 +1,7 @@
 """The evaluator that answers from a table."""
 
+from concurrent.futures import Future, as_completed, wait
+
 import pytest
 
 from aen.children import DenseSpec
@@ -45,3 +47,21 @@ def test_it_has_all_that_an_evaluator_needs():
     assert (evaluator.parallelism, evaluator.capacity, evaluator.weights_folder) == (1, 1, None)
     assert evaluator.activity() == Activity(1, running=0, waiting=0, trained=0, failed=0)
     evaluator.close()
+
+
+def test_its_futures_do_all_that_futures_do():
+    called = []
+    first, second = TabularEvaluator(TABLE).submit(SPECS[:2])
+    assert isinstance(first, Future)
+    assert (first.done(), first.running(), first.cancelled(), first.cancel(), first.exception()) == (
+        True,
+        *[False] * 3,
+        None,
+    )
+    second.add_done_callback(called.append)
+    assert called == [second]
+    assert set(as_completed([first, second], timeout=1)) == wait([second, first], timeout=1).done == {first, second}
+    assert (first.result(timeout=0), second.result().seed) == (TABLE[SPECS[0].key], 1)
+    assert "finished" in repr(first)
+    with pytest.raises(AttributeError, match="unknown"):
+        _ = first.unknown

@@ -11,7 +11,7 @@ from aen.data.augmentation import AUGMENTATIONS
 from aen.errors import SpecError
 from aen.groups import Decomposition
 from aen.groups.planar import PlanarGroup
-from aen.spaces import GCNNSpace
+from aen.spaces import GCNNSpace, space_from_json
 
 CHILD = GCNNSpec(data=DataSpec(), seed=3)
 # Worked out by hand: which group each code of (rot90, vflip, hflip) generates.
@@ -209,7 +209,7 @@ def test_another_seed_another_space_of_the_same_choices(which, request):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"groups": "all"}, r"groups is 'all'; give 'bits', or a list of names"),
+        ({"groups": "all"}, r"groups is 'all' but must be 'bits', or a list of names"),
         ({"groups": []}, "groups is empty"),
         ({"groups": ["C4"]}, r"groups is \['C4'\], without 'C1'; add it"),
         ({"groups": ["C1", "C4", "C4"]}, "offers 'C4' more than once"),
@@ -259,3 +259,26 @@ def test_stages_of_published_widths_are_refused():
 def test_widths_beyond_all_measure_are_refused():
     with pytest.raises(SpecError, match=r"is 2e\+309|inf fields|at most 10,000"):
         GCNNSpec(size=1e308)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("groups", 3),
+        ("groups", None),
+        ("stage_widths", [1, "x"]),
+        ("stage_widths", 2),
+        ("size_factors", [True]),
+        ("kernel_sizes", 3),
+        ("kernel_sizes", "3"),
+        ("augmentations", 3),
+        ("augmentations", "hflip"),
+        ("augmentations", [1]),
+    ],
+)
+def test_choices_that_are_no_lists_are_named(argument, value):
+    child = GCNNSpec(side=8, padding="same")
+    with pytest.raises(SpecError, match=argument.rstrip("s")):
+        GCNNSpace(child, **{argument: value})
+    with pytest.raises(SpecError, match=rf"^(?!space is).*{argument.rstrip('s')}"):
+        space_from_json({"child": child.to_json(), argument: value}, GCNNSpace)
