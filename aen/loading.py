@@ -21,7 +21,7 @@ def load(run: str | Path) -> Child:
     """
     spec_file = Path(run) / "best" / "spec.json"
     try:
-        spec = ChildSpec.from_json(json.loads(spec_file.read_text(encoding="utf-8")))
+        spec = ChildSpec.from_stored(json.loads(spec_file.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError) as error:
         why = f"no {spec_file}" if Path(run).is_dir() else "there is no such folder"
         raise RunFolderError(f"{run} holds no winner ({why}); name the folder of a finished search.") from error

@@ -327,6 +327,18 @@ class ChildSpec(ABC):
             raise SpecError(f"child is {shown(value)} which cannot be read: {error}.") from error
 
     @classmethod
+    def from_stored(cls, value: JsonDict) -> Self:
+        """Read a spec that was stored; unlike those that users write, it has data and training.
+
+        Raises:
+            SpecError: as `from_json`, or one of them is missing, so that it is damaged.
+        """
+        missing = {"data", "training"} - set(read_fields("child", value, value))
+        if missing:
+            raise SpecError(f"child lacks the field {min(missing)!r}, which every stored spec has.")
+        return cls.from_json(value)
+
+    @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec, besides tuples; subclasses add theirs."""
         del value  # data and training are read when the spec is made

@@ -99,7 +99,7 @@ class TestedRow(ClassRow):
 
         if self.spec is None:
             raise ValueError("this row has no spec; only the winner's has one.")
-        return ChildSpec.from_json(self.spec)
+        return ChildSpec.from_stored(self.spec)
 
     def to_json(self) -> JsonDict:
         """Return JSON values."""

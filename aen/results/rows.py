@@ -74,7 +74,7 @@ def spec_of(key: str, text: str, where: str) -> ChildSpec:
         StoreError: the row is damaged.
     """
     try:
-        return ChildSpec.from_json(json.loads(text))
+        return ChildSpec.from_stored(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(key, "spec", where) from error
 

@@ -94,7 +94,7 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
         metadata, state = _read(path)
         if "spec" not in metadata:
             raise StoreError(f"weights {path} cannot be continued from: they lack the spec; train the child again.")
-        spec = ChildSpec.from_json(json.loads(metadata["spec"]))
+        spec = ChildSpec.from_stored(json.loads(metadata["spec"]))
         if not spec.key == metadata.get("key") == key:
             raise StoreError(f"weights {path} belong to another child: key {spec.key}, not {key}.")
         child = build_child(spec)
