@@ -1,9 +1,19 @@
 """Reading the fields of a dataclass from JSON values, with messages that name what is wrong."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import Field, fields
 from typing import Any
 
 from aen.errors import AenError, SpecError, did_you_mean
+
+_FIELDS: dict[type, tuple["Field[Any]", ...]] = {}
+
+
+def fields_of(kind: type) -> tuple["Field[Any]", ...]:
+    """Return what `dataclasses.fields` does, once for each class: it builds the tuple anew at every call."""
+    if kind not in _FIELDS:
+        _FIELDS[kind] = fields(kind)
+    return _FIELDS[kind]
 
 
 def shown(value: object) -> str:

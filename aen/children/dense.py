@@ -194,7 +194,7 @@ class DenseSpec(ChildSpec):
 
     def with_checked_layers(self, layers: Sequence[Decomposition]) -> "DenseSpec":
         """Return what `with_layers` does, or one `with_decomposition`, of factors that were checked on all grids."""
-        if len(set(layers)) == 1:
+        if all(layer == layers[0] for layer in layers[1:]):
             return self.with_checked(decomposition=layers[0], layers=())
         return self.with_checked(decomposition=Decomposition(), layers=tuple(layers))
 

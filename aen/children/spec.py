@@ -6,13 +6,13 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
-from aen._fields import read_fields, shown
+from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
@@ -110,7 +110,8 @@ class TrainingSpec:
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}  # asdict copies values: ten times slower
+        # asdict copies values: ten times slower
+        return {f.name: getattr(self, f.name) for f in fields_of(type(self))}
 
     @classmethod
     def from_json(cls, value: JsonDict) -> "TrainingSpec":
@@ -119,7 +120,7 @@ class TrainingSpec:
         Raises:
             SpecError: not a dictionary, an unknown field, or a wrong value.
         """
-        found = read_fields("training", value, (f.name for f in fields(cls)))
+        found = read_fields("training", value, (f.name for f in fields_of(cls)))
         try:
             return cls(**found)
         except (TypeError, AttributeError) as error:
@@ -283,7 +284,7 @@ class ChildSpec(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle and copy the fields alone, without the values that were computed from them."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
+        return {f.name: getattr(self, f.name) for f in fields_of(type(self))}
 
     def with_seed(self, seed: int) -> Self:
         """Return the same child with another seed."""
@@ -293,9 +294,9 @@ class ChildSpec(ABC):
         """Return a dictionary of JSON values. Subclasses replace those of their fields that are none."""
         newer = ("parent", *self.newer_fields)
         plain = {
-            f.name: value
-            for f, value in ((f, getattr(self, f.name)) for f in fields(self))
-            if f.name not in newer or value != f.default
+            f.name: getattr(self, f.name)
+            for f in fields_of(type(self))
+            if f.name not in newer or getattr(self, f.name) != f.default
         }
         return plain | {"kind": self.kind, "data": self.data.to_json(), "training": self.training.to_json()}
 
@@ -321,7 +322,7 @@ class ChildSpec(ABC):
             )
         rest = {name: content for name, content in value.items() if name != "kind"}
         try:
-            given = read_fields(f"child of kind {kind!r}", rest, (f.name for f in fields(found)))
+            given = read_fields(f"child of kind {kind!r}", rest, (f.name for f in fields_of(found)))
             return found(**(given | found.parse(given)))
         except (TypeError, AttributeError, KeyError) as error:
             raise SpecError(f"child is {shown(value)} which cannot be read: {error}.") from error

@@ -2,10 +2,10 @@
 
 import math
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, get_args
 
-from aen._fields import read_fields, shown
+from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
 from aen.data.benchmarks import resolve
 from aen.errors import DataError, did_you_mean
@@ -68,7 +68,7 @@ class DataSpec:
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {"moves": list(self.moves)}
+        return {f.name: getattr(self, f.name) for f in fields_of(type(self))} | {"moves": list(self.moves)}
 
     @classmethod
     def from_json(cls, value: JsonDict) -> "DataSpec":
@@ -77,7 +77,7 @@ class DataSpec:
         Raises:
             DataError: not a dictionary, an unknown field, or a wrong value.
         """
-        found = read_fields("data", value, (f.name for f in fields(cls)), DataError)
+        found = read_fields("data", value, (f.name for f in fields_of(cls)), DataError)
         try:
             return cls(**found)
         except (TypeError, AttributeError) as error:

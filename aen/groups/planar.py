@@ -183,7 +183,7 @@ class PlanarGroup:
         """The place of each element's inverse, shape ``[order]``."""
         return np.array([self.index(element.inverse()) for element in self.elements])
 
-    @property
+    @functools.cached_property
     def is_exact(self) -> bool:
         """Whether it acts exactly on square grids: it is a subgroup of D4."""
         return all(element.is_exact for element in self.elements)

@@ -10,6 +10,7 @@ import torch
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, build_child
 from aen.errors import SpecError
 from aen.groups.decomposition import Decomposition
+from aen.nn import stored_state
 from aen.training.dense.parameter_layout import ParameterLayout
 
 SMALL = EquiNASSpec(side=8, width=2, kernel_size=3, dense=8)
@@ -98,8 +99,8 @@ def test_published_scalar_biases(factors: list[str]) -> None:
     for own, layer in zip(drawn.T, build_child(spec).tied_layers, strict=True):  # type: ignore[arg-type]
         bound = 1 / math.sqrt(len(layer.weight))
         assert 0.7 * bound < float(own.abs().max()) <= bound
-    state, values = build_child(spec).state_dict(), ParameterLayout(spec)
-    fast = values.state_dict(values.initial_values())
+    state, values = stored_state(build_child(spec)), ParameterLayout(spec)
+    fast = values.stored_state(values.initial_values())
     for name, own in state.items():
         assert torch.equal(own, fast[name]), name
     assert not build_child(replace(spec, initialisation="fan_in")).scalar_bias.any()  # type: ignore[union-attr]

@@ -39,7 +39,7 @@ KEYS = [
             training=TrainingSpec(epochs=3, learning_rate=1e-3),
         ),
         "90d11cc237f2d3e1",
-        "4cd98c12b48a15655ec9639b",
+        "49182a30fcb5d25b339204ed",
     ),
     (
         DenseSpec(data=DataSpec(train=400, moves=("rot90",)), grids=(8, 3), decomposition=TURNS, classes=4),

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import sqlite3
 import tempfile
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from helpers.unprivileged import take_write_permission, unprivileged
@@ -19,7 +21,7 @@ def shared(open_store, tmp_path, specs, invent, monkeypatch):
     """Make the store of another user in some state; return its file and the store that writes it."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    made = []
+    made, held = [], ExitStack()
 
     def make(state, *, folder_too):
         folder = tmp_path / "shared"
@@ -30,6 +32,8 @@ def shared(open_store, tmp_path, specs, invent, monkeypatch):
             store.commit(invent(spec), spec)
         if state == "closed":
             store.close()
+        if state == "live":
+            held.enter_context(reading(file))
         if state.startswith("killed"):
             ends = ("", "-wal") if state.endswith("index") else ("", "-wal", "-shm")
             for end in ends:
@@ -43,8 +47,17 @@ def shared(open_store, tmp_path, specs, invent, monkeypatch):
         return file, store
 
     yield make
+    held.close()
     for folder in made:
         folder.chmod(0o755)
+
+
+@contextmanager
+def reading(file):
+    """Keep a connection open; the store itself closes its idle one before a fork."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("SELECT count(*) FROM evaluations").fetchone()
+        yield
 
 
 def names(folder):

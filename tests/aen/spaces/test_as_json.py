@@ -68,7 +68,7 @@ def test_spaces_of_other_classes_have_no_json():
         ({"kind": "RelaxationSpace", "child": {}}, "has the kind 'RelaxationSpace', but a GCNNSpace is expected"),
         ({"child": {}, "group": "C4"}, r"unknown field 'group' \(did you mean 'groups'\?\)"),
         ({"child": {"kind": "dense"}}, "kind is 'dense', but a GCNNSpec is expected"),
-        ({"child": {"side": 28}, "groups": 5}, "space is .* cannot be read"),
+        ({"child": {"side": 28}, "groups": 5}, "groups is 5, of type int, but must be"),
         (5, "space is 5, of type int, which cannot be read"),
     ],
 )

@@ -38,7 +38,7 @@ def test_they_join_those_of_the_file_and_win(
     assert sweep.overrides == expected
     for trial in make_trials(sweep, find_search(sweep, tmp_path)):
         seed = f"seed={trial.config.seed}"
-        own = [seed, "evaluator.workers=1", f"name={trial.config.name}"]
+        own = [seed, "evaluator.workers=1", "evaluator.device=cpu", f"name={trial.config.name}"]
         assert trial.config == load_config(tmp_path / "tiny.yaml", [*expected, *own])
 
 

@@ -217,7 +217,6 @@ def png(path):
         (lambda path: path.write_bytes(b"\xff\xd8 no picture"), "UnidentifiedImageError"),
         (lambda path: path.write_bytes(b""), "UnidentifiedImageError"),
         (png, "UnidentifiedImageError"),
-        (folder, "IsADirectoryError"),
     ],
 )
 @pytest.mark.parametrize("name", ["isic", "isic:skip-missing"])
@@ -229,6 +228,15 @@ def test_a_broken_picture_is_refused_by_name(data_folder, cache, name, spoil, me
         find_source(name).load()
     assert str(caught.value).startswith(f"{path}: ")
     assert "or remove it and name the data set 'isic:skip-missing' to load it without this image" in str(caught.value)
+    assert not any(cache.iterdir())
+
+
+def test_a_folder_in_place_of_a_picture_is_refused_by_name(data_folder, cache):
+    path = jpg(data_folder, fake_data.write_isic(data_folder).names[5])
+    folder(path)
+    with pytest.raises(DataError, match=r"jpg is a folder; a file is expected") as caught:
+        find_source("isic").load()
+    assert str(caught.value).startswith(str(path))
     assert not any(cache.iterdir())
 
 
