@@ -82,6 +82,11 @@ def cannot_read(path: Path, error: OSError) -> str:
     return f"{path} cannot be read ({reason})"
 
 
+def permits(path: Path, mode: int) -> bool:
+    """Return what `os.access` does, for the effective user where the system can say so, not the real one."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
 def _sync_folder(path: Path) -> None:
     folder = os.open(path, os.O_RDONLY)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from aen._files import cannot_read
+from aen._files import cannot_read, permits
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen.errors import StoreError
 from aen.results.database_errors import (
@@ -217,7 +217,7 @@ def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: 
 
 def _check_content(path: Path, read_only: ReadOnlyFile | None) -> None:
     """Check that a file is an intact result store, or a database without tables."""
-    if not os.access(path, os.R_OK):
+    if not permits(path, os.R_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     if path.stat().st_size == 1:  # SQLite takes such a file for an empty one
         raise _not_sqlite(path)

@@ -12,6 +12,8 @@ import threading
 import weakref
 from pathlib import Path
 
+from aen._files import permits
+
 BUSY_SECONDS = 30
 _COPIES = 10  # tries to copy a file while another process writes it
 
@@ -20,7 +22,7 @@ def may_write(path: Path) -> bool:
     """Return whether this user may write an SQLite file, which includes the files that SQLite makes beside it."""
     path = path.resolve()
     files = (file for file in (path, *_beside(path)) if file.exists())
-    return all(os.access(file, os.W_OK) for file in (path.parent, *files))
+    return all(permits(file, os.W_OK) for file in (path.parent, *files))
 
 
 class ReadOnlyFile:

@@ -345,5 +345,4 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
             "parameters": evaluation.parameters,
             "looked_up": met,
             "seconds": evaluation.seconds,
-            "action_mask": self.action_masks().astype(np.int8),
         }

@@ -333,6 +333,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
             "epochs": self._specs.epochs(self._used + 1),
             "slices_left": self.slices_left,
             "illegal": illegal,
+            "action_mask": self.action_masks().astype(np.int8),
         }
 
     def __getstate__(self) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def test_methods_are_a_table_by_validation(script: ModuleType, tmp_path: Path) -
     assert "## equinas_e_digits" in text
     command = next(line for line in text.splitlines() if "aen search" in line)
     _, _, file, *given = shlex.split(command)
-    assert load_config(Path(file), given) == config
+    assert load_config(Path(file), given) == folder.config()
     places = [text.index(f"| {row.title} |") for row in result.verdict.selection]
     assert places == sorted(places)
     assert len(places) == 3

@@ -11,12 +11,14 @@ import pytest
 
 from aen_envs.scratch_folder import ScratchFolder
 
+# A process of a shell's background job ignores SIGINT, and its children do.
+DEFAULT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 MAKE = "from aen_envs.scratch_folder import ScratchFolder; folder = ScratchFolder(); print(folder.path, flush=True)"
 
 
 def start(code, tmp_path, before=""):
     """Start a process that makes a folder in `tmp_path`; return the process and the folder."""
-    program = f"{before}\n{MAKE}\n{textwrap.dedent(code)}"
+    program = f"{DEFAULT}\n{before}\n{MAKE}\n{textwrap.dedent(code)}"
     command = [sys.executable, "-W", "error", "-c", program]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(tmp_path)}

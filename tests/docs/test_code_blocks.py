@@ -10,6 +10,7 @@ from aen.data import DataSpec
 from aen.data.registry import find_source
 from aen_agents.cli.main import _parser
 from aen_agents.config import load_config
+from aen_agents.sweep.config import load_sweep
 
 # Fragments of files that the text around them names: entries of a table, and classes of the example package.
 FRAGMENTS = {"development.md"}
@@ -37,7 +38,7 @@ def test_every_block_names_its_language(page: Path) -> None:
 
 def test_there_are_blocks() -> None:
     assert len(PYTHON) >= 15
-    assert len(COMMANDS) >= 40
+    assert len(COMMANDS) > 60
 
 
 @pytest.mark.parametrize("text", PYTHON)
@@ -56,3 +57,5 @@ def test_commands_are_accepted(words: list[str]) -> None:
     if words[0] == "search" and options.config not in ("mine.yaml", "CONFIG"):
         config = load_config(options.config, overrides)
         find_source(DataSpec(config.data.name).name)
+    elif words[0] == "sweep" and not options.restore and options.config != "mine.yaml":
+        assert load_sweep(options.config).search

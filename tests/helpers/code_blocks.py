@@ -18,10 +18,13 @@ def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
 
 
 def commands(*pages: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield the place and the words of each `aen` command, without `aen`."""
+    """Yield the place and the words of each `aen` command, without `aen`; `make train-agent` is one, too."""
     for page in pages:
         for line, text in blocks(page, "bash"):
             for command in text.replace("\\\n", " ").splitlines():
-                words = shlex.split(command, comments=True)
-                if words and words[0].removeprefix(".venv/bin/") == "aen":
-                    yield f"{page.name}:{line}: {command.partition('#')[0].strip()}", words[1:]
+                place = f"{page.name}:{line}: {command.partition('#')[0].strip()}"
+                if found := re.search(r"(?:^|[ /])aen (.+)", command):
+                    yield place, shlex.split(found[1], comments=True)
+                elif found := re.search(r"^make train-agent(.*)", command):
+                    given = dict(word.split("=", 1) for word in shlex.split(found[1], comments=True))
+                    yield place, ["search", given.get("CONFIG", "digits"), *shlex.split(given.get("ARGS", ""))]

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from aen._files import permits
 from aen.errors import SpecError
 from aen.groups.class_cache import cache_folder
 from aen.nn.steerable.sylvester import sylvester_constraint
@@ -69,7 +70,7 @@ def escnn_cache() -> Path | None:
     except (OSError, RuntimeError, PackageNotFoundError):  # RuntimeError: this user has no home folder
         return None
     parts = (folder, folder / "joblib")
-    return folder if all(os.access(part, os.W_OK | os.X_OK) for part in parts if part.exists()) else None
+    return folder if all(permits(part, os.W_OK | os.X_OK) for part in parts if part.exists()) else None
 
 
 @cache

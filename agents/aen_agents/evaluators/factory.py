@@ -59,7 +59,8 @@ class LocalFactory(EvaluatorFactory):
         device, said = config.evaluator.device, []
         if device == AUTO:
             device = choose_device()
-            said.append(f"device={device}" + (f": {torch.cuda.get_device_name()}" if device == "cuda" else ": no GPU"))
+            if device == "cuda":
+                said.append(f"device=cuda: {torch.cuda.get_device_name()}")
             config = with_evaluator(config, device=device)
         idle = idle_gpus(device)
         if idle:

@@ -31,7 +31,7 @@ def test_a_copy_is_the_same_config_at_another_place(
     assert main(["configs", "copy", name]) == 0
     assert capsys.readouterr().out == f"{copy.name}\n"
     match name.split("/"):
-        case ["sweeps", _]:
+        case ["sweeps", *_]:
             ours, theirs = load_sweep(copy), load_sweep(original)
             assert make_trials(ours, find_search(ours, tmp_path)) == make_trials(
                 theirs, find_search(theirs, original.parent)
@@ -78,7 +78,15 @@ def test_keys_are_listed_whole_or_in_part(capsys: pytest.CaptureFixture[str]) ->
     assert {"seed", "training.epochs", "child.width", "agent.epsilon", "grid"} <= set(keys(capsys))
     assert keys(capsys, "training.epochs", "seed") == ["seed", "training.epochs"]
     assert keys(capsys, "budget") == ["budget.children", "budget.steps"]
-    assert keys(capsys, "agent.name=exhaustive") == keys(capsys, "exhaustive") == ["agent.name", "agent.seeds"]
+    assert (
+        keys(capsys, "agent.name=exhaustive")
+        == keys(capsys, "exhaustive")
+        == [
+            "agent.name",
+            "agent.seeds",
+            "agent.states",
+        ]
+    )
     assert len(keys(capsys, "child")) > len(keys(capsys, "gcnn")) > len(keys(capsys, "dense"))
     assert main(["config", "keys", "budget.children"]) == 0
     out = capsys.readouterr().out

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from helpers.overrides import changed
 
 from aen.children import EquiNASSpec
 from aen.errors import AenError
@@ -22,7 +23,7 @@ STATIC = ("child.kind=equinas", "agent=static")
     ],
 )
 def test_a_config_names_an_architecture(config_file: Path, overrides: list[str], groups: tuple[str, ...]) -> None:
-    child = child_of(load_config(config_file, [*STATIC, *overrides]))
+    child = child_of(load_config(config_file, changed(STATIC, *overrides)))
     assert isinstance(child, EquiNASSpec)
     assert child.layer_groups == groups
 

@@ -15,14 +15,14 @@ from aen_agents.search import Search
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="what a machine without a GPU chooses")
 
 
-def test_the_choice_is_written_to_the_run_and_mentioned(tiny_config: SearchConfig, tmp_path: Path) -> None:
+def test_the_choice_is_written_to_the_run(tiny_config: SearchConfig, tmp_path: Path) -> None:
     assert tiny_config.evaluator.device == "auto"
     events: list[Event] = []
     folder = RunFolder.create(tiny_config, tmp_path / "run")
     assert folder.config().evaluator.device == "auto"
     result = Search(tiny_config, events.append).run(folder)
     assert folder.config().evaluator.device == result.provenance.device == "cpu"
-    assert Notice("device=cpu: no GPU") in events
+    assert not [event for event in events if isinstance(event, Notice) and "device" in event.text]
 
 
 def test_a_resumed_run_keeps_its_device(
