@@ -23,7 +23,7 @@ STATIC = ("child.kind=equinas", "agent=static")
     ],
 )
 def test_a_config_names_an_architecture(config_file: Path, overrides: list[str], groups: tuple[str, ...]) -> None:
-    child = child_of(load_config(config_file, changed(STATIC, *overrides)))
+    child = child_of(load_config(config_file, [*STATIC, *overrides]))
     assert isinstance(child, EquiNASSpec)
     assert child.layer_groups == groups
 
@@ -53,4 +53,4 @@ def test_a_config_names_an_architecture(config_file: Path, overrides: list[str],
 )
 def test_architectures_that_cannot_be_are_explained(config_file: Path, overrides: list[str], message: str) -> None:
     with pytest.raises(AenError, match=message):
-        child_of(load_config(config_file, [*STATIC, *overrides]))
+        child_of(load_config(config_file, changed(STATIC, *overrides)))
