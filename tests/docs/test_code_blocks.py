@@ -1,6 +1,8 @@
 """The code blocks of README.md and docs/: every Python block runs by itself, and every `aen` command is accepted."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from aen_agents.sweep.config import load_sweep
 
 # Fragments of files that the text around them names: entries of a table, and classes of the example package.
 FRAGMENTS = {"development.md"}
+PROGRAM = Path(sys.executable).absolute()
 LANGUAGES = {"python", "bash", "yaml", "toml", "text", "console", "sql"}
 
 
@@ -46,6 +49,9 @@ def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.Mo
     if "runs/mine" in text:
         pytest.skip("test_readme.py runs the search first")
     monkeypatch.chdir(tmp_path)
+    if "ResultStore(" in text or "workers=" in text:  # their threads and processes end with the process
+        subprocess.run([PROGRAM, "-W", "error", "-c", text], check=True)
+        return
     exec(compile(text, "block", "exec"), {"__name__": "__main__"})  # noqa: S102 - from this repository
 
 

@@ -19,7 +19,10 @@ from aen_agents.config import (
         (["agent=dqnn"], r"unknown agent 'dqnn' \(did you mean 'dqn'\?\)"),
         (["agent=exhaustiv"], r"unknown agent 'exhaustiv' \(did you mean 'exhaustive'\?\)"),
         (["agent=exhaustive", "agent.seed=3"], r"unknown key 'agent.seed' \(did you mean 'seeds'\?\)"),
-        (["agent=exhaustive", "agent.discount=1"], r"unknown key 'agent.discount' \(choose from: name, seeds\)"),
+        (
+            ["agent=exhaustive", "agent.discount=1"],
+            r"unknown key 'agent.discount' \(choose from: name, seeds, states\)",
+        ),
         (["agent=exhaustive", "agent.seeds=0"], "agent.seeds is 0: .*greater than 0"),
         (["agent.discoun=0.5"], r"unknown key 'agent.discoun' \(did you mean 'discount'\?\)"),
         (["agent={name: exhaust}"], r"agent.name is 'exhaust', an unknown agent \(did you mean 'exhaustive'\?\)"),
