@@ -68,7 +68,6 @@ class SymmetryTest:
         level: the probability of rejecting any invariance that holds.
         permutations: number of random sign changes behind each p-value.
         seed: of all draws.
-        seconds: how long the test took.
     """
 
     rows: tuple[SymmetryRow, ...]
@@ -80,7 +79,6 @@ class SymmetryTest:
     level: float
     permutations: int
     seed: int
-    seconds: float
 
     def plausible(self) -> tuple[Decomposition, ...]:
         """Return the factors whose invariance is not rejected, in the order tested."""
@@ -133,7 +131,6 @@ class SymmetryTest:
             "correction": "holm",
             "permutations": self.permutations,
             "seed": self.seed,
-            "seconds": self.seconds,
         }
 
     @classmethod
@@ -155,7 +152,6 @@ class SymmetryTest:
                 level=float(value["level"]),
                 permutations=int(value["permutations"]),
                 seed=int(value["seed"]),
-                seconds=float(value["seconds"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(

@@ -1,6 +1,5 @@
 """The symmetry test: compares the images of each class with the same images moved by a group."""
 
-import time
 import zlib
 from collections.abc import Mapping
 
@@ -25,6 +24,7 @@ from aen.symmetry.result import SymmetryRow, SymmetryTest, holm
 from aen.training.threads import cpu_threads
 
 LEVEL = 0.05
+_PERMUTATIONS = 999
 _PCA_IMAGES = 1_000
 _MOST_NUMBERS = 40_000_000  # of images at work at the same time; bounds the memory
 
@@ -35,7 +35,7 @@ def symmetry_test(
     factors: Factors | None = None,
     *,
     seed: int = 0,
-    permutations: int = 1999,
+    permutations: int | None = None,
     features: int = 256,
     max_images: int = 5000,
 ) -> SymmetryTest:
@@ -56,7 +56,8 @@ def symmetry_test(
         factors: texts such as ``"hflip x vflip"``, `Factor`, `Decomposition` (all its factors together are one group),
             or an `Alphabet` or its name. None: the published alphabet and some small groups, as far as they fit.
         seed: of all draws. The row of a factor does not depend on which others are tested, but for the correction.
-        permutations: number of random sign changes; the smallest possible p-value is ``1 / (permutations + 1)``.
+        permutations: number of random sign changes; the smallest possible p-value is ``1 / (permutations + 1)``. None:
+            999, or more if there are over 25 factors.
         features: number of random Fourier features.
         max_images: a random choice of this many images is compared if there are more.
 
@@ -64,20 +65,14 @@ def symmetry_test(
         DataError: images and labels do not fit together, are not finite or constant, or no class has two images.
         GroupError: a factor does not exist, does not fit the images, or moves nothing on them.
     """
-    started = time.perf_counter()
     seed = checked_number("seed", seed, 0)
-    permutations = checked_number("permutations", permutations, 1)
     features = checked_number("features", features, 2)
     max_images = checked_number("max_images", max_images, 2)
     tensor = checked_images(images)
     answers = checked_labels(labels, len(tensor))
     grid = (tensor.shape[2], tensor.shape[3])
     elements, skipped = _elements(factors, grid, seed)
-    if len(elements) / (permutations + 1) > LEVEL:
-        raise DataError(
-            f"permutations is {permutations}, too few to reject any of {len(elements)} tests at level {LEVEL:g}; use "
-            f"at least {round(len(elements) / LEVEL) - 1}."
-        )
+    permutations = _permutations(permutations, len(elements))
     chosen = np.sort(np.random.default_rng([seed, 0]).permutation(len(tensor))[:max_images])
     answers = answers[chosen]
     labels_met, counts = (value.tolist() for value in answers.unique(return_counts=True))
@@ -105,8 +100,20 @@ def symmetry_test(
         level=LEVEL,
         permutations=permutations,
         seed=seed,
-        seconds=time.perf_counter() - started,
     )
+
+
+def _permutations(given: int | None, tests: int) -> int:
+    """Return the number of sign changes, with which the smallest p-value is below the level also when corrected."""
+    least = round(tests / LEVEL) - 1
+    if given is None:
+        return max(_PERMUTATIONS, 2 * least + 1)
+    given = checked_number("permutations", given, 1)
+    if given < least:
+        raise DataError(
+            f"permutations is {given}, too few to reject any of {tests} tests at level {LEVEL:g}; use at least {least}."
+        )
+    return given
 
 
 def _elements(
