@@ -235,7 +235,8 @@ def test_generators_with_different_orders_are_noticed(tiny_config: SearchConfig,
     config = SearchConfig.model_validate(config.model_dump() | {"child": {"hidden": [12]}})
     events: list[Event] = []
     summary = Search(config, events.append).run(RunFolder.create(config, tmp_path / "orders")).to_json()
-    (notice,) = [e.text for e in events if isinstance(e, Notice)]
+    notice, look = [e.text for e in events if isinstance(e, Notice)]
+    assert look == "The images themselves look the same after quarter turns."
     assert "vshift(2) has order 4 on 8x8, 6 on 12x12" in notice
     assert "such as vshift(1/4), has one order on every grid; alphabet=quarter" in notice
     assert summary["notices"] == [notice]
