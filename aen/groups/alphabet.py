@@ -9,6 +9,7 @@ from aen.errors import GroupError, did_you_mean
 from aen.groups.decomposition import Decomposition
 from aen.groups.factors import Factor
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, grid_text
 
 
 def _twelve(step: str) -> tuple[str, ...]:
@@ -71,13 +72,13 @@ class Alphabet:
         """The factors as they are written."""
         return tuple(factor.name for factor in self.factors)
 
-    def check(self, sides: Iterable[int]) -> None:
+    def check(self, grids: Iterable[Grid]) -> None:
         """Check every factor against every grid of the child.
 
         Raises:
             GroupError: a factor does not fit one of the grids.
         """
-        Decomposition(self.factors).check(dict.fromkeys(sides))
+        Decomposition(self.factors).check(dict.fromkeys(grids))
 
     def decomposition(self, bits: Sequence[int]) -> Decomposition:
         """Return the decomposition that a state chooses; `bits` has one 0 or 1 per factor.
@@ -91,17 +92,17 @@ class Alphabet:
             )
         return Decomposition(tuple(factor for factor, bit in zip(self.factors, bits, strict=True) if bit))
 
-    def order_mismatches(self, sides: Iterable[int]) -> tuple[str, ...]:
+    def order_mismatches(self, grids: Iterable[Grid]) -> tuple[str, ...]:
         """Say which generators have different orders on different grids, and so tie more than either grid asks for.
 
         ``vshift(4)`` has order 7 on 28 and 5 on 20: the joint action has order 35.
         """
-        sides = tuple(dict.fromkeys(sides))
+        grids = tuple(dict.fromkeys(grids))
         found = []
         for generator in Decomposition(self.factors).generators:
-            orders = [generator.order(side) for side in sides]
+            orders = [generator.order(grid) for grid in grids]
             if len(set(orders)) > 1:
-                each = ", ".join(f"{order} on {side}x{side}" for order, side in zip(orders, sides, strict=True))
+                each = ", ".join(f"{order} on {grid_text(grid)}" for order, grid in zip(orders, grids, strict=True))
                 found.append(f"{generator} has order {each}")
         return tuple(found)
 
