@@ -6,6 +6,7 @@ from aen.data.pins import pinned
 from aen.data.pool import Pool
 from aen.data.registry import find_source
 from aen.data.sets import SOURCES
+from aen.data.signals import lift_sign
 from aen.data.source import Source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
@@ -20,6 +21,7 @@ __all__ = [
     "Source",
     "Split",
     "find_source",
+    "lift_sign",
     "load_dataset",
     "load_test_split",
     "move_images",

@@ -17,6 +17,7 @@ from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
 from aen.groups.generators import GENERATOR_NAMES, SIGNAL_WORDS, Generator
 from aen.groups.grid import Grid, as_grid, cells_of, grid_text, shape_of
+from aen.groups.hidden_grids import hidden_grids
 from aen.groups.layerwise_classes import LayerwiseClassTable, enumerate_layerwise_classes
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits, pair_permutation
 from aen.groups.planar import PLANAR_GROUPS, PlanarElement, PlanarGroup
@@ -47,6 +48,7 @@ __all__ = [
     "enumerate_layerwise_classes",
     "grid_orbits",
     "grid_text",
+    "hidden_grids",
     "known_classes",
     "known_layerwise_classes",
     "layer_orbits",

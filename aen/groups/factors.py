@@ -59,6 +59,10 @@ class Factor:
         signs = ("", *(f" {sign} " for sign in self.products))
         return "".join(f"{sign}{generator}" for sign, generator in zip(signs, self.generators, strict=True))
 
+    def in_fractions(self, grid: Grid) -> "Factor":
+        """Return the factor with shifts by cells as fractions of the grid; see `Generator.in_fractions`."""
+        return Factor(tuple(generator.in_fractions(grid) for generator in self.generators), self.products)
+
     def check(self, grid: Grid) -> None:
         """Check that every generator fits the grid and that each product is of the kind the sign says.
 

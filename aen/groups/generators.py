@@ -174,6 +174,14 @@ class Generator:
         """
         return _permutation(self, as_grid(grid))
 
+    def in_fractions(self, grid: Grid) -> "Generator":
+        """Return a shift by cells as the shift by that fraction of the grid's side, any other generator as it is."""
+        name, _, step = self.name.rstrip(")").partition("(")
+        if name not in _SHIFT_AXIS or Fraction(step) < 1:
+            return self
+        self.permutation(grid)  # it may be beyond the grid
+        return Generator(f"{name}({Fraction(step) / shape_of(as_grid(grid))[_SHIFT_AXIS[name]]})")
+
     def order(self, grid: Grid) -> int:
         """Return after how many applications every cell is back: the least common multiple of the cycle lengths."""
         return permutation_order(self.permutation(grid))
