@@ -1,7 +1,6 @@
 """DenseSpec: the dense child of AEN, whose layers are tied by a decomposition."""
 
 import functools
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,6 +12,7 @@ from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json
 from aen.groups.orbits import layer_orbits, pair_permutation
 from aen.nn.linear import Initialisation
 
@@ -29,7 +29,8 @@ class DenseSpec(ChildSpec):
         classes: number of outputs.
         training: optimiser and budget; the optimiser is Adam.
         seed: of the initial weights and the order of the batches.
-        grids: side of the input grid, then of each hidden grid: ``(8, 16, 16)``.
+        grids: the input grid, then each hidden grid: ``(8, 16, 16)``. A number is the side of a square; other grids are
+            given by rows and columns: ``((20, 30), (8, 12))``.
         decomposition: what the hidden layers are equivariant to, all of them.
         layers: what each of them is equivariant to, the first one first, in place of `decomposition`. Where all are the
             same they become `decomposition`, so that equal children are equal.
@@ -44,7 +45,7 @@ class DenseSpec(ChildSpec):
     class_fields: ClassVar[tuple[str, ...]] = ("decomposition",)
     side_is: ClassVar[str] = "grids start at"
 
-    grids: tuple[int, ...] = (8, 16, 16)
+    grids: tuple[Grid, ...] = (8, 16, 16)
     decomposition: Decomposition = field(default_factory=Decomposition)
     layers: tuple[Decomposition, ...] = ()
     head: Head = "invariant"
@@ -57,11 +58,7 @@ class DenseSpec(ChildSpec):
             value = getattr(self, name)
             if value not in get_args(kind):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
-        object.__setattr__(self, "grids", tuple(operator.index(side) for side in self.grids))
-        if len(self.grids) < 2 or min(self.grids) < 1:  # noqa: PLR2004
-            raise SpecError(
-                f"grids {list(self.grids)} make no layer; give the input's side and a hidden side, from 1 up."
-            )
+        object.__setattr__(self, "grids", _checked(self.grids))
         super().__post_init__()
         if self.training.optimiser != "adam":
             raise SpecError(
@@ -83,8 +80,8 @@ class DenseSpec(ChildSpec):
                 raise SpecError(f"layers has {layer!r}; write Decomposition.of(['rot90', 'hflip']) for each layer.")
         if len(self.layers) != len(shapes):
             raise SpecError(
-                f"layers has {len(self.layers)} decompositions, but grids {list(self.grids)} make {len(shapes)} "
-                "layers; give one for each."
+                f"layers has {len(self.layers)} decompositions, but grids {grids_as_json(self.grids)} make "
+                f"{len(shapes)} layers; give one for each."
             )
         if self.decomposition.factors:
             raise SpecError(
@@ -98,8 +95,8 @@ class DenseSpec(ChildSpec):
             object.__setattr__(self, "layers", ())
 
     @property
-    def layer_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Side of the grid that each hidden layer takes, and of the one that it gives."""
+    def layer_shapes(self) -> tuple[tuple[Grid, Grid], ...]:
+        """The grid that each hidden layer takes, and the one that it gives."""
         return tuple(pairwise(self.grids))
 
     @property
@@ -157,7 +154,19 @@ class DenseSpec(ChildSpec):
 
     @property
     def side(self) -> int:
-        """Side of the input grid."""
+        """Side of the input grid.
+
+        Raises:
+            SpecError: the input is no square; see `grid`.
+        """
+        side = self.grids[0]
+        if isinstance(side, int):
+            return side
+        raise SpecError(f"grids start at {grid_text(side)}, which is no square and has no side; use spec.grid.")
+
+    @property
+    def grid(self) -> Grid:
+        """The input grid."""
         return self.grids[0]
 
     @property
@@ -171,18 +180,18 @@ class DenseSpec(ChildSpec):
         return replace(self.with_decomposition(Decomposition()), seed=0)
 
     @property
-    def tied_grids(self) -> list[tuple[str, Decomposition, int]]:
+    def tied_grids(self) -> list[tuple[str, Decomposition, Grid]]:
         """Every different grid, or those of each layer where the layers differ; none of an untied child."""
         if self.layers:
             layers = enumerate(zip(self.layers, self.layer_shapes, strict=True), start=1)
             return [
-                (f"layer {number}, {side}x{side}", layer, side)
+                (f"layer {number}, {grid_text(grid)}", layer, grid)
                 for number, (layer, shape) in layers
-                for side in dict.fromkeys(shape)
+                for grid in dict.fromkeys(shape)
             ]
         if not self.decomposition.factors:
             return []
-        return [(f"tied {side}x{side}", self.decomposition, side) for side in dict.fromkeys(self.grids)]
+        return [(f"tied {grid_text(grid)}", self.decomposition, grid) for grid in dict.fromkeys(self.grids)]
 
     def with_decomposition(self, decomposition: Decomposition) -> "DenseSpec":
         """Return the same child with other factors, the same in all layers."""
@@ -203,7 +212,7 @@ class DenseSpec(ChildSpec):
         plain = super().to_json()
         del plain["layers"]
         own = {"layers": [layer.to_json() for layer in self.layers]} if self.layers else self.decomposition.to_json()
-        return plain | {"grids": list(self.grids), "decomposition": own}
+        return plain | {"grids": grids_as_json(self.grids), "decomposition": own}
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
@@ -219,11 +228,21 @@ class DenseSpec(ChildSpec):
         }
 
 
+def _checked(grids: Sequence[Grid]) -> tuple[Grid, ...]:
+    try:
+        checked = tuple(as_grid(grid) for grid in grids)
+    except GroupError as error:
+        raise SpecError(f"grids: {error}") from error
+    if len(checked) < 2:  # noqa: PLR2004
+        raise SpecError(f"grids {grids_as_json(checked)} make no layer; give the input's grid and a hidden grid.")
+    return checked
+
+
 @functools.lru_cache(maxsize=65536)
-def _class_key(decomposition: Decomposition, grids: tuple[int, ...]) -> str:
+def _class_key(decomposition: Decomposition, grids: tuple[Grid, ...]) -> str:
     return class_key(decomposition, grids)
 
 
 @functools.lru_cache(maxsize=65536)
-def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[int, ...]) -> str:
+def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[Grid, ...]) -> str:
     return layerwise_class_key(layers, grids)

@@ -16,6 +16,7 @@ from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
+from aen.groups.grid import Grid
 
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
@@ -228,7 +229,12 @@ class ChildSpec(ABC):
     @property
     @abstractmethod
     def side(self) -> int:
-        """Side of the images that the child takes."""
+        """Side of the images that the child takes, which are square."""
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images that the child takes; the side of square ones."""
+        return self.side
 
     @property
     @abstractmethod
@@ -241,8 +247,8 @@ class ChildSpec(ABC):
         return None
 
     @property
-    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, int]]":
-        """Title, decomposition and side of each grid whose orbits a report draws; none: it draws no orbits."""
+    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, Grid]]":
+        """Title, decomposition and shape of each grid whose orbits a report draws; none: it draws no orbits."""
         return ()
 
     def augmenter(self, device: str) -> "Augmenter | None":

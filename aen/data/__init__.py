@@ -8,6 +8,7 @@ from aen.data.pool import Pool
 from aen.data.registry import find_source
 from aen.data.resolve import complete_spec, data_spec
 from aen.data.sets import SOURCES
+from aen.data.signals import lift_sign
 from aen.data.source import Source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
@@ -25,6 +26,7 @@ __all__ = [
     "data_spec",
     "find_source",
     "from_arrays",
+    "lift_sign",
     "load_dataset",
     "load_test_split",
     "move_images",

@@ -16,6 +16,7 @@ from aen.data.registry import find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 from aen.errors import DataError
+from aen.groups.grid import Grid, as_grid, grid_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +24,11 @@ class Split:
     """Images and labels of one part of a data set.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``, float32.
+        images: shape ``[n, channels, rows, columns]``, float32.
         labels: shape ``[n]``, int64, below the number of classes.
     """
 
-    images: Float[Tensor, "n channels side side"]
+    images: Float[Tensor, "n channels rows columns"]
     labels: Int[Tensor, " n"]
 
     def to(self, device: str | torch.device) -> "Split":
@@ -55,8 +56,19 @@ class Dataset:
 
     @property
     def side(self) -> int:
-        """Side of the images."""
-        return self.train.images.shape[-1]
+        """Side of the images.
+
+        Raises:
+            DataError: the images are not square; see `grid`.
+        """
+        if isinstance(self.grid, int):
+            return self.grid
+        raise DataError(f"the images are {grid_text(self.grid)}, which is no square and has no side; use dataset.grid.")
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images; the side of square ones."""
+        return as_grid(tuple(self.train.images.shape[-2:]))
 
     def to(self, device: str | torch.device) -> "Dataset":
         """Return the data set on a device."""

@@ -132,4 +132,4 @@ class GroupDecompositionEnv(SpaceEnv):
 
     def scene(self) -> Scene:
         """Return the content of a rendering, with the orbits of the chosen factors on the input grid."""
-        return replace(super().scene(), decomposition=self.decomposition, side=self.child.side)
+        return replace(super().scene(), decomposition=self.decomposition, grid=self.child.grid)
