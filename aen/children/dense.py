@@ -115,6 +115,11 @@ class DenseSpec(ChildSpec):
         offered = dict.fromkeys(generator for layer in self.layers for generator in layer.generators)
         return tuple(generator for generator in offered if self._keeps_every_layer(generator))
 
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """The generators that keep the orbits of every layer."""
+        return self.shared_generators
+
     def _keeps_every_layer(self, generator: Generator) -> bool:
         for layer, (before, after) in zip(self.layers, self.layer_shapes, strict=True):
             try:

@@ -20,6 +20,7 @@ from aen.errors import SpecError, did_you_mean
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
     from aen.groups.decomposition import Decomposition
+    from aen.groups.generators import Generator
 
 Precision = Literal["float32", "bfloat16"]
 Optimiser = Literal["adam", "sgd"]
@@ -243,6 +244,11 @@ class ChildSpec(ABC):
     @property
     def tied_grids(self) -> "Sequence[tuple[str, Decomposition, int]]":
         """Title, decomposition and side of each grid whose orbits a report draws; none: it draws no orbits."""
+        return ()
+
+    @property
+    def symmetries(self) -> "tuple[Generator, ...]":
+        """Generators of the symmetry of the whole child: the features of its last tied layer are equivariant to it."""
         return ()
 
     def augmenter(self, device: str) -> "Augmenter | None":

@@ -73,6 +73,8 @@ class _Loaded(NamedTuple):
 def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
     pool = find_source(spec.name).load()
     parts = _choose(spec, pool)
+    if spec.all_training:
+        parts[0] = np.concatenate([parts[0], _unused(pool, parts)])
     places = np.concatenate(parts)
     # Only the selected images are moved; the draw for each depends on its place in the data set alone.
     images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
@@ -107,6 +109,12 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
     learn = np.random.default_rng(spec.split_seed).permutation(official)[: spec.train + spec.validation]
     test = official + np.random.default_rng([spec.split_seed, 1]).permutation(n - official)[: spec.test]
     return [learn[: spec.train], learn[spec.train :], test]
+
+
+def _unused(pool: Pool, parts: list[IntArray]) -> IntArray:
+    """Return the places of the images that are in none of the parts, without those of an official test set."""
+    offered = len(pool.labels) if pool.official_train is None else pool.official_train
+    return np.setdiff1d(np.arange(offered), np.concatenate(parts))
 
 
 def _check_enough(spec: DataSpec, available: int, what: str, wanted: list[tuple[str, int]]) -> None:

@@ -3,7 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
@@ -30,7 +30,12 @@ class DataSpec:
         angles: ``quarter`` turns ``rot90`` by 0, 90, 180 or 270 degrees, ``any`` by any angle. Without ``rot90`` among
             the moves it becomes ``quarter``, so that the same images have one key.
         moves_seed: decides how each image is moved.
+        all_training: whether all images that are in none of the three splits are training images, too, except those of
+            an official test set. Validation and test images stay the same.
     """
+
+    # Fields that are newer than stored results: JSON, and so the key, leaves them out while they have their default.
+    newer_fields: ClassVar[tuple[str, ...]] = ("all_training",)
 
     name: str = "digits"
     train: int = 600
@@ -40,6 +45,7 @@ class DataSpec:
     moves: tuple[str, ...] = ()
     angles: Angles = "quarter"
     moves_seed: int = 0
+    all_training: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str | os.PathLike):
@@ -60,6 +66,8 @@ class DataSpec:
             raise DataError(f"unknown angles {self.angles!r}{did_you_mean(str(self.angles), get_args(Angles))}.")
         if "rot90" not in self.moves:
             object.__setattr__(self, "angles", "quarter")
+        if not isinstance(self.all_training, bool):
+            raise DataError(f"data.all_training is {shown(self.all_training)} but must be true or false.")
         for name in ("train", "validation", "test", "split_seed", "moves_seed"):
             value = getattr(self, name)
             if not 0 <= value < math.inf or int(value) != value:
@@ -68,7 +76,12 @@ class DataSpec:
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
-        return {f.name: getattr(self, f.name) for f in fields_of(type(self))} | {"moves": list(self.moves)}
+        plain = {
+            f.name: getattr(self, f.name)
+            for f in fields_of(type(self))
+            if f.name not in self.newer_fields or getattr(self, f.name) != f.default
+        }
+        return plain | {"moves": list(self.moves)}
 
     @classmethod
     def from_json(cls, value: JsonDict) -> "DataSpec":
