@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from aen._typing import JsonDict
-from aen.children.augmenter import Augmenter
+from aen.children.augmenter import chained
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
-from aen.data.symmetry_augmentation import SymmetryAugmenter
+from aen.data.group_augmentation import PermutationAugmenter
 from aen.errors import SpecError
 from aen.nn.stored import load_stored_state, stored_state
 from aen.training.architecture import weights_alone
@@ -169,14 +169,14 @@ class _Training:
         self.best: Epoch | None = None
         self._best_state: dict[str, Tensor] = {}
         device = data.train.images.device
-        own = spec.augmenter(str(device))
-        self._augmenters: list[Augmenter] = [] if own is None else [own]
-        if augment:
-            self._augmenters.append(SymmetryAugmenter(spec.symmetries, spec.seed))
+        own, moves = spec.augmenter(str(device)), [g.permutation(spec.side) for g in spec.symmetries]
+        by_symmetry = PermutationAugmenter(moves, len(moves[0]), spec.seed) if augment else None
+        self._augmenter = chained([part for part in (own, by_symmetry) if part is not None])
         self._optimiser = weight_optimiser(child, spec.training)
         places = torch.arange(len(data.train.labels), device=device)
         self._stream = BatchStream(places, spec.training.batch_size, spec.seed)
-        self._rows = None if self._augmenters else child.prepare(data.train.images)
+        # Without augmentation the part of the network that has no parameters is applied once.
+        self._rows = child.prepare(data.train.images)
         self._validation = child.prepare(data.validation.images)
 
     def stopped(self, patience: int) -> str | None:
@@ -219,12 +219,9 @@ class _Training:
         return epoch
 
     def _rows_of(self, number: int) -> Tensor:
-        if self._rows is not None:
+        if self._augmenter is None:
             return self._rows
-        images = self.data.train.images
-        for augmenter in self._augmenters:
-            images = augmenter.epoch(images, number)
-        return self.child.prepare(images)
+        return self.child.prepare(self._augmenter.epoch(self.data.train.images, number))
 
     def _rate(self, done: float) -> float:
         """Set the learning rate after a part of the training, and return it."""

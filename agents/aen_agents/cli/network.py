@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.streams import say_error
 from aen_agents.text import command
 
@@ -48,6 +49,37 @@ def add_network_commands(commands: "argparse._SubParsersAction[argparse.Argument
     )
     train.set_defaults(run=_train)
 
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="evaluate a search's network: accuracy, confusion, calibration, transformations",
+        description="Evaluate the network of a finished search and write the figures and pictures to RUN/evaluation. "
+        "Evaluating on the test images is counted: the search's report has read them once already.",
+    )
+    evaluate.add_argument("run_folder", type=Path, metavar="RUN", help="the run folder of a finished search")
+    evaluate.add_argument(
+        "--model", choices=("best", "trained"), help="which network (default: trained if there is one, else best)"
+    )
+    evaluate.add_argument("--split", choices=("validation", "test"), help="which images (default: validation)")
+    evaluate.add_argument("--data", metavar="PATH", help="another data set with the same classes, in place of a split")
+    evaluate.add_argument("--json", action="store_true", help="print the figures as JSON")
+    evaluate.set_defaults(run=_evaluate)
+
+    predict = commands.add_parser(
+        "predict",
+        help="predict the classes of images",
+        description="Predict the classes of images with the network of a finished search. Images that cannot be read "
+        "are named, and the exit status is 1; the others are predicted.",
+    )
+    predict.add_argument("model", type=Path, metavar="MODEL", help="a run folder, or its folder best or trained")
+    predict.add_argument(
+        "images", nargs="+", metavar="IMAGES", help="image files, folders, npz files, or patterns such as 'a/*.png'"
+    )
+    output = predict.add_mutually_exclusive_group()
+    output.add_argument("--csv", type=Path, metavar="FILE", help="write a csv file")
+    output.add_argument("--json", action="store_true", help="print JSON")
+    predict.add_argument("--batch", type=whole_number, default=256, help="images at a time (default: 256)")
+    predict.set_defaults(run=_predict)
+
 
 def _train(options: argparse.Namespace) -> int:
     from rich.console import Console
@@ -82,6 +114,29 @@ def _train(options: argparse.Namespace) -> int:
     )
     console.print(f"network: {model.folder}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from aen_agents.cli.evaluation import print_evaluation
+    from aen_agents.network.evaluate import evaluate_run
+    from aen_agents.runs.folder import RunFolder
+
+    run = RunFolder.open(options.run_folder)
+    found = evaluate_run(run, which=options.model, split=options.split, data=options.data)
+    print_evaluation(found, as_json=options.json)
+    return 0
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from aen_agents.cli.predictions import write_predictions
+    from aen_agents.network.models import find_model
+    from aen_agents.network.predict import in_unit_range, predict
+
+    model = find_model(options.model)
+    predictions = predict(model, options.images, batch=options.batch)
+    if in_unit_range(model.preprocessing()) and any(not name.endswith(".npz") for name in options.images):
+        say_error("aen: note: the network was trained on floating-point images; pixels of files are divided by 255")
+    return write_predictions(predictions, csv_file=options.csv, as_json=options.json)
 
 
 def _bars(console: "Console") -> "Progress":

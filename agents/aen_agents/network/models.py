@@ -26,7 +26,7 @@ class Model:
     """A trained network in a folder.
 
     Attributes:
-        folder: with ``spec.json``, ``weights.safetensors`` and, save in runs of earlier versions, ``preprocessing.json``.
+        folder: with ``spec.json`` and ``weights.safetensors``; newer ones have ``preprocessing.json``, too.
         child: the network, in evaluation mode on the CPU.
     """
 

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 
-from aen.training import Epoch
+from aen.training import Epoch, Quality
 from aen_agents.report.figures import ACCENT, GREY, INK, RC, WARM, as_svg
+
+_MOST_LABELS = 30  # classes that are named
 
 
 def training_curve(curve: Sequence[Epoch], best: Epoch) -> str:
@@ -28,4 +31,50 @@ def training_curve(curve: Sequence[Epoch], best: Epoch) -> str:
         for own in axes:
             own.spines[["top", "right"]].set_visible(False)
             own.tick_params(colors=INK)
+        return as_svg(figure)
+
+
+def confusion_picture(quality: Quality) -> str:
+    """Draw the confusion matrix: the share of each true class that is predicted as each class."""
+    counts = np.array(quality.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [own.name for own in quality.classes]
+    many = len(names) > _MOST_LABELS
+    side = min(2.2 + 0.42 * len(names), 9)
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(side, side), layout="constrained")
+        axes: Any = figure.subplots()
+        axes.imshow(shares, cmap="Greens", vmin=0, vmax=1)
+        axes.set(xlabel="predicted class", ylabel="true class")
+        if not many:
+            axes.set_xticks(range(len(names)), names, rotation=90 if max(map(len, names)) > 2 else 0)  # noqa: PLR2004
+            axes.set_yticks(range(len(names)), names)
+            for row, column in zip(*np.nonzero(counts), strict=True):
+                light = shares[row, column] > 0.5  # noqa: PLR2004 - white on dark cells
+                axes.text(
+                    column,
+                    row,
+                    str(counts[row, column]),
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if light else INK,
+                )
+        return as_svg(figure)
+
+
+def calibration_picture(quality: Quality) -> str:
+    """Draw the reliability diagram: the accuracy of each bin of confidence beside the diagonal."""
+    filled = [own for own in quality.bins if own.images]
+    width = quality.bins[0].high - quality.bins[0].low
+    with mpl.rc_context(RC):
+        figure = Figure(figsize=(3.8, 3.8), layout="constrained")
+        axes: Any = figure.subplots()
+        axes.bar(
+            [(own.low + own.high) / 2 for own in filled], [own.accuracy for own in filled], width * 0.92, color=ACCENT
+        )
+        axes.plot([0, 1], [0, 1], "--", color=GREY)
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        axes.set_title(f"expected calibration error {quality.calibration_error:.3f}", fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
         return as_svg(figure)
