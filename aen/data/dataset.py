@@ -1,7 +1,7 @@
 """Data sets as tensors: loaded, moved and split. The test split is available from `load_test_split` only."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aen._typing import Float, Int, IntArray
 from aen.data.find import data_folders
+from aen.data.own.split import grouped_split, unused_places
 from aen.data.pool import Pool
 from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
@@ -45,12 +46,14 @@ class Dataset:
         classes: number of classes.
         train: the images to learn from.
         validation: the images that choose.
+        class_names: names of the classes, where the data has any.
     """
 
     spec: DataSpec
     classes: int
     train: Split
     validation: Split
+    class_names: tuple[str, ...] = ()
 
     @property
     def side(self) -> int:
@@ -59,7 +62,7 @@ class Dataset:
 
     def to(self, device: str | torch.device) -> "Dataset":
         """Return the data set on a device."""
-        return Dataset(self.spec, self.classes, self.train.to(device), self.validation.to(device))
+        return replace(self, train=self.train.to(device), validation=self.validation.to(device))
 
 
 class _Loaded(NamedTuple):
@@ -71,7 +74,7 @@ class _Loaded(NamedTuple):
 
 @functools.lru_cache(maxsize=2)
 def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
-    pool = find_source(spec.name).load()
+    pool = find_source(spec.name, spec.rules).load()
     parts = _choose(spec, pool)
     if spec.all_training:
         parts[0] = np.concatenate([parts[0], _unused(pool, parts)])
@@ -96,6 +99,8 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
     for part, size in sizes.items():
         if size < 1:
             raise DataError(f"data.{part} is {size}; each split needs at least 1 image.")
+    if pool.grouping is not None:
+        return grouped_split(pool.grouping, list(sizes.values()), spec.split_seed, spec.name)
     n = len(pool.labels)
     official = pool.official_train
     if official is None:
@@ -112,8 +117,10 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
 
 
 def _unused(pool: Pool, parts: list[IntArray]) -> IntArray:
-    """Return the places of the images that are in none of the parts, without those of an official test set."""
-    offered = len(pool.labels) if pool.official_train is None else pool.official_train
+    """Return the places of the images that are in none of the parts and may be training images."""
+    if pool.grouping is not None:
+        return unused_places(pool.grouping, parts)
+    offered = len(pool.labels) if pool.official_train is None else pool.official_train  # the official test set stays
     return np.setdiff1d(np.arange(offered), np.concatenate(parts))
 
 
@@ -133,7 +140,8 @@ def load_dataset(spec: DataSpec) -> Dataset:
         GroupError: a move that does not exist on the images.
     """
     loaded = _load_splits(spec, data_folders())
-    return Dataset(spec, find_source(spec.name).classes, loaded.train, loaded.validation)
+    source = find_source(spec.name, spec.rules)
+    return Dataset(spec, source.classes, loaded.train, loaded.validation, source.class_names)
 
 
 def load_test_split(spec: DataSpec) -> Split:

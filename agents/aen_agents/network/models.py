@@ -1,6 +1,7 @@
 """The trained networks of a run, ``best`` and ``trained``, and what is stored beside their weights."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,10 +73,10 @@ class Model:
 def class_names(spec: ChildSpec) -> tuple[str, ...]:
     """Return the name of each class; its number where the data set has no names or cannot be found."""
     try:
-        names = getattr(find_source(spec.data.name), "class_names", None)
+        names: Sequence[str] = find_source(spec.data.name, spec.data.rules).class_names
     except DataError:
-        names = None
-    return tuple(map(str, names if names and len(names) == spec.classes else range(spec.classes)))
+        names = ()
+    return tuple(map(str, names if len(names) == spec.classes else range(spec.classes)))
 
 
 def find_run_model(run: RunFolder, which: str | None = None) -> Model:
