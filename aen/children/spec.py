@@ -21,6 +21,7 @@ from aen.groups.grid import Grid
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
     from aen.groups.decomposition import Decomposition
+    from aen.groups.generators import Generator
 
 Precision = Literal["float32", "bfloat16"]
 Optimiser = Literal["adam", "sgd"]
@@ -251,9 +252,17 @@ class ChildSpec(ABC):
         """Title, decomposition and shape of each grid whose orbits a report draws; none: it draws no orbits."""
         return ()
 
+    @property
+    def symmetries(self) -> "tuple[Generator, ...]":
+        """Generators of the symmetry of the whole child: the features of its last tied layer are equivariant to it."""
+        return ()
+
     def augmenter(self, device: str) -> "Augmenter | None":
         """Return what changes the training images before every epoch, or None if they stay as they are."""
-        del device
+        return None
+
+    def augmented_instead(self) -> "Self | None":
+        """Return the child without symmetry that is augmented by this child's group instead; None: there is none."""
         return None
 
     def continues(self, parent: "ChildSpec") -> bool:

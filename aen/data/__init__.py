@@ -1,10 +1,11 @@
 """Data sets as tensors, split once; moves that give them a known symmetry."""
 
 from aen.data.benchmarks import BENCHMARKS, VARIANTS
-from aen.data.dataset import Dataset, Split, load_dataset, load_test_split
+from aen.data.dataset import Dataset, Split, load_dataset, load_test_split, preprocessing_of
 from aen.data.own.arrays import from_arrays
 from aen.data.pins import pinned
 from aen.data.pool import Pool
+from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
 from aen.data.resolve import complete_spec, data_spec
 from aen.data.sets import SOURCES
@@ -20,6 +21,7 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "Pool",
+    "Preprocessing",
     "Source",
     "Split",
     "complete_spec",
@@ -31,4 +33,5 @@ __all__ = [
     "load_test_split",
     "move_images",
     "pinned",
+    "preprocessing_of",
 ]
