@@ -1,9 +1,10 @@
 """Data sets as tensors, split once; moves that give them a known symmetry."""
 
 from aen.data.benchmarks import BENCHMARKS, VARIANTS
-from aen.data.dataset import Dataset, Split, load_dataset, load_test_split
+from aen.data.dataset import Dataset, Split, load_dataset, load_test_split, preprocessing_of
 from aen.data.pins import pinned
 from aen.data.pool import Pool
+from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
 from aen.data.sets import SOURCES
 from aen.data.source import Source
@@ -17,6 +18,7 @@ __all__ = [
     "DataSpec",
     "Dataset",
     "Pool",
+    "Preprocessing",
     "Source",
     "Split",
     "find_source",
@@ -24,4 +26,5 @@ __all__ = [
     "load_test_split",
     "move_images",
     "pinned",
+    "preprocessing_of",
 ]

@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from aen._typing import Float, Int, IntArray
 from aen.data.find import data_folders
 from aen.data.pool import Pool
+from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
@@ -60,8 +62,15 @@ class Dataset:
         return Dataset(self.spec, self.classes, self.train.to(device), self.validation.to(device))
 
 
+class _Loaded(NamedTuple):
+    train: Split
+    validation: Split
+    test: Split
+    preprocessing: Preprocessing
+
+
 @functools.lru_cache(maxsize=2)
-def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> tuple[Split, Split, Split]:
+def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
     pool = find_source(spec.name).load()
     parts = _choose(spec, pool)
     places = np.concatenate(parts)
@@ -70,12 +79,13 @@ def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> tuple[Split, Spl
     if pool.turned is not None:
         images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
     images = move_images(images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places)
-    images = _standardise(images, spec.train)
+    preprocessing = Preprocessing.of(images[: len(parts[0])])
+    images = preprocessing.apply(images)
     sizes = [len(part) for part in parts]
     train, validation, test = (
         Split(*split) for split in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
     )
-    return train, validation, test
+    return _Loaded(train, validation, test, preprocessing)
 
 
 def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
@@ -107,20 +117,6 @@ def _check_enough(spec: DataSpec, available: int, what: str, wanted: list[tuple[
         raise DataError(f"data set {spec.name!r} has {available} {what}, too few for {summed}{equals}; ask for fewer.")
 
 
-def _standardise(images: Tensor, train: int) -> Tensor:
-    """Standardise by one mean and deviation of all training pixels: per-pixel ones would break symmetries."""
-    if images.dtype != torch.uint8:
-        mean, deviation = images[:train].mean(), images[:train].std().clamp_min(1e-6)
-        return (images - mean) / deviation
-    # From counts of the 256 grey levels: exact, whatever the number of threads.
-    counts = torch.bincount(images[:train].reshape(-1), minlength=256).double()
-    levels = torch.arange(256, dtype=torch.float64)
-    average = (counts * levels).sum() / counts.sum()
-    variance = (counts * (levels - average) ** 2).sum() / (counts.sum() - 1).clamp_min(1)
-    spread = (variance.sqrt() / 255).clamp_min(1e-6)
-    return images.float().div_(255).sub_(float(average / 255)).div_(float(spread))
-
-
 def load_dataset(spec: DataSpec) -> Dataset:
     """Return the training and validation split of a data set, on the CPU.
 
@@ -128,10 +124,19 @@ def load_dataset(spec: DataSpec) -> Dataset:
         DataError: unknown name, files that are missing or damaged, or too few images for the split.
         GroupError: a move that does not exist on the images.
     """
-    train, validation, _ = _load_splits(spec, data_folders())
-    return Dataset(spec, find_source(spec.name).classes, train, validation)
+    loaded = _load_splits(spec, data_folders())
+    return Dataset(spec, find_source(spec.name).classes, loaded.train, loaded.validation)
 
 
 def load_test_split(spec: DataSpec) -> Split:
     """Return the test split. Only the final measurement of a search may call this, once."""
-    return _load_splits(spec, data_folders())[2]
+    return _load_splits(spec, data_folders()).test
+
+
+def preprocessing_of(spec: DataSpec) -> Preprocessing:
+    """Return how the pixels of a data set are standardised: by mean and deviation of its training images.
+
+    Raises:
+        DataError: as for `load_dataset`.
+    """
+    return _load_splits(spec, data_folders()).preprocessing
