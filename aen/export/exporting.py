@@ -10,8 +10,8 @@ from aen.children import Child
 from aen.errors import ExportError
 from aen.export.formats import find_format
 from aen.export.plain import plain_network
-from aen.export.source import ExportSource, Which, source_of
-from aen.export.target import new_target, target_of
+from aen.export.source import ExportSource, Which, run_folder, source_of
+from aen.export.target import check_target, new_target, target_of
 
 # An export may differ from its source by so much of the largest logit.
 TOLERANCE = 1e-5
@@ -72,9 +72,9 @@ def export(
     """
     kind = find_format(to)
     kind.check_installed()
-    run = None if isinstance(network, Child) else Path(network)
+    target = target_of(kind, None if out is None else Path(out), run_folder(network))
+    check_target(target, folder=kind.is_folder, force=force)  # before all that takes long
     source = source_of(network, which)
-    target = target_of(kind, None if out is None else Path(out), source.run or run)
     plain = plain_network(source.child, source.preprocessing)
     with new_target(target, folder=kind.is_folder, force=force) as part:
         kind.write(plain, source, part)
@@ -110,8 +110,8 @@ def _compare(source: ExportSource, name: str, found: list[Tensor]) -> tuple[floa
     logits = torch.cat(found)
     if logits.shape != wanted.shape:
         raise ExportError(
-            f"the {name} export gives logits of shape {list(logits.shape)}, its source of {list(wanted.shape)}; nothing "
-            "was kept."
+            f"the {name} export gives logits of shape {list(logits.shape)}, its source of {list(wanted.shape)}; "
+            "nothing was kept."
         )
     difference, scale = float((logits - wanted).abs().max()), float(wanted.abs().max())
     if not difference <= TOLERANCE * scale:

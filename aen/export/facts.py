@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 from aen._typing import JsonDict
 from aen.export.source import ExportSource
@@ -15,12 +16,21 @@ def metadata(source: ExportSource) -> dict[str, str]:
         "kind": spec.kind,
         "symmetry": spec.name,
         "group": spec.group,
-        "data": json.dumps(spec.data.to_json(), sort_keys=True),
+        "data": json.dumps(_data(source), sort_keys=True),
         "classes": json.dumps(source.class_names, ensure_ascii=False),
         "preprocessing": json.dumps(preprocessing.to_json()),
         "input": input_text(source),
         "key": spec.key,
     }
+
+
+def data_name(source: ExportSource) -> str:
+    """Return the name of the data set; of a path only its last part, since exports are passed on."""
+    return Path(source.spec.data.name).name
+
+
+def _data(source: ExportSource) -> JsonDict:
+    return source.spec.data.to_json() | {"name": data_name(source)}
 
 
 def input_text(source: ExportSource) -> str:
@@ -47,7 +57,7 @@ def config(source: ExportSource, layers: list[JsonDict]) -> JsonDict:
         "num_labels": spec.classes,
         "id2label": {str(i): name for i, name in enumerate(source.class_names)},
         "layers": layers,
-        "data": spec.data.to_json(),
+        "data": _data(source),
         "aen": version("aen"),
         "aen_key": spec.key,
     }

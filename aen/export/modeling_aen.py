@@ -1,8 +1,6 @@
-"""Rebuilds the network in this folder with torch and safetensors alone.
+"""Rebuilds the network in this folder with torch and safetensors alone: ``from modeling_aen import load``.
 
-    from modeling_aen import load
-    network = load("FOLDER")  # a torch.nn.Sequential in evaluation mode
-    logits = network(pixels)  # [batch, channels, height, width], as stored: the network standardises them
+``load(folder)(pixels)`` gives logits; pixels are ``[batch, channels, height, width]``, as stored.
 """
 
 import json

@@ -1,6 +1,9 @@
 """ONNX: one file for onnxruntime and other runtimes."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +20,21 @@ OPSET = 18
 INPUT, OUTPUT = "pixels", "logits"
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what torch's exporter says of itself: deprecated functions it uses, and that torchvision is missing."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        log.setLevel(level)
+
+
 class ONNXFormat(Format):
     """An ONNX file with opset 18, input ``pixels``, output ``logits`` and a batch of any size."""
 
@@ -27,10 +45,7 @@ class ONNXFormat(Format):
 
     def write(self, network: nn.Sequential, source: ExportSource, path: Path) -> None:
         """Write the file; see `Format`."""
-        with warnings.catch_warnings():
-            # torch's exporter uses functions of torch and onnxscript that these deprecate.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
+        with _quiet():
             program = torch.onnx.export(
                 network,
                 (source.pixels[:2],),

@@ -26,7 +26,7 @@ class PT2Format(Format):
         batch = torch.export.Dim("batch")
         program = torch.export.export(network, (source.pixels[:2],), dynamic_shapes=({0: batch},))
         content = io.BytesIO()  # torch's own writing has no error numbers
-        torch.export.save(program, content, extra_files={name: text for name, text in metadata(source).items()})
+        torch.export.save(program, content, extra_files=dict(metadata(source)))
         write_atomically(path, content.getbuffer(), durable=False)
 
     def run(self, path: Path, batches: list[Tensor]) -> list[Tensor]:

@@ -18,7 +18,7 @@ LOADER = "modeling_aen.py"
 
 
 class SafetensorsFormat(Format):
-    """A folder with ``model.safetensors``, ``config.json`` and ``modeling_aen.py``, which needs torch and safetensors."""
+    """A folder with ``model.safetensors``, ``config.json`` and ``modeling_aen.py``; torch and safetensors load it."""
 
     name: ClassVar[str] = "safetensors"
     is_folder: ClassVar[bool] = True

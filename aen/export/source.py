@@ -53,6 +53,22 @@ class ExportSource:
         return self.child.spec
 
 
+def run_folder(network: Child | str | Path) -> Path | None:
+    """Return the folder in which the network's run keeps its exports; None for a child in memory.
+
+    Raises:
+        ExportError: no child and no folder.
+    """
+    if isinstance(network, Child):
+        return None
+    if not isinstance(network, str | Path):
+        raise ExportError(
+            f"a {type(network).__name__} cannot be exported; give a run folder or a child, such as aen.load(run)."
+        )
+    path = Path(network)
+    return path.parent if path.name in WHICH and (path / "spec.json").is_file() else path
+
+
 def source_of(network: Child | str | Path, which: Which | None = None) -> ExportSource:
     """Return what is to be exported.
 
@@ -62,7 +78,7 @@ def source_of(network: Child | str | Path, which: Which | None = None) -> Export
             did; None: ``trained`` if there is one.
 
     Raises:
-        ExportError: no child and no folder, or an unknown `which`.
+        ExportError: an unknown `which`.
         RunFolderError: no run folder, or a run that has no such network.
         StoreError: the weights are missing or damaged.
         DataError: neither the run nor its data say how pixels are standardised.
@@ -73,10 +89,6 @@ def source_of(network: Child | str | Path, which: Which | None = None) -> Export
         if which is not None:
             raise ExportError(f"from is {which!r}, which is for run folders; leave it out for a child in memory.")
         return _with_data(network, None)
-    if not isinstance(network, str | Path):
-        raise ExportError(
-            f"a {type(network).__name__} cannot be exported; give a run folder or a child, such as aen.load(run)."
-        )
     folder, which = _network_folder(Path(network), which)
     child = load_network(folder)
     return _with_data(child, folder, which)

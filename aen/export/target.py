@@ -11,8 +11,8 @@ from aen.errors import ExportError
 from aen.export.base import Format
 
 FOLDER = "export"
-# A folder of a run that a forced export replaces has no other files than these.
-FILES = frozenset({"config.json", "model.safetensors", "modeling_aen.py", "README.md"})
+# A folder that a forced export replaces holds nothing but these; the last appears when the network is loaded.
+FILES = frozenset({"config.json", "model.safetensors", "modeling_aen.py", "README.md", "__pycache__"})
 
 
 def target_of(kind: Format, out: Path | None, run: Path | None) -> Path:
@@ -85,7 +85,9 @@ def check_target(path: Path, *, folder: bool, force: bool) -> None:
     if folder:
         others = sorted({inner.name for inner in path.iterdir()} - FILES)
         if others:
-            raise ExportError(f"{path} is not replaced: it holds {others[0]}, which is of no export; use another --out.")
+            raise ExportError(
+                f"{path} is not replaced: it holds {others[0]}, not a file of an export; use another --out."
+            )
 
 
 def _rename(part: Path, path: Path) -> None:

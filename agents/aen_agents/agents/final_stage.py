@@ -75,7 +75,7 @@ def _compare_with_hidden_group(
 
 
 def keep_best(spec: ChildSpec, evaluation: Evaluation, folder: RunFolder) -> None:
-    """Write a trained child to ``best/``: its spec, its weights without the optimiser's state, and its preprocessing."""
+    """Write a trained child to ``best/``: its spec, preprocessing and weights, without the optimiser's state."""
     if evaluation.weights is None:
         return
     child = load_child(spec, folder.weights / evaluation.weights)

@@ -33,14 +33,19 @@ def add_export_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _export(options: argparse.Namespace) -> int:
+    from aen.errors import RunFolderError
     from aen.export import export
+    from aen_agents.runs.folder_hints import why_not_a_run
 
-    done = export(options.run_folder, options.to, options.out, which=options.which, force=options.force)
+    folder: Path = options.run_folder
+    if not any((folder / name).is_file() for name in ("config.yaml", "spec.json", "best/spec.json")):
+        raise RunFolderError(why_not_a_run(folder))
+    done = export(folder, options.to, options.out, which=options.which, force=options.force)
     lines = [
         str(done.path),
         f"{done.size:,} bytes, {done.parameters:,} weights",
-        f"compared with its source on {done.images}, in batches of 1, 2 and 7: logits up to {done.scale:.3g} differ by "
-        f"at most {done.difference:.2g}",
+        f"compared with its source on {done.images}, in batches of 1, 2 and 7",
+        f"largest difference of a logit: {done.difference:.2g}; largest logit: {done.scale:.3g}",
         "to load it:",
         *(f"    {line}" for line in done.how_to_load.splitlines()),
     ]
