@@ -57,7 +57,7 @@ class DenseSpec(ChildSpec):
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
-    augment: Decomposition = Decomposition()
+    augment: Decomposition = field(default_factory=Decomposition)
 
     def __post_init__(self) -> None:
         kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}

@@ -13,7 +13,7 @@ from aen.children.dense import DenseSpec
 from aen.groups.grid import cells_of
 from aen.nn.equivariance import equivariance_errors
 from aen.nn.fixed import FixedTensors
-from aen.nn.heads import FreeHead, InvariantHead
+from aen.nn.heads import FreeHead, InvariantHead, plain_linear
 from aen.nn.linear import SymmetrizedLinear
 
 
@@ -102,6 +102,21 @@ class DenseChild(FixedTensors, Child):
         """Return the logits of images that `prepare` has turned into rows."""
         logits: Tensor = self.head(self._hidden(rows).t())
         return logits
+
+    @torch.no_grad()
+    def export(self) -> nn.Sequential:
+        """Return plain modules of torch that compute the same: no group is needed to use them."""
+        dense = [*(layer.export() for layer in self.tied_layers), self.head.export()]
+        if self.scalar_bias is not None:
+            # What the layer before adds behind its ReLU is added by the layer that takes it.
+            added = torch.cat([self.scalar_bias.new_zeros(1), self.scalar_bias])
+            dense = [
+                plain_linear(layer.weight, value * layer.weight.sum(dim=1) + (0 if layer.bias is None else layer.bias))
+                for layer, value in zip(dense, added, strict=True)
+            ]
+        *hidden, last = dense
+        parts = [part for layer in hidden for part in (layer, nn.ReLU())]
+        return nn.Sequential(nn.Flatten(), *parts, last).train(self.training)
 
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
         """Return the relative error of the features' equivariance for every generator and for random words.

@@ -25,6 +25,10 @@ class FreeHead(nn.Module):
         logits: Tensor = self.linear(x)
         return logits
 
+    def export(self) -> nn.Linear:
+        """Return an ordinary dense layer of torch that computes the same."""
+        return plain_linear(self.linear.weight, self.linear.bias)
+
 
 class InvariantHead(FixedTensors):
     """The mean over each orbit of cells, then a dense layer: the logits do not change when the input is moved."""
@@ -43,6 +47,21 @@ class InvariantHead(FixedTensors):
         """Return the logits."""
         logits: Tensor = self.linear(x @ self.mean)
         return logits
+
+    def export(self) -> nn.Linear:
+        """Return an ordinary dense layer of torch that computes the same: all cells of an orbit have one weight."""
+        return plain_linear(self.linear.weight @ self.mean.t(), self.linear.bias)
+
+
+def plain_linear(weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"]) -> nn.Linear:
+    """Return a dense layer with these numbers."""
+    outputs, inputs = weight.shape
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    layer = layer.to(weight)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer
 
 
 def dense_layer(inputs: int, outputs: int, generator: torch.Generator | None, *, bias: bool = True) -> nn.Linear:
