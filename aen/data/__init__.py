@@ -2,9 +2,11 @@
 
 from aen.data.benchmarks import BENCHMARKS, VARIANTS
 from aen.data.dataset import Dataset, Split, load_dataset, load_test_split
+from aen.data.own.arrays import from_arrays
 from aen.data.pins import pinned
 from aen.data.pool import Pool
 from aen.data.registry import find_source
+from aen.data.resolve import complete_spec, data_spec
 from aen.data.sets import SOURCES
 from aen.data.source import Source
 from aen.data.spec import DataSpec
@@ -19,7 +21,10 @@ __all__ = [
     "Pool",
     "Source",
     "Split",
+    "complete_spec",
+    "data_spec",
     "find_source",
+    "from_arrays",
     "load_dataset",
     "load_test_split",
     "move_images",

@@ -1,7 +1,7 @@
 """Data sets as tensors: loaded, moved and split. The test split is available from `load_test_split` only."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from aen._typing import Float, Int, IntArray
 from aen.data.find import data_folders
+from aen.data.own.split import grouped_split
 from aen.data.pool import Pool
 from aen.data.registry import find_source
 from aen.data.spec import DataSpec
@@ -43,12 +44,14 @@ class Dataset:
         classes: number of classes.
         train: the images to learn from.
         validation: the images that choose.
+        class_names: names of the classes, where the data has any.
     """
 
     spec: DataSpec
     classes: int
     train: Split
     validation: Split
+    class_names: tuple[str, ...] = ()
 
     @property
     def side(self) -> int:
@@ -57,12 +60,12 @@ class Dataset:
 
     def to(self, device: str | torch.device) -> "Dataset":
         """Return the data set on a device."""
-        return Dataset(self.spec, self.classes, self.train.to(device), self.validation.to(device))
+        return replace(self, train=self.train.to(device), validation=self.validation.to(device))
 
 
 @functools.lru_cache(maxsize=2)
 def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> tuple[Split, Split, Split]:
-    pool = find_source(spec.name).load()
+    pool = find_source(spec.name, spec.rules).load()
     parts = _choose(spec, pool)
     places = np.concatenate(parts)
     # Only the selected images are moved; the draw for each depends on its place in the data set alone.
@@ -84,6 +87,8 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
     for part, size in sizes.items():
         if size < 1:
             raise DataError(f"data.{part} is {size}; each split needs at least 1 image.")
+    if pool.grouping is not None:
+        return grouped_split(pool.grouping, list(sizes.values()), spec.split_seed, spec.name)
     n = len(pool.labels)
     official = pool.official_train
     if official is None:
@@ -129,7 +134,8 @@ def load_dataset(spec: DataSpec) -> Dataset:
         GroupError: a move that does not exist on the images.
     """
     train, validation, _ = _load_splits(spec, data_folders())
-    return Dataset(spec, find_source(spec.name).classes, train, validation)
+    source = find_source(spec.name, spec.rules)
+    return Dataset(spec, source.classes, train, validation, source.class_names)
 
 
 def load_test_split(spec: DataSpec) -> Split:

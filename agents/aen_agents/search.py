@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen.children import ChildSpec
-from aen.data import load_dataset
+from aen.data import find_source, load_dataset
 from aen.errors import AenError, GroupError, SpecError
 from aen.results.provenance import Provenance, Seconds
 from aen.results.search_result import SearchResult
@@ -64,6 +64,7 @@ class Search:
         self.child = child_of(config)
         check_space(config)
         check_agent(config, self.child, self.space)
+        self._data_notices = find_source(self.child.data.name, self.child.data.rules).notices
         load_dataset(self.child.data)
         check_final_child(config, self.child)
         check_evaluator(config)
@@ -115,7 +116,7 @@ class Search:
             for change in change_notices(folder.config(), self.config):
                 self._listener(Notice(change))
             evaluator.start()  # workers start while the classes are found
-            for remark in self.space.remarks():
+            for remark in (*self._data_notices, *self.space.remarks()):
                 self._notice(remark)
             limit = TimeLimit.of(
                 self.config, seconds=lambda: self.monitor.in_all()[1], trained=lambda: evaluator.trained
