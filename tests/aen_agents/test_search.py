@@ -215,7 +215,7 @@ def test_a_search_that_runs_out_of_steps_says_so(tiny_config: SearchConfig, tmp_
     events: list[Event] = []
     folder = RunFolder.create(config, tmp_path / "short")
     summary = Search(config, events.append).run(folder).to_json()
-    notice = next(e.text for e in events if isinstance(e, Notice))
+    notice = next(e.text for e in events if isinstance(e, Notice) and "exploring" in e.text)
     assert notice.startswith("exploring ended after 5 steps (budget.steps): ")
     assert f": {summary['classes_visited']} of 6 children;" in notice
     assert notice in summary["notices"]
