@@ -1,6 +1,8 @@
 """DenseSpec: the dense child of AEN, whose layers are tied by a decomposition."""
 
 import functools
+import hashlib
+import json
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +11,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
+from aen.data.group_augmentation import PermutationAugmenter
 from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
@@ -38,10 +41,13 @@ class DenseSpec(ChildSpec):
             after the ReLU, as published).
         initialisation: ``fan_in`` or ``published``; see `aen.nn.SymmetrizedLinear`. The scalar biases start at 0, and
             with ``published`` within ±1/sqrt(number of weight orbits of their layer).
+        augment: before every epoch each training image is moved by a random element of the group that these factors
+            generate on the input grid. Empty: the images stay as they are.
     """
 
     kind: ClassVar[str] = "dense"
     class_fields: ClassVar[tuple[str, ...]] = ("decomposition",)
+    newer_fields: ClassVar[tuple[str, ...]] = ("augment",)
     side_is: ClassVar[str] = "grids start at"
 
     grids: tuple[int, ...] = (8, 16, 16)
@@ -50,6 +56,7 @@ class DenseSpec(ChildSpec):
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
+    augment: Decomposition = Decomposition()
 
     def __post_init__(self) -> None:
         kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}
@@ -74,6 +81,7 @@ class DenseSpec(ChildSpec):
         if self.layers:
             self._check_layers()
         self.decomposition.check(dict.fromkeys(self.grids))
+        self.augment.check([self.grids[0]])
 
     def _check_layers(self) -> None:
         """Check what each layer has, and bring layers that all have the same into the form for that."""
@@ -133,15 +141,23 @@ class DenseSpec(ChildSpec):
 
     @functools.cached_property
     def class_key(self) -> str:
-        """The canonical class of the layers' decompositions on this child's grids."""
-        return (
+        """The canonical class of the layers' decompositions on this child's grids, with the augmentation if any."""
+        plain = (
             _layerwise_class_key(self.layers, self.grids) if self.layers else _class_key(self.decomposition, self.grids)
         )
+        if not self.augment.factors:
+            return plain
+        content = json.dumps([plain, self.augment.to_json()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[: len(plain)]
 
     @functools.cached_property
     def name(self) -> str:
-        """The decomposition's name; those of the layers, where they differ: ``rot90 + hflip | rot90``."""
-        return " | ".join(layer.name for layer in self.layers) or self.decomposition.name
+        """The decomposition's name; those of the layers, where they differ: ``rot90 + hflip | rot90``.
+
+        With an augmentation: ``none, augmented by rot90``.
+        """
+        plain = " | ".join(layer.name for layer in self.layers) or self.decomposition.name
+        return f"{plain}, augmented by {self.augment.name}" if self.augment.factors else plain
 
     @functools.cached_property
     def group(self) -> str:
@@ -184,6 +200,22 @@ class DenseSpec(ChildSpec):
             return []
         return [(f"tied {side}x{side}", self.decomposition, side) for side in dict.fromkeys(self.grids)]
 
+    def augmenter(self, device: str) -> PermutationAugmenter | None:
+        """Return what moves the training images before every epoch, or None."""
+        del device
+        if not self.augment.factors:
+            return None
+        side = self.grids[0]
+        moves = [generator.permutation(side) for generator in self.augment.generators]
+        return PermutationAugmenter(moves, len(moves[0]), self.seed)
+
+    def augmented_instead(self) -> "DenseSpec | None":
+        """Return the untied child, trained on images moved by the group that this child's first layer is tied by."""
+        found = self.layer_decompositions[0]
+        if not found.factors or self.augment.factors:
+            return None
+        return replace(self.with_decomposition(Decomposition()), augment=found)
+
     def with_decomposition(self, decomposition: Decomposition) -> "DenseSpec":
         """Return the same child with other factors, the same in all layers."""
         return replace(self, decomposition=decomposition, layers=())
@@ -203,7 +235,8 @@ class DenseSpec(ChildSpec):
         plain = super().to_json()
         del plain["layers"]
         own = {"layers": [layer.to_json() for layer in self.layers]} if self.layers else self.decomposition.to_json()
-        return plain | {"grids": list(self.grids), "decomposition": own}
+        augment = {"augment": self.augment.to_json()} if "augment" in plain else {}
+        return plain | {"grids": list(self.grids), "decomposition": own} | augment
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
@@ -215,6 +248,7 @@ class DenseSpec(ChildSpec):
             own, layers = (), own["layers"]
         return fields | {
             "decomposition": Decomposition.from_json(own),
+            "augment": Decomposition.from_json(value.get("augment", ())),
             "layers": tuple(Decomposition.from_json(layer) for layer in layers),
         }
 

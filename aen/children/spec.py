@@ -247,7 +247,10 @@ class ChildSpec(ABC):
 
     def augmenter(self, device: str) -> "Augmenter | None":
         """Return what changes the training images before every epoch, or None if they stay as they are."""
-        del device
+        return None
+
+    def augmented_instead(self) -> "Self | None":
+        """Return the child without symmetry that is augmented by this child's group instead; None: there is none."""
         return None
 
     def continues(self, parent: "ChildSpec") -> bool:
