@@ -133,6 +133,11 @@ class DecompositionSpace(Space):
         """Return the factors of the alphabet, each alone."""
         return tuple(Decomposition((factor,)) for factor in self.alphabet.factors)
 
+    def symmetry_of(self, network_class: SpaceClass) -> tuple[str, ...]:
+        """Return the names of the factors that the class's representative chooses."""
+        chosen = zip(self.alphabet.names, network_class.representative, strict=True)
+        return tuple(name for name, bit in chosen if bit)
+
     def remarks(self) -> tuple[str, ...]:
         """Return a notice for each factor whose order differs between grids."""
         return mismatch_remarks(self.alphabet, self.child.grids)

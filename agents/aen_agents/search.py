@@ -23,6 +23,7 @@ from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import check_final_child, fresh_seeds
+from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import change_notices, keep_choices
 from aen_agents.errors import explain_full_disk
@@ -117,6 +118,9 @@ class Search:
             evaluator.start()  # workers start while the classes are found
             for remark in (*self._data_notices, *self.space.remarks()):
                 self._notice(remark)
+            limit = TimeLimit.of(
+                self.config, seconds=lambda: self.monitor.in_all()[1], trained=lambda: evaluator.trained
+            )
             task = Task(
                 config=self.config,
                 child=self.child,
@@ -127,16 +131,19 @@ class Search:
                 listener=self._listener,
                 notice=self._notice,
                 store=store,
+                limit=limit,
             )
             explorer = make_explorer(task)
             result = self._head(explorer)
             try:
                 result = replace(result, symmetry_test=self._symmetry_test(folder, clock))
+                limit.begin()
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
                 result = replace(result, factors=factors)
                 result = replace(result, verdict=explorer.conclude())
+                result = replace(result, selection_seeds=tuple(fresh_seeds(self.config.seed, limit.selection.seeds)))
             finally:
                 exploration, trained = explorer.figures(), evaluator.trained
                 clock["total"] = time.perf_counter() - started
