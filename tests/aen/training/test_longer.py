@@ -27,9 +27,7 @@ KINDS: dict[str, ChildSpec] = {
     "equinas": EquiNASSpec(base="D1", **SMALL),  # type: ignore[arg-type]
     "mixed": EquiNASSpec(base="D1", mixed=("D1", "C1"), **SMALL),  # type: ignore[arg-type]
 }
-SPECS = {
-    name: replace(spec, data=DATA, training=TrainingSpec(epochs=4, batch_size=32)) for name, spec in KINDS.items()
-}
+SPECS = {name: replace(spec, data=DATA, training=TrainingSpec(epochs=4, batch_size=32)) for name, spec in KINDS.items()}
 
 
 @pytest.fixture(scope="module")
