@@ -14,7 +14,7 @@ import torch
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec
 from aen.children.spec import TrainingSpec
-from aen.data import DataSpec, Dataset, load_dataset, load_test_split
+from aen.data import Dataset, DataSpec, load_dataset, load_test_split
 from aen.errors import SpecError, StoreError
 from aen.groups import Decomposition
 from aen.training import Epoch, LongTraining, train_longer
