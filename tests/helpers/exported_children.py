@@ -1,13 +1,16 @@
 """Children of every kind on the digits, with weights and statistics as if they were trained."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from helpers.every_module import DENSE, GCNN, SMALL, STATIC, product
 
 from aen.children import Child, DenseSpec, EquiNASSpec, build_child
-from aen.data import DataSpec
+from aen.data import DataSpec, preprocessing_of
 from aen.groups import Decomposition
+from aen.training.weights import save_weights
 
 DIGITS = DataSpec("digits", train=60, validation=20, test=10)
 _PADDED = replace(GCNN, side=8, padding="same")
@@ -53,3 +56,12 @@ def child_of(name: str, data: DataSpec = DIGITS) -> Child:
     child.train()
     child(torch.randn(8, spec.channels, spec.side, spec.side, generator=source))
     return (child.discretise() if name == DISCRETISED else child).eval()
+
+
+def saved_run(folder: Path, child, *, which: str = "best", preprocessing: bool = True) -> Path:
+    """Return a run folder with a trained child, as a search leaves it."""
+    save_weights(child, folder / which / "weights.safetensors")
+    (folder / which / "spec.json").write_text(json.dumps(child.spec.to_json()))
+    if preprocessing:
+        (folder / which / "preprocessing.json").write_text(json.dumps(preprocessing_of(child.spec.data).to_json()))
+    return folder
