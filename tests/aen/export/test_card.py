@@ -105,6 +105,12 @@ def test_class_names_are_listed():
     assert "10 classes: 0 nought, 1, 2" in card_of(class_names=names)
 
 
+PER_LAYER = (
+    "quarter turns and flips (D4) in layers 1 to 3, horizontal and vertical flips (D2) in layers 4 to 5, half turns "
+    "(C2) in layer 6, no symmetry in layers 7 to 9"
+)
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
@@ -118,8 +124,7 @@ def test_class_names_are_listed():
         (replace(GCNN, backend="escnn", group="C8"), "eighths of a turn (C8)"),
         (
             EquiNASSpec(**SMALL, groups=STATIC),
-            "quarter turns and flips (D4) in layers 1 to 3, horizontal and vertical flips (D2) in layers 4 to 5, half "
-            "turns (C2) in layer 6, no symmetry in layers 7 to 9",
+            PER_LAYER,
         ),
         (EquiNASSpec(**SMALL, groups=("D4",) * 8), "quarter turns and flips (D4)"),
         (
