@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.children.child import Child
 from aen.children.dense import DenseSpec
+from aen.groups.grid import cells_of
 from aen.nn.equivariance import equivariance_errors
 from aen.nn.fixed import FixedTensors
 from aen.nn.heads import FreeHead, InvariantHead, plain_linear
@@ -43,7 +44,7 @@ class DenseChild(FixedTensors, Child):
         )
         # From the order in which a layer leaves its cells to the one in which the next (at last: the head) takes them.
         tied = self.tied_layers
-        orders = [*(layer.product.in_order for layer in tied[1:]), np.arange(spec.grids[-1] ** 2)]
+        orders = [*(layer.product.in_order for layer in tied[1:]), np.arange(cells_of(spec.grids[-1]))]
         for i, (layer, wanted) in enumerate(zip(tied, orders, strict=True)):
             given = layer.product.out_order
             moves = None if np.array_equal(given, wanted) else np.argsort(given)[wanted]
@@ -67,7 +68,7 @@ class DenseChild(FixedTensors, Child):
         return tuple(self.layers)  # type: ignore[arg-type]
 
     def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n features"]:
-        """Turn images ``[n, 1, side, side]`` or ``[n, side**2]`` into what the first layer computes with.
+        """Turn images ``[n, 1, rows, columns]`` or ``[n, cells]`` into what the first layer computes with.
 
         It is linear and has no parameters: training does it once for all images, see `forward_prepared`.
         """
@@ -94,7 +95,7 @@ class DenseChild(FixedTensors, Child):
         return h
 
     def features(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch out"]:
-        """Return the last hidden grid, ``[batch, side**2]``; equivariant to what all layers have in common."""
+        """Return the last hidden grid, ``[batch, cells]``; equivariant to what all layers have in common."""
         return self._hidden(self.prepare(x)).t()
 
     def forward_prepared(self, rows: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
@@ -127,8 +128,8 @@ class DenseChild(FixedTensors, Child):
         errors = equivariance_errors(
             self.features,
             spec.shared_generators,
-            in_side=spec.grids[0],
-            out_side=spec.grids[-1],
+            in_grid=spec.grids[0],
+            out_grid=spec.grids[-1],
             words=words,
             seed=seed,
             like=layers[0].weight,

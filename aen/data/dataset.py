@@ -1,7 +1,7 @@
 """Data sets as tensors: loaded, moved and split. The test split is available from `load_test_split` only."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +11,14 @@ from torch import Tensor
 
 from aen._typing import Float, Int, IntArray
 from aen.data.find import data_folders
+from aen.data.own.split import grouped_split, unused_places
 from aen.data.pool import Pool
 from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 from aen.errors import DataError
+from aen.groups.grid import Grid, as_grid, grid_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +26,11 @@ class Split:
     """Images and labels of one part of a data set.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``, float32.
+        images: shape ``[n, channels, rows, columns]``, float32.
         labels: shape ``[n]``, int64, below the number of classes.
     """
 
-    images: Float[Tensor, "n channels side side"]
+    images: Float[Tensor, "n channels rows columns"]
     labels: Int[Tensor, " n"]
 
     def to(self, device: str | torch.device) -> "Split":
@@ -45,21 +47,34 @@ class Dataset:
         classes: number of classes.
         train: the images to learn from.
         validation: the images that choose.
+        class_names: names of the classes, where the data has any.
     """
 
     spec: DataSpec
     classes: int
     train: Split
     validation: Split
+    class_names: tuple[str, ...] = ()
 
     @property
     def side(self) -> int:
-        """Side of the images."""
-        return self.train.images.shape[-1]
+        """Side of the images.
+
+        Raises:
+            DataError: the images are not square; see `grid`.
+        """
+        if isinstance(self.grid, int):
+            return self.grid
+        raise DataError(f"the images are {grid_text(self.grid)}, which is no square and has no side; use dataset.grid.")
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images; the side of square ones."""
+        return as_grid(tuple(self.train.images.shape[-2:]))
 
     def to(self, device: str | torch.device) -> "Dataset":
         """Return the data set on a device."""
-        return Dataset(self.spec, self.classes, self.train.to(device), self.validation.to(device))
+        return replace(self, train=self.train.to(device), validation=self.validation.to(device))
 
 
 class _Loaded(NamedTuple):
@@ -71,8 +86,10 @@ class _Loaded(NamedTuple):
 
 @functools.lru_cache(maxsize=2)
 def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
-    pool = find_source(spec.name).load()
+    pool = find_source(spec.name, spec.rules).load()
     parts = _choose(spec, pool)
+    if spec.all_training:
+        parts[0] = np.concatenate([parts[0], _unused(pool, parts)])
     places = np.concatenate(parts)
     # Only the selected images are moved; the draw for each depends on its place in the data set alone.
     images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
@@ -94,6 +111,8 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
     for part, size in sizes.items():
         if size < 1:
             raise DataError(f"data.{part} is {size}; each split needs at least 1 image.")
+    if pool.grouping is not None:
+        return grouped_split(pool.grouping, list(sizes.values()), spec.split_seed, spec.name)
     n = len(pool.labels)
     official = pool.official_train
     if official is None:
@@ -107,6 +126,14 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
     learn = np.random.default_rng(spec.split_seed).permutation(official)[: spec.train + spec.validation]
     test = official + np.random.default_rng([spec.split_seed, 1]).permutation(n - official)[: spec.test]
     return [learn[: spec.train], learn[spec.train :], test]
+
+
+def _unused(pool: Pool, parts: list[IntArray]) -> IntArray:
+    """Return the places of the images that are in none of the parts and may be training images."""
+    if pool.grouping is not None:
+        return unused_places(pool.grouping, parts)
+    offered = len(pool.labels) if pool.official_train is None else pool.official_train  # the official test set stays
+    return np.setdiff1d(np.arange(offered), np.concatenate(parts))
 
 
 def _check_enough(spec: DataSpec, available: int, what: str, wanted: list[tuple[str, int]]) -> None:
@@ -125,7 +152,8 @@ def load_dataset(spec: DataSpec) -> Dataset:
         GroupError: a move that does not exist on the images.
     """
     loaded = _load_splits(spec, data_folders())
-    return Dataset(spec, find_source(spec.name).classes, loaded.train, loaded.validation)
+    source = find_source(spec.name, spec.rules)
+    return Dataset(spec, source.classes, loaded.train, loaded.validation, source.class_names)
 
 
 def load_test_split(spec: DataSpec) -> Split:

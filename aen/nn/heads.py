@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from aen._typing import Float
 from aen.groups.decomposition import Decomposition
+from aen.groups.grid import Grid, cells_of
 from aen.groups.orbits import grid_orbits
 from aen.nn.fixed import FixedTensors
 from aen.nn.tying import orbit_mean_matrix
@@ -15,9 +16,9 @@ from aen.nn.tying import orbit_mean_matrix
 class FreeHead(nn.Module):
     """An ordinary dense layer, as published: it may read every cell differently, so the child need not be invariant."""
 
-    def __init__(self, grid: int, classes: int, *, generator: torch.Generator | None = None) -> None:
+    def __init__(self, grid: Grid, classes: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.linear = dense_layer(grid**2, classes, generator)
+        self.linear = dense_layer(cells_of(grid), classes, generator)
 
     def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:
         """Return the logits."""
@@ -35,7 +36,7 @@ class InvariantHead(FixedTensors):
     mean: Tensor
 
     def __init__(
-        self, grid: int, classes: int, decomposition: Decomposition, *, generator: torch.Generator | None = None
+        self, grid: Grid, classes: int, decomposition: Decomposition, *, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
         orbits = grid_orbits(decomposition.generators, grid)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aen.children import ChildSpec
 from aen.data import preprocessing_of
@@ -23,6 +24,7 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
         task: the search.
         found: keys of the classes that exploring visited, best first.
     """
+    task = within_time(task)
     config, space, threads = task.config, task.space, task.config.evaluator.threads
     seeds = fresh_seeds(config.seed, config.selection.seeds)
     by_key = {c.key: c for c in space.classes}
@@ -55,6 +57,15 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
         selection=tuple(result.row() for result in ranking),
         hidden_group=hidden_group,
     )
+
+
+def within_time(task: Task) -> Task:
+    """Return the task with a selection stage that fits into the time left; it says so where that is smaller."""
+    smaller = task.limit.fit_selection()
+    if smaller is None:
+        return task
+    task.notice(smaller)
+    return replace(task, config=task.config.model_copy(update={"selection": task.limit.selection}))
 
 
 def _compare_with_hidden_group(

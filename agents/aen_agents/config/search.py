@@ -50,6 +50,9 @@ class SearchConfig(Section):
     store: str | None = Field(
         None, min_length=1, description="file or SQLAlchemy URL of the results; null: results.sqlite in the run folder"
     )
+    symmetry_test: bool = Field(
+        True, description="test before exploring after which transformations the training images look the same"
+    )
     debug: bool = Field(
         False, description="check that every child with inherited weights starts with its parent's outputs"
     )
@@ -114,7 +117,7 @@ class SearchConfig(Section):
     def _selection_fits(self) -> "SearchConfig":
         """Refuse a selection stage whose test images exploring may have seen, where all images are split into three."""
         train = self.selection.train
-        if train is not None and train < self.data.train:
+        if train is not None and self.data.train is not None and train < self.data.train:
             raise ValueError(
                 f"selection.train is {train}, below data.train={self.data.train}; give at least as many, or null"
             )
