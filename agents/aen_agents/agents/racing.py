@@ -154,5 +154,3 @@ class RacingExplorer:
             self.task.listener(event)
         for place, evaluation in sorted(done.items()):
             self._trained.setdefault(keys[place], []).append(evaluation)
-
-

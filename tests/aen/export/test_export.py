@@ -25,6 +25,7 @@ from aen.data import DataSpec, load_dataset, preprocessing_of
 from aen.errors import ExportError, RunFolderError
 from aen.export import FORMATS, export, find_format
 from aen.export.base import Format
+from aen.groups.grid import shape_of
 
 FAST = {
     "onnx": ("dense, invariant head, scalar bias", "G-CNN, D4, norm", "EquiNAS, mixed", "escnn"),
@@ -73,9 +74,9 @@ def logits_of(to: str, path: Path, pixels: torch.Tensor) -> torch.Tensor:
 def test_an_export_computes_what_its_source_does(to, name, tmp_path):
     data = replace(DIGITS, train=40)
     child = child_of(name, data)
-    if child.spec.side != 8:  # no such images: then random ones are compared
+    if child.spec.grid != 8:  # no such images: then random ones are compared
         data = DataSpec(str(tmp_path / "wide.npz"), train=40, validation=20, test=10)
-        images = np.random.default_rng(0).integers(0, 256, (70, *[child.spec.side] * 2), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (70, *shape_of(child.spec.grid)), dtype=np.uint8)
         np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(70) % 10)
         child = child_of(name, data)
     done = export(child, to, tmp_path / "out")

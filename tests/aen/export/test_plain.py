@@ -16,12 +16,13 @@ from aen.export import plain_network
 from aen.export.modeling_aen import Standardise, build
 from aen.export.plain import described
 from aen.groups import Alphabet, Decomposition
+from aen.groups.grid import shape_of
 
 PIXELS = Preprocessing(mean=0.3, deviation=0.4, scale=255.0)
 
 
 def pixels_of(child: Child, n: int = 5) -> torch.Tensor:
-    shape = (n, child.spec.channels, child.spec.side, child.spec.side)
+    shape = (n, child.spec.channels, *shape_of(child.spec.grid))
     return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(1))
 
 

@@ -106,6 +106,18 @@ def test_a_damaged_summary_is_named(tmp_path):
         source_of(run)
 
 
+def test_the_names_of_classes_are_those_of_the_data_or_of_the_training(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    names = [f"kind {i}" for i in range(10)]
+    np.savez(tmp_path / "named.npz", images=images, labels=np.array(names)[np.arange(60) % 10])
+    data = DataSpec(str(tmp_path / "named.npz"), train=30, validation=20, test=10)
+    run = saved_run(tmp_path / "run", child_of("dense", data))
+    assert source_of(run).class_names == tuple(names)
+    saved_run(run, child_of("dense"), which="trained")
+    (run / "trained/training.json").write_text(json.dumps({"class_names": names[::-1]}))
+    assert source_of(run).class_names == tuple(names[::-1])
+
+
 def test_metadata_says_what_a_file_is():
     facts = metadata(source_of(child_of("dense")))
     spec: DenseSpec = child_of("dense").spec
