@@ -81,9 +81,7 @@ class _Files:
         images = np.zeros(shape, np.float32 if deep else np.uint8)
         notes: Counter[str] = Counter()
         places = [place for place in range(n) if place not in self.broken]
-        for place, said in zip(
-            places, self._over(places, lambda i: self._decode(i, images, size, colour)), strict=True
-        ):
+        for place, said in zip(places, self._over(places, lambda i: self._decode(i, images, size, colour)), strict=True):
             del place
             notes.update(said or ())
         self._refuse_broken()

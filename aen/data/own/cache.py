@@ -65,7 +65,9 @@ def write_prepared(path: Path, prepared: Prepared, stamp: str) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = {"stamp": stamp} | {f.name: getattr(prepared, f.name) for f in fields(Prepared) if f.name not in _ARRAYS}
+    head = {"stamp": stamp} | {
+        f.name: getattr(prepared, f.name) for f in fields(Prepared) if f.name not in _ARRAYS
+    }
     arrays = {name: getattr(prepared, name) for name in _ARRAYS}
     head["arrays"] = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
     with new_file(path, durable=False) as file:

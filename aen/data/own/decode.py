@@ -125,7 +125,9 @@ def _reason(content: bytes, error: Exception) -> str:
     return text.rstrip(".")[:120] or type(error).__name__
 
 
-def _scaled(image: "PILImage.Image", size: tuple[int, int], notes: set[str], *, colour: bool) -> npt.NDArray[Any]:
+def _scaled(
+    image: "PILImage.Image", size: tuple[int, int], notes: set[str], *, colour: bool
+) -> npt.NDArray[Any]:
     return np.asarray(_fitted(_plain(image, notes, colour=colour), size, notes))
 
 

@@ -35,9 +35,7 @@ def scan_idx(root: Path, names: list[str]) -> Scan:
         word = start.strip("-_.").lower()
         part = TEST if word.startswith("t10k") else part_of(word)
         if part is None and len(starts) > 1:
-            raise DataError(
-                f"{root} has IDX files of {', '.join(map(repr, starts))}; name them train-... and t10k-...."
-            )
+            raise DataError(f"{root} has IDX files of {', '.join(map(repr, starts))}; name them train-... and t10k-....")
         if part in parts:
             raise DataError(f"{root} has two IDX pairs of one part: {parts[part][0]} and {pair[0]}; keep one.")
         parts[TRAIN if part is None else part] = pair

@@ -84,8 +84,6 @@ def _other_file(path: Path) -> DataError:
         "pth": "it may hold a pickle, which aen never opens; save arrays as npz",
     }
     if not ending and not read_file(path):
-        return DataError(
-            f"{path} is empty; give a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file."
-        )
+        return DataError(f"{path} is empty; give a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file.")
     hint = hints.get(ending, "give a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file")
     return DataError(f"{path} is of a kind that aen does not read; {hint}.")

@@ -72,7 +72,8 @@ def default_sizes(grouping: Grouping, seed: int, given: Mapping[str, int] | None
     sizes = _shares(grouping, given)
     while True:
         found = tuple(
-            given.get(part, len(places)) for part, places in zip(PART_NAMES, _split(grouping, sizes, seed), strict=True)
+            given.get(part, len(places))
+            for part, places in zip(PART_NAMES, _split(grouping, sizes, seed), strict=True)
         )
         if 0 in found:
             part = PART_NAMES[found.index(0)]

@@ -154,3 +154,5 @@ class RacingExplorer:
             self.task.listener(event)
         for place, evaluation in sorted(done.items()):
             self._trained.setdefault(keys[place], []).append(evaluation)
+
+
