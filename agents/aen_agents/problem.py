@@ -44,7 +44,7 @@ class DenseProblem(Problem):
             )
         return DenseSpec(
             data=data,
-            grids=(source.side, *settings.hidden),
+            grids=(cast("int", source.side), *settings.hidden),
             classes=source.classes,
             head=settings.head,
             bias=settings.bias,
