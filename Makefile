@@ -21,7 +21,7 @@ SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_
   AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent test test-all test-portable lint format bench bench-scale clean docker
+.PHONY: help setup setup-dev train-agent test test-all test-portable lint format bench bench-scale clean docs docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ bench: setup ## measure everything in benchmarks/ beside its yardstick
 
 bench-scale: setup ## measure search at scale: Ray, 64 simulated workers, 100,000 results (about 15 minutes)
 	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
+
+docs: setup-dev ## build the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docker: ## build the image for CPUs
 	docker build -f docker/Dockerfile -t aen:0.1.0 .

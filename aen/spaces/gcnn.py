@@ -16,7 +16,9 @@ from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, parameter_count, side
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
+from aen.groups.decomposition import Decomposition
 from aen.groups.planar import PlanarElement, PlanarGroup
+from aen.groups.planar_factors import planar_factors
 from aen.spaces.base import Space, SpaceClass
 
 # The moves of the published group bits, in their order, and further moves that a data set may have been moved by.
@@ -276,6 +278,15 @@ class GCNNSpace(Space):
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the label of each choice of a state."""
         return tuple(place.label(choice) for place, choice in zip(self.places, state, strict=True))
+
+    def symmetry_factors(self) -> tuple[Decomposition, ...]:
+        """Return the groups on offer, as far as they act exactly on square grids."""
+        return planar_factors(self.group_names or map(self._group_of, product((0, 1), repeat=len(GROUP_BITS))))
+
+    def symmetry_of(self, network_class: SpaceClass) -> tuple[str, ...]:
+        """Return the name of the class's group, if it acts exactly on square grids."""
+        group = self.spec_of(network_class.representative).group
+        return tuple(factor.name for factor in planar_factors([group]))
 
     def remarks(self) -> tuple[str, ...]:
         """Return notices about kernel sizes with which pooling drops a row and a column, and about uneven widths."""

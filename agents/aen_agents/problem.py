@@ -44,7 +44,7 @@ class DenseProblem(Problem):
             )
         return DenseSpec(
             data=data,
-            grids=(cast("int", source.side), *settings.hidden),
+            grids=(source.side, *settings.hidden),
             classes=source.classes,
             head=settings.head,
             bias=settings.bias,

@@ -12,16 +12,18 @@ from pathlib import Path
 
 from aen.children import ChildSpec
 from aen.data import find_source, load_dataset
-from aen.errors import GroupError, SpecError
+from aen.errors import AenError, GroupError, SpecError
 from aen.results.provenance import Provenance, Seconds
 from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
 from aen.spaces import Space
+from aen.symmetry import SymmetryTest, symmetry_test
 from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import check_final_child, fresh_seeds
+from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import change_notices, keep_choices
 from aen_agents.errors import explain_full_disk
@@ -116,6 +118,9 @@ class Search:
             evaluator.start()  # workers start while the classes are found
             for remark in (*self._data_notices, *self.space.remarks()):
                 self._notice(remark)
+            limit = TimeLimit.of(
+                self.config, seconds=lambda: self.monitor.in_all()[1], trained=lambda: evaluator.trained
+            )
             task = Task(
                 config=self.config,
                 child=self.child,
@@ -126,15 +131,19 @@ class Search:
                 listener=self._listener,
                 notice=self._notice,
                 store=store,
+                limit=limit,
             )
             explorer = make_explorer(task)
             result = self._head(explorer)
             try:
+                result = replace(result, symmetry_test=self._symmetry_test(folder, clock))
+                limit.begin()
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
                 result = replace(result, factors=factors)
                 result = replace(result, verdict=explorer.conclude())
+                result = replace(result, selection_seeds=tuple(fresh_seeds(self.config.seed, limit.selection.seeds)))
             finally:
                 exploration, trained = explorer.figures(), evaluator.trained
                 clock["total"] = time.perf_counter() - started
@@ -149,6 +158,25 @@ class Search:
                 )
                 write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
         return result
+
+    def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:
+        """Test the training images for the symmetries on offer, or read what an earlier start of the run found."""
+        factors = self.space.symmetry_factors() if self.config.symmetry_test else ()
+        if not factors:
+            return None
+        found = folder.symmetry_test()
+        if found is None:
+            started, train = time.perf_counter(), load_dataset(self.child.data).train
+            try:
+                found = symmetry_test(train.images, train.labels, factors, seed=self.config.seed)
+            except AenError as error:
+                self._listener(Notice(f"the images were not tested for symmetries: {error}"))
+                return None
+            write_atomically(folder.symmetry_test_file, json.dumps(found.to_json(), indent=2) + "\n")
+            clock["symmetry_test"] = time.perf_counter() - started
+        # Not in the summary's notices: it has the whole test.
+        self._listener(Notice(found.sentence()))
+        return found
 
     def _notice(self, text: str) -> None:
         self.notices.append(text)

@@ -85,6 +85,18 @@ def default_sizes(grouping: Grouping, seed: int, given: Mapping[str, int] | None
         sizes = (found[0], found[1], found[2])
 
 
+def unused_places(grouping: Grouping, parts: Sequence[IntArray]) -> IntArray:
+    """Return the places of the images that are in none of the three parts and may be training images.
+
+    Left out are images that the data itself puts into another part, and those of a group with a validation or a test
+    image.
+    """
+    _, validation, test = parts
+    held = np.unique(grouping.groups[np.concatenate([validation, test])])
+    free = (_usable(grouping) == TRAIN) & ~np.isin(grouping.groups, held)
+    return np.setdiff1d(np.flatnonzero(free), np.concatenate(parts))
+
+
 def _groups(grouping: Grouping) -> str:
     return f"{len(np.unique(grouping.groups)):,}"
 

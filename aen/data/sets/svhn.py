@@ -1,13 +1,12 @@
 """SVHN: house numbers photographed in the street, cropped to single digits, as Matlab files."""
 
-import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from aen.data.files import damaged, read_file
+from aen.data.matlab import read_mat
 from aen.data.pool import Part
 from aen.data.source import Download, Recipe, file_source, layouts_in
 
@@ -22,17 +21,12 @@ def read_svhn(paths: Sequence[Path]) -> list[Part]:
 
 
 def _svhn_part(path: Path) -> Part:
-    from scipy.io import loadmat
-
-    content = io.BytesIO(read_file(path))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            values = loadmat(content, variable_names=["X", "y"])
-    except Exception as error:  # a damaged file makes SciPy fail in many ways
-        raise damaged(path, f"it is not a Matlab file that can be read ({type(error).__name__}: {error})") from error
+        values = read_mat(read_file(path), ("X", "y"))
+    except ValueError as error:
+        raise damaged(path, f"it is not a Matlab file that can be read: {error}") from error
     for name in ("X", "y"):
-        if not isinstance(values.get(name), np.ndarray) or values[name].dtype.kind not in "ui":
+        if name not in values or values[name].dtype.kind not in "ui":
             raise damaged(path, f"it has no numbers named {name!r}")
     images, labels = values["X"], values["y"].reshape(-1).astype(np.int64)
     if images.ndim != 4 or images.shape[:3] != _SHAPE or images.dtype != np.uint8:  # noqa: PLR2004

@@ -113,7 +113,10 @@ X = np.zeros((32, 32, 3, 4), np.uint8)
         (b"not Matlab at all", "not a Matlab file that can be read"),
         (mat(X=X, y=np.ones((4, 1)))[:300], "not a Matlab file that can be read"),
         (mat(X=X), "no numbers named 'y'"),
-        (mat(X=np.array([{"a": 1}], dtype=object), y=np.ones((1, 1), np.uint8)), "no numbers named 'X'"),
+        (
+            mat(X=np.array([{"a": 1}], dtype=object), y=np.ones((1, 1), np.uint8)),
+            "array 'X' does not hold real numbers",
+        ),
         (mat(X=X[..., 0], y=np.ones((4, 1), np.uint8)), r"X has the shape \[32, 32, 3\]"),
         (mat(X=X.astype(np.uint16), y=np.ones((4, 1), np.uint8)), "of uint16, not"),
         (mat(X=X, y=np.full((4, 1), 11, np.uint8)), "y has a label outside 1 to 10"),
