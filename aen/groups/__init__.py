@@ -16,7 +16,7 @@ from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
 from aen.groups.generators import GENERATOR_NAMES, SIGNAL_WORDS, Generator
-from aen.groups.grid import Grid, as_grid, cells_of, grid_text, shape_of
+from aen.groups.grid import Grid, as_grid, cells_of, grid_text, grids_as_json, shape_of
 from aen.groups.hidden_grids import hidden_grids
 from aen.groups.layerwise_classes import LayerwiseClassTable, enumerate_layerwise_classes
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits, pair_permutation
@@ -48,6 +48,7 @@ __all__ = [
     "enumerate_layerwise_classes",
     "grid_orbits",
     "grid_text",
+    "grids_as_json",
     "hidden_grids",
     "known_classes",
     "known_layerwise_classes",

@@ -129,9 +129,7 @@ class Generator:
         return cls(canonical)
 
     @classmethod
-    def from_permutations(
-        cls, name: str, permutations: Iterable[Iterable[int] | Iterable[Iterable[int]]]
-    ) -> "Generator":
+    def from_permutations(cls, name: str, permutations: Iterable[Iterable[int | Iterable[int]]]) -> "Generator":
         """Make a generator of your own from one permutation per grid it shall act on.
 
         Args:

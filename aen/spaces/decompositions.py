@@ -139,8 +139,8 @@ class DecompositionSpace(Space):
         return tuple(name for name, bit in chosen if bit)
 
     def remarks(self) -> tuple[str, ...]:
-        """Return a notice for each factor whose order differs between grids."""
-        return mismatch_remarks(self.alphabet, self.child.grids)
+        """Return a notice for each factor that does not fit, or whose order differs between grids."""
+        return (*self.alphabet.left_out, *mismatch_remarks(self.alphabet, self.child.grids))
 
     @cached_property
     def _table_classes(self) -> dict[str, NetworkClass]:
