@@ -21,7 +21,7 @@ class Part:
     """What one pair of files holds.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``, uint8 or float32.
+        images: shape ``[n, channels, rows, columns]``, uint8 or float32.
         labels: shape ``[n]``, whole numbers.
         images_file: where the images were read, for messages.
         labels_file: where the labels were read.
@@ -45,7 +45,7 @@ class Pool:
     """All images of a data set. An image's place in it decides how it is moved.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``; uint8 (0 to 255) or float32.
+        images: shape ``[n, channels, rows, columns]``; uint8 (0 to 255) or float32.
         labels: shape ``[n]``, int64, below the number of classes.
         official_train: the first so many images are the official training set, the others the official test set;
             None: there is no official split.
@@ -53,7 +53,7 @@ class Pool:
         grouping: what a grouped split needs to know of the images; None: the split is random.
     """
 
-    images: Num[Tensor, "n channels side side"]
+    images: Num[Tensor, "n channels rows columns"]
     labels: Int[Tensor, " n"]
     official_train: int | None = None
     turned: int | None = None

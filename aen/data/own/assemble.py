@@ -63,9 +63,9 @@ class _Files:
     def assemble(self) -> Assembled:
         n = len(self.content.names)
         looked = list(self._over(range(n), self._look))
-        self._refuse_broken()
         fine = [found for found in looked if found is not None]
         if not fine:
+            self._refuse_broken()
             raise DataError(f"{self.where}: none of its {n:,} images can be read; {self._shown()}.")
         size, notices = choose_size([found[:2] for found in fine], self.rules)
         wanted = self.rules.channels

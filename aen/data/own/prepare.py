@@ -20,9 +20,9 @@ from aen.data.own.labels import map_labels
 from aen.data.own.paths import find_own, split_pin
 from aen.data.own.rules import Rules
 from aen.data.own.scan import scan
-from aen.data.own.signals import lifted
 from aen.data.own.split import Grouping
 from aen.data.pool import Pool
+from aen.data.signals import lift_sign
 from aen.data.source import Source
 from aen.errors import DataError
 from aen.groups.class_cache import cache_folder
@@ -124,7 +124,7 @@ def _prepare(found: Scan, rules: Rules, where: str) -> Prepared:
     parts = np.zeros(len(kept), np.uint8) if content.parts is None else content.parts[kept]
     parts, divided, said = _parts(parts)
     _check_classes(labels, parts, class_names, divided, where)
-    images = lifted(done.images, content.signals, where) if rules.lift_sign else done.images
+    images = _lifted(done.images, content, where) if rules.lift_sign else done.images
     near = near_duplicates(images, exact_only=content.signals)
     together = int((np.bincount(near)[near] > 1).sum())
     groups = near if content.groups is None else join_groups(near, content.groups[kept])
@@ -148,6 +148,15 @@ def _prepare(found: Scan, rules: Rules, where: str) -> Prepared:
             *_split_notices(near, groups, parts, together),
         ),
     )
+
+
+def _lifted(images: "np.ndarray", content: Content, where: str) -> "np.ndarray":
+    if not content.signals or images.dtype.kind != "f":
+        raise DataError(
+            f"{where}: data.lift_sign is for signals of floating-point numbers, [n, length] or [n, channels, length]; "
+            "leave it out."
+        )
+    return lift_sign(torch.from_numpy(images)).numpy()
 
 
 def _arrays(content: Content, rules: Rules, where: str) -> Assembled:
