@@ -1,6 +1,6 @@
 """Pool: all images and labels of a data set, checked, before they are split, moved or standardised."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Pool:
             None: there is no official split.
         turned: seed by which every image is to be turned by any angle before all else; None: not at all.
         grouping: what a grouped split needs to know of the images; None: the split is random.
+        release: gives back memory that reading the images has taken.
     """
 
     images: Num[Tensor, "n channels rows columns"]
@@ -58,6 +59,7 @@ class Pool:
     official_train: int | None = None
     turned: int | None = None
     grouping: Grouping | None = None
+    release: Callable[[], None] | None = None
 
 
 def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) -> Pool:

@@ -77,7 +77,7 @@ def scan_class_folders(root: Path) -> Scan:
                 ignored.append(f"{name}/{entry.name}".removeprefix("/"))
                 continue
             before = len(files)
-            _collect(Path(entry.path), root, files, ignored)
+            _collect(Path(entry.path), root, f"{name}/{entry.name}/".removeprefix("/"), files, ignored)
             labels += [entry.name] * (len(files) - before)
             numbers += [TRAIN if part is None else part] * (len(files) - before)
     if not files:
@@ -141,13 +141,12 @@ def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
     return read
 
 
-def _collect(folder: Path, root: Path, files: list[str], ignored: list[str]) -> None:
+def _collect(folder: Path, root: Path, below: str, files: list[str], ignored: list[str]) -> None:
     for entry in entries(folder, root):
         if entry.is_dir():
-            _collect(Path(entry.path), root, files, ignored)
+            _collect(Path(entry.path), root, f"{below}{entry.name}/", files, ignored)
         else:
-            name = os.path.relpath(entry.path, root)
-            (files if is_image(entry.name) else ignored).append(name)
+            (files if is_image(entry.name) else ignored).append(f"{below}{entry.name}")
 
 
 def _refuse_twice(root: Path, parts: dict[str, int | None]) -> None:

@@ -63,7 +63,9 @@ def test_too_few_groups():
     with pytest.raises(DataError, match=r"40 images, in 2 groups that stay together, cannot be divided"):
         default_sizes(Grouping(labels, groups, np.zeros(40, np.uint8), ()), 0)
     grouping = Grouping(labels, np.arange(40) // 4, np.zeros(40, np.uint8), ())
-    with pytest.raises(DataError, match=r"'toy' has 40 images in 10 groups kept together, too few for .* such as data.train="):
+    with pytest.raises(
+        DataError, match=r"'toy' has 40 images in 10 groups kept together, too few for .* such as data.train="
+    ):
         grouped_split(grouping, (30, 10, 4), 0, "toy")
 
 
@@ -100,7 +102,9 @@ def test_groups_are_joined():
 
 def test_copies_of_test_images_are_left_out_of_training(tmp_path):
     images = pictures(60, size=(16, 16))
-    write_class_folders(tmp_path / "set/train", np.concatenate([images[:40], images[40:44]]), [*(np.arange(40) % 2), 0, 1, 0, 1])
+    write_class_folders(
+        tmp_path / "set/train", np.concatenate([images[:40], images[40:44]]), [*(np.arange(40) % 2), 0, 1, 0, 1]
+    )
     write_class_folders(tmp_path / "set/test", images[40:], np.arange(20) % 2)
     spec = data_spec(str(tmp_path / "set"))
     assert (spec.train + spec.validation, spec.test) == (40, 20)
@@ -117,16 +121,23 @@ def test_the_cache_is_used_and_not_believed(folder, own_cache, monkeypatch):
     first = prepare(str(folder), Rules())
     (file,) = (own_cache / "own").iterdir()
     monkeypatch.setattr(preparing, "_prepare", lambda *_: pytest.fail("not from the cache"))
-    preparing._remembered.cache_clear()
+    preparing._REMEMBERED.clear()
     again = prepare(str(folder), Rules())
     np.testing.assert_array_equal(again.images, first.images)
     assert (again.pin, again.class_names, again.notices) == (first.pin, first.class_names, first.notices)
     monkeypatch.undo()
     monkeypatch.setenv("AEN_CACHE", str(own_cache))
     whole = file.read_bytes()
-    for damaged in (b"", whole[:-1], whole[:40], b"x" + whole[1:], whole.replace(b'"images"', b'"imagex"'), whole + b"x"):
+    for damaged in (
+        b"",
+        whole[:-1],
+        whole[:40],
+        b"x" + whole[1:],
+        whole.replace(b'"images"', b'"imagex"'),
+        whole + b"x",
+    ):
         file.write_bytes(damaged)
-        preparing._remembered.cache_clear()
+        preparing._REMEMBERED.clear()
         np.testing.assert_array_equal(prepare(str(folder), Rules()).images, first.images)
         assert file.read_bytes() == whole
 
