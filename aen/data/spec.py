@@ -104,8 +104,8 @@ class DataSpec:
         given = [name for name, value in _NEWER.items() if getattr(self, name) != value]
         if given and not own:
             raise DataError(
-                f"data.{given[0]} is {getattr(self, given[0])!r}, which is for own data, but data.name is {self.name!r}, "
-                "a data set with images of one size; leave it out."
+                f"data.{given[0]} is {getattr(self, given[0])!r}, which is for own data, but data.name is "
+                f"{self.name!r}; leave it out."
             )
         if own and self.split == "random" and (given or not is_npz(self.name)):
             needs = f"data.{given[0]}" if given else f"data.name {self.name!r}"
