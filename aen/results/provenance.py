@@ -54,11 +54,13 @@ class Seconds:
     """How long a search took.
 
     Attributes:
+        symmetry_test: time that the test of the images took in the last start; None if it was not run there.
         explore: time that exploring took in the last start; None if it did not finish there.
         total: time that the last start took.
         in_all: time that all starts took; None in summaries of older versions.
     """
 
+    symmetry_test: float | None = None
     explore: float | None = None
     total: float
     in_all: float | None = None
@@ -70,10 +72,15 @@ class Seconds:
 
     def to_json(self) -> JsonDict:
         """Return JSON values; what is not known is left out."""
-        found = {"explore": self.explore, "total": self.total, "in_all": self.in_all}
+        found = {name: getattr(self, name) for name in ("symmetry_test", "explore", "total", "in_all")}
         return {name: value for name, value in found.items() if value is not None}
 
     @classmethod
     def from_json(cls, value: JsonDict) -> Self:
         """Read what `to_json` wrote."""
-        return cls(explore=value.get("explore"), total=value["total"], in_all=value.get("in_all"))
+        return cls(
+            symmetry_test=value.get("symmetry_test"),
+            explore=value.get("explore"),
+            total=value["total"],
+            in_all=value.get("in_all"),
+        )

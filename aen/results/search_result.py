@@ -9,6 +9,7 @@ from aen.results.factor_effects import FactorAnalysis
 from aen.results.provenance import Provenance, Seconds
 from aen.results.result_rows import HiddenGroupRow, MethodRow, SpaceRow
 from aen.results.verdict import ClassVerdict, MethodVerdict, Verdict
+from aen.symmetry.result import SymmetryTest
 
 SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
 
@@ -117,6 +118,7 @@ class SearchResult:
         children_trained_in_all: number of trainings in all starts; None in summaries of older versions.
         seconds: how long the search took.
         notices: what the user should know.
+        symmetry_test: which transformations leave the training images as they are; None: it was not tested.
     """
 
     version: int = SUMMARY_VERSION
@@ -136,6 +138,7 @@ class SearchResult:
     children_trained_in_all: int | None = None
     seconds: Seconds
     notices: tuple[str, ...] = ()
+    symmetry_test: SymmetryTest | None = None
 
     @property
     def status(self) -> Literal["complete", "interrupted"]:
@@ -177,7 +180,8 @@ class SearchResult:
             **({"closed_sets": dict(self.closed_sets)} if self.closed_sets else {}),
             "provenance": self.provenance.to_json(),
         }
-        found = {} if self.factors is None else {"factors": self.factors.to_json()}
+        tested = {} if self.symmetry_test is None else {"symmetry_test": self.symmetry_test.to_json()}
+        found = tested | ({} if self.factors is None else {"factors": self.factors.to_json()})
         for part in (self.verdict, self.exploration):
             found |= {} if part is None else part.to_json()
         in_all = self.children_trained_in_all
@@ -200,7 +204,7 @@ class SearchResult:
             KeyError: a key is missing that every version has.
             TypeError: a value is of another type than it should be.
         """
-        factors = value.get("factors")
+        factors, tested = value.get("factors"), value.get("symmetry_test")
         verdict: Verdict | None = None
         if value["status"] == "complete":
             verdict = (MethodVerdict if "methods" in value else ClassVerdict).from_json(value)
@@ -222,4 +226,5 @@ class SearchResult:
             children_trained_in_all=value.get("children_trained_in_all"),
             seconds=Seconds.from_json(value["seconds"]),
             notices=tuple(value["notices"]),
+            symmetry_test=None if tested is None else SymmetryTest.from_json(tested),
         )

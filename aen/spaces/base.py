@@ -8,6 +8,7 @@ from typing import Any
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
+from aen.groups.decomposition import Decomposition
 from aen.spaces.memo import StateMemo, memo_of
 
 
@@ -144,6 +145,10 @@ class Space(ABC):
         for choice, size in zip(reversed(state), reversed(self.sizes), strict=True):
             number = number * size + choice
         return number
+
+    def symmetry_factors(self) -> Sequence[Decomposition]:
+        """Return the symmetries on offer, for a test of the images before a search; none by default."""
+        return ()
 
     @property
     def place_names(self) -> tuple[str, ...]:

@@ -128,6 +128,10 @@ class DecompositionSpace(Space):
         """Return the name of the decomposition with these factors."""
         return self.spec_of(mask_to_bits(closed_set, len(self.alphabet))).name
 
+    def symmetry_factors(self) -> tuple[Decomposition, ...]:
+        """Return the factors of the alphabet, each alone."""
+        return tuple(Decomposition((factor,)) for factor in self.alphabet.factors)
+
     def remarks(self) -> tuple[str, ...]:
         """Return a notice for each factor whose order differs between grids."""
         return mismatch_remarks(self.alphabet, self.child.grids)

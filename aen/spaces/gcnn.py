@@ -16,7 +16,9 @@ from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, parameter_count, side
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
+from aen.groups.decomposition import Decomposition
 from aen.groups.planar import PlanarElement, PlanarGroup
+from aen.groups.planar_factors import planar_factors
 from aen.spaces.base import Space, SpaceClass
 
 # The moves of the published group bits, in their order, and further moves that a data set may have been moved by.
@@ -268,6 +270,10 @@ class GCNNSpace(Space):
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the label of each choice of a state."""
         return tuple(place.label(choice) for place, choice in zip(self.places, state, strict=True))
+
+    def symmetry_factors(self) -> tuple[Decomposition, ...]:
+        """Return the groups on offer, as far as they act exactly on square grids."""
+        return planar_factors(self.group_names or map(self._group_of, product((0, 1), repeat=len(GROUP_BITS))))
 
     def remarks(self) -> tuple[str, ...]:
         """Return notices about kernel sizes with which pooling drops a row and a column, and about uneven widths."""

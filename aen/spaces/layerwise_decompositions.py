@@ -148,6 +148,10 @@ class LayerwiseDecompositionSpace(Space):
             orbits += layer.classes[int(layer.class_of_state[state])].orbits
         return {"orbits": orbits}
 
+    def symmetry_factors(self) -> tuple[Decomposition, ...]:
+        """Return the factors of the alphabet, each alone."""
+        return tuple(Decomposition((factor,)) for factor in self.alphabet.factors)
+
     def remarks(self) -> tuple[str, ...]:
         """Return a notice for each factor whose order differs between the grids of a layer."""
         found = [remark for shape in self.child.layer_shapes for remark in mismatch_remarks(self.alphabet, shape)]

@@ -9,7 +9,9 @@ import numpy as np
 
 from aen.children.equinas import LAYERS, EquiNASSpec
 from aen.errors import SpecError
+from aen.groups.decomposition import Decomposition
 from aen.groups.planar import PlanarGroup
+from aen.groups.planar_factors import planar_factors
 from aen.spaces.base import Space, SpaceClass
 from aen.spaces.gcnn import group_of_moves
 
@@ -138,6 +140,10 @@ class RelaxationSpace(Space):
         """
         group = group_of_moves(moves)
         return None if group is None else self.child.with_layer_groups((group.name,) * self.layers)
+
+    def symmetry_factors(self) -> tuple[Decomposition, ...]:
+        """Return the groups on offer, as far as they act exactly on square grids."""
+        return planar_factors(reversed(self.groups))
 
     def labels(self, state: Sequence[int]) -> tuple[str, ...]:
         """Return the name of each layer's group."""

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from aen.children import ChildSpec
 from aen.data import load_dataset
-from aen.errors import GroupError, SpecError
+from aen.errors import AenError, GroupError, SpecError
 from aen.results.provenance import Provenance, Seconds
 from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
 from aen.spaces import Space
+from aen.symmetry import SymmetryTest, symmetry_test
 from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of
@@ -129,6 +130,7 @@ class Search:
             explorer = make_explorer(task)
             result = self._head(explorer)
             try:
+                result = replace(result, symmetry_test=self._symmetry_test(folder, clock))
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
@@ -148,6 +150,25 @@ class Search:
                 )
                 write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
         return result
+
+    def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:
+        """Test the training images for the symmetries on offer, or read what an earlier start of the run found."""
+        factors = self.space.symmetry_factors() if self.config.symmetry_test else ()
+        if not factors:
+            return None
+        found = folder.symmetry_test()
+        if found is None:
+            started, train = time.perf_counter(), load_dataset(self.child.data).train
+            try:
+                found = symmetry_test(train.images, train.labels, factors, seed=self.config.seed)
+            except AenError as error:
+                self._listener(Notice(f"the images were not tested for symmetries: {error}"))
+                return None
+            write_atomically(folder.symmetry_test_file, json.dumps(found.to_json(), indent=2) + "\n")
+            clock["symmetry_test"] = time.perf_counter() - started
+        # Not in the summary's notices: it has the whole test.
+        self._listener(Notice(found.sentence()))
+        return found
 
     def _notice(self, text: str) -> None:
         self.notices.append(text)

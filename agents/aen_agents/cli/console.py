@@ -27,6 +27,8 @@ def print_verdict(console: Console, result: SearchResult, folder: RunFolder) -> 
         case None:
             return
     console.print(table)
+    if result.symmetry_test is not None:
+        lines.append(f"before training: {result.symmetry_test.sentence()}")
     for line in [*lines, f"report: {folder.report_file}"]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

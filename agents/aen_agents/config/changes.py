@@ -22,7 +22,7 @@ def changeable_keys(config: SearchConfig) -> list[str]:
     threads and populations, on which the last bits of results depend.
     """
     sections = (key for key in _flat(config) if key.startswith(tuple(f"{name}." for name in config.evaluator.sections)))
-    return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable)]
+    return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable), "symmetry_test"]
 
 
 def keep_choices(theirs: SearchConfig, ours: SearchConfig) -> SearchConfig:

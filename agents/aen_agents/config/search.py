@@ -50,6 +50,9 @@ class SearchConfig(Section):
     store: str | None = Field(
         None, min_length=1, description="file or SQLAlchemy URL of the results; null: results.sqlite in the run folder"
     )
+    symmetry_test: bool = Field(
+        True, description="test before exploring after which transformations the training images look the same"
+    )
     debug: bool = Field(
         False, description="check that every child with inherited weights starts with its parent's outputs"
     )

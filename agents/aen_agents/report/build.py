@@ -21,6 +21,7 @@ from aen_agents.report.explored import by_class, read_results
 from aen_agents.report.factors import FactorPart, effect_rows, share_picture
 from aen_agents.report.failures import failures_of
 from aen_agents.report.pictures import class_pictures, method_pictures
+from aen_agents.report.symmetry import symmetry_part
 from aen_agents.runs.folder import RunFolder, write_atomically
 from aen_agents.text import command
 
@@ -59,6 +60,7 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
         searched=sum(e.status != "failed" for e, _ in explored),
         failures=failures_of(failed),
         leading=_leading(result, child),
+        symmetry=symmetry_part(folder.symmetry_test() if result is None else result.symmetry_test),
         factors=None if result is None or result.factors is None else _factors(result.factors),
         roles=roles,
         seeds=len(seeds),

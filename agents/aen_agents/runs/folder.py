@@ -11,6 +11,7 @@ from aen import _files
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
+from aen.symmetry import SymmetryTest
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import keep_choices
 from aen_agents.errors import file_error
@@ -40,7 +41,8 @@ class RunFolder:
 
     ``run.json`` (the folder's version, and the config that the run was started with), ``config.yaml`` (resolved),
     ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/``, ``agent/`` (checkpoints and the agent),
-    ``tensorboard/``, ``best/`` (the winner's weights and spec), ``summary.json``, ``report.html``.
+    ``tensorboard/``, ``best/`` (the winner's weights and spec), ``symmetry_test.json``, ``summary.json``,
+    ``report.html``.
 
     Args:
         path: the folder.
@@ -54,6 +56,7 @@ class RunFolder:
         self.history_file = path / "history.jsonl"
         self.weights = path / "weights"
         self.summary_file = path / "summary.json"
+        self.symmetry_test_file = path / "symmetry_test.json"
         self.report_file = path / "report.html"
         self.best = path / "best"
         self._made: CreatedFolder | None = None
@@ -161,7 +164,8 @@ class RunFolder:
         if self._made is None:
             return
         store = (f"{self.store_file.name}{end}" for end in ("", "-wal", "-shm"))
-        files = (self.version_file, self.config_file, self.path / "log.jsonl", self.path / "status.json")
+        files = (self.version_file, self.config_file, self.symmetry_test_file, self.path / "log.jsonl")
+        files += (self.path / "status.json",)
         known = {*_FOLDERS, *store, *(file.name for file in files), LOCK_FILE}  # neither a summary nor a history
         with suppress(RunFolderError, StoreError, OSError), self.locked():
             filled = (self.weights, self.best, self.path / "agent")
@@ -266,6 +270,19 @@ class RunFolder:
             return None if summary is None else SearchResult.from_json(summary)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise file_error(self.summary_file, error, _MEND) from error
+
+    def symmetry_test(self) -> SymmetryTest | None:
+        """Return the test of the training images, or None if the run has none yet.
+
+        Raises:
+            RunFolderError: the file is damaged or may not be read.
+        """
+        if not self.symmetry_test_file.is_file():
+            return None
+        try:
+            return SymmetryTest.from_json(json.loads(self.symmetry_test_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise file_error(self.symmetry_test_file, error, _MEND) from error
 
     def history(self) -> list[JsonDict]:
         """Return every visit, in order, up to the first incomplete or damaged line.
