@@ -184,6 +184,11 @@ class DenseSpec(ChildSpec):
             return []
         return [(f"tied {side}x{side}", self.decomposition, side) for side in dict.fromkeys(self.grids)]
 
+    @property
+    def symmetries(self) -> tuple[Decomposition, ...]:
+        """The different decompositions of the layers, those without factors left out."""
+        return tuple(d for d in dict.fromkeys(self.layers or (self.decomposition,)) if d.factors)
+
     def with_decomposition(self, decomposition: Decomposition) -> "DenseSpec":
         """Return the same child with other factors, the same in all layers."""
         return replace(self, decomposition=decomposition, layers=())

@@ -17,7 +17,9 @@ from aen.children.equinas_poolings import check_poolings, default_poolings, side
 from aen.children.spec import ChildSpec
 from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
+from aen.groups.decomposition import Decomposition
 from aen.groups.planar import PlanarGroup
+from aen.groups.planar_factors import planar_factors
 from aen.nn.linear import Initialisation
 from aen.nn.mixture import Weighting
 
@@ -250,6 +252,11 @@ class EquiNASSpec(ChildSpec):
     def layer_channels(self) -> tuple[int, ...]:
         """Number of channels of each convolution, whatever its group."""
         return tuple(PlanarGroup.of(self.base).order * fields for fields in self.layer_fields)
+
+    @property
+    def symmetries(self) -> tuple[Decomposition, ...]:
+        """The groups of the layers or of the mixed branches, those that named generators generate."""
+        return planar_factors(self.mixed or self.groups)
 
     @functools.cached_property
     def class_key(self) -> str:

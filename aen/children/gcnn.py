@@ -13,7 +13,9 @@ from aen.children.gcnn_widths import DOUBLED, STAGES, GCNNShape, level_fields, p
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
 from aen.errors import SpecError, did_you_mean
+from aen.groups.decomposition import Decomposition
 from aen.groups.planar import PlanarGroup
+from aen.groups.planar_factors import planar_factors
 from aen.nn.linear import Initialisation
 
 GCNNHead = Literal["flatten", "invariant"]
@@ -183,6 +185,11 @@ class GCNNSpec(ChildSpec):
     def key_version(self) -> str:
         """``child-5`` with a batch norm: the convolutions in front of it had a bias before."""
         return "child-5" if self.norm == "batch" else super().key_version
+
+    @property
+    def symmetries(self) -> tuple[Decomposition, ...]:
+        """The group of the convolutions, if it acts exactly on square grids and named generators generate it."""
+        return planar_factors([self.group])
 
     @functools.cached_property
     def class_key(self) -> str:

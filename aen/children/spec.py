@@ -245,6 +245,11 @@ class ChildSpec(ABC):
         """Title, decomposition and side of each grid whose orbits a report draws; none: it draws no orbits."""
         return ()
 
+    @property
+    def symmetries(self) -> "Sequence[Decomposition]":
+        """What is built into the layers, each decomposition once; none where no named generators generate it."""
+        return ()
+
     def augmenter(self, device: str) -> "Augmenter | None":
         """Return what changes the training images before every epoch, or None if they stay as they are."""
         del device
