@@ -9,13 +9,12 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from html import escape
-from itertools import count
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter
 
 WIDE, NARROW = 7.0, 3.5  # inches; an inch is 96 pixels of the page
 SMALL = 8.5  # points, 11 pixels: the smallest letters
@@ -80,9 +79,14 @@ def with_own_ids(svg: str, prefix: str) -> str:
     return _ID.sub(rf"\g<1>{prefix}", svg)
 
 
-def percent_axis(axis: Any, decimals: int | None = 0) -> None:  # noqa: ANN401 - matplotlib has no type for it
-    """Label an axis in percent."""
-    axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+def percent_axis(axis: Any) -> None:  # noqa: ANN401 - matplotlib has no type for it
+    """Label an axis in percent; values that no share can have get no label."""
+    axis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.4g}%" if 0 <= round(share, 9) <= 1 else ""))
+
+
+def note(axes: Any, x: float, y: float, text: str) -> None:  # noqa: ANN401 - as above
+    """Write small letters on the right of a point."""
+    axes.annotate(text, (x, y), (6, 0), textcoords="offset points", va="center", fontsize=SMALL)
 
 
 def thousands() -> FuncFormatter:

@@ -6,7 +6,7 @@ from torch import nn
 
 from aen import load
 from aen.errors import AenError
-from aen.nn import EquivariantModule, SymmetrizedLinear
+from aen.nn import EquivariantModule, GroupBatchNorm2d, SymmetrizedLinear
 from aen_agents.report.picture import Table
 
 
@@ -19,22 +19,23 @@ def layer_errors(run: Path) -> Table | None:
         child = load(run)
     except AenError:
         return None
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for module in child.modules():
-        if isinstance(module, (EquivariantModule, SymmetrizedLinear)) and _has_own_parameters(module):
+        if isinstance(module, (EquivariantModule, SymmetrizedLinear)) and _is_layer(module):
             try:
                 errors = module.check_equivariance()
             except AenError:
                 continue  # its group does not act exactly on pixels
             if errors:
                 worst = max(errors, key=lambda element: errors[element])
-                rows.append((f"{len(rows) + 1}", type(module).__name__, _group(module), worst, f"{errors[worst]:.1e}"))
-    columns = ("layer", "kind", "tied by", "transformation with the largest error", "relative error")
-    return Table.of(columns, rows, texts=4) if rows else None
+                name = f"{len(rows) + 1}: {type(module).__name__}"
+                rows.append((name, _group(module), worst, f"{errors[worst]:.1e}"))
+    return Table.of(("layer", "tied by", "worst for", "error"), rows, texts=3) if rows else None
 
 
-def _has_own_parameters(module: nn.Module) -> bool:
-    return next(module.parameters(recurse=False), None) is not None
+def _is_layer(module: nn.Module) -> bool:
+    """Return whether a module has weights of its own; batch norm scales each channel and is exact by its tying."""
+    return next(module.parameters(recurse=False), None) is not None and not isinstance(module, GroupBatchNorm2d)
 
 
 def _group(module: EquivariantModule | SymmetrizedLinear) -> str:

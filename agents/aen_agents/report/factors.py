@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aen.results.factor_effects import FactorAnalysis, FactorEffect
-from aen_agents.report.drawing import ACCENT, GREY, INK, PAGE, SMALL, WIDE, as_svg, named_rows, percent_axis
+from aen_agents.report.drawing import ACCENT, GREY, INK, PAGE, WIDE, as_svg, named_rows, note, percent_axis
 from aen_agents.report.picture import Picture, Table, interval, percent
 
 _MOST_NAMED = 4  # levels that are named where an effect cannot be told apart from others
@@ -95,7 +95,7 @@ def share_picture(analysis: FactorAnalysis, width: float = WIDE) -> str:
             axes.barh(place, mean, color=ACCENT, height=0.5)
             axes.plot([low, high], [place, place], color=GREY, linewidth=2)
             axes.plot([share.left_out], [place], "o", color=INK, markersize=4, markerfacecolor=PAGE)
-            axes.text(max(high, mean, share.left_out), place, f"  {mean:.0%}", va="center", fontsize=SMALL)
+            note(axes, max(high, mean, share.left_out), place, f"{mean:.0%}")
         axes.set_xlabel("share of the variance of validation accuracy")
         axes.margins(x=0.15)
         axes.set_xlim(left=0)

@@ -22,6 +22,7 @@ from aen_agents.report.drawing import (
     as_svg,
     named_rows,
     new_axes,
+    note,
     percent_axis,
     thousands,
 )
@@ -71,8 +72,7 @@ def accuracy_by_class(classes: Sequence[VisitedClass], label: str, width: float 
         colours = [ROLE_COLOURS[c.role] for c in shown]
         axes.barh(range(len(shown)), [c.accuracy for c in shown], color=colours, height=0.7 if width == WIDE else 0.4)
         for place, c in enumerate(shown):
-            note = f"{c.accuracy:.1%}" + (f"  {c.role}" if c.role else "")
-            axes.text(c.accuracy, place, f" {note}", va="center", fontsize=SMALL)
+            note(axes, c.accuracy, place, f"{c.accuracy:.1%}" + (f" {c.role}" if c.role else ""))
         low = max(0.0, shown[-1].accuracy - 0.05)
         high = max(ordered[0].accuracy, low + 0.01)  # if no class got anything right
         axes.set_xlim(low, high + 0.55 * (high - low))  # room for the figures beside the bars
@@ -107,7 +107,7 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]],
         for place, (_, mean, (low, high), role) in enumerate(rows):
             axes.plot([low, high], [place, place], color=ROLE_COLOURS[role], linewidth=2)
             axes.plot([mean], [place], "o", color=ROLE_COLOURS[role])
-            axes.text(high, place, f"  {mean:.1%}" + (f" {role}" if role else ""), va="center", fontsize=SMALL)
+            note(axes, high, place, f"{mean:.1%}" + (f" {role}" if role else ""))
         low, high = min(row[2][0] for row in rows), max(row[2][1] for row in rows)
         axes.set_xlim(low - 0.05 * (high - low), high + (0.35 if width == WIDE else 0.5) * (high - low) + 1e-6)
         axes.set_xlabel("validation accuracy")

@@ -79,7 +79,7 @@ def lattice(classes: Sequence[LatticeClass], width: float = WIDE) -> str:
     ]
     # Those with a role come last, so that no other circle covers them.
     order = sorted(range(len(classes)), key=lambda i: (bool(classes[i].role), i))
-    parts += [_circle(classes[i], x[i], y[i], low, high, radius) for i in order]
+    parts += [_circle(classes[i], x[i], y[i], radius, (low, high)) for i in order]
     parts += [_label(c, x[i], y[i], pixels) for i, c in enumerate(classes) if c.role]
     return "".join(parts) + "</svg>"
 
@@ -112,7 +112,8 @@ def _colour(share: float) -> str:
     return to_hex(mpl.colormaps["viridis"](share))
 
 
-def _circle(c: LatticeClass, x: float, y: float, low: float, high: float, radius: float) -> str:
+def _circle(c: LatticeClass, x: float, y: float, radius: float, colours: tuple[float, float]) -> str:
+    low, high = colours
     outline, line = (variable(ROLE_COLOURS[c.role]), 3.0) if c.role else (variable(GREY), 0.6)
     if c.accuracy is None:
         fill, said = variable(PAGE), "not visited"
@@ -129,12 +130,13 @@ def _label(c: LatticeClass, x: float, y: float, pixels: int) -> str:
     anchor = "start" if x < pixels / 3 else "end" if x > 2 * pixels / 3 else "middle"
     room = {"start": pixels - x, "end": x, "middle": 2 * min(x, pixels - x)}[anchor]
     text = shortened(f"{c.role}: {c.name}", int(room / _LETTER))
-    # The winner's label stands above its circle, the others' below, since they are often neighbours in one row. Letters
-    # in the page's colour lie beneath, for the lines behind.
-    place = f'x="{x:.0f}" y="{y - 13 if c.role == "winner" else y + 20:.0f}" text-anchor="{anchor}" font-weight="600"'
-    page = variable(PAGE)
-    under = f'<text {place} style="fill: {page}; stroke: {page}; stroke-width: 3.5" aria-hidden="true">{escape(text)}</text>'
-    return f'{under}<text {place} style="fill: {variable(ROLE_COLOURS[c.role])}">{escape(text)}</text>'
+    # The winner's label stands above its circle, the others' below, since they are often neighbours in one row. The
+    # lines behind a label are hidden by its edge, which has the page's colour and is drawn first.
+    return (
+        f'<text x="{x:.0f}" y="{y - 13 if c.role == "winner" else y + 20:.0f}" text-anchor="{anchor}" '
+        f'font-weight="600" style="fill: {variable(ROLE_COLOURS[c.role])}; stroke: {variable(PAGE)}; stroke-width: 3.5; '
+        f'paint-order: stroke">{escape(text)}</text>'
+    )
 
 
 def _colour_bar(low: float, high: float, some_missing: bool) -> str:

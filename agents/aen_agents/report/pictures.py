@@ -135,8 +135,13 @@ def _fresh_seeds(retrained: Sequence[ClassRow], roles: Mapping[str, str]) -> Pic
         for row in retrained
     ]
     cells = [
-        (row.decomposition, roles.get(row.class_key, ""), percent(row.validation.mean))
-        + (interval(row.validation.interval), row.parameters)
+        (
+            row.decomposition,
+            roles.get(row.class_key, ""),
+            percent(row.validation.mean),
+            interval(row.validation.interval),
+            row.parameters,
+        )
         for row in retrained
     ]
     columns = ("network", "role", "validation accuracy", "95 % interval", "free parameters")
@@ -169,9 +174,9 @@ def _of_search(history: Sequence[JsonDict]) -> list[Picture]:
         pictures.append(
             Picture.drawn(
                 "Means over the search",
-                f"First: mean validation accuracy of the last {WINDOW} new children; the dashed line is the first child, "
-                "the untied one. Second: mean over the new children met while epsilon had each value, with a 95 % "
-                "interval over the children. An agent that learns raises both as epsilon falls.",
+                f"First: mean validation accuracy of the last {WINDOW} new children; the dashed line is the first "
+                "child, the untied one. Second: mean over the new children met while epsilon had each value, with a "
+                "95 % interval over the children. An agent that learns raises both as epsilon falls.",
                 partial(search_means, firsts),
                 Table.of(("epsilon", "new children", "mean accuracy", "95 % interval"), means),
             )

@@ -1,6 +1,7 @@
 """The published figures of errors and sizes of layer-wise methods, each as SVG text."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import matplotlib as mpl
 
@@ -57,7 +58,7 @@ def errors_against_parameters(methods: Sequence[MethodRow], width: float = WIDE)
         errors: list[float] = []
         for place, row in enumerate(methods):
             own = [1 - accuracy for accuracy in row.test.by_seed]
-            look = {"color": LINES[place % len(LINES)], "marker": _MARKERS[place % len(_MARKERS)]}
+            look: Any = {"color": LINES[place % len(LINES)], "marker": _MARKERS[place % len(_MARKERS)]}
             axes.scatter(row.parameters_of_seeds, own, s=26, alpha=0.85, label=row.title, linewidths=0, **look)
             sizes += row.parameters_of_seeds
             errors += own

@@ -27,6 +27,7 @@ from aen_agents.report.drawing import (
     as_svg,
     named_rows,
     new_axes,
+    note,
     percent_axis,
     thousands,
 )
@@ -161,7 +162,7 @@ def pareto_front(history: Iterable[JsonDict], method: str, width: float = WIDE) 
         axes.step(*zip(*best, strict=True), where="post", color=WARM, linewidth=1.5, label="Pareto front")
         axes.plot(*zip(*best, strict=True), ".", color=WARM, markersize=5)
         if survivors:
-            ring = {"markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.2}
+            ring: Any = {"markersize": 8, "markerfacecolor": "none", "markeredgewidth": 1.2}
             label = "selected in the last generation"
             axes.plot(*zip(*survivors, strict=True), "o", color=ACCENT, label=label, **ring)
         scale(axes, "x", [size for size, _ in points], thousands())
@@ -227,10 +228,10 @@ def accuracy_by_method(methods: Sequence[MethodRow], width: float = WIDE) -> str
                 axes.plot(
                     [mean], [place + shift], "o", color=ACCENT, markerfacecolor=fill_colour, markersize=5.5, zorder=2
                 )
-                axes.text(high, place + shift, f"  {mean:.1%}", va="center", fontsize=SMALL)
+                note(axes, high, place + shift, f"{mean:.1%}")
         axes.set_xlabel("accuracy")
         axes.margins(x=0.1 if width == WIDE else 0.22)
-        percent_axis(axes.xaxis, None)
+        percent_axis(axes.xaxis)
         shown = [("validation", PAGE), ("test", ACCENT)]
         handles = [
             mpl.lines.Line2D([], [], marker="o", color=ACCENT, markerfacecolor=colour, label=label)
