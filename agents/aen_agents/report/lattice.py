@@ -134,8 +134,8 @@ def _label(c: LatticeClass, x: float, y: float, pixels: int) -> str:
     # lines behind a label are hidden by its edge, which has the page's colour and is drawn first.
     return (
         f'<text x="{x:.0f}" y="{y - 13 if c.role == "winner" else y + 20:.0f}" text-anchor="{anchor}" '
-        f'font-weight="600" style="fill: {variable(ROLE_COLOURS[c.role])}; stroke: {variable(PAGE)}; stroke-width: 3.5; '
-        f'paint-order: stroke">{escape(text)}</text>'
+        f'font-weight="600" style="fill: {variable(ROLE_COLOURS[c.role])}; stroke: {variable(PAGE)}; '
+        f'stroke-width: 3.5; paint-order: stroke">{escape(text)}</text>'
     )
 
 

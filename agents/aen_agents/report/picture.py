@@ -63,7 +63,9 @@ class Picture:
             table: its numbers.
         """
         key = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
-        wide, narrow = (with_own_ids(draw(width), f"{key}-{width:g}-") for width in (WIDE, NARROW))
+        wide, narrow = (
+            with_own_ids(draw(width), f"{key}-{form}-") for form, width in (("wide", WIDE), ("narrow", NARROW))
+        )
         return cls(title, text, Markup(wide), Markup(narrow), table)  # noqa: S704 - made by `draw` just now
 
 
