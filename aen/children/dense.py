@@ -1,7 +1,8 @@
 """DenseSpec: the dense child of AEN, whose layers are tied by a decomposition."""
 
 import functools
-import operator
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -9,15 +10,20 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
+from aen.data.group_augmentation import PermutationAugmenter
 from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json
 from aen.groups.orbits import layer_orbits, pair_permutation
 from aen.nn.linear import Initialisation
 
 Head = Literal["free", "invariant"]
 Bias = Literal["orbit", "scalar_after_relu"]
+
+
+_NOTHING = Decomposition()
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class DenseSpec(ChildSpec):
         classes: number of outputs.
         training: optimiser and budget; the optimiser is Adam.
         seed: of the initial weights and the order of the batches.
-        grids: side of the input grid, then of each hidden grid: ``(8, 16, 16)``.
+        grids: the input grid, then each hidden grid: ``(8, 16, 16)``. A number is the side of a square; other grids are
+            given by rows and columns: ``((20, 30), (8, 12))``.
         decomposition: what the hidden layers are equivariant to, all of them.
         layers: what each of them is equivariant to, the first one first, in place of `decomposition`. Where all are the
             same they become `decomposition`, so that equal children are equal.
@@ -38,18 +45,22 @@ class DenseSpec(ChildSpec):
             after the ReLU, as published).
         initialisation: ``fan_in`` or ``published``; see `aen.nn.SymmetrizedLinear`. The scalar biases start at 0, and
             with ``published`` within ±1/sqrt(number of weight orbits of their layer).
+        augment: before every epoch each training image is moved by a random element of the group that these factors
+            generate on the input grid. Empty: the images stay as they are.
     """
 
     kind: ClassVar[str] = "dense"
     class_fields: ClassVar[tuple[str, ...]] = ("decomposition",)
+    newer_fields: ClassVar[tuple[str, ...]] = ("augment",)
     side_is: ClassVar[str] = "grids start at"
 
-    grids: tuple[int, ...] = (8, 16, 16)
+    grids: tuple[Grid, ...] = (8, 16, 16)
     decomposition: Decomposition = field(default_factory=Decomposition)
     layers: tuple[Decomposition, ...] = ()
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
+    augment: Decomposition = _NOTHING
 
     def __post_init__(self) -> None:
         kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}
@@ -57,11 +68,7 @@ class DenseSpec(ChildSpec):
             value = getattr(self, name)
             if value not in get_args(kind):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
-        object.__setattr__(self, "grids", tuple(operator.index(side) for side in self.grids))
-        if len(self.grids) < 2 or min(self.grids) < 1:  # noqa: PLR2004
-            raise SpecError(
-                f"grids {list(self.grids)} make no layer; give the input's side and a hidden side, from 1 up."
-            )
+        object.__setattr__(self, "grids", _checked(self.grids))
         super().__post_init__()
         if self.training.optimiser != "adam":
             raise SpecError(
@@ -74,6 +81,7 @@ class DenseSpec(ChildSpec):
         if self.layers:
             self._check_layers()
         self.decomposition.check(dict.fromkeys(self.grids))
+        self.augment.check([self.grids[0]])
 
     def _check_layers(self) -> None:
         """Check what each layer has, and bring layers that all have the same into the form for that."""
@@ -83,8 +91,8 @@ class DenseSpec(ChildSpec):
                 raise SpecError(f"layers has {layer!r}; write Decomposition.of(['rot90', 'hflip']) for each layer.")
         if len(self.layers) != len(shapes):
             raise SpecError(
-                f"layers has {len(self.layers)} decompositions, but grids {list(self.grids)} make {len(shapes)} "
-                "layers; give one for each."
+                f"layers has {len(self.layers)} decompositions, but grids {grids_as_json(self.grids)} make "
+                f"{len(shapes)} layers; give one for each."
             )
         if self.decomposition.factors:
             raise SpecError(
@@ -98,8 +106,8 @@ class DenseSpec(ChildSpec):
             object.__setattr__(self, "layers", ())
 
     @property
-    def layer_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Side of the grid that each hidden layer takes, and of the one that it gives."""
+    def layer_shapes(self) -> tuple[tuple[Grid, Grid], ...]:
+        """The grid that each hidden layer takes, and the one that it gives."""
         return tuple(pairwise(self.grids))
 
     @property
@@ -114,6 +122,11 @@ class DenseSpec(ChildSpec):
             return self.decomposition.generators
         offered = dict.fromkeys(generator for layer in self.layers for generator in layer.generators)
         return tuple(generator for generator in offered if self._keeps_every_layer(generator))
+
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """The generators that keep the orbits of every layer."""
+        return self.shared_generators
 
     def _keeps_every_layer(self, generator: Generator) -> bool:
         for layer, (before, after) in zip(self.layers, self.layer_shapes, strict=True):
@@ -133,15 +146,23 @@ class DenseSpec(ChildSpec):
 
     @functools.cached_property
     def class_key(self) -> str:
-        """The canonical class of the layers' decompositions on this child's grids."""
-        return (
+        """The canonical class of the layers' decompositions on this child's grids, with the augmentation if any."""
+        plain = (
             _layerwise_class_key(self.layers, self.grids) if self.layers else _class_key(self.decomposition, self.grids)
         )
+        if not self.augment.factors:
+            return plain
+        content = json.dumps([plain, self.augment.to_json()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[: len(plain)]
 
     @functools.cached_property
     def name(self) -> str:
-        """The decomposition's name; those of the layers, where they differ: ``rot90 + hflip | rot90``."""
-        return " | ".join(layer.name for layer in self.layers) or self.decomposition.name
+        """The decomposition's name; those of the layers, where they differ: ``rot90 + hflip | rot90``.
+
+        With an augmentation: ``none, augmented by rot90``.
+        """
+        plain = " | ".join(layer.name for layer in self.layers) or self.decomposition.name
+        return f"{plain}, augmented by {self.augment.name}" if self.augment.factors else plain
 
     @functools.cached_property
     def group(self) -> str:
@@ -157,7 +178,19 @@ class DenseSpec(ChildSpec):
 
     @property
     def side(self) -> int:
-        """Side of the input grid."""
+        """Side of the input grid.
+
+        Raises:
+            SpecError: the input is no square; see `grid`.
+        """
+        side = self.grids[0]
+        if isinstance(side, int):
+            return side
+        raise SpecError(f"grids start at {grid_text(side)}, which is no square and has no side; use spec.grid.")
+
+    @property
+    def grid(self) -> Grid:
+        """The input grid."""
         return self.grids[0]
 
     @property
@@ -171,23 +204,34 @@ class DenseSpec(ChildSpec):
         return replace(self.with_decomposition(Decomposition()), seed=0)
 
     @property
-    def tied_grids(self) -> list[tuple[str, Decomposition, int]]:
+    def tied_grids(self) -> list[tuple[str, Decomposition, Grid]]:
         """Every different grid, or those of each layer where the layers differ; none of an untied child."""
         if self.layers:
             layers = enumerate(zip(self.layers, self.layer_shapes, strict=True), start=1)
             return [
-                (f"layer {number}, {side}x{side}", layer, side)
+                (f"layer {number}, {grid_text(grid)}", layer, grid)
                 for number, (layer, shape) in layers
-                for side in dict.fromkeys(shape)
+                for grid in dict.fromkeys(shape)
             ]
         if not self.decomposition.factors:
             return []
-        return [(f"tied {side}x{side}", self.decomposition, side) for side in dict.fromkeys(self.grids)]
+        return [(f"tied {grid_text(grid)}", self.decomposition, grid) for grid in dict.fromkeys(self.grids)]
 
-    @property
-    def symmetries(self) -> tuple[Decomposition, ...]:
-        """The different decompositions of the layers, those without factors left out."""
-        return tuple(d for d in dict.fromkeys(self.layers or (self.decomposition,)) if d.factors)
+    def augmenter(self, device: str) -> PermutationAugmenter | None:
+        """Return what moves the training images before every epoch, or None."""
+        del device
+        if not self.augment.factors:
+            return None
+        side = self.grids[0]
+        moves = [generator.permutation(side) for generator in self.augment.generators]
+        return PermutationAugmenter(moves, len(moves[0]), self.seed)
+
+    def augmented_instead(self) -> "DenseSpec | None":
+        """Return the untied child, trained on images moved by the group that this child's first layer is tied by."""
+        found = self.layer_decompositions[0]
+        if not found.factors or self.augment.factors:
+            return None
+        return replace(self.with_decomposition(Decomposition()), augment=found)
 
     def with_decomposition(self, decomposition: Decomposition) -> "DenseSpec":
         """Return the same child with other factors, the same in all layers."""
@@ -208,7 +252,8 @@ class DenseSpec(ChildSpec):
         plain = super().to_json()
         del plain["layers"]
         own = {"layers": [layer.to_json() for layer in self.layers]} if self.layers else self.decomposition.to_json()
-        return plain | {"grids": list(self.grids), "decomposition": own}
+        augment = {"augment": self.augment.to_json()} if "augment" in plain else {}
+        return plain | {"grids": grids_as_json(self.grids), "decomposition": own} | augment
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
@@ -220,15 +265,26 @@ class DenseSpec(ChildSpec):
             own, layers = (), own["layers"]
         return fields | {
             "decomposition": Decomposition.from_json(own),
+            "augment": Decomposition.from_json(value.get("augment", ())),
             "layers": tuple(Decomposition.from_json(layer) for layer in layers),
         }
 
 
+def _checked(grids: Sequence[Grid]) -> tuple[Grid, ...]:
+    try:
+        checked = tuple(as_grid(grid) for grid in grids)
+    except GroupError as error:
+        raise SpecError(f"grids: {error}") from error
+    if len(checked) < 2:  # noqa: PLR2004
+        raise SpecError(f"grids {grids_as_json(checked)} make no layer; give the input's grid and a hidden grid.")
+    return checked
+
+
 @functools.lru_cache(maxsize=65536)
-def _class_key(decomposition: Decomposition, grids: tuple[int, ...]) -> str:
+def _class_key(decomposition: Decomposition, grids: tuple[Grid, ...]) -> str:
     return class_key(decomposition, grids)
 
 
 @functools.lru_cache(maxsize=65536)
-def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[int, ...]) -> str:
+def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[Grid, ...]) -> str:
     return layerwise_class_key(layers, grids)

@@ -17,9 +17,9 @@ from aen.children.equinas_poolings import check_poolings, default_poolings, side
 from aen.children.spec import ChildSpec
 from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
-from aen.groups.decomposition import Decomposition
+from aen.groups.generators import Generator
 from aen.groups.planar import PlanarGroup
-from aen.groups.planar_factors import planar_factors
+from aen.groups.planar_generators import planar_generators
 from aen.nn.linear import Initialisation
 from aen.nn.mixture import Weighting
 
@@ -253,11 +253,6 @@ class EquiNASSpec(ChildSpec):
         """Number of channels of each convolution, whatever its group."""
         return tuple(PlanarGroup.of(self.base).order * fields for fields in self.layer_fields)
 
-    @property
-    def symmetries(self) -> tuple[Decomposition, ...]:
-        """The groups of the layers or of the mixed branches, those that named generators generate."""
-        return planar_factors(self.mixed or self.groups)
-
     @functools.cached_property
     def class_key(self) -> str:
         """The canonical class: the groups of all layers."""
@@ -304,20 +299,30 @@ class EquiNASSpec(ChildSpec):
         return (*self.groups, *(() if self.published or self.mixed else (self.head_group,)))
 
     def with_layer_groups(self, groups: Sequence[str]) -> "EquiNASSpec":
-        """Return the same child with other groups, in the form of `layer_groups`, not mixed.
-
-        Raises:
-            SpecError: groups that grow along the network, or another number of them.
-        """
+        """Return the same child with other groups, in the form of `layer_groups`, not mixed."""
         wanted = LAYERS + (not self.published)
         if len(groups) != wanted:
             raise SpecError(f"groups is {list(groups)}; name one for each of the {wanted} layers that have one.")
         return self.with_groups(tuple(groups[:LAYERS]), "".join(groups[LAYERS:]))
 
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """Generators of the last group in the network; of a mixed child, of what all its groups have in common."""
+        last = self.mixed or (self.groups[-1] if self.published else self.head_group,)
+        groups = [PlanarGroup.of(name) for name in last]
+        shared = [element for element in groups[0].elements if all(element in group for group in groups)]
+        return planar_generators(shared, self.side)
+
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what moves the training images before every epoch, or None."""
-        del device
         return GroupAugmenter(self.augment, self.seed) if self.augment else None
+
+    def augmented_instead(self) -> "EquiNASSpec | None":
+        """Return the child of C1, augmented by the group of this child's first convolution instead."""
+        if self.augment or self.mixed or self.groups[0] == "C1":
+            return None
+        plain = self.with_layer_groups(("C1",) * len(self.layer_groups))
+        return replace(plain, augment=self.groups[0], parent=None)
 
     def continues(self, parent: ChildSpec) -> bool:
         """Say whether a child of this spec computes what its parent does: relaxed, it does; discretised, not."""
@@ -333,8 +338,7 @@ class EquiNASSpec(ChildSpec):
             group: a subgroup of the layer's group.
 
         Raises:
-            SpecError: the child is mixed, there is no such layer, `group` is no subgroup of the layer's group, or the
-                layer behind has a group that is none of `group`.
+            SpecError: there is no such layer, or one of the groups is no subgroup of the one before.
         """
         if self.mixed:
             raise SpecError(f"a child that is {self.group} cannot be relaxed; discretise it first.")

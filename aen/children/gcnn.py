@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
-from aen.children.augmenter import Augmenter
+from aen.children.augmenter import Augmenter, chained
 from aen.children.gcnn_widths import DOUBLED, STAGES, GCNNShape, level_fields, published_fields, sides_of
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
+from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
-from aen.groups.decomposition import Decomposition
+from aen.groups.generators import Generator
 from aen.groups.planar import PlanarGroup
-from aen.groups.planar_factors import planar_factors
+from aen.groups.planar_generators import planar_generators
 from aen.nn.linear import Initialisation
 
 GCNNHead = Literal["flatten", "invariant"]
@@ -56,6 +57,8 @@ class GCNNSpec(ChildSpec):
         backend: ``native`` or ``escnn``, which has more groups (C8, D8, C16, SO2) and fewer free filters per field.
         initialisation: of the convolutions: ``fan_in``, within ±1/sqrt(channels k^2) of the input, or ``published``,
             within ±1/sqrt(fields k^2); see `aen.nn.initialisation`.
+        augment: a subgroup of D4: before every epoch each training image is moved by a random element, after the
+            `augmentations`. Empty: none.
     """
 
     kind: ClassVar[str] = "gcnn"
@@ -65,7 +68,7 @@ class GCNNSpec(ChildSpec):
     side_is: ClassVar[str] = "side is"
     chooses: ClassVar[str] = "choice"
     group_name_is_unique: ClassVar[bool] = True
-    newer_fields: ClassVar[tuple[str, ...]] = ("initialisation",)
+    newer_fields: ClassVar[tuple[str, ...]] = ("initialisation", "augment")
 
     side: int = 28
     channels: int = 1
@@ -82,6 +85,7 @@ class GCNNSpec(ChildSpec):
     dropout: float = 0.5
     backend: Backend = "native"
     initialisation: Initialisation = "fan_in"
+    augment: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -99,6 +103,7 @@ class GCNNSpec(ChildSpec):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
         self._check_group()
         object.__setattr__(self, "augmentations", check_augmentations(self.augmentations))
+        object.__setattr__(self, "augment", check_group(self.augment))
         object.__setattr__(self, "stages", tuple(float(factor) for factor in self.stages))
         object.__setattr__(self, "size", float(self.size))
         object.__setattr__(self, "dropout", float(self.dropout) + 0.0)  # -0.0 and 0.0 must give one key
@@ -186,11 +191,6 @@ class GCNNSpec(ChildSpec):
         """``child-5`` with a batch norm: the convolutions in front of it had a bias before."""
         return "child-5" if self.norm == "batch" else super().key_version
 
-    @property
-    def symmetries(self) -> tuple[Decomposition, ...]:
-        """The group of the convolutions, if it acts exactly on square grids and named generators generate it."""
-        return planar_factors([self.group])
-
     @functools.cached_property
     def class_key(self) -> str:
         """The canonical class: group, augmentations, fields of each convolution and their kernels."""
@@ -200,6 +200,7 @@ class GCNNSpec(ChildSpec):
             self.fields,
             self.kernel_size,
             *(["doubled"] if self.doubled else []),
+            *([f"augment {self.augment}"] if self.augment else []),
         ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -211,16 +212,32 @@ class GCNNSpec(ChildSpec):
             " + ".join(self.augmentations) or "no augmentation",
             f"x{self.size:g}",
         ]
+        if self.augment:
+            parts.append(f"augmented by {self.augment}")
         if self.kernel_size != 3:  # noqa: PLR2004
             parts.append(f"{self.kernel_size}x{self.kernel_size}")
         if len(set(self.stages)) > 1 or self.stages[0] != 1:
             parts.append("stages " + "/".join(f"{factor:g}" for factor in self.stages))
         return ", ".join(parts)
 
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """Generators of the part of the group that moves pixels onto pixels."""
+        group = "C4" if self.group == "SO2" else self.group  # of all turns, the quarter turns
+        return planar_generators(PlanarGroup.of(group).elements, self.side)
+
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what augments the training images, or None."""
-        del device
-        return AffineAugmenter(self.augmentations, self.seed) if self.augmentations else None
+        parts: list[Augmenter] = [AffineAugmenter(self.augmentations, self.seed)] if self.augmentations else []
+        parts += [GroupAugmenter(self.augment, self.seed)] if self.augment else []
+        return chained(parts)
+
+    def augmented_instead(self) -> "GCNNSpec | None":
+        """Return the child of C1 with the other choices of this one, augmented by this child's group instead."""
+        if self.augment or self.group in ("C1", "SO2") or not PlanarGroup.of(self.group).is_exact:
+            return None
+        widths = "published" if self.doubled else self.widths
+        return self.with_choice(group="C1", widths=widths, augment=self.group)
 
     def with_choice(self, **changes: Any) -> "GCNNSpec":  # noqa: ANN401 - any of the fields
         """Return the same child with other fields.

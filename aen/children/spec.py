@@ -16,10 +16,12 @@ from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
+from aen.groups.grid import Grid
 
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
     from aen.groups.decomposition import Decomposition
+    from aen.groups.generators import Generator
 
 Precision = Literal["float32", "bfloat16"]
 Optimiser = Literal["adam", "sgd"]
@@ -228,7 +230,12 @@ class ChildSpec(ABC):
     @property
     @abstractmethod
     def side(self) -> int:
-        """Side of the images that the child takes."""
+        """Side of the images that the child takes, which are square."""
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images that the child takes; the side of square ones."""
+        return self.side
 
     @property
     @abstractmethod
@@ -241,18 +248,21 @@ class ChildSpec(ABC):
         return None
 
     @property
-    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, int]]":
-        """Title, decomposition and side of each grid whose orbits a report draws; none: it draws no orbits."""
+    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, Grid]]":
+        """Title, decomposition and shape of each grid whose orbits a report draws; none: it draws no orbits."""
         return ()
 
     @property
-    def symmetries(self) -> "Sequence[Decomposition]":
-        """What is built into the layers, each decomposition once; none where no named generators generate it."""
+    def symmetries(self) -> "tuple[Generator, ...]":
+        """Generators of the symmetry of the whole child: the features of its last tied layer are equivariant to it."""
         return ()
 
     def augmenter(self, device: str) -> "Augmenter | None":
         """Return what changes the training images before every epoch, or None if they stay as they are."""
-        del device
+        return None
+
+    def augmented_instead(self) -> "Self | None":
+        """Return the child without symmetry that is augmented by this child's group instead; None: there is none."""
         return None
 
     def continues(self, parent: "ChildSpec") -> bool:

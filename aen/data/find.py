@@ -51,10 +51,10 @@ class Found:
 def data_folders() -> tuple[Path, ...]:
     """Return the folders in which data sets are looked for, the first first; they need not exist."""
     named = os.environ.get("AEN_DATA", "")
-    return (*([_expanded(named)] if named else []), Path("data"), SHARED_FOLDER)
+    return (*([expanded(named)] if named else []), Path("data"), SHARED_FOLDER)
 
 
-def _expanded(name: str) -> Path:
+def expanded(name: str) -> Path:
     try:
         return Path(name).expanduser()
     except RuntimeError as error:
@@ -188,7 +188,7 @@ def find_npz(name: str) -> Path:
     """
     match = _NPZ.fullmatch(name)
     name = match["path"] if match else name
-    path = _expanded(name)
+    path = expanded(name)
     if path.is_absolute():
         if not is_file(path):
             raise DataError(f"npz file {name} does not exist.")

@@ -48,7 +48,7 @@ def look_into_npz(path: Path) -> NpzShape:
     Raises:
         DataError: as for `read_npz`.
     """
-    with _Npz(path) as file:
+    with OpenNpz(path) as file:
         shapes, top = [], 0
         for images, labels in file.pairs():
             shapes.append(_image_shape(path, images, file.header(images)[0]))
@@ -70,7 +70,7 @@ def read_npz(path: Path) -> list[Part]:
     Raises:
         DataError: no npz file, a damaged one, pickled objects in it, missing arrays, or arrays of other kinds.
     """
-    with _Npz(path) as file:
+    with OpenNpz(path) as file:
         names = file.pairs()
         parts = [_part(path, file.array(images), file.labels(labels), images) for images, labels in names]
     if len(parts) > 1:
@@ -122,7 +122,7 @@ def _image_shape(path: Path, name: str, shape: tuple[int, ...]) -> tuple[int, in
     return shape[0], shape[1], channels
 
 
-class _Npz:
+class OpenNpz:
     """An open npz file."""
 
     def __init__(self, path: Path) -> None:
@@ -140,12 +140,17 @@ class _Npz:
     def __exit__(self, *_: object) -> None:
         self._zip.close()
 
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return the names of images and labels that belong together."""
+    def names(self) -> list[str]:
+        """Return the names of the arrays."""
         names = [entry.filename.removesuffix(".npy") for entry in self._zip.infolist()]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise damaged(self.path, f"it holds {twice} twice")
+        return names
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the names of images and labels that belong together."""
+        names = self.names()
         for keys in (SPLIT_KEYS, PLAIN_KEYS):
             if set(names).issuperset(keys):
                 return [(keys[i], keys[i + 1]) for i in range(0, len(keys), 2)]

@@ -1,18 +1,28 @@
 """Pinned names: names of data sets with a checksum of their content, for use in keys."""
 
-from aen.data.find import pinned_npz, require
+from aen.data.find import is_npz, pinned_npz, require
+from aen.data.own.paths import is_own, split_pin
+from aen.data.own.prepare import prepare
+from aen.data.own.rules import Rules
 from aen.data.registry import owner_of, skipping
 
 
-def pinned(name: str) -> str:
+def pinned(name: str, rules: Rules | None = None) -> str:
     """Return the name of a data set whose content may differ from one machine to another, with a checksum appended.
 
-    These are npz files, and data sets without the images that are missing; any other name is returned as it is. So
+    These are own data, and data sets without the images that are missing; any other name is returned as it is. So
     results of other content under the same name are not taken for this one's.
+
+    Args:
+        name: of the data set.
+        rules: of the import of own data (`DataSpec.rules`); see `aen.data.find_source`.
 
     Raises:
         DataError: no such data set, or it is not there.
     """
+    if is_own(name) and not (is_npz(name) and rules is None):
+        prepared = prepare(name, rules or Rules())  # raises if another content is pinned
+        return name if split_pin(name)[1] else f"{name}@{prepared.pin}"
     skipped = skipping(name)
     if skipped is None or skipped[1] is not None:
         return pinned_npz(name)

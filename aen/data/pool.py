@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from aen._typing import Int, Num
+from aen.data.own.split import Grouping
 from aen.data.scale import scale_mismatch
 from aen.errors import DataError
 
@@ -49,12 +50,14 @@ class Pool:
         official_train: the first so many images are the official training set, the others the official test set;
             None: there is no official split.
         turned: seed by which every image is to be turned by any angle before all else; None: not at all.
+        grouping: what a grouped split needs to know of the images; None: the split is random.
     """
 
     images: Num[Tensor, "n channels side side"]
     labels: Int[Tensor, " n"]
     official_train: int | None = None
     turned: int | None = None
+    grouping: Grouping | None = None
 
 
 def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) -> Pool:

@@ -7,8 +7,10 @@ Another package registers a data set by an entry point of the group ``aen.data_s
     cells = "my_package.cells:CELLS"
 """
 
+import os
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -16,6 +18,9 @@ from aen._plugins import load_plugin, load_plugins, plugin_names
 from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
 from aen.data.find import Found, check_pin, find_npz, is_npz, locate
 from aen.data.npz import look_into_npz, read_npz
+from aen.data.own.paths import is_own
+from aen.data.own.prepare import own_source
+from aen.data.own.rules import Rules
 from aen.data.pool import Pool, pool_of
 from aen.data.scale import scale_mismatch
 from aen.data.sets import SOURCES
@@ -28,19 +33,22 @@ _SKIPPING = re.compile(rf"(?P<name>[^:]+){SKIP_MISSING}(?:@(?P<pin>[0-9a-f]{{16}
 SKIPPING_NAMES = tuple(f"{name}{SKIP_MISSING}" for name, source in SOURCES.items() if source.skip_missing)
 
 
-def find_source(name: str) -> Source:
+def find_source(name: str, rules: Rules | None = None) -> Source:
     """Return the source of a data set.
 
     Args:
         name: one of `SOURCES` or of `SKIPPING_NAMES`, a benchmark such as ``gmnist-multi-3``, the name under which
-            another package has registered one, or the path of an npz file. Only the last is opened: its labels and the
-            shape of its images are read.
+            another package has registered one, or the path of own data. Only the last is opened.
+        rules: how the images of own data are imported (`DataSpec.rules`); None: as `Rules()`, but npz files are read
+            as they are, for a random split: their labels and the shape of their images.
 
     Raises:
-        DataError: no data set of this name, a plug-in that cannot be loaded, or an npz file that cannot be used.
+        DataError: no data set of this name, a plug-in that cannot be loaded, or own data that cannot be used.
     """
-    if is_npz(name):
+    if is_npz(name) and rules is None:
         return _npz_source(name)
+    if is_own(name):
+        return own_source(name, rules or Rules())
     name = resolve(name)[0]
     skipped = skipping(name)
     source = _registered(skipped[0] if skipped else name)
@@ -50,7 +58,8 @@ def find_source(name: str) -> Source:
         return source.skip_missing(skipped[1])
     plugins = plugin_names(PLUGIN_GROUP, built_in=_built_in())
     names = [*SOURCES, *ALIASES, *SKIPPING_NAMES, *(BENCHMARK_NAMES if name.startswith("g") else BENCHMARKS), *plugins]
-    raise DataError(f"unknown data set {name!r}{did_you_mean(name, names)}.")
+    here = f" There is a path {name!r} here: to use it, name it {os.path.join('.', name)!r}." if Path(name).exists() else ""
+    raise DataError(f"unknown data set {name!r}{did_you_mean(name, names)}.{here}")
 
 
 def all_sources() -> tuple[dict[str, Source], dict[str, DataError]]:
@@ -81,7 +90,7 @@ def owner_of(name: str) -> tuple[str, Source]:
     source = find_source(name)
     if source.made_from is not None:
         return source.made_from, find_source(source.made_from)
-    return (name if is_npz(name) else resolve(name)[0]), source
+    return (name if is_own(name) else resolve(name)[0]), source
 
 
 def find_files(name: str) -> Found | None:
@@ -123,7 +132,8 @@ def _checked(name: str, found: object) -> Source:
 
 def _check_pool(name: str, source: Source, pool: Pool) -> None:
     """Check what another package has loaded; the readers of this one check their files themselves."""
-    shape, labels = [len(pool.images), source.channels, source.side, source.side], pool.labels
+    sides = [source.side, source.side] if isinstance(source.side, int) else [*source.side]
+    shape, labels = [len(pool.images), source.channels, *sides], pool.labels
     problem = None
     if pool.images.dtype not in {torch.uint8, torch.float32} or list(pool.images.shape) != shape:
         problem = (

@@ -47,7 +47,7 @@ class Source:
 
     Attributes:
         load: returns all images, before moves and split.
-        side: side of the images.
+        side: side of the images; rows and columns if they are not square.
         classes: number of classes.
         channels: 1 for grey images, 3 for colour.
         images: number of training and of test images as published, or of all where there is no official split.
@@ -60,10 +60,12 @@ class Source:
         skip_missing: returns the source without the images whose files are missing, given the pin of its name or None;
             None: it has no such form.
         pin: returns the pin of the images that are there, given the paths of its files.
+        class_names: of the classes, in their order; empty: they are numbers.
+        notices: what a user should know about how the images were made.
     """
 
     load: Callable[[], Pool]
-    side: int
+    side: int | tuple[int, int]
     classes: int
     channels: int = 1
     images: tuple[int, ...] = ()
@@ -75,6 +77,8 @@ class Source:
     origin: str = ""
     skip_missing: "Callable[[str | None], Source] | None" = None
     pin: Callable[[Sequence[Path]], str] | None = None
+    class_names: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 def file_source(

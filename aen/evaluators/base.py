@@ -1,7 +1,7 @@
 """Evaluator: turns specs into evaluations, by training children or by looking them up."""
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
@@ -130,9 +130,15 @@ def submit_checked(
 
 
 def stream(
-    evaluator: Evaluator, specs: Sequence[ChildSpec], *, keep_weights: bool = False
+    evaluator: Evaluator,
+    specs: Sequence[ChildSpec],
+    *,
+    keep_weights: bool = False,
+    until: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[int, Evaluation]]:
     """Evaluate many specs, yielding (place in `specs`, evaluation) as they finish, in any order.
+
+    Once `until` returns True no more are submitted, and the iterator ends after those in flight.
 
     At most `evaluator.capacity` specs are in flight, so that progress shows and a stop loses little. They are refilled
     by an eighth of it at a time, since a store needs nearly as long to look up one as many.
@@ -144,7 +150,7 @@ def stream(
     while True:
         capacity = evaluator.capacity
         free = capacity - len(in_flight)
-        places = list(islice(waiting, free)) if free >= max(capacity // 8, 1) else []
+        places = list(islice(waiting, free)) if free >= max(capacity // 8, 1) and not until() else []
         if places:
             futures = evaluator.submit([specs[place] for place in places], keep_weights=keep_weights)
             for future, place in zip(futures, places, strict=True):

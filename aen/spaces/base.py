@@ -150,6 +150,11 @@ class Space(ABC):
         """Return the symmetries on offer, for a test of the images before a search; none by default."""
         return ()
 
+    def symmetry_of(self, network_class: SpaceClass) -> Sequence[str]:
+        """Return the names of those of `symmetry_factors` that together tie a class; none by default."""
+        del network_class
+        return ()
+
     @property
     def place_names(self) -> tuple[str, ...]:
         """A name for each place, for the names of an environment's actions."""

@@ -275,6 +275,11 @@ class GCNNSpace(Space):
         """Return the groups on offer, as far as they act exactly on square grids."""
         return planar_factors(self.group_names or map(self._group_of, product((0, 1), repeat=len(GROUP_BITS))))
 
+    def symmetry_of(self, network_class: SpaceClass) -> tuple[str, ...]:
+        """Return the name of the class's group, if it acts exactly on square grids."""
+        group = self.spec_of(network_class.representative).group
+        return tuple(factor.name for factor in planar_factors([group]))
+
     def remarks(self) -> tuple[str, ...]:
         """Return notices about kernel sizes with which pooling drops a row and a column, and about uneven widths."""
         found = []

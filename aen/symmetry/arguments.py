@@ -113,8 +113,10 @@ def _as_tensor(name: str, value: object) -> Tensor:
         return value.detach().cpu()
     try:
         array = np.asarray(value)
-        if array.dtype == np.uint16 or array.dtype == np.uint32:
+        if array.dtype.kind in "iu" and array.dtype != np.uint8:  # also types and byte orders that torch lacks
             array = array.astype(np.int64)
+        elif array.dtype.kind == "f":
+            array = array.astype(np.float64)
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} is no array of numbers ({error}); give a NumPy array or a tensor.") from error

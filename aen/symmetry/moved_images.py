@@ -44,7 +44,7 @@ def moving_elements(factor: Decomposition, grid: tuple[int, int], draw: np.rando
     elements = enumerate_elements(generators, cells, most)
     if elements is None:
         elements = _random_elements(np.stack(generators), most, draw)
-    moving = elements[(elements != np.arange(cells)).any(axis=1)]
+    moving: IntArray = elements[(elements != np.arange(cells)).any(axis=1)]
     if not len(moving):
         raise GroupError(
             f"factor {factor.name!r} moves nothing on images of {grid[0]}x{grid[1]}; leave it out of factors."

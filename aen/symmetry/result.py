@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Self
 
 from aen._typing import JsonDict
@@ -50,8 +51,14 @@ class SymmetryRow:
     @classmethod
     def from_json(cls, value: JsonDict) -> Self:
         """Read what `to_json` wrote."""
-        figures = [float(value[key]) for key in ("statistic", "z", "p", "p_corrected")]
-        return cls(Decomposition.from_json(value["factors"]), *figures, rejected=bool(value["rejected"]))
+        return cls(
+            factor=Decomposition.from_json(value["factors"]),
+            statistic=float(value["statistic"]),
+            z=float(value["z"]),
+            p=float(value["p"]),
+            p_corrected=float(value["p_corrected"]),
+            rejected=bool(value["rejected"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,10 @@ class SymmetryTest:
         raise GroupError(f"factor {wanted.name!r} was not tested; the test has {tested}.")
 
     def sentence(self) -> str:
-        """Return the result in plain words: ``The images themselves look the same after quarter turns.``
+        """Return the result in plain words.
 
-        Transformations that the others generate are not repeated.
+        Such as: The images themselves look the same after quarter turns. Transformations that the others generate are
+        not repeated.
         """
         generators = self._needed()
         if generators.factors:
@@ -171,11 +179,11 @@ class SymmetryTest:
     def notes(self) -> list[str]:
         """Return what a reader of the table should know, in sentences."""
         rows, columns = self.grid
-        notes = [
-            f"{self.images:,} images of {rows}x{columns} in {self.classes} classes; level {self.level:g}, p-values from "
-            f"{self.permutations:,} random sign changes, corrected for {len(self.rows)} tests (Holm).",
-            "z: standard deviations above what invariant images give.",
-        ]
+        compared = (
+            f"{self.images:,} images of {rows}x{columns} in {self.classes} classes; level {self.level:g}, p-values "
+            f"from {self.permutations:,} random sign changes, corrected for {len(self.rows)} tests (Holm)."
+        )
+        notes = [compared, "z: standard deviations above what invariant images give."]
         if self.left_out:
             notes.append(f"Left out, with a single image each: classes {', '.join(map(str, self.left_out))}.")
         return notes + [f"Not tested: {reason}" for reason in self.skipped.values()]
@@ -185,6 +193,19 @@ class SymmetryTest:
         from aen.symmetry.picture import draw  # matplotlib takes a second to import
 
         return draw(self)
+
+    def save_picture(self, file: str | PathLike[str]) -> None:
+        """Write the picture to a file; its name's end says how: ``.svg``, ``.png``, ``.pdf``.
+
+        Raises:
+            DataError: there is no such format, or the file cannot be written.
+        """
+        try:
+            self.picture().savefig(file)
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"picture {fspath(file)!r} cannot be written: {error}; name a file such as test.svg."
+            ) from error
 
     def __str__(self) -> str:
         cells = self.table()

@@ -75,14 +75,21 @@ def symmetry_test(
     permutations = _permutations(permutations, len(elements))
     chosen = np.sort(np.random.default_rng([seed, 0]).permutation(len(tensor))[:max_images])
     answers = answers[chosen]
-    labels_met, counts = (value.tolist() for value in answers.unique(return_counts=True))
+    labels_met, counts = (value.tolist() for value in torch.unique(answers, return_counts=True))
     compared = [label for label, count in zip(labels_met, counts, strict=True) if count > 1]
     if not compared:
         raise DataError(
             f"labels has {len(labels_met)} classes with a single image each; a class needs at least 2 images."
         )
     kept = torch.isin(answers, torch.tensor(compared))
-    rows = _Rows(tensor.flatten(2), chosen[kept.numpy()], answers[kept], seed, permutations, features)
+    rows = _Rows(
+        tensor.flatten(2),
+        chosen[kept.numpy()],
+        answers[kept],
+        seed=seed,
+        permutations=permutations,
+        features=features,
+    )
     # With one thread the last bits, too, do not depend on the machine's number of cores.
     with cpu_threads(1), torch.inference_mode():
         found = [rows.compare(factor, own) for factor, own in elements.items()]
@@ -143,13 +150,13 @@ class _Rows:
     """The images that are compared, and the draws that all factors share."""
 
     def __init__(
-        self, images: Tensor, places: IntArray, labels: Tensor, seed: int, permutations: int, features: int
+        self, images: Tensor, places: IntArray, labels: Tensor, *, seed: int, permutations: int, features: int
     ) -> None:
         # In a random order, so that the first images are a sample of all.
         order = np.random.default_rng([seed, 2]).permutation(len(places))
         self.images, self.places, self.seed = images, torch.from_numpy(places[order]), seed
         labels = labels[torch.from_numpy(order)]
-        self.classes = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
+        self.classes = [(labels == label).nonzero()[:, 0] for label in sorted(set(labels.tolist()))]
         draw = torch.Generator().manual_seed(seed)
         self.signs = [
             torch.randint(0, 2, (permutations, len(own)), generator=draw, dtype=torch.int8) * 2 - 1

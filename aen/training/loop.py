@@ -12,7 +12,7 @@ from aen.children.child import build_child
 from aen.children.dense import DenseSpec
 from aen.children.dense_child import DenseChild
 from aen.children.spec import ChildSpec
-from aen.data.dataset import Dataset
+from aen.data.dataset import Dataset, Split
 from aen.results.evaluation import Evaluation
 from aen.training.autograd import Fitted, fit
 from aen.training.dense.population import train_population
@@ -75,7 +75,7 @@ def train_child(
         # The part of the first layer that has no parameters is applied to all images once.
         rows, validation_rows = child.prepare(data.train.images), child.prepare(data.validation.images)
         fitted = (
-            Fitted(_fit(child, spec, rows, data.train.labels, micro_batches))
+            Fitted(_fit(child, spec, data.train, rows, micro_batches))
             if isinstance(child, DenseChild)
             else fit(child, spec, data.train.images, data.train.labels, progress, micro_batches=micro_batches)
         )
@@ -104,11 +104,14 @@ def train_child(
     )
 
 
-def _fit(child: DenseChild, spec: ChildSpec, rows: Tensor, labels: Tensor, micro_batches: int) -> bool:
+def _fit(child: DenseChild, spec: ChildSpec, split: Split, rows: Tensor, micro_batches: int) -> bool:
     """Train a dense child in place by written-out gradients; return whether the loss stayed finite."""
     trainer = DenseTrainer(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
-    for _ in range(int(spec.training.epochs)):
+    augmenter, labels = spec.augmenter(str(rows.device)), split.labels
+    for epoch in range(int(spec.training.epochs)):
+        if augmenter is not None:
+            rows = child.prepare(augmenter.epoch(split.images, epoch))
         order = torch.randperm(len(labels), generator=shuffle).to(rows.device)
         total = torch.zeros((), device=rows.device)
         for batch in torch.split(order, spec.training.batch_size):

@@ -2,12 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from pkgutil import resolve_name
 from typing import Any, cast
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
-from aen.data import DataSpec, Source, find_source, pinned
+from aen.data import DataSpec, Source, complete_spec
 from aen.errors import DataError, GroupError, SpecError
 from aen.groups import Alphabet, Generator, check_enumerable
 from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace, Space
@@ -40,7 +39,8 @@ class DenseProblem(Problem):
         if source.channels != 1:
             raise DataError(
                 f"data set {data.name!r} has {source.channels} channels; the dense child needs grey images. "
-                "child.kind=gcnn takes colour."
+                "child.kind=gcnn takes colour"
+                + (", and data.channels=grey converts own images." if config.data.own else ".")
             )
         return DenseSpec(
             data=data,
@@ -185,8 +185,6 @@ def _fields_of(config: SearchConfig) -> dict[str, Any]:
 
 def _data_of(config: SearchConfig) -> tuple[DataSpec, Source]:
     try:
-        data = DataSpec(**config.data.model_dump())
+        return complete_spec(**config.data.model_dump())
     except GroupError as error:
         raise GroupError(f"data.moves: {error} (Moves are built-in generators, not products.)") from error
-    data = replace(data, name=pinned(data.name))  # what a file holds is part of every key, not only where it is
-    return data, find_source(data.name)

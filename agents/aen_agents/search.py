@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen.children import ChildSpec
-from aen.data import load_dataset
+from aen.data import find_source, load_dataset
 from aen.errors import AenError, GroupError, SpecError
 from aen.results.provenance import Provenance, Seconds
 from aen.results.search_result import SearchResult
@@ -23,6 +23,7 @@ from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import check_final_child, fresh_seeds
+from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import change_notices, keep_choices
 from aen_agents.errors import explain_full_disk
@@ -63,6 +64,7 @@ class Search:
         self.child = child_of(config)
         check_space(config)
         check_agent(config, self.child, self.space)
+        self._data_notices = find_source(self.child.data.name, self.child.data.rules).notices
         load_dataset(self.child.data)
         check_final_child(config, self.child)
         check_evaluator(config)
@@ -114,8 +116,11 @@ class Search:
             for change in change_notices(folder.config(), self.config):
                 self._listener(Notice(change))
             evaluator.start()  # workers start while the classes are found
-            for remark in self.space.remarks():
+            for remark in (*self._data_notices, *self.space.remarks()):
                 self._notice(remark)
+            limit = TimeLimit.of(
+                self.config, seconds=lambda: self.monitor.in_all()[1], trained=lambda: evaluator.trained
+            )
             task = Task(
                 config=self.config,
                 child=self.child,
@@ -126,16 +131,19 @@ class Search:
                 listener=self._listener,
                 notice=self._notice,
                 store=store,
+                limit=limit,
             )
             explorer = make_explorer(task)
             result = self._head(explorer)
             try:
                 result = replace(result, symmetry_test=self._symmetry_test(folder, clock))
+                limit.begin()
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
                 result = replace(result, factors=factors)
                 result = replace(result, verdict=explorer.conclude())
+                result = replace(result, selection_seeds=tuple(fresh_seeds(self.config.seed, limit.selection.seeds)))
             finally:
                 exploration, trained = explorer.figures(), evaluator.trained
                 clock["total"] = time.perf_counter() - started

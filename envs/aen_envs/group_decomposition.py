@@ -36,6 +36,10 @@ class GroupDecompositionEnv(SpaceEnv):
     ## Observation Space
     `MultiBinary(n)`: 1 for each chosen factor.
 
+    With ``observe_symmetry_test=True`` a `Dict` with the `state` as above and `symmetry_test`: for each factor a number
+    from -10 to 10, near 0 if the training images look the same after it. With ``observation="box"`` these numbers
+    follow those of the state.
+
     ## Rewards
     With a the accuracy of the new state, a0 that of the untied child and b that of the state before, all in [0, 1]:
     - ``paper``: (a - a0) exp(|a - a0|)
@@ -65,6 +69,7 @@ class GroupDecompositionEnv(SpaceEnv):
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
     - `observation`: ``default`` or ``box``.
+    - `observe_symmetry_test`: whether observations include a test of the training images, see `aen.symmetry_test`.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`,
@@ -89,6 +94,7 @@ class GroupDecompositionEnv(SpaceEnv):
         horizon: int = 100,
         child_seed: int = 0,
         observation: ObservationKind = "default",
+        observe_symmetry_test: bool = False,
         render_mode: str | None = None,
     ) -> None:
         alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
@@ -99,6 +105,7 @@ class GroupDecompositionEnv(SpaceEnv):
             stop_action=stop_action,
             horizon=horizon,
             observation=observation,
+            observe_symmetry_test=observe_symmetry_test,
             render_mode=render_mode,
         )
 
@@ -125,4 +132,4 @@ class GroupDecompositionEnv(SpaceEnv):
 
     def scene(self) -> Scene:
         """Return the content of a rendering, with the orbits of the chosen factors on the input grid."""
-        return replace(super().scene(), decomposition=self.decomposition, side=self.child.side)
+        return replace(super().scene(), decomposition=self.decomposition, grid=self.child.grid)

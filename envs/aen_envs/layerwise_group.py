@@ -30,6 +30,10 @@ class LayerwiseGroupEnv(SpaceEnv):
     ## Observation Space
     `MultiBinary(n * m)`: 1 for each chosen factor; the first layer's factors, then the second's, and so on.
 
+    With ``observe_symmetry_test=True`` a `Dict` with the `state` as above and `symmetry_test`: for each factor a number
+    from -10 to 10, near 0 if the training images look the same after it. With ``observation="box"`` these numbers
+    follow those of the state.
+
     ## Rewards
     With a the accuracy of the new state, a0 that of the untied child and b that of the state before, all in [0, 1]:
     - ``paper``: (a - a0) exp(|a - a0|)
@@ -59,6 +63,7 @@ class LayerwiseGroupEnv(SpaceEnv):
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
     - `observation`: ``default`` or ``box``.
+    - `observe_symmetry_test`: whether observations include a test of the training images, see `aen.symmetry_test`.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`
@@ -84,6 +89,7 @@ class LayerwiseGroupEnv(SpaceEnv):
         horizon: int = 100,
         child_seed: int = 0,
         observation: ObservationKind = "default",
+        observe_symmetry_test: bool = False,
         render_mode: str | None = None,
     ) -> None:
         alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
@@ -94,6 +100,7 @@ class LayerwiseGroupEnv(SpaceEnv):
             stop_action=stop_action,
             horizon=horizon,
             observation=observation,
+            observe_symmetry_test=observe_symmetry_test,
             render_mode=render_mode,
         )
 

@@ -18,6 +18,7 @@ from aen_envs.arguments import ObservationKind, flag, one_of, space_of
 from aen_envs.child_env import ChildEnv, PendingStep
 from aen_envs.rendering import Scene, draw_picture, draw_text
 from aen_envs.rewards import RewardFunction, RewardKind, find_reward, reward_name
+from aen_envs.symmetry_observation import LARGEST_Z, symmetry_scores
 
 if TYPE_CHECKING:
     from aen_envs.snapshots import Snapshot
@@ -28,7 +29,7 @@ _TOGGLED = 2
 Choices = npt.NDArray[Any]
 
 
-class SpaceEnv(ChildEnv[Choices]):
+class SpaceEnv(ChildEnv[Any]):
     """Choose a state of a space, one change of one place at a time.
 
     The environment of any `aen.spaces.Space` in which every combination of choices is a state. It never uses the
@@ -42,6 +43,10 @@ class SpaceEnv(ChildEnv[Choices]):
     ## Observation Space
     `MultiBinary(n)` if all n places have two choices, else `MultiDiscrete(space.sizes)`: the choice at each place. With
     ``observation="box"`` the same numbers in a float32 `Box`, from 0 to the last choice of each place.
+
+    With ``observe_symmetry_test=True`` a `Dict` with the `state` as above and `symmetry_test`: for each symmetry
+    a number from -10 to 10, near 0 if the training images look the same after it. With ``observation="box"`` these
+    numbers follow those of the state.
 
     ## Rewards
     With a the accuracy of the new state, a0 that of the baseline and b that of the state before, all in [0, 1]:
@@ -66,6 +71,7 @@ class SpaceEnv(ChildEnv[Choices]):
     - `stop_action`: whether there is a stop action.
     - `horizon`: number of steps until truncation.
     - `observation`: ``default`` or ``box``.
+    - `observe_symmetry_test`: whether observations include a test of the training images, see `aen.symmetry_test`.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     Attributes:
@@ -90,6 +96,7 @@ class SpaceEnv(ChildEnv[Choices]):
         stop_action: bool = False,
         horizon: int = 100,
         observation: ObservationKind = "default",
+        observe_symmetry_test: bool = False,
         render_mode: str | None = None,
     ) -> None:
         space = space_of(Space, space)  # type: ignore[type-abstract]
@@ -97,6 +104,7 @@ class SpaceEnv(ChildEnv[Choices]):
         self._reward = find_reward(reward)
         self.stop_action = flag("stop_action", stop_action)
         self.observation = one_of("observation", observation, get_args(ObservationKind))
+        self.observe_symmetry_test = flag("observe_symmetry_test", observe_symmetry_test)
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
         self.sizes = tuple(space.sizes)
         if prod(self.sizes) != space.states:
@@ -110,7 +118,9 @@ class SpaceEnv(ChildEnv[Choices]):
         self.changes = tuple(
             (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
         )
-        self.observation_space = self._observation_space()
+        self._scores = symmetry_scores(space) if self.observe_symmetry_test else None
+        self._state_space = self._space_of_states()
+        self.observation_space = self._observation_space(self._state_space)
         self.action_space = gym.spaces.Discrete(len(self.changes) + self.stop_action)
         self._state: Choices = self._array([0] * len(self.sizes))
 
@@ -142,7 +152,17 @@ class SpaceEnv(ChildEnv[Choices]):
             reference=self.reference_name,
         )
 
-    def _observation_space(self) -> gym.spaces.Space[Any]:
+    def _observation_space(self, states: gym.spaces.Space[Any]) -> gym.spaces.Space[Any]:
+        """Return the observation space: that of states, with the scores of the symmetry test if they are observed."""
+        if self._scores is None:
+            return states
+        scores = gym.spaces.Box(-LARGEST_Z, LARGEST_Z, self._scores.shape, np.float32)
+        if isinstance(states, gym.spaces.Box):
+            low, high = np.concatenate([states.low, scores.low]), np.concatenate([states.high, scores.high])
+            return gym.spaces.Box(low, high, dtype=np.float32)
+        return gym.spaces.Dict({"state": states, "symmetry_test": scores})
+
+    def _space_of_states(self) -> gym.spaces.Space[Any]:
         if self.observation == "box":
             return gym.spaces.Box(0, np.array(self.sizes, dtype=np.float32) - 1, dtype=np.float32)
         if set(self.sizes) == {_TOGGLED}:
@@ -152,8 +172,13 @@ class SpaceEnv(ChildEnv[Choices]):
     def _array(self, state: Sequence[int]) -> Choices:
         return np.array(state, dtype=self._dtype)
 
-    def _observation(self) -> Choices:
-        return self._state.astype(self.observation_space.dtype)
+    def _observation(self) -> Choices | dict[str, Choices]:
+        state = self._state.astype(self._state_space.dtype)
+        if self._scores is None:
+            return state
+        if self.observation == "box":
+            return np.concatenate([state, self._scores])
+        return {"state": state, "symmetry_test": self._scores.copy()}
 
     def _start(self, options: dict[str, Any] | None) -> Sequence[int]:
         return self._checked((options or {}).get("state", [0] * len(self.sizes)), "options['state']")
@@ -176,7 +201,7 @@ class SpaceEnv(ChildEnv[Choices]):
         specs = (self.reference(), self.spec_of(state))
         return PendingStep(specs, keep_weights=False, state=tuple(state), seed=seed)
 
-    def _finish_reset(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Choices, dict[str, Any]]:
+    def _finish_reset(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Any, dict[str, Any]]:
         reference, here = evaluations
         self._state = self._array(pending.state)
         self._baseline = reference.validation_accuracy
@@ -197,7 +222,7 @@ class SpaceEnv(ChildEnv[Choices]):
 
     def _finish_step(
         self, pending: PendingStep, action: int, evaluations: Sequence[Evaluation]
-    ) -> tuple[Choices, float, bool, bool, dict[str, Any]]:
+    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         stopped = action == len(self.changes)
         (evaluation,) = evaluations
         accuracy = evaluation.validation_accuracy

@@ -82,12 +82,14 @@ class BatchedTrainer:
         training = self.spec.training
         images, labels = split.images.flatten(1), split.labels
         sources = [torch.Generator().manual_seed(spec.seed) for spec in self.specs]
+        augmenters = [spec.augmenter(str(images.device)) for spec in self.specs]
         finite = torch.ones(len(self.specs), dtype=torch.bool)
-        for _ in range(int(training.epochs)):
+        for epoch in range(int(training.epochs)):
             order = torch.stack([torch.randperm(len(labels), generator=source) for source in sources])
             total = torch.zeros(len(self.specs), device=images.device)
+            moves = [a.draw(len(labels), epoch) for a in augmenters if a is not None]
             for batch in torch.split(order.to(images.device), training.batch_size, dim=1):
-                total += self.step(images[batch], labels[batch])
+                total += self.step(_moved(images[batch], batch, moves), labels[batch])
             # Checked once per epoch: on CUDA every check waits for the device.
             finite &= torch.isfinite(total).cpu()
             if not finite.any():
@@ -207,6 +209,14 @@ class BatchedTrainer:
                 rows = pairs if len(rows) % 2 == 0 else torch.cat([pairs, rows[2 * half :]])
             sums.append(rows[0])
         return torch.cat(sums).index_select(0, self._places)
+
+
+def _moved(images: Tensor, batch: Tensor, moves: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return the images of a batch of each child, moved as its augmenter drew for them; no moves: as they are."""
+    if not moves:
+        return images
+    cells = [table[drawn[own]] for (table, drawn), own in zip(moves, batch.cpu(), strict=True)]
+    return images.gather(2, torch.stack(cells).to(images.device))
 
 
 def _filled(images: Tensor) -> Tensor:

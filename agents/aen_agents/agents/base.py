@@ -10,6 +10,7 @@ from aen.results.search_result import Exploration
 from aen.results.store import ResultStore
 from aen.results.verdict import Verdict
 from aen.spaces import Space
+from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener
 from aen_agents.runs.folder import RunFolder
@@ -30,6 +31,7 @@ class Task:
         listener: called with every event.
         notice: called with what the user should know.
         store: where the evaluator keeps its results, to look up many at once; None: nowhere.
+        limit: says when exploring has to end.
     """
 
     config: SearchConfig
@@ -41,6 +43,7 @@ class Task:
     listener: Listener
     notice: Callable[[str], None]
     store: ResultStore | None = None
+    limit: TimeLimit = TimeLimit.none()
 
 
 class Explorer(Protocol):

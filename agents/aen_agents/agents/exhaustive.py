@@ -1,12 +1,11 @@
 """The exhaustive agent: trains every class of the space, or those listed, on every seed; docs/agents/exhaustive.md."""
 
-import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from statistics import fmean
 from typing import cast
 
-from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.evaluators import stream
 from aen.results import Evaluation
@@ -19,16 +18,17 @@ from aen_agents.agents.base import Task
 from aen_agents.agents.chosen_states import chosen_classes
 from aen_agents.agents.final_stage import conclude
 from aen_agents.agents.selection import exploring_seeds
+from aen_agents.agents.time_limit import OUT_OF_TIME
+from aen_agents.agents.trained_history import TrainedHistory
 from aen_agents.config import ExhaustiveConfig
 from aen_agents.events import StageStarted, Trained
-from aen_agents.runs.folder import RunFolder, write_atomically
-from aen_agents.runs.history import HistoryFile
 
 
 class ExhaustiveExplorer:
     """Every class once per seed; see `aen_agents.agents.base.Explorer`.
 
-    Nothing depends on the order in which children finish. The budget of the config is for agents that choose.
+    Nothing depends on the order in which children finish. Of the budget only `minutes` applies, the others are for
+    agents that choose.
     """
 
     packages: tuple[str, ...] = ()
@@ -41,6 +41,8 @@ class ExhaustiveExplorer:
         # By (place of the seed, place of the class): the whole space is known on one seed before the next begins.
         self._trained: dict[tuple[int, int], Evaluation] = {}
         self._space: WholeSpace | None = None
+        self._ranking: list[ClassResult] = []
+        self._seeds_known = len(self.seeds)
 
     def explore(self) -> None:
         """Train every class on every seed, then rank them."""
@@ -49,7 +51,7 @@ class ExhaustiveExplorer:
         # Computed once for each class: on every seed it would take seconds in a large space.
         names = [(space.number_of(c.representative), spec.name) for c, spec in zip(classes, children, strict=True)]
         task.listener(StageStarted("explore", self.total))
-        history = _History(task.folder)
+        history = TrainedHistory(task.folder)
         for place, evaluation in _evaluated(task, children, self.seeds):
             seed, number = divmod(place, len(classes))
             self._trained[seed, number] = evaluation
@@ -63,27 +65,38 @@ class ExhaustiveExplorer:
             history.add(place, event)
             task.listener(event)
         history.finish()
-        results = [
+        self._ranking = rank(self._results(children))
+        if len(self._trained) == self.total:
+            self._space = _whole_space(task, self._ranking, self.seeds)
+        else:
+            task.notice(
+                f"the time (budget.minutes) ended exploring after {len(self._trained):,} of {self.total:,} children"
+            )
+
+    def _results(self, children: Sequence[ChildSpec]) -> list[ClassResult]:
+        """Return the classes that are known on the seeds on which all are; on the first seed, if there is none."""
+        complete = Counter(seed for seed, _ in self._trained)
+        self._seeds_known = max(sum(complete[seed] == len(children) for seed in range(len(self.seeds))), 1)
+        places = range(self._seeds_known)
+        return [
             ClassResult(
-                spec=child,
-                group=child.group,
-                evaluations=tuple(self._trained[seed, number] for seed in range(len(self.seeds))),
+                spec=child, group=child.group, evaluations=tuple(self._trained[seed, number] for seed in places)
             )
             for number, child in enumerate(children)
+            if all((seed, number) in self._trained for seed in places)
         ]
-        self._space = _whole_space(task, rank(results), self.seeds)
 
     def found(self) -> list[str]:
-        """Return all classes, the one with the highest mean over the seeds first."""
-        return [row.class_key for row in self._space.classes] if self._space else []
+        """Return the classes, the one with the highest mean over the seeds first."""
+        return [result.class_key for result in self._ranking]
 
     def accuracies(self) -> dict[str, float]:
         """Return the mean accuracy of each class trained, without those of which a seed diverged."""
         found = {}
         for number, network_class in enumerate(self.classes):
-            trained = [self._trained.get((seed, number)) for seed in range(len(self.seeds))]
+            trained = [self._trained.get((seed, number)) for seed in range(self._seeds_known)]
             known = [e.validation_accuracy for e in trained if e is not None and e.status == "ok"]
-            if len(known) == len(self.seeds):
+            if len(known) == self._seeds_known:
                 found[network_class.key] = fmean(known)
         return found
 
@@ -99,7 +112,7 @@ class ExhaustiveExplorer:
             steps=len(self._trained),
             states_visited=sum(network_class.states for network_class in known),
             classes_visited=len(known),
-            stopped_because=f"{every} is known" if self._space else None,
+            stopped_because=f"{every} is known" if self._space else OUT_OF_TIME if self._ranking else None,
             space=self._space,
         )
 
@@ -120,7 +133,7 @@ def _evaluated(task: Task, children: Sequence[ChildSpec], seeds: Sequence[int]) 
             yield place, evaluation
     places = [divmod(place, len(children)) for place in missing]
     specs = [children[number].with_seed(seeds[seed]) for seed, number in places]
-    for number, evaluation in stream(task.evaluator, specs):
+    for number, evaluation in stream(task.evaluator, specs, until=task.limit.reached):
         yield missing[number], evaluation
 
 
@@ -156,30 +169,3 @@ def _row(result: ClassResult, best: ClassResult, space: Space, network_class: Sp
         columns=dict(space.describe_class(network_class)),
         best_minus_it=best.minus(result) if len(result.evaluations) > 1 else None,  # one seed gives no interval
     )
-
-
-class _History:
-    """``history.jsonl``: a line for each child as it finishes, sorted once all are there.
-
-    A resumed run keeps the lines of the earlier one and adds those that were missing.
-    """
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.file = folder.history_file
-        earlier = folder.history()
-        self._known = {(line["class_key"], line["seed"]) for line in earlier}
-        self._lines: dict[int, JsonDict] = {}
-        self._write(earlier)
-        self._growing = HistoryFile(self.file, keep=True)
-
-    def add(self, place: int, event: Trained) -> None:
-        self._lines[place] = dict(vars(event))  # it is flat; asdict would copy each value
-        if (event.class_key, event.seed) not in self._known:
-            self._growing.append(self._lines[place])
-
-    def finish(self) -> None:
-        self._growing.close()
-        self._write([line for _, line in sorted(self._lines.items())])
-
-    def _write(self, lines: Sequence[JsonDict]) -> None:
-        write_atomically(self.file, "".join(f"{json.dumps(line)}\n" for line in lines))

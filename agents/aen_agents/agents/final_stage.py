@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aen.children import ChildSpec
+from aen.data import preprocessing_of
 from aen.results import Evaluation
 from aen.results.class_result import ClassResult, rank
 from aen.results.result_rows import HiddenGroupRow
@@ -22,6 +24,7 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
         task: the search.
         found: keys of the classes that exploring visited, best first.
     """
+    task = within_time(task)
     config, space, threads = task.config, task.space, task.config.evaluator.threads
     seeds = fresh_seeds(config.seed, config.selection.seeds)
     by_key = {c.key: c for c in space.classes}
@@ -56,6 +59,15 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     )
 
 
+def within_time(task: Task) -> Task:
+    """Return the task with a selection stage that fits into the time left; it says so where that is smaller."""
+    smaller = task.limit.fit_selection()
+    if smaller is None:
+        return task
+    task.notice(smaller)
+    return replace(task, config=task.config.model_copy(update={"selection": task.limit.selection}))
+
+
 def _compare_with_hidden_group(
     winner: ClassResult, hidden: ClassResult, ranking: Sequence[ClassResult], found: Sequence[str]
 ) -> HiddenGroupRow:
@@ -74,9 +86,11 @@ def _compare_with_hidden_group(
 
 
 def keep_best(spec: ChildSpec, evaluation: Evaluation, folder: RunFolder) -> None:
-    """Write a trained child to ``best/``: its spec and its weights, without the state of the optimiser."""
+    """Write a trained child to ``best/``: its spec, preprocessing and weights, without the optimiser's state."""
     if evaluation.weights is None:
         return
     child = load_child(spec, folder.weights / evaluation.weights)
     save_weights(child, folder.best / "weights.safetensors")
+    preprocessing = preprocessing_of(spec.data).to_json()
+    write_atomically(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")
     write_atomically(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

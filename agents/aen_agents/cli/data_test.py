@@ -3,9 +3,15 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from aen.errors import DataError
 from aen_agents.cli.numbers import whole_number
+
+if TYPE_CHECKING:
+    from aen.data import Split
 
 
 def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,15 +31,26 @@ def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
     test.set_defaults(run=_test)
 
 
+def _training_images(name: str, most: int) -> "Split":
+    """Return training images: of an official training set, or of the first half of the images in the split's order."""
+    from aen.data import DataSpec, find_source, load_dataset
+
+    spec = DataSpec(name)
+    images = find_source(spec.name).images
+    available = images[0] - 1 if len(images) > 1 else images[0] // 2
+    return load_dataset(replace(spec, train=min(most, available), validation=1, test=1)).train
+
+
 def _test(options: argparse.Namespace) -> int:
-    from aen.data.test_images import images_to_test
     from aen.symmetry import symmetry_test
 
+    if options.images < 2:  # noqa: PLR2004
+        raise DataError(f"--images is {options.images}; it must be at least 2.")
     factors = options.factors
     if factors is not None and len(factors) == 1:
         factors = factors[0]  # may be the name of an alphabet
-    images, labels = images_to_test(options.name)
-    found = symmetry_test(images, labels, factors, seed=options.seed, max_images=options.images)
+    train = _training_images(options.name, options.images)
+    found = symmetry_test(train.images, train.labels, factors, seed=options.seed)
     if options.picture is not None:
         found.save_picture(options.picture)
     sys.stdout.write(f"{json.dumps(found.to_json(), indent=2) if options.json else found}\n")

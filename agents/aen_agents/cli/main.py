@@ -4,6 +4,7 @@ Heavy libraries are imported inside the functions that need them, so that `aen -
 """
 
 import argparse
+import json
 import shlex
 import signal
 import sys
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, TextIO, cast
 from aen.errors import AenError, ConfigError
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
+from aen_agents.cli.export import add_export_command
+from aen_agents.cli.network import add_network_commands
 from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_status_commands
@@ -90,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="key=value",
         help="values of config keys, such as seed=1 budget.children=20",
     )
+    search.add_argument(
+        "--data",
+        metavar="PATH",
+        help="your own data: a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file (data.path)",
+    )
+    search.add_argument(
+        "--skip-broken", action="store_true", help="leave out images that cannot be read (data.skip_broken=true)"
+    )
     search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
     search.set_defaults(run=_search)
 
@@ -130,10 +141,12 @@ def _parser() -> argparse.ArgumentParser:
     classes.set_defaults(run=_classes)
 
     add_run_commands(commands, _search)
+    add_network_commands(commands)
     add_sweep_commands(commands)
     add_config_commands(commands)
     add_data_commands(commands)
     add_status_commands(commands)
+    add_export_command(commands)
     return parser
 
 
@@ -146,12 +159,18 @@ def _search(options: argparse.Namespace) -> int:
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
 
+    data = own_data_overrides(options)
+    if data and options.config is not None and "=" in options.config and not Path(options.config).exists():
+        options.overrides = [options.config, *options.overrides]
+        options.config = None
+    if options.config is None and options.data is not None:
+        options.config = "digits"
     if options.config is None:
         raise ConfigError(
             f"no config is given; give a YAML file or the name of a preset, such as {command()} search digits. "
             f"{command()} configs lists the presets."
         )
-    config = load_config(options.config, options.overrides)
+    config = load_config(options.config, [*options.overrides, *data])
     if options.out is not None:
         RunFolder(options.out).check(config)  # refuse early, before the slow imports
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
@@ -191,6 +210,13 @@ def _search(options: argparse.Namespace) -> int:
             build_report(folder)
     print_verdict(console, result, folder)
     return 0
+
+
+def own_data_overrides(options: argparse.Namespace) -> list[str]:
+    """Return what the options for own data stand for, as overrides; `aen resume` has none."""
+    path, skip_broken = getattr(options, "data", None), getattr(options, "skip_broken", False)
+    found = [] if path is None else [f"data.path={json.dumps(path, ensure_ascii=False)}"]
+    return [*found, "data.skip_broken=true"] if skip_broken else found
 
 
 def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:

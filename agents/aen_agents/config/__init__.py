@@ -8,6 +8,7 @@ from aen_agents.config.agents import (
     EquiNASEConfig,
     ExhaustiveConfig,
     LayerwiseConfig,
+    RacingConfig,
     StaticConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
@@ -15,7 +16,7 @@ from aen_agents.config.evaluators import AUTO, ClusterConfig, EvaluatorSection, 
 from aen_agents.config.loading import load_config
 from aen_agents.config.presets import PROJECT_CONFIGS, find_config, list_presets
 from aen_agents.config.search import SearchConfig
-from aen_agents.config.stages import BudgetConfig
+from aen_agents.config.stages import BudgetConfig, SelectionConfig
 from aen_agents.config.yaml_file import read_yaml
 
 __all__ = [
@@ -36,8 +37,10 @@ __all__ = [
     "GCNNConfig",
     "LayerwiseConfig",
     "LocalConfig",
+    "RacingConfig",
     "RayConfig",
     "SearchConfig",
+    "SelectionConfig",
     "StaticConfig",
     "find_config",
     "list_presets",

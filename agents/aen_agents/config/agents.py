@@ -110,6 +110,30 @@ class ExhaustiveConfig(AgentSection):
         return self.seeds
 
 
+class RacingConfig(AgentSection):
+    """The racing agent: every class on one seed, then the best on more and more seeds; see docs/agents/racing.md."""
+
+    explorer: ClassVar[str] = "aen_agents.agents.racing:RacingExplorer"
+    knows_children_ahead: ClassVar[bool] = True
+
+    name: Literal["racing"] = Field("racing", description="the algorithm")
+    seeds: int = Field(10, gt=1, le=1000, description="seeds on which a class is trained at most")
+    first_round: float = Field(
+        0.5, gt=0, le=1, description="part of the budget that the first round may use, which trains classes on one seed"
+    )
+    later_rounds: float = Field(
+        0.34, gt=0, le=1, description="part of the budget left that each later round may use, the best classes first"
+    )
+    level: float = Field(
+        0.05, gt=0, lt=1, description="probability with which a round drops the best class, over all its comparisons"
+    )
+
+    @property
+    def exploring_seeds(self) -> int:
+        """The value of `seeds`."""
+        return self.seeds
+
+
 Baseline = Literal[
     "static_c1",
     "static_c4",
@@ -227,7 +251,7 @@ AGENTS = Kinds(
     key="name",
     what="agent",
     group="aen.agents",
-    built_in=(DQNConfig, ExhaustiveConfig, EquiNASEConfig, EquiNASDConfig, StaticConfig),
+    built_in=(DQNConfig, ExhaustiveConfig, RacingConfig, EquiNASEConfig, EquiNASDConfig, StaticConfig),
 )
 
 AgentConfig = Annotated[AgentSection, AGENTS]

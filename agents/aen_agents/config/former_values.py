@@ -6,6 +6,7 @@ resumed and its config runs again as it did.
 """
 
 from aen._typing import JsonDict
+from aen.data.find import is_npz
 
 # The keys of a complete config of any version, save those that are left out on purpose (`store`).
 _ALWAYS = ("name", "seed", "data", "alphabet", "generators", "child", "space", "training", "environment", "budget")
@@ -21,6 +22,9 @@ def with_former_values(content: JsonDict) -> JsonDict:
     agent = content.get("agent") if isinstance(content, dict) else None  # a damaged file may hold anything
     if not isinstance(agent, dict) or any(key not in content for key in _ALWAYS):
         return content
+    data = content["data"]
+    if isinstance(data, dict) and "split" not in data and is_npz(str(data.get("name", ""))):
+        content = content | {"data": data | {"split": "random"}}
     if agent.get("name") not in _AGENTS or "steps" in agent or "baselines" not in agent:
         return content
     former: JsonDict = {"steps": "all"}

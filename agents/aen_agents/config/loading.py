@@ -7,11 +7,12 @@ from pathlib import Path
 import pydantic
 
 from aen._typing import JsonDict
+from aen.data.own.paths import is_own, own_path, placed
 from aen.errors import ConfigError
 from aen_agents.config.base import Merging, Tag, is_sweep, read_agent, read_config
 from aen_agents.config.errors import explain
 from aen_agents.config.former_values import with_former_values
-from aen_agents.config.overrides import apply_override, parse_overrides
+from aen_agents.config.overrides import Override, apply_override, parse_overrides
 from aen_agents.config.presets import find_config
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
 from aen_agents.text import command
@@ -39,6 +40,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig
             f"with {command()} search."
         )
     _name_evaluator(content, path.parent)
+    _replace_data(content, given)
     for override in sorted(given, key=lambda o: o.key != "evaluator"):  # the kind before its settings
         apply_override(content, override)
         _name_evaluator(content, path.parent)
@@ -51,6 +53,16 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{config.where}: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
+
+
+def _replace_data(content: JsonDict, given: Sequence[Override]) -> None:
+    """Let `data.path=PATH` replace the section `data`: what it says, such as moves, is of another data set."""
+    paths = [override.value for override in given if override.key == "data.path"]
+    data = content.get("data")
+    if paths and isinstance(data, dict):
+        named = [data[key] for key in ("path", "name") if isinstance(data.get(key), str)]
+        if not any(is_own(name) and placed(name) == own_path(str(paths[0])) for name in named):
+            content["data"] = {}
 
 
 def _name_evaluator(content: JsonDict, _folder: Path) -> None:

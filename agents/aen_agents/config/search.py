@@ -117,7 +117,7 @@ class SearchConfig(Section):
     def _selection_fits(self) -> "SearchConfig":
         """Refuse a selection stage whose test images exploring may have seen, where all images are split into three."""
         train = self.selection.train
-        if train is not None and train < self.data.train:
+        if train is not None and self.data.train is not None and train < self.data.train:
             raise ValueError(
                 f"selection.train is {train}, below data.train={self.data.train}; give at least as many, or null"
             )

@@ -6,10 +6,21 @@ from aen_agents.config.section import Section
 
 
 class BudgetConfig(Section):
-    """Limits of exploring, which ends at the first one, or when every class is known. For step-by-step agents (dqn)."""
+    """Limits of the search, which ends at the first one, or when every class is known.
+
+    `children` and `steps` are for step-by-step agents (dqn), `children` also for racing. How far a search with `minutes`
+    comes depends on the machine and on what else it does: its figures cannot be reproduced.
+    """
 
     children: int = Field(60, gt=0, description="first visits of what the agent counts (agent.first_visits)")
     steps: int = Field(5000, gt=0, description="environment steps")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="time of the whole search, over all its starts; exploring ends in time for the selection stage, "
+        "which is made smaller if it must be; null: no limit",
+    )
 
 
 class SelectionConfig(Section):

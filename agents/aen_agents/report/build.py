@@ -46,7 +46,7 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
     roles = _roles(result, child)
     compares_methods = (result is not None and bool(result.methods)) or any("method" in line for line in history)
     winner = None if result is None or result.verdict is None else result.verdict.winner.child()
-    train = load_dataset(child.data).train
+    dataset = load_dataset(child.data)
     environment = Environment(
         loader=PackageLoader("aen_agents.report", "."), autoescape=select_autoescape(), undefined=StrictUndefined
     )
@@ -78,8 +78,8 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
             find_space=partial(space_of, config),  # finding its classes takes time: only if they are shown
             seeds=len(seeds),
         ),
-        images=some_images(train),
-        action=None if winner is None else winner_action(winner, train),
+        images=some_images(dataset),
+        action=None if winner is None else winner_action(winner, dataset),
         layer_errors=None if winner is None else layer_errors(folder.path),
         aen_version=version("aen"),
     )

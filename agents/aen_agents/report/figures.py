@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.groups import Decomposition
+from aen.groups.grid import grid_text
 from aen.pictures import orbit_picture
 from aen_agents.report.drawing import (
     ACCENT,
@@ -117,7 +118,7 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]],
 
 def orbit_pictures(spec: ChildSpec, width: float = WIDE) -> str:
     """Draw which cells are tied on each of a child's `tied_grids`, beside an untied grid."""
-    panels = [(f"untied {spec.side}x{spec.side}", Decomposition(), spec.side), *spec.tied_grids]
+    panels = [(f"untied {grid_text(spec.grid)}", Decomposition(), spec.grid), *spec.tied_grids]
     columns = min(int(width // _PANEL), len(panels))
     rows = -(-len(panels) // columns)
     with mpl.rc_context(RC):
@@ -125,8 +126,8 @@ def orbit_pictures(spec: ChildSpec, width: float = WIDE) -> str:
         places: Any = figure.subplots(rows, columns, squeeze=False)
         for place in places.flat:
             place.set_axis_off()
-        for place, (title, decomposition, side) in zip(places.flat, panels, strict=False):
-            place.imshow(orbit_picture(decomposition, side))
+        for place, (title, decomposition, grid) in zip(places.flat, panels, strict=False):
+            place.imshow(orbit_picture(decomposition, grid))
             place.set_title(title, fontsize=SMALL)
         return as_svg(figure, "Orbits of the cells of each grid")
 

@@ -4,19 +4,19 @@ import base64
 import io
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from matplotlib.image import imsave
 from torch import Tensor
 
 from aen.children import ChildSpec
-from aen.data import Split
-from aen.groups.generators import Generator
-from aen.groups.plain_words import in_words
+from aen.data import Dataset, Split
+from aen.groups.plain_words import in_words, joined
 from aen.nn.equivariance import move
 from aen_agents.report.picture import Table
 
 MOST_IMAGES = 6
 _COLOURS = 3  # channels of a colour image
+_WIDEST = 4  # images are shown at most so many times wider than high
 
 
 @dataclass(frozen=True)
@@ -56,88 +56,85 @@ class WinnerAction:
     Attributes:
         words: the transformations in plain words.
         group: name of the winner's group.
+        everywhere: whether every layer has them; otherwise some layers do.
         strips: the images as they are, then a row for each generator.
         table: the generators.
     """
 
     words: str
     group: str
+    everywhere: bool
     strips: tuple[Strip, ...]
     table: Table
 
 
-def some_images(split: Split, count: int = 2 * MOST_IMAGES) -> Strip:
-    """Return the first images of a split with their labels."""
-    labels = split.labels[:count].tolist()
+def some_images(dataset: Dataset, count: int = 2 * MOST_IMAGES) -> Strip:
+    """Return the first training images with their classes."""
+    names = [_class_name(dataset, label) for label in dataset.train.labels[:count].tolist()]
     images = tuple(
-        Image(_address(image), f"training image of class {label}", str(label))
-        for image, label in zip(split.images[:count], labels, strict=True)
+        Image(_address(image), f"training image of class {name}", name)
+        for image, name in zip(dataset.train.images[:count], names, strict=True)
     )
     return Strip("", "", images)
 
 
-def winner_action(winner: ChildSpec, split: Split) -> WinnerAction | None:
+def winner_action(winner: ChildSpec, dataset: Dataset) -> WinnerAction | None:
     """Return what each generator of the winner's symmetries does to a training image of each of the first classes.
 
     None if it has no symmetry, or none that moves pixels onto pixels.
     """
-    generators = tuple(dict.fromkeys(g for symmetry in winner.symmetries for g in symmetry.generators))
+    of_all = tuple(winner.symmetries)
+    of_some = dict.fromkeys(g for _, decomposition, _ in winner.tied_grids for g in decomposition.generators)
+    generators = of_all or tuple(of_some)
     if not generators:
         return None
-    chosen = _one_of_each_class(split)
-    side = split.images.shape[-1]
-    numbers = range(1, len(chosen) + 1)
+    chosen, grid = _one_of_each_class(dataset.train), dataset.grid
+    images = dataset.train.images[chosen]
+    names = [_class_name(dataset, label) for label in dataset.train.labels[chosen].tolist()]
     originals = tuple(
-        Image(_address(split.images[i]), f"training image {n}, class {label}", f"class {label}")
-        for n, i, label in zip(numbers, chosen, split.labels[chosen].tolist(), strict=True)
+        Image(_address(image), f"training image {number}, class {name}", name)
+        for number, (image, name) in enumerate(zip(images, names, strict=True), 1)
     )
     strips = [Strip("Training images", "", originals)]
+    rows = []
     for generator in generators:
-        moved = _moved(split.images[chosen], generator)
-        images = tuple(
-            Image(_address(image), f"training image {n} after {in_words(generator)}", "")
-            for n, image in zip(numbers, moved, strict=True)
+        words, permutation = in_words(generator), generator.permutation(grid)
+        moved = move(images.flatten(2), permutation).view_as(images)
+        after = tuple(
+            Image(_address(image), f"training image {number} after {words}", "")
+            for number, image in enumerate(moved, 1)
         )
-        strips.append(Strip(f"After {in_words(generator)}", generator.name, images))
-    cells = torch.arange(side * side)
-    table = Table.of(
-        ("transformation", "name", "repeated so often it does nothing", "pixels that it moves"),
-        [
-            (
-                in_words(generator),
-                generator.name,
-                generator.order(side),
-                f"{100 * float((move(cells[None], generator.permutation(side))[0] != cells).float().mean()):.0f} %",
-            )
-            for generator in generators
-        ],
-        texts=2,
-    )
-    return WinnerAction(_words(winner), winner.group, tuple(strips), table)
+        strips.append(Strip(f"After {words}", generator.name, after))
+        share = (permutation != np.arange(len(permutation))).mean()
+        rows.append((words, generator.name, generator.order(grid), f"{100 * share:.0f} %"))
+    columns = ("transformation", "name", "does nothing when repeated so often", "pixels that it moves")
+    everywhere = bool(of_all) or not winner.tied_grids
+    words = joined([in_words(generator) for generator in generators])
+    return WinnerAction(words, winner.group, everywhere, tuple(strips), Table.of(columns, rows, texts=2))
 
 
-def _words(winner: ChildSpec) -> str:
-    return "; ".join(dict.fromkeys(in_words(symmetry) for symmetry in winner.symmetries))
+def _class_name(dataset: Dataset, label: int) -> str:
+    return dataset.class_names[label] if label < len(dataset.class_names) else str(label)
 
 
 def _one_of_each_class(split: Split) -> list[int]:
     """Return the places of the first image of each of the first classes; more images of them if these are few."""
     labels = split.labels.tolist()
-    firsts = list({label: place for place, label in reversed(list(enumerate(labels)))}.items())
-    chosen = [place for _, place in sorted(firsts)[:MOST_IMAGES]]
-    rest = (place for place in range(len(labels)) if place not in chosen)
-    return chosen + [place for place, _ in zip(rest, range(MOST_IMAGES - len(chosen)), strict=False)]
-
-
-def _moved(images: Tensor, generator: Generator) -> Tensor:
-    permutation = generator.permutation(images.shape[-1])
-    return move(images.flatten(2), permutation).view_as(images)
+    firsts: dict[int, int] = {}
+    for place, label in enumerate(labels):
+        firsts.setdefault(label, place)
+    chosen = [firsts[label] for label in sorted(firsts)[:MOST_IMAGES]]
+    rest = [place for place in range(len(labels)) if place not in chosen]
+    return chosen + rest[: MOST_IMAGES - len(chosen)]
 
 
 def _address(image: Tensor) -> str:
     """Return an image ``[channels, rows, columns]`` as a PNG file in a ``data:`` address; its pixels fill the range."""
     lowest, highest = image.amin(), image.amax()
     pixels = ((image - lowest) / (highest - lowest).clamp(min=1e-6)).permute(1, 2, 0).numpy()
+    rows, columns = pixels.shape[:2]
+    if columns > _WIDEST * rows:  # a signal, whose rows are its channels
+        pixels = pixels.repeat(-(-columns // (_WIDEST * rows)), axis=0)
     file = io.BytesIO()
     shown = pixels if pixels.shape[2] == _COLOURS else pixels[:, :, 0]
     imsave(file, shown, format="png", cmap="gray", vmin=0, vmax=1)

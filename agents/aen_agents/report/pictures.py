@@ -6,6 +6,7 @@ from functools import partial
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec, EquiNASSpec
+from aen.groups.grid import cells_of
 from aen.groups.orbits import grid_orbits
 from aen.results.result_rows import ClassRow
 from aen.results.search_result import SearchResult
@@ -118,8 +119,8 @@ def _retrained(result: SearchResult | None) -> Sequence[ClassRow]:
 
 def _orbits(winner: ChildSpec) -> Picture:
     rows = [
-        (title, d.group_name([side]), side * side, grid_orbits(d.generators, side).count)
-        for title, d, side in winner.tied_grids
+        (title, d.group_name([grid]), cells_of(grid), grid_orbits(d.generators, grid).count)
+        for title, d, grid in winner.tied_grids
     ]
     return Picture.drawn(
         "What the winner ties together",

@@ -164,8 +164,8 @@ class RunFolder:
         if self._made is None:
             return
         store = (f"{self.store_file.name}{end}" for end in ("", "-wal", "-shm"))
-        files = (self.version_file, self.config_file, self.symmetry_test_file, self.path / "log.jsonl")
-        files += (self.path / "status.json",)
+        others = (self.path / name for name in ("log.jsonl", "status.json"))
+        files = (self.version_file, self.config_file, self.symmetry_test_file, *others)
         known = {*_FOLDERS, *store, *(file.name for file in files), LOCK_FILE}  # neither a summary nor a history
         with suppress(RunFolderError, StoreError, OSError), self.locked():
             filled = (self.weights, self.best, self.path / "agent")

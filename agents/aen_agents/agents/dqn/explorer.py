@@ -34,6 +34,7 @@ class DQNExplorer:
             states=task.space.states,
             listener=task.listener,
             history=task.folder.history_file,
+            limit=task.limit,
         )
 
     def explore(self) -> None:

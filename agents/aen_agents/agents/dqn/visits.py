@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aen._typing import JsonDict
+from aen_agents.agents.time_limit import OUT_OF_TIME, TimeLimit
 from aen_agents.config import BudgetConfig
 from aen_agents.events import Listener, Visited
 from aen_agents.runs.history import HistoryFile
@@ -28,6 +29,7 @@ class Visits:
         states: number of bit vectors.
         listener: called with every visit.
         history: a file of JSON lines to which every visit is written, for the report's learning curve.
+        limit: of the time.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Visits:
         states: int,
         listener: Listener,
         history: Path,
+        limit: TimeLimit | None = None,
     ) -> None:
         self.budget = budget
         self.counted = counted
@@ -51,6 +54,7 @@ class Visits:
         self.diverged: set[str] = set()
         self.best = 0.0
         self._listener = listener
+        self._limit = TimeLimit.none() if limit is None else limit
         self._history = HistoryFile(history)
 
     @property
@@ -134,4 +138,6 @@ class Visits:
             return "the budget of children is used up"
         if self.steps >= self.budget.steps:
             return OUT_OF_STEPS
+        if self.accuracy_of_class and self._limit.reached():
+            return OUT_OF_TIME
         return None

@@ -1,0 +1,61 @@
+"""Arrays in memory as a data set: written once to an npz file in the cache, named by its content."""
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from aen._files import write_atomically
+from aen.data.npz import write_npz
+from aen.data.own.labels import map_labels
+from aen.data.own.npz import checked_arrays, content_of
+from aen.errors import DataError
+from aen.groups.class_cache import cache_folder
+
+
+def from_arrays(
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    names: Sequence[str] | None = None,
+) -> str:
+    """Return a name under which arrays can be used as a data set, here and in other processes of this machine.
+
+    The arrays are written to an npz file in aen's cache folder, whose name is a checksum of its content: the same
+    arrays have the same name.
+
+    Args:
+        images: images of shape ``[n, rows, columns]`` or ``[n, rows, columns, channels]``, or signals of shape
+            ``[n, length]`` or ``[n, channels, length]``; uint8 (0 to 255) or floating point. Tensors are accepted.
+        labels: whole numbers or text, shape ``[n]``.
+        groups: of each image; images of one group, such as those of one patient, lie in one part. Whole numbers or
+            text, shape ``[n]``.
+        names: of the classes, where labels are whole numbers from 0.
+
+    Raises:
+        DataError: arrays of other kinds or shapes, or the file cannot be written.
+    """
+    arrays = checked_arrays({"images": images, "labels": labels, "groups": groups, "class_names": names})
+    content = content_of(**arrays, where="arrays")
+    map_labels(content.labels, content.class_names, "arrays")
+    if arrays["labels"].dtype.kind == "b":
+        arrays["labels"] = arrays["labels"].astype(np.uint8)
+    if arrays["images"].dtype != np.uint8:
+        arrays["images"] = arrays["images"].astype(np.float32)
+    file = io.BytesIO()
+    write_npz(file, arrays)
+    checksum = hashlib.sha256(file.getbuffer()).hexdigest()[:24]
+    path = cache_folder().absolute() / "arrays" / f"{checksum}.npz"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or os.stat(path).st_size != len(file.getbuffer()):  # noqa: PTH116
+            write_atomically(path, file.getbuffer(), durable=False)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be written: {error.strerror or error}; make room, or point AEN_CACHE at another folder."
+        ) from error
+    return str(path)

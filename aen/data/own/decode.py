@@ -1,0 +1,195 @@
+"""Decodes an image file into an array of one of a few kinds, and scales it to a size."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL import Image as PILImage
+
+# Decoders that start no programs and open no further files.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "MPO", "DIB")
+# Larger images are taken for decompression bombs.
+BOMB_PIXELS = 90_000_000
+_GREY = {"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
+_DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+_MAX_DEEP = 65_535
+_ORIENTATION = 0x0112
+_SAME_ASPECT = 0.02
+
+# What is said of images that are not as they will be used; see `NOTES`.
+ALPHA, ANIMATED, DEEP, CROPPED, RESIZED, CMYK = "alpha", "animated", "deep", "cropped", "resized", "cmyk"
+NOTES = {
+    ALPHA: "have transparent pixels; they are laid on white",
+    ANIMATED: "have several frames; the first is used",
+    DEEP: "have 16 bits per channel; they are scaled to 0 to 255, with fractions",
+    CMYK: "are in CMYK; they are converted to RGB without a colour profile",
+    CROPPED: "have another aspect ratio; the middle of each is used",
+    RESIZED: "have another size; they are resized",
+}
+
+
+class BrokenImageError(Exception):
+    """An image that cannot be read; the message says why, in a few words."""
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Silence Pillow's warnings, of odd metadata and of large images, which are checked here; not for threads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def look(content: bytes) -> tuple[int, int, bool, bool]:
+    """Return rows, columns, whether the image is stored as grey, and whether in 16 bits, without decoding it.
+
+    Raises:
+        BrokenImageError: it is no image that can be read.
+    """
+    try:
+        with _open(content) as image:
+            columns, rows = image.size
+            if _exif(image).get(_ORIENTATION, 1) >= 5:  # noqa: PLR2004 - turned by a quarter
+                rows, columns = columns, rows
+            return rows, columns, image.mode in _GREY, image.mode in _DEEP
+    except BrokenImageError:
+        raise
+    except Exception as error:  # damaged bytes make Pillow fail in many ways
+        raise BrokenImageError(_reason(content, error)) from error
+
+
+def decode(content: bytes, size: tuple[int, int], *, colour: bool) -> tuple[npt.NDArray[Any], set[str]]:
+    """Return an image as an array, ``[rows, columns]`` or ``[rows, columns, 3]``, and what had to be done to it.
+
+    It is uint8, or float32 from 0 to 255 if it has 16 bits per channel.
+
+    Args:
+        content: of the file.
+        size: rows and columns to return.
+        colour: whether to return three channels.
+
+    Raises:
+        BrokenImageError: it cannot be read.
+    """
+    notes: set[str] = set()
+    try:
+        with _open(content) as image:
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+                notes.add(ANIMATED)
+            image.load()
+            return _scaled(_upright(image), size, notes, colour=colour), notes
+    except BrokenImageError:
+        raise
+    except Exception as error:
+        raise BrokenImageError(_reason(content, error)) from error
+
+
+def _open(content: bytes) -> "PILImage.Image":
+    from PIL import Image  # it takes a tenth of a second
+
+    image: PILImage.Image = Image.open(io.BytesIO(content), formats=_FORMATS)
+    columns, rows = image.size
+    if columns * rows > BOMB_PIXELS:
+        raise BrokenImageError(
+            f"its {columns}x{rows} pixels are more than {BOMB_PIXELS:,}, as in a decompression bomb; make it smaller"
+        )
+    return image
+
+
+def _exif(image: "PILImage.Image") -> Any:  # noqa: ANN401 - a mapping
+    return image.getexif() if image.format in {"JPEG", "MPO", "TIFF", "WEBP"} or "exif" in image.info else {}
+
+
+def _upright(image: "PILImage.Image") -> "PILImage.Image":
+    from PIL import ImageOps  # as above
+
+    if _exif(image).get(_ORIENTATION, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def _reason(content: bytes, error: Exception) -> str:
+    if not content:
+        return "it is empty"
+    text = " ".join(str(error).split())
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "it is no image of a known format"
+    if type(error).__name__ == "DecompressionBombError":
+        return "it has too many pixels, as in a decompression bomb; make it smaller"
+    return text.rstrip(".")[:120] or type(error).__name__
+
+
+def _scaled(
+    image: "PILImage.Image", size: tuple[int, int], notes: set[str], *, colour: bool
+) -> npt.NDArray[Any]:
+    return np.asarray(_fitted(_plain(image, notes, colour=colour), size, notes))
+
+
+def _fitted(image: "PILImage.Image", size: tuple[int, int], notes: set[str]) -> "PILImage.Image":
+    """Return the image at a size, or the middle of it that has the size's aspect ratio."""
+    from PIL import Image  # as above
+
+    rows, columns = size
+    if image.size != (columns, rows):
+        box = _box(image.size, size)
+        notes.add(RESIZED if box is None else CROPPED)
+        width, height = image.size if box is None else (box[2] - box[0], box[3] - box[1])
+        # The mean of the area that a pixel covers; where pixels are fewer than asked for, linear between them.
+        shrinks = width >= columns and height >= rows
+        method = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
+        image = image.resize((columns, rows), method, box=box)
+    return image
+
+
+def _box(have: tuple[int, int], want: tuple[int, int]) -> tuple[float, float, float, float] | None:
+    """Return the middle of the image that has the aspect ratio wanted; None: the whole image has it."""
+    width, height = have
+    rows, columns = want
+    ratio = (width / height) / (columns / rows)
+    if abs(ratio - 1) <= _SAME_ASPECT:
+        return None
+    inner_width, inner_height = (width / ratio, float(height)) if ratio > 1 else (float(width), height * ratio)
+    left, top = (width - inner_width) / 2, (height - inner_height) / 2
+    return (left, top, left + inner_width, top + inner_height)
+
+
+def resized(images: npt.NDArray[Any], size: tuple[int, int]) -> tuple[npt.NDArray[Any], bool]:
+    """Return arrays, shape ``[n, channels, rows, columns]``, at another size, and whether they were cropped."""
+    from PIL import Image  # as above
+
+    found = np.empty((*images.shape[:2], *size), images.dtype)
+    notes: set[str] = set()
+    for place, channels in enumerate(images):
+        for number, channel in enumerate(channels):
+            image = Image.fromarray(np.ascontiguousarray(channel))
+            found[place, number] = np.asarray(_fitted(image, size, notes))
+    return found, CROPPED in notes
+
+
+def _plain(image: "PILImage.Image", notes: set[str], *, colour: bool) -> "PILImage.Image":
+    """Return an image of mode L, RGB or, of 16 bits, F."""
+    from PIL import Image  # as above
+
+    if image.mode == "F":
+        raise BrokenImageError("its pixels are floating-point numbers of no known range; save it with 8 or 16 bits")
+    if image.mode in _DEEP:
+        pixels = np.asarray(image)
+        if pixels.min() < 0 or pixels.max() > _MAX_DEEP:
+            raise BrokenImageError("its pixels have 32 bits; save it with 8 or 16 bits")
+        notes.add(DEEP)
+        return Image.fromarray((pixels / 257).astype(np.float32))
+    if image.mode == "CMYK":
+        notes.add(CMYK)
+    if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        image = image.convert("RGBA")
+        if image.getextrema()[3][0] < 255:  # type: ignore[index]  # noqa: PLR2004
+            notes.add(ALPHA)
+            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+            image = Image.alpha_composite(white, image)
+    return image.convert("RGB" if colour else "L")

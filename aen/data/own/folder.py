@@ -1,0 +1,167 @@
+"""Class folders: a folder of images for each class, perhaps below ``train``, ``val`` and ``test``."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from aen.data.files import unreadable
+from aen.data.own.found import PART_NAMES, TEST, TRAIN, VALIDATION, Content, Scan, part_of
+from aen.errors import DataError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".gif")
+# Files that systems leave in folders; they are ignored without a word.
+_LEFT_BEHIND = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "@eadir", "icon\r"}
+_SHOWN = 3
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder is hidden, or one that systems leave behind."""
+    return name.startswith(".") or name.lower() in _LEFT_BEHIND
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file's name ends like that of an image."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder that are not hidden, by name.
+
+    Raises:
+        DataError: it cannot be listed, or one is a link that leads out of the root.
+    """
+    try:
+        with os.scandir(folder) as found:
+            kept = sorted((entry for entry in found if not is_hidden(entry.name)), key=lambda entry: entry.name)
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    for entry in kept:
+        if entry.is_symlink():
+            refuse_outside(Path(entry.path), root)
+    return kept
+
+
+def refuse_outside(path: Path, root: Path) -> None:
+    """Refuse a link that leads out of a folder.
+
+    Raises:
+        DataError: it does, or it leads nowhere.
+    """
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{path} is a link that cannot be followed ({error}); remove it.") from error
+    if not real.is_relative_to(root.resolve()):
+        raise DataError(f"{path} is a link that leads out of {root}, to {real}; copy what it leads to, or remove it.")
+    if path.parent.resolve().is_relative_to(real):
+        raise DataError(f"{path} is a link to a folder that contains it ({real}); remove it.")
+
+
+def scan_class_folders(root: Path) -> Scan:
+    """Find the images of a folder of class folders.
+
+    Raises:
+        DataError: there are no class folders, or no images in one.
+    """
+    folders = [entry.name for entry in entries(root, root) if entry.is_dir()]
+    parts: dict[str, int | None] = {"": None}
+    known = {name: part_of(name) for name in folders}
+    if TRAIN in known.values() and all(part is not None for part in known.values()) and len(folders) > 1:
+        parts = {name: part for name, part in known.items() if any(e.is_dir() for e in entries(root / name, root))}
+        _refuse_twice(root, parts)
+    files: list[str] = []
+    labels: list[str] = []
+    numbers: list[int] = []
+    ignored: list[str] = []
+    for name, part in parts.items():
+        base = root / name
+        for entry in entries(base, root):
+            if not entry.is_dir():
+                ignored.append(f"{name}/{entry.name}".removeprefix("/"))
+                continue
+            before = len(files)
+            _collect(Path(entry.path), root, files, ignored)
+            labels += [entry.name] * (len(files) - before)
+            numbers += [TRAIN if part is None else part] * (len(files) - before)
+    if not files:
+        raise _nothing(root, ignored)
+    empty = sorted({entry.name for part in parts for entry in entries(root / part, root) if entry.is_dir()} - {*labels})
+    notices = []
+    if empty:
+        notices.append(f"folders without images are ignored: {_listed(empty)}")
+    if ignored:
+        outside = [name for name in ignored if is_image(name)]
+        others = [name for name in ignored if not is_image(name)]
+        if outside:
+            notices.append(f"images outside of class folders are ignored: {_listed(outside)}")
+        if others:
+            notices.append(f"files that are no images are ignored: {_listed(others)}")
+    divided = None if parts.keys() == {""} else np.array(numbers, np.uint8)
+
+    def load() -> Content:
+        return Content(np.array(labels), files, reader(root, files), parts=divided, notices=tuple(notices))
+
+    return Scan("folder of class folders", root, tuple(files), load)
+
+
+def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
+    """Return the function that reads the file of a number."""
+
+    def read(number: int) -> bytes:
+        path = os.path.join(root, files[number])  # noqa: PTH118 - 50,000 times
+        try:
+            with open(path, "rb") as file:  # noqa: PTH123
+                return file.read()
+        except OSError as error:
+            raise unreadable(Path(path), error) from error
+
+    return read
+
+
+def _collect(folder: Path, root: Path, files: list[str], ignored: list[str]) -> None:
+    for entry in entries(folder, root):
+        if entry.is_dir():
+            _collect(Path(entry.path), root, files, ignored)
+        else:
+            name = os.path.relpath(entry.path, root)
+            (files if is_image(entry.name) else ignored).append(name)
+
+
+def _refuse_twice(root: Path, parts: dict[str, int | None]) -> None:
+    for number in (TRAIN, VALIDATION, TEST):
+        names = [name for name, part in parts.items() if part == number]
+        if len(names) > 1:
+            raise DataError(
+                f"{root} has the folders {' and '.join(map(repr, names))}, which both mean {PART_NAMES[number]}; "
+                "keep one."
+            )
+
+
+def _nothing(root: Path, ignored: list[str]) -> DataError:
+    flat = [name for name in ignored if is_image(name)]
+    if flat:
+        return DataError(
+            f"{root} has {len(flat):,} images ({_listed(flat)}) but no class folders; put the images of each class into "
+            "a folder named by the class, or give a csv file with the columns path,label."
+        )
+    found = f"; it has {_listed(ignored)}" if ignored else "; it is empty"
+    return DataError(
+        f"{root} has no images{found}. Give a folder with a folder of images for each class (png, jpg, tif, bmp, "
+        "webp), or an npz, csv, IDX, Parquet or Arrow file."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+def walk(root: Path, depth: int) -> Iterator[str]:
+    """Yield the files of a folder and of the folders below it, relative to it."""
+    for entry in entries(root, root):
+        if entry.is_file():
+            yield entry.name
+        elif depth and entry.is_dir():
+            yield from (f"{entry.name}/{name}" for name in walk(Path(entry.path), depth - 1))

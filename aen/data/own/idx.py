@@ -1,0 +1,79 @@
+"""IDX files, as those of MNIST: a file of images and one of labels, perhaps of a training and a test part."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from aen.data.own.found import TEST, TRAIN, VALIDATION, Content, Scan, part_of
+from aen.data.own.npz import as_images, check_lengths
+from aen.data.scale import scale_mismatch
+from aen.data.sets.idx import read_idx
+from aen.errors import DataError
+
+_NAME = re.compile(r"(?P<start>.*?)(?P<what>images|labels)(?P<mark>[-.]idx)\d(?P<end>[-.]ubyte)(?P<gz>\.gz)?", re.I)
+
+
+def is_idx(path: Path) -> bool:
+    """Return whether a file's name is that of IDX images or labels, such as ``train-images-idx3-ubyte.gz``."""
+    return _NAME.fullmatch(path.name) is not None
+
+
+def scan_idx(root: Path, names: list[str]) -> Scan:
+    """Find the pairs of images and labels to which some IDX files belong.
+
+    Raises:
+        DataError: the other file of a pair is not there, or several pairs are of one part.
+    """
+    starts: dict[str, tuple[str, str]] = {}
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is not None:
+            starts.setdefault(match["start"], (_beside(root, name, "images"), _beside(root, name, "labels")))
+    parts: dict[int, tuple[str, str]] = {}
+    for start, pair in starts.items():
+        word = start.strip("-_.").lower()
+        part = TEST if word.startswith("t10k") else part_of(word)
+        if part is None and len(starts) > 1:
+            raise DataError(f"{root} has IDX files of {', '.join(map(repr, starts))}; name them train-... and t10k-....")
+        if part in parts:
+            raise DataError(f"{root} has two IDX pairs of one part: {parts[part][0]} and {pair[0]}; keep one.")
+        parts[TRAIN if part is None else part] = pair
+    if TRAIN not in parts and len(parts) > 1:
+        raise DataError(f"{root} has no IDX files of training images; name them train-images-idx3-ubyte.")
+    ordered = [(part, *parts[part]) for part in (TRAIN, VALIDATION, TEST) if part in parts]
+    files = tuple(name for _, *pair in ordered for name in pair)
+    return Scan("IDX files", root, files, lambda: _load(root, ordered))
+
+
+def _beside(root: Path, name: str, what: str) -> str:
+    """Return the name of the file of images or labels that belongs to a file."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise TypeError(name)
+    if match["what"].lower() == what:
+        return name
+    dimensions = 3 if what == "images" else 1
+    base = f"{match['start']}{what}{match['mark']}{dimensions}{match['end']}"
+    for spelling in (f"{base}{match['gz'] or ''}", base, f"{base}.gz"):
+        if (root / spelling).is_file():
+            return spelling
+    raise DataError(f"{root / name} needs the file of its {what} beside it, {base}; put it there.")
+
+
+def _load(root: Path, ordered: list[tuple[int, str, str]]) -> Content:
+    images, labels, parts = [], [], []
+    for part, images_name, labels_name in ordered:
+        found, _ = as_images(read_idx(root / images_name, 3), str(root / images_name))
+        own = read_idx(root / labels_name, 1).astype(np.int64)
+        check_lengths(found, own, str(root / images_name), labels_name)
+        images.append(found)
+        labels.append(own)
+        parts.append(np.full(len(own), part, np.uint8))
+    if len({found.shape[1:] for found in images}) > 1:
+        raise DataError(f"{root}: training and test images differ in size; give them one.")
+    mismatch = scale_mismatch(list(zip((name for _, name, _ in ordered), images, strict=True)))
+    if mismatch is not None:
+        raise DataError(f"{root}: {mismatch}. Give all parts one scale, such as 0 to 255.")
+    divided = np.concatenate(parts) if len(ordered) > 1 else None
+    return Content(np.concatenate(labels), images=np.concatenate(images), parts=divided)

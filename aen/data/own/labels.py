@@ -1,0 +1,96 @@
+"""Labels of own data: text and numbers with gaps are mapped to 0, 1, 2, ...; the mapping is kept as class names."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aen.errors import DataError
+
+_WHOLE = re.compile(r"[+-]?\d+")
+_MAX_CLASSES = 10_000
+
+
+def map_labels(
+    labels: npt.NDArray[Any], class_names: Sequence[str], where: str
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...], list[str]]:
+    """Return labels from 0 without gaps, the name of each class, and notices.
+
+    Args:
+        labels: whole numbers, truth values or text, shape ``[n]``.
+        class_names: the names of the numbers 0, 1, ..., or none.
+        where: where they were read, for messages.
+
+    Raises:
+        DataError: labels of another kind, or too many different ones.
+    """
+    if labels.ndim != 1:
+        raise DataError(
+            f"{where}: labels have the shape {list(labels.shape)}; give one label for each image"
+            f"{', such as labels.argmax(axis=1)' if labels.ndim == 2 else ''}."  # noqa: PLR2004 - one-hot
+        )
+    if labels.dtype.kind == "f":
+        whole = bool(np.isfinite(labels).all() and (labels == np.round(labels)).all())
+        remedy = "convert them with labels.astype(int)" if whole else "give classes, as whole numbers or text"
+        raise DataError(
+            f"{where}: labels are floating-point numbers (such as {labels[0]:g}), which are quantities to predict, not "
+            f"classes; {remedy}."
+        )
+    if labels.dtype.kind not in "uibUSO":
+        raise DataError(f"{where}: labels are of {labels.dtype}; give whole numbers or text.")
+    if labels.dtype.kind == "O" and not all(isinstance(label, str) for label in labels):
+        raise DataError(f"{where}: labels are of several kinds; give whole numbers or text.")
+    if labels.dtype.kind in "SOU":
+        return _map_text(labels.astype(str), where)
+    values, mapped = np.unique(labels, return_inverse=True)
+    _check_number(len(values), where)
+    notices = []
+    if labels.dtype.kind != "b" and values.tolist() != list(range(len(values))):
+        notices.append(
+            f"labels {_shown(values)} are not 0 to {len(values) - 1}; they are mapped to that range in this order"
+        )
+    if class_names and 0 <= values[0] and values[-1] < len(class_names):
+        named = tuple(class_names[value] for value in values.tolist())
+    else:
+        named = tuple(str(value) for value in values.tolist())
+    return mapped.astype(np.int64), named, notices
+
+
+def _map_text(labels: npt.NDArray[np.str_], where: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], list[str]]:
+    values, mapped = np.unique(labels, return_inverse=True)
+    names = values.tolist()
+    if "" in names:
+        raise DataError(f"{where}: image {int(np.argmax(labels == ''))} has an empty label; label or remove it.")
+    if all(map(_is_number, names)) and not all(map(_WHOLE.fullmatch, names)):
+        example = next(name for name in names if not _WHOLE.fullmatch(name))
+        raise DataError(
+            f"{where}: labels are floating-point numbers (such as {example}), which are quantities to predict, not "
+            "classes; give classes, as whole numbers or text."
+        )
+    _check_number(len(names), where)
+    if all(map(_WHOLE.fullmatch, names)):
+        order = np.array(sorted(range(len(names)), key=lambda i: (int(names[i]), names[i])))
+        mapped = np.argsort(order)[mapped]
+        names = [names[i] for i in order]
+    return mapped.astype(np.int64), tuple(names), []
+
+
+def _check_number(found: int, where: str) -> None:
+    if found > _MAX_CLASSES:
+        raise DataError(f"{where}: there are {found:,} different labels, more than {_MAX_CLASSES:,}; give classes.")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(values: npt.NDArray[Any]) -> str:
+    texts = [str(value) for value in values.tolist()]
+    longest = 6
+    return ", ".join(texts if len(texts) <= longest else [*texts[:3], "...", texts[-1]])

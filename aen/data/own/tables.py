@@ -1,0 +1,159 @@
+"""Parquet and Arrow tables with image bytes, in the layout of the Hugging Face Hub: ``image`` and ``label``."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aen.data.files import damaged, unreadable
+from aen.data.own.found import Content, Scan, numbered_groups, part_of
+from aen.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_IMAGE = ("image", "img", "images", "picture")
+_LABEL = ("label", "labels", "class", "target", "fine_label")
+_GROUP = ("group", "groups")
+_SPLIT = ("split", "part")
+
+
+def scan_tables(root: Path, names: list[str]) -> Scan:
+    """Find the parts of a table: its shards, in the order of their names."""
+    ordered = sorted(names)
+    parts = [_part(name) for name in ordered]
+    kind = "Parquet file" if ordered[0].lower().endswith(".parquet") else "Arrow file"
+    if len(ordered) > 1:
+        unnamed = [name for name, part in zip(ordered, parts, strict=True) if part is None]
+        if unnamed and len(unnamed) < len(parts):
+            raise DataError(
+                f"{root}: the part of {unnamed[0]} is not known; begin its name with train, validation or test."
+            )
+        kind += "s"
+    return Scan(kind, root, tuple(ordered), lambda: _load(root, ordered, parts))
+
+
+def _part(name: str) -> int | None:
+    """Return the part that a file's name, or its folder's, begins with, such as ``train-00000-of-00002.parquet``."""
+    path = PurePosixPath(name)
+    for word in (path.stem, *reversed(path.parts[:-1])):
+        for end in ("-", "_", "."):
+            found = part_of(word.partition(end)[0])
+            if found is not None:
+                return found
+    return None
+
+
+def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
+    tables = [_read(root / name) for name in names]
+    first = tables[0].schema.names
+    image, label = (_column(root / names[0], first, known) for known in (_IMAGE, _LABEL))
+    group, split = (next((one for one in known if one in first), None) for known in (_GROUP, _SPLIT))
+    chunks: list[Any] = []
+    starts: list[int] = []
+    labels: list[Any] = []
+    groups: list[Any] = []
+    splits: list[Any] = []
+    files: list[str] = []
+    numbers: list[int] = []
+    for name, table, part in zip(names, tables, parts, strict=True):
+        wanted = [image, label, *([group] if group else []), *([split] if split else [])]
+        missing = [column for column in wanted if column not in table.schema.names]
+        if missing:
+            raise DataError(f"{root / name} has no column {missing[0]!r}, which {names[0]} has; give all one layout.")
+        for chunk in _bytes_of(root / name, table.column(image)).chunks:
+            starts.append(starts[-1] + len(chunks[-1]) if chunks else 0)
+            chunks.append(chunk)
+        labels += table.column(label).to_pylist()
+        groups += table.column(group).to_pylist() if group else []
+        splits += table.column(split).to_pylist() if split else []
+        files += [f"{name}, row {row}" for row in range(table.num_rows)]
+        numbers += [0 if part is None else part] * table.num_rows
+    if not labels:
+        raise DataError(f"{root / names[0]} has no rows; give one for each image.")
+
+    def read(number: int) -> bytes:
+        place = int(np.searchsorted(starts, number, side="right")) - 1
+        content = chunks[place][number - starts[place]].as_py()
+        return b"" if content is None else bytes(content)
+
+    class_names = _class_names(tables[0].schema, label)
+    unknown = [i for i, value in enumerate(labels) if value is None or (value == -1 and class_names)]
+    notices = []
+    if unknown:
+        if len(unknown) == len(labels):
+            raise DataError(f"{root / names[0]}: no row has a label; give a table with labels.")
+        notices.append(f"{len(unknown):,} rows without a label are left out")
+    keep = np.setdiff1d(np.arange(len(labels)), unknown)
+    values = np.array([labels[i] for i in keep])
+    divided: list[int | None] | None = [part_of(str(value)) for value in splits] if split else None
+    if divided is not None and None in divided:
+        raise DataError(f"{root / names[0]}: the split {splits[divided.index(None)]!r} is not train, validation or test.")
+    if divided is None and parts[0] is not None:
+        divided = list(numbers)
+    return Content(
+        values,
+        [files[i] for i in keep],
+        lambda number: read(int(keep[number])),
+        parts=None if divided is None else np.array([divided[i] for i in keep], np.uint8),
+        groups=numbered_groups([groups[i] for i in keep]) if group else None,
+        class_names=class_names,
+        notices=tuple(notices),
+    )
+
+
+def _read(path: Path) -> "pa.Table":
+    import pyarrow as pa  # it takes a second
+    import pyarrow.ipc
+    import pyarrow.parquet
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pyarrow.parquet.read_table(path, partitioning=None)
+        with pa.memory_map(str(path)) as file:
+            if file.read(6) == b"ARROW1":
+                return pyarrow.ipc.open_file(pa.memory_map(str(path))).read_all()
+        return pyarrow.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    except OSError as error:
+        if error.errno is not None:
+            raise unreadable(path, error) from error
+        raise damaged(path, f"it cannot be read ({error})") from error
+    except (pa.ArrowException, ValueError) as error:
+        raise damaged(path, f"it is not a table that can be read ({' '.join(str(error).split())[:120]})") from error
+
+
+def _column(path: Path, names: list[str], known: Sequence[str]) -> str:
+    found = [name for name in known if name in names]
+    if not found:
+        raise DataError(f"{path} has the columns {', '.join(names)[:120]}; it needs one named {known[0]}.")
+    return found[0]
+
+
+def _bytes_of(path: Path, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    import pyarrow as pa  # as above
+    import pyarrow.compute
+
+    kind = column.type
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        column = pyarrow.compute.struct_field(column, "bytes")
+        kind = column.type
+        if column.null_count == len(column):
+            raise DataError(
+                f"{path} holds the paths of images, not their content; save the table with the images in it "
+                "(datasets: Dataset.to_parquet)."
+            )
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)):
+        raise DataError(f"{path}: its images are of type {kind}; give the bytes of image files.")
+    return column
+
+
+def _class_names(schema: "pa.Schema", label: str) -> tuple[str, ...]:
+    """Return the names of the classes that the Hub's library has written into the schema."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        names = features[label]["names"]
+        return tuple(names) if all(isinstance(name, str) for name in names) else ()
+    except (KeyError, ValueError, TypeError):
+        return ()

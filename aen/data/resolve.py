@@ -1,0 +1,43 @@
+"""Complete specs: the content of own data pinned, and the sizes of its parts chosen where they are not given."""
+
+from dataclasses import replace
+from typing import Any
+
+from aen.data.own.split import default_sizes
+from aen.data.pins import pinned
+from aen.data.registry import find_source
+from aen.data.source import Source
+from aen.data.spec import DataSpec
+
+_PARTS = ("train", "validation", "test")
+
+
+def complete_spec(name: str = "digits", **fields: Any) -> tuple[DataSpec, Source]:  # noqa: ANN401 - of any field
+    """Return the spec of a data set with all that its keys depend on, and its source.
+
+    The name is pinned to the content, where that may differ from one machine to another. Sizes of parts of own data
+    that are None or left out are chosen: 60, 20 and 20 % of its images, or those of its own parts.
+
+    Args:
+        name: of the data set, or the path of own data.
+        fields: further fields of `DataSpec`.
+
+    Raises:
+        DataError: there is no such data, it cannot be used, or a wrong field.
+    """
+    given = {part: fields[part] for part in _PARTS if fields.get(part) is not None}
+    rest = {field: value for field, value in fields.items() if field not in _PARTS}
+    spec = DataSpec(name, **rest, **given)
+    spec = replace(spec, name=pinned(spec.name, spec.rules))
+    source = find_source(spec.name, spec.rules)
+    if len(given) < len(_PARTS) and spec.rules is not None:
+        grouping = source.load().grouping
+        if grouping is not None:
+            sizes = dict(zip(_PARTS, default_sizes(grouping, spec.split_seed, given), strict=True))
+            spec = replace(spec, **sizes)
+    return spec, source
+
+
+def data_spec(name: str = "digits", **fields: Any) -> DataSpec:  # noqa: ANN401 - of any field
+    """Return the spec of `complete_spec`."""
+    return complete_spec(name, **fields)[0]
