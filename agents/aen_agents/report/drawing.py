@@ -1,7 +1,7 @@
 """What all pictures of reports have in common: their colours, their two widths, and how they become SVG text.
 
 Every picture is drawn twice, `WIDE` and `NARROW`; the page's style sheet shows the one that fits the screen, at its own
-size, so that letters keep theirs. Colours are variables of the style sheet: a picture follows its light or dark mode.
+size, so that letters keep theirs. In a page, colours are variables of the style sheet, for light and dark mode.
 """
 
 import io
@@ -19,7 +19,7 @@ from matplotlib.ticker import FuncFormatter
 WIDE, NARROW = 7.0, 3.5  # inches; an inch is 96 pixels of the page
 SMALL = 8.5  # points, 11 pixels: the smallest letters
 ACCENT, GREY, INK, WARM, PAGE = "#12806f", "#838d99", "#1f2937", "#d97706", "#ffffff"
-# Variables of style.html. The colours themselves hold where an SVG stands alone.
+# Their names in style.html.
 _VARIABLES = {ACCENT: "accent", GREY: "grey", INK: "ink", WARM: "warm", PAGE: "page"}
 # Letters on a colour that is the same in light and dark mode; not the page's own colours, which change.
 ON_LIGHT, ON_DARK = "#111827", "#fefefe"
@@ -59,24 +59,20 @@ def as_svg(figure: Figure, title: str) -> str:
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = _GROUP_ID.sub(r"\1", _FONTS.sub(_page_font, text))
-    for colour in _VARIABLES:
-        text = text.replace(f": {colour}", f": {variable(colour)}")
     head, rest = text.split(">", 1)
     return f'{head} role="img"><title>{escape(title)}</title>{rest}'
-
-
-def variable(colour: str) -> str:
-    """Return the CSS value of a colour: a variable of the style sheet where there is one."""
-    return f"var(--{_VARIABLES[colour]}, {colour})" if colour in _VARIABLES else colour
 
 
 def _page_font(found: re.Match[str]) -> str:
     return f"font{found[1] or ''}:{found[2] or ' '}system-ui, sans-serif"
 
 
-def with_own_ids(svg: str, prefix: str) -> str:
-    """Return an SVG whose ids, and all uses of them, have a prefix: a page may then hold several."""
-    return _ID.sub(rf"\g<1>{prefix}", svg)
+def for_page(svg: str, prefix: str) -> str:
+    """Return an SVG that a page may hold beside others: ids have a prefix, colours are the style sheet's variables."""
+    svg = _ID.sub(rf"\g<1>{prefix}", svg)
+    for colour, name in _VARIABLES.items():
+        svg = svg.replace(f": {colour}", f": var(--{name})")
+    return svg
 
 
 def percent_axis(axis: Any) -> None:  # noqa: ANN401 - matplotlib has no type for it

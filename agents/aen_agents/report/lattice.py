@@ -13,7 +13,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
-from aen_agents.report.drawing import GREY, INK, PAGE, ROLE_COLOURS, WIDE, shortened, variable
+from aen_agents.report.drawing import GREY, INK, PAGE, ROLE_COLOURS, WIDE, shortened
 
 MOST_CLASSES = 1000  # more circles than this cannot be told apart
 _PIXELS = 96  # of an inch
@@ -66,7 +66,7 @@ def lattice(classes: Sequence[LatticeClass], width: float = WIDE) -> str:
     lines = "".join(f"M{x[a]:.0f} {y[a]:.0f}L{x[b]:.0f} {y[b]:.0f}" for a, b in edges)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{pixels}" height="{height}" viewBox="0 0 {pixels} {height}" '
-        f'font-family="system-ui, sans-serif" font-size="12" style="fill: {variable(INK)}" role="img">'
+        f'font-family="system-ui, sans-serif" font-size="12" style="fill: {INK}" role="img">'
         "<title>The networks of the space by inclusion, coloured by accuracy</title>"
     )
     sizes = Counter(c.closed_set.bit_count() for c in classes)
@@ -75,7 +75,7 @@ def lattice(classes: Sequence[LatticeClass], width: float = WIDE) -> str:
         head,
         _colour_bar(low, high, any(c.accuracy is None for c in classes)),
         *(f'<text x="20" y="{place + 4}" text-anchor="end">{size}</text>' for size, place in rows),
-        f'<path d="{lines}" style="stroke: {variable(GREY)}; stroke-opacity: .4; stroke-width: .7; fill: none"/>',
+        f'<path d="{lines}" style="stroke: {GREY}; stroke-opacity: .4; stroke-width: .7; fill: none"/>',
     ]
     # Those with a role come last, so that no other circle covers them.
     order = sorted(range(len(classes)), key=lambda i: (bool(classes[i].role), i))
@@ -114,9 +114,9 @@ def _colour(share: float) -> str:
 
 def _circle(c: LatticeClass, x: float, y: float, radius: float, colours: tuple[float, float]) -> str:
     low, high = colours
-    outline, line = (variable(ROLE_COLOURS[c.role]), 3.0) if c.role else (variable(GREY), 0.6)
+    outline, line = (ROLE_COLOURS[c.role], 3.0) if c.role else (GREY, 0.6)
     if c.accuracy is None:
-        fill, said = variable(PAGE), "not visited"
+        fill, said = PAGE, "not visited"
     else:
         fill, said = _colour((c.accuracy - low) / (high - low) if high > low else 0.5), f"{c.accuracy:.1%}"
     return (
@@ -134,7 +134,7 @@ def _label(c: LatticeClass, x: float, y: float, pixels: int) -> str:
     # lines behind a label are hidden by its edge, which has the page's colour and is drawn first.
     return (
         f'<text x="{x:.0f}" y="{y - 13 if c.role == "winner" else y + 20:.0f}" text-anchor="{anchor}" '
-        f'font-weight="600" style="fill: {variable(ROLE_COLOURS[c.role])}; stroke: {variable(PAGE)}; '
+        f'font-weight="600" style="fill: {ROLE_COLOURS[c.role]}; stroke: {PAGE}; '
         f'stroke-width: 3.5; paint-order: stroke">{escape(text)}</text>'
     )
 
@@ -142,7 +142,7 @@ def _label(c: LatticeClass, x: float, y: float, pixels: int) -> str:
 def _colour_bar(low: float, high: float, some_missing: bool) -> str:
     stops = "".join(f'<stop offset="{share:g}" stop-color="{_colour(share)}"/>' for share in np.linspace(0, 1, 9))
     missing = (
-        f'<circle cx="{_LEFT + 6}" cy="37" r="5" style="fill: {variable(PAGE)}; stroke: {variable(GREY)}"/>'
+        f'<circle cx="{_LEFT + 6}" cy="37" r="5" style="fill: {PAGE}; stroke: {GREY}"/>'
         f'<text x="{_LEFT + 18}" y="41">not visited</text>'
     )
     return (

@@ -6,7 +6,7 @@ from typing import Self
 
 from markupsafe import Markup
 
-from aen_agents.report.drawing import NARROW, WIDE, with_own_ids
+from aen_agents.report.drawing import NARROW, WIDE, for_page
 
 MOST_ROWS = 400  # of a table beside a picture
 
@@ -63,9 +63,7 @@ class Picture:
             table: its numbers.
         """
         key = "".join(letter if letter.isalnum() else "-" for letter in title.lower())
-        wide, narrow = (
-            with_own_ids(draw(width), f"{key}-{form}-") for form, width in (("wide", WIDE), ("narrow", NARROW))
-        )
+        wide, narrow = (for_page(draw(width), f"{key}-{form}-") for form, width in (("wide", WIDE), ("narrow", NARROW)))
         return cls(title, text, Markup(wide), Markup(narrow), table)  # noqa: S704 - made by `draw` just now
 
 

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from aen._typing import JsonDict
-from aen_agents.report.drawing import ACCENT, GREY, PAGE, WIDE, as_svg, named_rows, note, percent_axis
+from aen_agents.report.drawing import ACCENT, GREY, PAGE, WIDE, as_svg, for_page, named_rows, note, percent_axis
 from aen_agents.report.picture import Picture, Table, interval, percent
 from aen_agents.runs.folder import write_atomically
 from aen_agents.sweep.cells import MOST_COLUMNS, MOST_ROWS, cells_picture
@@ -34,7 +34,9 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
         drawn=len(drawn),
         table=summary.get("table"),
         shares=summary.get("shares"),
-        cells=Markup(cells_picture(summary["table"])) if "table" in summary else "",  # noqa: S704 - as above
+        cells=Markup(for_page(cells_picture(summary["table"]), "cells-"))  # noqa: S704 - made by matplotlib
+        if "table" in summary
+        else "",
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,
         sweep=folder.sweep_file.read_text(encoding="utf-8"),
