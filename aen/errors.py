@@ -32,6 +32,10 @@ class StoreError(AenError):
     """A result store that cannot be opened, read or written."""
 
 
+class ExportError(AenError):
+    """A network that cannot be exported, or a file that cannot be written for it."""
+
+
 class RunFolderError(AenError):
     """A run folder that cannot be made, read, or that belongs to something else."""
 

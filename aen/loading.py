@@ -19,11 +19,21 @@ def load(run: str | Path) -> Child:
         RunFolderError: not a run folder, one that may not be read, or a run that has no winner yet.
         StoreError: the weights are missing, may not be read, or are damaged.
     """
-    spec_file = Path(run) / "best" / "spec.json"
+    return load_network(Path(run) / "best")
+
+
+def load_network(folder: Path) -> Child:
+    """Return the network of a folder with ``spec.json`` and ``weights.safetensors``, such as ``best`` of a run.
+
+    Raises:
+        RunFolderError: there is no such folder, or it may not be read.
+        StoreError: as for `load`.
+    """
+    spec_file, run = folder / "spec.json", folder.parent
     try:
         spec = ChildSpec.from_stored(json.loads(spec_file.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError) as error:
-        why = f"no {spec_file}" if Path(run).is_dir() else "there is no such folder"
+        why = f"no {spec_file}" if run.is_dir() else "there is no such folder"
         raise RunFolderError(f"{run} holds no winner ({why}); name the folder of a finished search.") from error
     except OSError as error:
         raise RunFolderError(f"{cannot_read(spec_file, error)}.") from error

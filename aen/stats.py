@@ -1,8 +1,9 @@
-"""Means over seeds with Student's t intervals."""
+"""Means over seeds with Student's t intervals, and shares of images with Wilson's."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 CONFIDENCE = 0.95
 
@@ -62,3 +63,18 @@ def paired_difference(ours: Sequence[float], theirs: Sequence[float]) -> Estimat
         ValueError: different numbers of values, or none.
     """
     return estimate([a - b for a, b in zip(ours, theirs, strict=True)])
+
+
+def wilson_interval(hits: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share by Wilson's score method; within [0, 1] for any share.
+
+    Raises:
+        ValueError: no trials.
+    """
+    if trials < 1:
+        raise ValueError("trials is 0; give at least one.")
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    share, spread = hits / trials, z * z / trials
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
+    return max(centre - half, 0.0), min(centre + half, 1.0)

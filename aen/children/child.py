@@ -80,6 +80,17 @@ class Child(nn.Module, ABC):
         del optimiser
         raise SpecError(f"a {spec.kind} child cannot continue from the weights of a {self.spec.kind} child.")
 
+    def export(self) -> nn.Sequential:
+        """Return plain modules of torch that compute the logits of images in evaluation mode: no group is needed.
+
+        Raises:
+            SpecError: the kind of child has no plain form.
+        """
+        raise SpecError(
+            f"a {self.spec.kind} child cannot be exported: {type(self).__name__} has no export(), which returns plain "
+            "modules of torch."
+        )
+
     def record(self) -> JsonDict | None:
         """Return further facts about the trained child for its evaluation's record, or None."""
         return None

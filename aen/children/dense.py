@@ -3,7 +3,6 @@
 import functools
 import hashlib
 import json
-import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -16,6 +15,7 @@ from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json
 from aen.groups.orbits import layer_orbits, pair_permutation
 from aen.nn.linear import Initialisation
 
@@ -32,7 +32,8 @@ class DenseSpec(ChildSpec):
         classes: number of outputs.
         training: optimiser and budget; the optimiser is Adam.
         seed: of the initial weights and the order of the batches.
-        grids: side of the input grid, then of each hidden grid: ``(8, 16, 16)``.
+        grids: the input grid, then each hidden grid: ``(8, 16, 16)``. A number is the side of a square; other grids are
+            given by rows and columns: ``((20, 30), (8, 12))``.
         decomposition: what the hidden layers are equivariant to, all of them.
         layers: what each of them is equivariant to, the first one first, in place of `decomposition`. Where all are the
             same they become `decomposition`, so that equal children are equal.
@@ -50,13 +51,13 @@ class DenseSpec(ChildSpec):
     newer_fields: ClassVar[tuple[str, ...]] = ("augment",)
     side_is: ClassVar[str] = "grids start at"
 
-    grids: tuple[int, ...] = (8, 16, 16)
+    grids: tuple[Grid, ...] = (8, 16, 16)
     decomposition: Decomposition = field(default_factory=Decomposition)
     layers: tuple[Decomposition, ...] = ()
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
-    augment: Decomposition = Decomposition()
+    augment: Decomposition = field(default_factory=Decomposition)
 
     def __post_init__(self) -> None:
         kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}
@@ -64,11 +65,7 @@ class DenseSpec(ChildSpec):
             value = getattr(self, name)
             if value not in get_args(kind):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
-        object.__setattr__(self, "grids", tuple(operator.index(side) for side in self.grids))
-        if len(self.grids) < 2 or min(self.grids) < 1:  # noqa: PLR2004
-            raise SpecError(
-                f"grids {list(self.grids)} make no layer; give the input's side and a hidden side, from 1 up."
-            )
+        object.__setattr__(self, "grids", _checked(self.grids))
         super().__post_init__()
         if self.training.optimiser != "adam":
             raise SpecError(
@@ -91,8 +88,8 @@ class DenseSpec(ChildSpec):
                 raise SpecError(f"layers has {layer!r}; write Decomposition.of(['rot90', 'hflip']) for each layer.")
         if len(self.layers) != len(shapes):
             raise SpecError(
-                f"layers has {len(self.layers)} decompositions, but grids {list(self.grids)} make {len(shapes)} "
-                "layers; give one for each."
+                f"layers has {len(self.layers)} decompositions, but grids {grids_as_json(self.grids)} make "
+                f"{len(shapes)} layers; give one for each."
             )
         if self.decomposition.factors:
             raise SpecError(
@@ -106,8 +103,8 @@ class DenseSpec(ChildSpec):
             object.__setattr__(self, "layers", ())
 
     @property
-    def layer_shapes(self) -> tuple[tuple[int, int], ...]:
-        """Side of the grid that each hidden layer takes, and of the one that it gives."""
+    def layer_shapes(self) -> tuple[tuple[Grid, Grid], ...]:
+        """The grid that each hidden layer takes, and the one that it gives."""
         return tuple(pairwise(self.grids))
 
     @property
@@ -122,6 +119,11 @@ class DenseSpec(ChildSpec):
             return self.decomposition.generators
         offered = dict.fromkeys(generator for layer in self.layers for generator in layer.generators)
         return tuple(generator for generator in offered if self._keeps_every_layer(generator))
+
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """The generators that keep the orbits of every layer."""
+        return self.shared_generators
 
     def _keeps_every_layer(self, generator: Generator) -> bool:
         for layer, (before, after) in zip(self.layers, self.layer_shapes, strict=True):
@@ -173,7 +175,19 @@ class DenseSpec(ChildSpec):
 
     @property
     def side(self) -> int:
-        """Side of the input grid."""
+        """Side of the input grid.
+
+        Raises:
+            SpecError: the input is no square; see `grid`.
+        """
+        side = self.grids[0]
+        if isinstance(side, int):
+            return side
+        raise SpecError(f"grids start at {grid_text(side)}, which is no square and has no side; use spec.grid.")
+
+    @property
+    def grid(self) -> Grid:
+        """The input grid."""
         return self.grids[0]
 
     @property
@@ -187,18 +201,18 @@ class DenseSpec(ChildSpec):
         return replace(self.with_decomposition(Decomposition()), seed=0)
 
     @property
-    def tied_grids(self) -> list[tuple[str, Decomposition, int]]:
+    def tied_grids(self) -> list[tuple[str, Decomposition, Grid]]:
         """Every different grid, or those of each layer where the layers differ; none of an untied child."""
         if self.layers:
             layers = enumerate(zip(self.layers, self.layer_shapes, strict=True), start=1)
             return [
-                (f"layer {number}, {side}x{side}", layer, side)
+                (f"layer {number}, {grid_text(grid)}", layer, grid)
                 for number, (layer, shape) in layers
-                for side in dict.fromkeys(shape)
+                for grid in dict.fromkeys(shape)
             ]
         if not self.decomposition.factors:
             return []
-        return [(f"tied {side}x{side}", self.decomposition, side) for side in dict.fromkeys(self.grids)]
+        return [(f"tied {grid_text(grid)}", self.decomposition, grid) for grid in dict.fromkeys(self.grids)]
 
     def augmenter(self, device: str) -> PermutationAugmenter | None:
         """Return what moves the training images before every epoch, or None."""
@@ -236,7 +250,7 @@ class DenseSpec(ChildSpec):
         del plain["layers"]
         own = {"layers": [layer.to_json() for layer in self.layers]} if self.layers else self.decomposition.to_json()
         augment = {"augment": self.augment.to_json()} if "augment" in plain else {}
-        return plain | {"grids": list(self.grids), "decomposition": own} | augment
+        return plain | {"grids": grids_as_json(self.grids), "decomposition": own} | augment
 
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
@@ -253,11 +267,21 @@ class DenseSpec(ChildSpec):
         }
 
 
+def _checked(grids: Sequence[Grid]) -> tuple[Grid, ...]:
+    try:
+        checked = tuple(as_grid(grid) for grid in grids)
+    except GroupError as error:
+        raise SpecError(f"grids: {error}") from error
+    if len(checked) < 2:  # noqa: PLR2004
+        raise SpecError(f"grids {grids_as_json(checked)} make no layer; give the input's grid and a hidden grid.")
+    return checked
+
+
 @functools.lru_cache(maxsize=65536)
-def _class_key(decomposition: Decomposition, grids: tuple[int, ...]) -> str:
+def _class_key(decomposition: Decomposition, grids: tuple[Grid, ...]) -> str:
     return class_key(decomposition, grids)
 
 
 @functools.lru_cache(maxsize=65536)
-def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[int, ...]) -> str:
+def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[Grid, ...]) -> str:
     return layerwise_class_key(layers, grids)

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.children.child import Child
 from aen.children.dense import DenseSpec
+from aen.groups.grid import cells_of
 from aen.nn.equivariance import equivariance_errors
 from aen.nn.fixed import FixedTensors
-from aen.nn.heads import FreeHead, InvariantHead
+from aen.nn.heads import FreeHead, InvariantHead, plain_linear
 from aen.nn.linear import SymmetrizedLinear
 
 
@@ -43,7 +44,7 @@ class DenseChild(FixedTensors, Child):
         )
         # From the order in which a layer leaves its cells to the one in which the next (at last: the head) takes them.
         tied = self.tied_layers
-        orders = [*(layer.product.in_order for layer in tied[1:]), np.arange(spec.grids[-1] ** 2)]
+        orders = [*(layer.product.in_order for layer in tied[1:]), np.arange(cells_of(spec.grids[-1]))]
         for i, (layer, wanted) in enumerate(zip(tied, orders, strict=True)):
             given = layer.product.out_order
             moves = None if np.array_equal(given, wanted) else np.argsort(given)[wanted]
@@ -67,7 +68,7 @@ class DenseChild(FixedTensors, Child):
         return tuple(self.layers)  # type: ignore[arg-type]
 
     def prepare(self, images: Float[Tensor, "n *image"]) -> Float[Tensor, "n features"]:
-        """Turn images ``[n, 1, side, side]`` or ``[n, side**2]`` into what the first layer computes with.
+        """Turn images ``[n, 1, rows, columns]`` or ``[n, cells]`` into what the first layer computes with.
 
         It is linear and has no parameters: training does it once for all images, see `forward_prepared`.
         """
@@ -94,13 +95,28 @@ class DenseChild(FixedTensors, Child):
         return h
 
     def features(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch out"]:
-        """Return the last hidden grid, ``[batch, side**2]``; equivariant to what all layers have in common."""
+        """Return the last hidden grid, ``[batch, cells]``; equivariant to what all layers have in common."""
         return self._hidden(self.prepare(x)).t()
 
     def forward_prepared(self, rows: Float[Tensor, "batch features"]) -> Float[Tensor, "batch classes"]:
         """Return the logits of images that `prepare` has turned into rows."""
         logits: Tensor = self.head(self._hidden(rows).t())
         return logits
+
+    @torch.no_grad()
+    def export(self) -> nn.Sequential:
+        """Return plain modules of torch that compute the same: no group is needed to use them."""
+        dense = [*(layer.export() for layer in self.tied_layers), self.head.export()]
+        if self.scalar_bias is not None:
+            # What the layer before adds behind its ReLU is added by the layer that takes it.
+            added = torch.cat([self.scalar_bias.new_zeros(1), self.scalar_bias])
+            dense = [
+                plain_linear(layer.weight, value * layer.weight.sum(dim=1) + (0 if layer.bias is None else layer.bias))
+                for layer, value in zip(dense, added, strict=True)
+            ]
+        *hidden, last = dense
+        parts = [part for layer in hidden for part in (layer, nn.ReLU())]
+        return nn.Sequential(nn.Flatten(), *parts, last).train(self.training)
 
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
         """Return the relative error of the features' equivariance for every generator and for random words.
@@ -112,8 +128,8 @@ class DenseChild(FixedTensors, Child):
         errors = equivariance_errors(
             self.features,
             spec.shared_generators,
-            in_side=spec.grids[0],
-            out_side=spec.grids[-1],
+            in_grid=spec.grids[0],
+            out_grid=spec.grids[-1],
             words=words,
             seed=seed,
             like=layers[0].weight,

@@ -17,7 +17,9 @@ from aen.children.equinas_poolings import check_poolings, default_poolings, side
 from aen.children.spec import ChildSpec
 from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
+from aen.groups.generators import Generator
 from aen.groups.planar import PlanarGroup
+from aen.groups.planar_generators import planar_generators
 from aen.nn.linear import Initialisation
 from aen.nn.mixture import Weighting
 
@@ -302,6 +304,14 @@ class EquiNASSpec(ChildSpec):
         if len(groups) != wanted:
             raise SpecError(f"groups is {list(groups)}; name one for each of the {wanted} layers that have one.")
         return self.with_groups(tuple(groups[:LAYERS]), "".join(groups[LAYERS:]))
+
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """Generators of the last group in the network; of a mixed child, of what all its groups have in common."""
+        last = self.mixed or (self.groups[-1] if self.published else self.head_group,)
+        groups = [PlanarGroup.of(name) for name in last]
+        shared = [element for element in groups[0].elements if all(element in group for group in groups)]
+        return planar_generators(shared, self.side)
 
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what moves the training images before every epoch, or None."""

@@ -14,7 +14,9 @@ from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
 from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
+from aen.groups.generators import Generator
 from aen.groups.planar import PlanarGroup
+from aen.groups.planar_generators import planar_generators
 from aen.nn.linear import Initialisation
 
 GCNNHead = Literal["flatten", "invariant"]
@@ -217,6 +219,12 @@ class GCNNSpec(ChildSpec):
         if len(set(self.stages)) > 1 or self.stages[0] != 1:
             parts.append("stages " + "/".join(f"{factor:g}" for factor in self.stages))
         return ", ".join(parts)
+
+    @property
+    def symmetries(self) -> tuple[Generator, ...]:
+        """Generators of the part of the group that moves pixels onto pixels."""
+        group = "C4" if self.group == "SO2" else self.group  # of all turns, the quarter turns
+        return planar_generators(PlanarGroup.of(group).elements, self.side)
 
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what augments the training images, or None."""

@@ -16,10 +16,12 @@ from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
+from aen.groups.grid import Grid
 
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
     from aen.groups.decomposition import Decomposition
+    from aen.groups.generators import Generator
 
 Precision = Literal["float32", "bfloat16"]
 Optimiser = Literal["adam", "sgd"]
@@ -228,7 +230,12 @@ class ChildSpec(ABC):
     @property
     @abstractmethod
     def side(self) -> int:
-        """Side of the images that the child takes."""
+        """Side of the images that the child takes, which are square."""
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images that the child takes; the side of square ones."""
+        return self.side
 
     @property
     @abstractmethod
@@ -241,8 +248,13 @@ class ChildSpec(ABC):
         return None
 
     @property
-    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, int]]":
-        """Title, decomposition and side of each grid whose orbits a report draws; none: it draws no orbits."""
+    def tied_grids(self) -> "Sequence[tuple[str, Decomposition, Grid]]":
+        """Title, decomposition and shape of each grid whose orbits a report draws; none: it draws no orbits."""
+        return ()
+
+    @property
+    def symmetries(self) -> "tuple[Generator, ...]":
+        """Generators of the symmetry of the whole child: the features of its last tied layer are equivariant to it."""
         return ()
 
     def augmenter(self, device: str) -> "Augmenter | None":

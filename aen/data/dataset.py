@@ -3,6 +3,7 @@
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,12 +11,14 @@ from torch import Tensor
 
 from aen._typing import Float, Int, IntArray
 from aen.data.find import data_folders
-from aen.data.own.split import grouped_split
+from aen.data.own.split import grouped_split, unused_places
 from aen.data.pool import Pool
+from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 from aen.errors import DataError
+from aen.groups.grid import Grid, as_grid, grid_text
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +26,11 @@ class Split:
     """Images and labels of one part of a data set.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``, float32.
+        images: shape ``[n, channels, rows, columns]``, float32.
         labels: shape ``[n]``, int64, below the number of classes.
     """
 
-    images: Float[Tensor, "n channels side side"]
+    images: Float[Tensor, "n channels rows columns"]
     labels: Int[Tensor, " n"]
 
     def to(self, device: str | torch.device) -> "Split":
@@ -55,30 +58,51 @@ class Dataset:
 
     @property
     def side(self) -> int:
-        """Side of the images."""
-        return self.train.images.shape[-1]
+        """Side of the images.
+
+        Raises:
+            DataError: the images are not square; see `grid`.
+        """
+        if isinstance(self.grid, int):
+            return self.grid
+        raise DataError(f"the images are {grid_text(self.grid)}, which is no square and has no side; use dataset.grid.")
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images; the side of square ones."""
+        return as_grid(tuple(self.train.images.shape[-2:]))
 
     def to(self, device: str | torch.device) -> "Dataset":
         """Return the data set on a device."""
         return replace(self, train=self.train.to(device), validation=self.validation.to(device))
 
 
+class _Loaded(NamedTuple):
+    train: Split
+    validation: Split
+    test: Split
+    preprocessing: Preprocessing
+
+
 @functools.lru_cache(maxsize=2)
-def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> tuple[Split, Split, Split]:
+def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
     pool = find_source(spec.name, spec.rules).load()
     parts = _choose(spec, pool)
+    if spec.all_training:
+        parts[0] = np.concatenate([parts[0], _unused(pool, parts)])
     places = np.concatenate(parts)
     # Only the selected images are moved; the draw for each depends on its place in the data set alone.
     images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
     if pool.turned is not None:
         images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
     images = move_images(images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places)
-    images = _standardise(images, spec.train)
+    preprocessing = Preprocessing.of(images[: len(parts[0])])
+    images = preprocessing.apply(images)
     sizes = [len(part) for part in parts]
     train, validation, test = (
         Split(*split) for split in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
     )
-    return train, validation, test
+    return _Loaded(train, validation, test, preprocessing)
 
 
 def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
@@ -104,26 +128,20 @@ def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:
     return [learn[: spec.train], learn[spec.train :], test]
 
 
+def _unused(pool: Pool, parts: list[IntArray]) -> IntArray:
+    """Return the places of the images that are in none of the parts and may be training images."""
+    if pool.grouping is not None:
+        return unused_places(pool.grouping, parts)
+    offered = len(pool.labels) if pool.official_train is None else pool.official_train  # the official test set stays
+    return np.setdiff1d(np.arange(offered), np.concatenate(parts))
+
+
 def _check_enough(spec: DataSpec, available: int, what: str, wanted: list[tuple[str, int]]) -> None:
     total = sum(size for _, size in wanted)
     if total > available:
         summed = " + ".join(f"{size} {part}" for part, size in wanted)
         equals = f" = {total}" if len(wanted) > 1 else ""
         raise DataError(f"data set {spec.name!r} has {available} {what}, too few for {summed}{equals}; ask for fewer.")
-
-
-def _standardise(images: Tensor, train: int) -> Tensor:
-    """Standardise by one mean and deviation of all training pixels: per-pixel ones would break symmetries."""
-    if images.dtype != torch.uint8:
-        mean, deviation = images[:train].mean(), images[:train].std().clamp_min(1e-6)
-        return (images - mean) / deviation
-    # From counts of the 256 grey levels: exact, whatever the number of threads.
-    counts = torch.bincount(images[:train].reshape(-1), minlength=256).double()
-    levels = torch.arange(256, dtype=torch.float64)
-    average = (counts * levels).sum() / counts.sum()
-    variance = (counts * (levels - average) ** 2).sum() / (counts.sum() - 1).clamp_min(1)
-    spread = (variance.sqrt() / 255).clamp_min(1e-6)
-    return images.float().div_(255).sub_(float(average / 255)).div_(float(spread))
 
 
 def load_dataset(spec: DataSpec) -> Dataset:
@@ -133,11 +151,20 @@ def load_dataset(spec: DataSpec) -> Dataset:
         DataError: unknown name, files that are missing or damaged, or too few images for the split.
         GroupError: a move that does not exist on the images.
     """
-    train, validation, _ = _load_splits(spec, data_folders())
+    loaded = _load_splits(spec, data_folders())
     source = find_source(spec.name, spec.rules)
-    return Dataset(spec, source.classes, train, validation, source.class_names)
+    return Dataset(spec, source.classes, loaded.train, loaded.validation, source.class_names)
 
 
 def load_test_split(spec: DataSpec) -> Split:
     """Return the test split. Only the final measurement of a search may call this, once."""
-    return _load_splits(spec, data_folders())[2]
+    return _load_splits(spec, data_folders()).test
+
+
+def preprocessing_of(spec: DataSpec) -> Preprocessing:
+    """Return how the pixels of a data set are standardised: by mean and deviation of its training images.
+
+    Raises:
+        DataError: as for `load_dataset`.
+    """
+    return _load_splits(spec, data_folders()).preprocessing

@@ -55,6 +55,11 @@ def data_folders() -> tuple[Path, ...]:
 
 
 def expanded(name: str) -> Path:
+    """Return the path of a name, with ``~`` replaced by the user's home folder.
+
+    Raises:
+        DataError: there is no such user.
+    """
     try:
         return Path(name).expanduser()
     except RuntimeError as error:

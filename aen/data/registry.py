@@ -7,7 +7,6 @@ Another package registers a data set by an entry point of the group ``aen.data_s
     cells = "my_package.cells:CELLS"
 """
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +57,7 @@ def find_source(name: str, rules: Rules | None = None) -> Source:
         return source.skip_missing(skipped[1])
     plugins = plugin_names(PLUGIN_GROUP, built_in=_built_in())
     names = [*SOURCES, *ALIASES, *SKIPPING_NAMES, *(BENCHMARK_NAMES if name.startswith("g") else BENCHMARKS), *plugins]
-    here = f" There is a path {name!r} here: to use it, name it {os.path.join('.', name)!r}." if Path(name).exists() else ""
+    here = f" There is a path {name!r} here; to use it, write './{name}'." if Path(name).exists() else ""
     raise DataError(f"unknown data set {name!r}{did_you_mean(name, names)}.{here}")
 
 

@@ -33,8 +33,8 @@ def complete_spec(name: str = "digits", **fields: Any) -> tuple[DataSpec, Source
     if len(given) < len(_PARTS) and spec.rules is not None:
         grouping = source.load().grouping
         if grouping is not None:
-            sizes = dict(zip(_PARTS, default_sizes(grouping, spec.split_seed, given), strict=True))
-            spec = replace(spec, **sizes)
+            train, validation, test = default_sizes(grouping, spec.split_seed, given)
+            spec = replace(spec, train=train, validation=validation, test=test)
     return spec, source
 
 

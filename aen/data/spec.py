@@ -42,6 +42,8 @@ class DataSpec:
         channels: own data: ``grey`` or ``colour``; None: grey if all images are grey.
         skip_broken: own data: leave out images that cannot be read, in place of refusing them.
         lift_sign: own signals: append the negated signal, so that its sign is a permutation.
+        all_training: whether all images that are in none of the three splits are training images, too, except those of
+            an official test set. Validation and test images stay the same.
     """
 
     name: str = "digits"
@@ -57,6 +59,7 @@ class DataSpec:
     channels: Colours | None = None
     skip_broken: bool = False
     lift_sign: bool = False
+    all_training: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str | os.PathLike):
@@ -78,6 +81,8 @@ class DataSpec:
             raise DataError(f"unknown angles {self.angles!r}{did_you_mean(str(self.angles), get_args(Angles))}.")
         if "rot90" not in self.moves:
             object.__setattr__(self, "angles", "quarter")
+        if not isinstance(self.all_training, bool):
+            raise DataError(f"data.all_training is {shown(self.all_training)} but must be true or false.")
         for name in ("train", "validation", "test", "split_seed", "moves_seed"):
             value = getattr(self, name)
             if not 0 <= value < math.inf or int(value) != value:
@@ -99,8 +104,8 @@ class DataSpec:
         given = [name for name, value in _NEWER.items() if getattr(self, name) != value]
         if given and not own:
             raise DataError(
-                f"data.{given[0]} is {getattr(self, given[0])!r}, which is for own data, but data.name is {self.name!r}, "
-                "a data set with images of one size; leave it out."
+                f"data.{given[0]} is {getattr(self, given[0])!r}, which is for own data, but data.name is "
+                f"{self.name!r}; leave it out."
             )
         if own and self.split == "random" and (given or not is_npz(self.name)):
             needs = f"data.{given[0]}" if given else f"data.name {self.name!r}"
@@ -116,6 +121,8 @@ class DataSpec:
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
         plain = {f.name: getattr(self, f.name) for f in fields_of(type(self))}
+        if not self.all_training:
+            del plain["all_training"]  # newer than stored results, whose keys must stay
         kept = {name: value for name, value in plain.items() if name not in _NEWER or value != _NEWER[name]}
         size = {"size": list(self.size)} if isinstance(self.size, tuple) else {}
         return kept | {"moves": list(self.moves)} | size

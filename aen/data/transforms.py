@@ -15,25 +15,26 @@ from aen._typing import IntArray, Num
 from aen.data.spec import Angles
 from aen.errors import DataError, did_you_mean
 from aen.groups.generators import Generator
+from aen.groups.grid import as_grid
 
 # Images that are turned by any angle at once; bounds the memory.
 _CHUNK = 1000
 
 
 def move_images(
-    images: Num[Tensor, "n channels side side"],
+    images: Num[Tensor, "n channels rows columns"],
     moves: Sequence[str],
     *,
     angles: Angles,
     seed: int,
     places: IntArray | None = None,
-) -> Num[Tensor, "n channels side side"]:
+) -> Num[Tensor, "n channels rows columns"]:
     """Return the images, each moved once.
 
     The draw for an image depends on the seed and its place only, not on which other images there are.
 
     Args:
-        images: square images. uint8 images stay uint8: turned by any angle, their pixels are rounded.
+        images: uint8 images stay uint8: turned by any angle, their pixels are rounded.
         moves: generators, such as ``["rot90", "hflip"]``.
         angles: what ``rot90`` means: ``quarter`` turns, uniform over the four; or ``any`` angle, uniform over the
             circle, with bilinear interpolation and zeros from outside.
@@ -46,18 +47,19 @@ def move_images(
     """
     if angles not in ("quarter", "any"):
         raise DataError(f"unknown angles {angles!r}{did_you_mean(angles, ['quarter', 'any'])}.")
-    n, channels, side, _ = images.shape
+    n, channels, rows, columns = images.shape
     places = np.arange(n) if places is None else places
     drawn = int(places.max(initial=-1)) + 1
     for number, generator in enumerate(Generator.parse(move) for move in moves):
         draw = np.random.default_rng([seed, number])
+        permutation = generator.permutation(as_grid((rows, columns)))
         if generator.name == "rot90" and angles == "any":
             images = _rotate(images, draw.uniform(-np.pi, np.pi, size=drawn)[places])
             continue
         turns = 4 if generator.name == "rot90" else 2
         times = draw.integers(turns, size=drawn)[places]
-        inverse = np.argsort(generator.permutation(side))
-        cells = np.arange(side * side)
+        inverse = np.argsort(permutation)
+        cells = np.arange(rows * columns)
         flat = images.reshape(n, channels, -1)
         moved = flat.clone()
         for time in range(1, turns):

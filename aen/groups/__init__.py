@@ -1,4 +1,4 @@
-"""Groups on square grids: generators, factors, alphabets, decompositions, orbits and canonical classes."""
+"""Groups on grids: generators, factors, alphabets, decompositions, orbits and canonical classes."""
 
 from aen.groups.alphabet import ALPHABETS, Alphabet
 from aen.groups.class_cache import known_classes, known_layerwise_classes, load_classes, load_layerwise_classes
@@ -15,7 +15,9 @@ from aen.groups.classes import (
 from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor
-from aen.groups.generators import GENERATOR_NAMES, Generator
+from aen.groups.generators import GENERATOR_NAMES, SIGNAL_WORDS, Generator
+from aen.groups.grid import Grid, as_grid, cells_of, grid_text, grids_as_json, shape_of
+from aen.groups.hidden_grids import hidden_grids
 from aen.groups.layerwise_classes import LayerwiseClassTable, enumerate_layerwise_classes
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits, pair_permutation
 from aen.groups.planar import PLANAR_GROUPS, PlanarElement, PlanarGroup
@@ -24,23 +26,30 @@ __all__ = [
     "ALPHABETS",
     "GENERATOR_NAMES",
     "PLANAR_GROUPS",
+    "SIGNAL_WORDS",
     "Alphabet",
     "ClassTable",
     "Decomposition",
     "Factor",
     "Generator",
+    "Grid",
     "LayerwiseClassTable",
     "NetworkClass",
     "Orbits",
     "PlanarElement",
     "PlanarGroup",
+    "as_grid",
     "bits_to_mask",
+    "cells_of",
     "check_enumerable",
     "class_key",
     "enumerate_classes",
     "enumerate_elements",
     "enumerate_layerwise_classes",
     "grid_orbits",
+    "grid_text",
+    "grids_as_json",
+    "hidden_grids",
     "known_classes",
     "known_layerwise_classes",
     "layer_orbits",
@@ -49,4 +58,5 @@ __all__ = [
     "load_layerwise_classes",
     "mask_to_bits",
     "pair_permutation",
+    "shape_of",
 ]

@@ -21,8 +21,9 @@ from aen.groups.classes import (
     NetworkClass,
     check_enumerable,
     enumerate_classes,
-    layer_sides,
+    layer_grids,
 )
+from aen.groups.grid import Grid, grids_as_json
 from aen.groups.group_names import group_names
 from aen.groups.layerwise_classes import LayerwiseClassTable, count_layerwise_classes, enumerate_layerwise_classes
 
@@ -31,7 +32,7 @@ _VERSION = "classes-1"
 _LAYERWISE_VERSION = "layerwise-classes-1"
 
 # The tables that this process used last, by version, alphabet and grids; for `known_classes`.
-_Asked = tuple[str, Alphabet, tuple[int, ...]]
+_Asked = tuple[str, Alphabet, tuple[Grid, ...]]
 _LOADED: dict[_Asked, Any] = {}
 _MAX_LOADED = 16
 
@@ -44,7 +45,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aen"
 
 
-def load_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
+def load_classes(alphabet: Alphabet, grids: Sequence[Grid]) -> ClassTable:
     """Return what `enumerate_classes` returns, with `group_names`, from the cache if it is there.
 
     A file that is damaged or does not fit is computed and written again; a folder that cannot be written is done
@@ -53,57 +54,57 @@ def load_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
     Raises:
         GroupError: as `enumerate_classes`.
     """
-    check_enumerable(alphabet, sides)
-    path = _path(_VERSION, alphabet, sides)
-    table = None if path is None else _read(path, alphabet, tuple(sides))
+    check_enumerable(alphabet, grids)
+    path = _path(_VERSION, alphabet, grids)
+    table = None if path is None else _read(path, alphabet, tuple(grids))
     if table is None:
-        table = enumerate_classes(alphabet, sides)
+        table = enumerate_classes(alphabet, grids)
         unsaved = True
     else:
         table.remember_keys()
         unsaved = False
     if not table.group_names and len(table.class_of_state) <= MAX_REMEMBERED_STATES:
-        table = replace(table, group_names=group_names(alphabet, sides))
+        table = replace(table, group_names=group_names(alphabet, grids))
         unsaved = True
     if unsaved and path is not None:
         _write(path, _content(table))
-    _keep(_VERSION, alphabet, sides, table)
+    _keep(_VERSION, alphabet, grids, table)
     return table
 
 
-def known_classes(alphabet: Alphabet, sides: Sequence[int], *, read: bool = True) -> ClassTable | None:
+def known_classes(alphabet: Alphabet, grids: Sequence[Grid], *, read: bool = True) -> ClassTable | None:
     """Return the table of `load_classes` if this process or the cache has it, and enumerate nothing.
 
     Args:
         alphabet: the factors.
-        sides: the child's grids, input first.
+        grids: the child's grids, input first.
         read: whether to look into the cache on disk.
     """
-    known: ClassTable | None = _LOADED.get((_VERSION, alphabet, tuple(sides)))
+    known: ClassTable | None = _LOADED.get((_VERSION, alphabet, tuple(grids)))
     if known is not None or not read:
         return known
-    path = _path(_VERSION, alphabet, sides)
-    if path is None or not path.is_file() or _read(path, alphabet, tuple(sides)) is None:
+    path = _path(_VERSION, alphabet, grids)
+    if path is None or not path.is_file() or _read(path, alphabet, tuple(grids)) is None:
         return None
-    return load_classes(alphabet, sides)
+    return load_classes(alphabet, grids)
 
 
-def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> LayerwiseClassTable:
+def load_layerwise_classes(alphabet: Alphabet, grids: Sequence[Grid]) -> LayerwiseClassTable:
     """Return the classes of each layer and of all choices among them; the expensive parts come from the cache.
 
     Args:
         alphabet: the factors on offer in every layer.
-        sides: the child's grids, input first.
+        grids: the child's grids, input first.
 
     Raises:
         GroupError: as `enumerate_classes`, or there are too many choices.
     """
-    check_enumerable(alphabet, sides)
-    shapes = layer_sides(sides)
+    check_enumerable(alphabet, grids)
+    shapes = layer_grids(grids)
     tables = {shape: load_classes(alphabet, shape) for shape in dict.fromkeys(shapes)}
     layers = tuple(tables[shape] for shape in shapes)
     count = count_layerwise_classes(layers)
-    path = _path(_LAYERWISE_VERSION, alphabet, sides)
+    path = _path(_LAYERWISE_VERSION, alphabet, grids)
     keys = None if path is None else _read_keys(path, count)
     if keys is not None:
         table = LayerwiseClassTable(layers, keys)
@@ -111,22 +112,22 @@ def load_layerwise_classes(alphabet: Alphabet, sides: Sequence[int]) -> Layerwis
         table = enumerate_layerwise_classes(layers)
         if path is not None:
             _write(path, {"keys": list(table.keys)})
-    _keep(_LAYERWISE_VERSION, alphabet, sides, table)
+    _keep(_LAYERWISE_VERSION, alphabet, grids, table)
     return table
 
 
 def known_layerwise_classes(
-    alphabet: Alphabet, sides: Sequence[int], *, read: bool = True
+    alphabet: Alphabet, grids: Sequence[Grid], *, read: bool = True
 ) -> LayerwiseClassTable | None:
     """Return the table of `load_layerwise_classes` if this process or the cache has it, and enumerate nothing.
 
     The arguments are those of `known_classes`.
     """
-    known: LayerwiseClassTable | None = _LOADED.get((_LAYERWISE_VERSION, alphabet, tuple(sides)))
+    known: LayerwiseClassTable | None = _LOADED.get((_LAYERWISE_VERSION, alphabet, tuple(grids)))
     if known is not None or not read:
         return known
-    layers = [known_classes(alphabet, shape) for shape in layer_sides(sides)]
-    path = _path(_LAYERWISE_VERSION, alphabet, sides)
+    layers = [known_classes(alphabet, shape) for shape in layer_grids(grids)]
+    path = _path(_LAYERWISE_VERSION, alphabet, grids)
     found = [layer for layer in layers if layer is not None]
     if path is None or len(found) < len(layers):
         return None
@@ -134,19 +135,19 @@ def known_layerwise_classes(
     if keys is None:
         return None
     table = LayerwiseClassTable(tuple(found), keys)
-    _keep(_LAYERWISE_VERSION, alphabet, sides, table)
+    _keep(_LAYERWISE_VERSION, alphabet, grids, table)
     return table
 
 
-def _keep(version: str, alphabet: Alphabet, sides: Sequence[int], table: ClassTable | LayerwiseClassTable) -> None:
-    _LOADED[version, alphabet, tuple(sides)] = table
+def _keep(version: str, alphabet: Alphabet, grids: Sequence[Grid], table: ClassTable | LayerwiseClassTable) -> None:
+    _LOADED[version, alphabet, tuple(grids)] = table
     for oldest in list(_LOADED)[:-_MAX_LOADED]:
         _LOADED.pop(oldest, None)
 
 
-def _path(version: str, alphabet: Alphabet, sides: Sequence[int]) -> Path | None:
+def _path(version: str, alphabet: Alphabet, grids: Sequence[Grid]) -> Path | None:
     """Return the cache file of a table that depends on these values; None if there is no cache folder."""
-    content = [version, [factor.to_json() for factor in alphabet.factors], list(sides)]
+    content = [version, [factor.to_json() for factor in alphabet.factors], grids_as_json(grids)]
     name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
     try:
         return cache_folder() / "classes" / f"{name}.json"
@@ -164,7 +165,7 @@ def _content(table: ClassTable) -> JsonDict:
     return content | {"groups": names, "group_of_state": [number[name] for name in table.group_names]}
 
 
-def _read(path: Path, alphabet: Alphabet, sides: tuple[int, ...]) -> ClassTable | None:
+def _read(path: Path, alphabet: Alphabet, grids: tuple[Grid, ...]) -> ClassTable | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         digest = stored.pop("digest")
@@ -178,7 +179,7 @@ def _read(path: Path, alphabet: Alphabet, sides: tuple[int, ...]) -> ClassTable 
     except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError, IndexError):
         return None
     fits = len(class_of_state) == 2 ** len(alphabet) and [c.states for c in classes] == list(states)
-    return ClassTable(alphabet, sides, classes, class_of_state, names) if fits else None
+    return ClassTable(alphabet, grids, classes, class_of_state, names) if fits else None
 
 
 def _read_keys(path: Path, count: int) -> tuple[str, ...] | None:

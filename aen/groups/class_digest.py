@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from aen.groups.grid import Grid, as_grid, grid_text
 from aen.groups.orbits import Orbits
 
 
@@ -14,11 +15,12 @@ class ClassDigest:
     Children that begin alike share what they begin with: see `with_layer`.
 
     Args:
-        sides: the child's grids, input first.
+        grids: the child's grids, input first.
     """
 
-    def __init__(self, sides: Sequence[int]) -> None:
-        self._hash = hashlib.sha256(",".join(map(str, sides)).encode())
+    def __init__(self, grids: Sequence[Grid]) -> None:
+        texts = (str(grid) if isinstance(grid, int) else grid_text(grid) for grid in map(as_grid, grids))
+        self._hash = hashlib.sha256(",".join(texts).encode())
 
     def with_layer(self, orbits: Orbits) -> "ClassDigest":
         """Return the digest of the same child with one layer more; this one is not changed."""

@@ -17,61 +17,65 @@ from aen.groups.alphabet import Alphabet
 from aen.groups.class_digest import ClassDigest
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, cells_of, grid_text, grids_as_json
 from aen.groups.orbits import Orbits, layer_orbits, pair_permutation
 
 MAX_ENUMERATED_FACTORS = 20
 MAX_LAYER_WEIGHTS = 2**26
 
 # The keys of enumerated states, so that their orbits are not computed again for a key alone.
-_KEYS: dict[tuple[tuple[Generator, ...], tuple[int, ...]], str] = {}
+_KEYS: dict[tuple[tuple[Generator, ...], tuple[Grid, ...]], str] = {}
 _MAX_KEYS = 2**16
 # Alphabets with more states are searched in a small part only: what is known of every state would take too long.
 MAX_REMEMBERED_STATES = _MAX_KEYS // 4
 
 
-def layer_sides(sides: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return (input side, output side) of each tied layer of a child with these grids, input first.
+def layer_grids(grids: Sequence[Grid]) -> tuple[tuple[Grid, Grid], ...]:
+    """Return (input grid, output grid) of each tied layer of a child with these grids, input first.
 
     Raises:
         GroupError: fewer than two grids.
     """
-    if len(sides) < 2:  # noqa: PLR2004
-        raise GroupError(f"grids {list(sides)} make no layer; give the input's side and at least one hidden side.")
-    for before, after in pairwise(sides):
-        if before**2 * after**2 > MAX_LAYER_WEIGHTS:
+    if len(grids) < 2:  # noqa: PLR2004
+        raise GroupError(
+            f"grids {grids_as_json(grids)} make no layer; give the input's side and at least one hidden side."
+        )
+    for before, after in pairwise(grids):
+        weights = cells_of(before) * cells_of(after)
+        if weights > MAX_LAYER_WEIGHTS:
             raise GroupError(
-                f"a layer from {before}x{before} to {after}x{after} has {before**2 * after**2:,} weights; at most "
+                f"a layer from {grid_text(before)} to {grid_text(after)} has {weights:,} weights; at most "
                 f"{MAX_LAYER_WEIGHTS:,} can be tied. Use smaller grids."
             )
-    return tuple(pairwise(sides))
+    return tuple(pairwise(grids))
 
 
-def class_key(decomposition: Decomposition, sides: Sequence[int]) -> str:
+def class_key(decomposition: Decomposition, grids: Sequence[Grid]) -> str:
     """Return the name of the network class that a decomposition makes of a child's layers: 16 hexadecimal digits.
 
     It depends on nothing but the grids and the orbits of every layer.
     """
-    known = _KEYS.get((decomposition.generators, tuple(sides)))
+    known = _KEYS.get((decomposition.generators, tuple(grids)))
     if known is not None:
         return known
-    return layerwise_class_key([decomposition] * len(layer_sides(sides)), sides)
+    return layerwise_class_key([decomposition] * len(layer_grids(grids)), grids)
 
 
-def layerwise_class_key(decompositions: Sequence[Decomposition], sides: Sequence[int]) -> str:
+def layerwise_class_key(decompositions: Sequence[Decomposition], grids: Sequence[Grid]) -> str:
     """Return the name of the network class of a child whose layers have a decomposition each.
 
     Where a single decomposition makes the same orbits in every layer, it is that one's `class_key`.
 
     Args:
         decompositions: one for each layer, input first.
-        sides: the child's grids, input first.
+        grids: the child's grids, input first.
     """
-    layers = zip(decompositions, layer_sides(sides), strict=True)
-    return _key(sides, [layer_orbits(d.generators, i, o) for d, (i, o) in layers])
+    layers = zip(decompositions, layer_grids(grids), strict=True)
+    return _key(grids, [layer_orbits(d.generators, i, o) for d, (i, o) in layers])
 
 
-def _key(sides: Sequence[int], layers: Sequence[Orbits]) -> str:
-    digest = ClassDigest(sides)
+def _key(grids: Sequence[Grid], layers: Sequence[Orbits]) -> str:
+    digest = ClassDigest(grids)
     for orbits in layers:
         digest = digest.with_layer(orbits)
     return digest.key
@@ -100,14 +104,14 @@ class ClassTable:
 
     Attributes:
         alphabet: the factors; bit i of a state is factor i.
-        sides: the child's grids, input first.
+        grids: the child's grids, input first.
         classes: the classes, in the order of their representatives.
         class_of_state: index into `classes` for each of the ``2 ** len(alphabet)`` states, by bit mask.
         group_names: the name of the group that each state generates, by bit mask; empty if they are not known.
     """
 
     alphabet: Alphabet
-    sides: tuple[int, ...]
+    grids: tuple[Grid, ...]
     classes: tuple[NetworkClass, ...]
     class_of_state: IntArray
     group_names: tuple[str, ...] = ()
@@ -129,7 +133,7 @@ class ClassTable:
         n = len(self.alphabet)
         for state, number in enumerate(self.class_of_state.tolist()):
             generators = self.alphabet.decomposition(mask_to_bits(state, n)).generators
-            _KEYS[generators, self.sides] = self.classes[number].key
+            _KEYS[generators, self.grids] = self.classes[number].key
 
     def closed_set(self, network_class: NetworkClass) -> int:
         """Return every factor that keeps the orbits of a class, as a bit mask: all of its states together.
@@ -157,13 +161,13 @@ class _Walk:
     all of them, it is the class that they make.
     """
 
-    def __init__(self, alphabet: Alphabet, sides: Sequence[int]) -> None:
-        self.sides = sides
+    def __init__(self, alphabet: Alphabet, grids: Sequence[Grid]) -> None:
+        self.grids = grids
         # actions[i][l]: what factor i's generators do to the weights of layer l.
         self.actions = [
             [
                 [pair_permutation(g.permutation(i), g.permutation(o)) for g in factor.generators]
-                for i, o in layer_sides(sides)
+                for i, o in layer_grids(grids)
             ]
             for factor in alphabet.factors
         ]
@@ -172,11 +176,11 @@ class _Walk:
         self.step: list[list[int]] = []
         self.closed: list[int] = []  # by class: the factors that keep it, as a bit mask
         self.made_by: list[list[int]] = []  # by class: some states that make it
-        self.visit([Orbits.discrete(i**2 * o**2) for i, o in layer_sides(sides)], 0)
+        self.visit([Orbits.discrete(cells_of(i) * cells_of(o)) for i, o in layer_grids(grids)], 0)
 
     def visit(self, layers: list[Orbits], state: int) -> int:
         """Return the number of the class with these orbits, which `state` makes; new ones are visited later."""
-        key = _key(self.sides, layers)
+        key = _key(self.grids, layers)
         if key in self.keys:
             number = self.keys[key]
             self.made_by[number].append(state)
@@ -239,7 +243,7 @@ def _join(orbits: Orbits, permutations: Sequence[IntArray]) -> Orbits:
     return orbits
 
 
-def check_enumerable(alphabet: Alphabet, sides: Sequence[int]) -> None:
+def check_enumerable(alphabet: Alphabet, grids: Sequence[Grid]) -> None:
     """Check that the classes of an alphabet's states can be enumerated.
 
     Raises:
@@ -248,23 +252,23 @@ def check_enumerable(alphabet: Alphabet, sides: Sequence[int]) -> None:
     n = len(alphabet)
     if n > MAX_ENUMERATED_FACTORS:
         raise GroupError(f"alphabet has {n} factors, too many to enumerate 2^{n} states; offer at most 20.")
-    alphabet.check(sides)
-    layer_sides(sides)
+    alphabet.check(grids)
+    layer_grids(grids)
 
 
-def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
+def enumerate_classes(alphabet: Alphabet, grids: Sequence[Grid]) -> ClassTable:
     """Find every class of an alphabet's states on a child with the given grids.
 
     Args:
         alphabet: at most 20 factors.
-        sides: the child's grids, input first, such as ``(28, 20, 20)``.
+        grids: the child's grids, input first, such as ``(28, 20, 20)``.
 
     Raises:
         GroupError: a factor does not fit a grid, or there are too many states.
     """
-    check_enumerable(alphabet, sides)
+    check_enumerable(alphabet, grids)
     n = len(alphabet)
-    walk = _Walk(alphabet, sides)
+    walk = _Walk(alphabet, grids)
     class_of_state = np.zeros(2**n, dtype=np.int64)
     for state in range(1, 2**n):
         highest = state.bit_length() - 1
@@ -279,7 +283,7 @@ def enumerate_classes(alphabet: Alphabet, sides: Sequence[int]) -> ClassTable:
     classes = tuple(NetworkClass(numbers[c], representative[c], int(counts[c]), walk.orbit_counts[c]) for c in order)
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    table = ClassTable(alphabet, tuple(sides), classes, place[class_of_state])
+    table = ClassTable(alphabet, tuple(grids), classes, place[class_of_state])
     table.remember_keys()
     return table
 

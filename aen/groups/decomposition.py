@@ -9,6 +9,7 @@ from aen.errors import GroupError
 from aen.groups.describe import GroupDescription, describe, group_name
 from aen.groups.factors import Factor, check_factors
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,21 @@ class Decomposition:
         """The factors joined by ``+``, or ``none``."""
         return " + ".join(factor.name for factor in self.factors) or "none"
 
-    def check(self, sides: Iterable[int]) -> None:
+    def check(self, grids: Iterable[Grid]) -> None:
         """Check that every factor exists on every grid.
 
         Raises:
             GroupError: a factor does not fit.
         """
-        check_factors(self.factors, sides)
+        check_factors(self.factors, grids)
 
-    def describe(self, sides: Sequence[int], *, thorough: bool = False) -> GroupDescription:
+    def describe(self, grids: Sequence[Grid], *, thorough: bool = False) -> GroupDescription:
         """Say which group the factors generate on these grids together; see `aen.groups.describe`."""
-        return describe(self.factors, tuple(sides), thorough=thorough)
+        return describe(self.factors, tuple(grids), thorough=thorough)
 
-    def group_name(self, sides: Sequence[int]) -> str:
+    def group_name(self, grids: Sequence[Grid]) -> str:
         """Return the name of the group that the factors generate on these grids together."""
-        return group_name(self.factors, tuple(sides))
+        return group_name(self.factors, tuple(grids))
 
     def to_json(self) -> list[str | JsonDict]:
         """Return the factors' JSON forms."""

@@ -11,6 +11,7 @@ import numpy as np
 from aen._typing import IntArray
 from aen.groups.elements import enumerate_elements
 from aen.groups.factors import Factor, check_factors
+from aen.groups.grid import Grid, cells_of, shape_of
 from aen.groups.order import count_elements
 
 QUICK_LIMIT = 256
@@ -57,29 +58,29 @@ class GroupDescription:
         return f"{name}{order}, {kind}: {self.structure}{spare}"
 
 
-def describe(factors: tuple[Factor, ...], sides: tuple[int, ...], *, thorough: bool = False) -> GroupDescription:
-    """Describe the group that factors generate by their joint action on grids of these sides.
+def describe(factors: tuple[Factor, ...], grids: tuple[Grid, ...], *, thorough: bool = False) -> GroupDescription:
+    """Describe the group that factors generate by their joint action on these grids.
 
     Args:
         factors: the chosen factors.
-        sides: sides of the grids, in any order; repeated ones change nothing.
+        grids: the grids, in any order; repeated ones change nothing.
         thorough: spend up to about half a minute on a large group; otherwise groups of more than 256 elements are
             only called large (milliseconds, so that a search may name every state).
     """
-    check_factors(factors, dict.fromkeys(sides))
-    return _describe(factors, tuple(sorted(set(sides))), thorough=thorough)
+    check_factors(factors, dict.fromkeys(grids))
+    return _describe(factors, tuple(sorted(set(grids), key=shape_of)), thorough=thorough)
 
 
 @functools.lru_cache(maxsize=65536)
-def group_name(factors: tuple[Factor, ...], sides: tuple[int, ...]) -> str:
+def group_name(factors: tuple[Factor, ...], grids: tuple[Grid, ...]) -> str:
     """Return the `name` of a group's description; if it is a known one, without working out the rest."""
-    check_factors(factors, dict.fromkeys(sides))
-    sides = tuple(sorted(set(sides)))
-    everything = _permutations(factors, sides)
-    elements = enumerate_elements(everything, _degree(sides), QUICK_LIMIT)
+    check_factors(factors, dict.fromkeys(grids))
+    grids = tuple(sorted(set(grids), key=shape_of))
+    everything = _permutations(factors, grids)
+    elements = enumerate_elements(everything, _degree(grids), QUICK_LIMIT)
     if elements is None:
         return TOO_LARGE
-    return known_name(elements, everything) or _describe(factors, sides, thorough=False).name
+    return known_name(elements, everything) or _describe(factors, grids, thorough=False).name
 
 
 def known_name(elements: IntArray, generators: Sequence[IntArray]) -> str | None:
@@ -87,28 +88,28 @@ def known_name(elements: IntArray, generators: Sequence[IntArray]) -> str | None
     return _known_name(elements, abelian=_abelian(generators))
 
 
-def composed_name(needed: Sequence[Factor], sides: tuple[int, ...]) -> str:
+def composed_name(needed: Sequence[Factor], grids: tuple[Grid, ...]) -> str:
     """Return the name of the group that factors generate, none of which the others generate."""
-    return _split(tuple(needed), sides, QUICK_LIMIT).name
+    return _split(tuple(needed), grids, QUICK_LIMIT).name
 
 
 @functools.lru_cache(maxsize=4096)
-def _describe(chosen: tuple[Factor, ...], sides: tuple[int, ...], *, thorough: bool) -> GroupDescription:
+def _describe(chosen: tuple[Factor, ...], grids: tuple[Grid, ...], *, thorough: bool) -> GroupDescription:
     limit = THOROUGH_LIMIT if thorough else QUICK_LIMIT
-    everything = _permutations(chosen, sides)
+    everything = _permutations(chosen, grids)
     abelian = _abelian(everything)
-    elements = enumerate_elements(everything, _degree(sides), limit)
+    elements = enumerate_elements(everything, _degree(grids), limit)
     if elements is None:
         order = count_elements(everything, THOROUGH_SECONDS) if thorough else None
         name = f"order {order}" if order is not None else f"order > {limit}"
         structure = f"<{', '.join(factor.name for factor in chosen)}>"
         return GroupDescription(order, order or limit, name, abelian, structure, ())
-    kept = _irredundant(chosen, sides, limit)
+    kept = _irredundant(chosen, grids, limit)
     needed = tuple(chosen[i] for i in kept)
     redundant = tuple(factor.name for i, factor in enumerate(chosen) if i not in kept)
     if not needed:
         return GroupDescription(1, 1, "C1", True, "none", redundant)
-    split = _split(needed, sides, limit)
+    split = _split(needed, grids, limit)
     return GroupDescription(len(elements), len(elements), split.name, abelian, split.structure, redundant)
 
 
@@ -117,31 +118,31 @@ def _abelian(generators: Sequence[IntArray]) -> bool:
 
 
 @functools.lru_cache(maxsize=1024)
-def joint_action(factor: Factor, sides: tuple[int, ...]) -> tuple[IntArray, ...]:
+def joint_action(factor: Factor, grids: tuple[Grid, ...]) -> tuple[IntArray, ...]:
     """Return each generator's action on the cells of all grids together."""
-    offsets = np.cumsum([0, *(side * side for side in sides)])
+    offsets = np.cumsum([0, *(cells_of(grid) for grid in grids)])
     return tuple(
-        np.concatenate([g.permutation(side) + offset for side, offset in zip(sides, offsets, strict=False)])
+        np.concatenate([g.permutation(grid) + offset for grid, offset in zip(grids, offsets, strict=False)])
         for g in factor.generators
     )
 
 
-def _permutations(factors: Sequence[Factor], sides: tuple[int, ...]) -> list[IntArray]:
-    return [permutation for factor in factors for permutation in joint_action(factor, sides)]
+def _permutations(factors: Sequence[Factor], grids: tuple[Grid, ...]) -> list[IntArray]:
+    return [permutation for factor in factors for permutation in joint_action(factor, grids)]
 
 
-def _degree(sides: Sequence[int]) -> int:
-    return sum(side * side for side in sides)
+def _degree(grids: Sequence[Grid]) -> int:
+    return sum(cells_of(grid) for grid in grids)
 
 
-def _elements(factors: Sequence[Factor], sides: tuple[int, ...], limit: int) -> IntArray:
+def _elements(factors: Sequence[Factor], grids: tuple[Grid, ...], limit: int) -> IntArray:
     if limit > QUICK_LIMIT:  # a few of these would fill the memory
-        return _enumerated(tuple(factors), sides, limit)
-    return _remembered_elements(tuple(factors), sides, limit)
+        return _enumerated(tuple(factors), grids, limit)
+    return _remembered_elements(tuple(factors), grids, limit)
 
 
-def _enumerated(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int) -> IntArray:
-    elements = enumerate_elements(_permutations(factors, sides), _degree(sides), limit)
+def _enumerated(factors: tuple[Factor, ...], grids: tuple[Grid, ...], limit: int) -> IntArray:
+    elements = enumerate_elements(_permutations(factors, grids), _degree(grids), limit)
     # The whole group was enumerated within the limit before any of its subgroups is.
     if elements is None:
         raise RuntimeError("a subgroup has more elements than its group")
@@ -151,13 +152,13 @@ def _enumerated(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int)
 _remembered_elements = functools.lru_cache(maxsize=16)(_enumerated)
 
 
-def _irredundant(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int) -> list[int]:
+def _irredundant(factors: tuple[Factor, ...], grids: tuple[Grid, ...], limit: int) -> list[int]:
     """Return the places of the factors that are left after dropping, last first, every one that the others generate."""
     needed = list(range(len(factors)))
     for place in reversed(range(len(factors))):
         others = [other for other in needed if other != place]
-        members = {element.tobytes() for element in _elements([factors[i] for i in others], sides, limit)}
-        if all(permutation.tobytes() in members for permutation in joint_action(factors[place], sides)):
+        members = {element.tobytes() for element in _elements([factors[i] for i in others], grids, limit)}
+        if all(permutation.tobytes() in members for permutation in joint_action(factors[place], grids)):
             needed = others
     return needed
 
@@ -174,24 +175,24 @@ class _Split:
 
 
 @functools.lru_cache(maxsize=4096)
-def _split(factors: tuple[Factor, ...], sides: tuple[int, ...], limit: int) -> _Split:
+def _split(factors: tuple[Factor, ...], grids: tuple[Grid, ...], limit: int) -> _Split:
     """Write the group that `factors` generate as a direct or semidirect product of them, as far as that goes."""
-    elements = _elements(factors, sides, limit)
-    abelian = _abelian(_permutations(factors, sides))
+    elements = _elements(factors, grids, limit)
+    abelian = _abelian(_permutations(factors, grids))
     name = _known_name(elements, abelian=abelian)
     if len(factors) == 1:
         factor = factors[0]
         structure = factor.name
         return _Split(name or f"order {len(elements)}", structure, compound=bool(factor.products))
-    parts = _commuting_parts(factors, sides)
-    orders = [len(_elements(part, sides, limit)) for part in parts]
+    parts = _commuting_parts(factors, grids)
+    orders = [len(_elements(part, grids, limit)) for part in parts]
     if len(parts) > 1 and int(np.prod(orders)) == len(elements):
-        splits = [_split(part, sides, limit) for part in parts]
+        splits = [_split(part, grids, limit) for part in parts]
         made = _compose("x", [split.name for split in splits], len(elements))
         return _Split(name or made, " x ".join(split.bracketed for split in splits), compound=True)
-    for normal, complement in _semidirect(factors, len(elements), sides, limit):
-        left, right = _split(normal, sides, limit), _split(complement, sides, limit)
-        direct = all(_commute(a, b, sides) for a in normal for b in complement)
+    for normal, complement in _semidirect(factors, len(elements), grids, limit):
+        left, right = _split(normal, grids, limit), _split(complement, grids, limit)
+        direct = all(_commute(a, b, grids) for a in normal for b in complement)
         made = _compose("x" if direct else " x| ", [left.name, right.name], len(elements))
         sign = "x" if direct else "x|"
         return _Split(name or made, f"{left.bracketed} {sign} {right.bracketed}", compound=True)
@@ -206,23 +207,23 @@ def _compose(sign: str, names: Sequence[str], order: int) -> str:
     return sign.join(f"({name})" if " " in name else name for name in names)
 
 
-def _commuting_parts(factors: tuple[Factor, ...], sides: tuple[int, ...]) -> list[tuple[Factor, ...]]:
+def _commuting_parts(factors: tuple[Factor, ...], grids: tuple[Grid, ...]) -> list[tuple[Factor, ...]]:
     """Group the factors so that members of different parts commute, in parts as small as possible."""
     parts: list[tuple[Factor, ...]] = []
     for factor in factors:
-        tied = [part for part in parts if not all(_commute(factor, other, sides) for other in part)]
+        tied = [part for part in parts if not all(_commute(factor, other, grids) for other in part)]
         merged = (*(member for part in tied for member in part), factor)
         parts = [part for part in parts if part not in tied]
         parts.append(merged)
     return parts
 
 
-def _commute(a: Factor, b: Factor, sides: tuple[int, ...]) -> bool:
-    return all(np.array_equal(p[q], q[p]) for p in joint_action(a, sides) for q in joint_action(b, sides))
+def _commute(a: Factor, b: Factor, grids: tuple[Grid, ...]) -> bool:
+    return all(np.array_equal(p[q], q[p]) for p in joint_action(a, grids) for q in joint_action(b, grids))
 
 
 def _semidirect(
-    factors: tuple[Factor, ...], order: int, sides: tuple[int, ...], limit: int
+    factors: tuple[Factor, ...], order: int, grids: tuple[Grid, ...], limit: int
 ) -> list[tuple[tuple[Factor, ...], tuple[Factor, ...]]]:
     """Return the split (normal subgroup, complement) with the largest normal subgroup, or nothing."""
     found = []
@@ -230,11 +231,11 @@ def _semidirect(
         for chosen in combinations(range(len(factors)), size):
             normal = tuple(factors[i] for i in chosen)
             rest = tuple(factor for i, factor in enumerate(factors) if i not in chosen)
-            elements = _elements(normal, sides, limit)
-            if len(elements) * len(_elements(rest, sides, limit)) != order:
+            elements = _elements(normal, grids, limit)
+            if len(elements) * len(_elements(rest, grids, limit)) != order:
                 continue
             members = {element.tobytes() for element in elements}
-            by, of = _permutations(rest, sides), _permutations(normal, sides)
+            by, of = _permutations(rest, grids), _permutations(normal, grids)
             # |N| |H| = |G| and N normal in <N, H> = G leave the intersection trivial.
             if all(p[a[np.argsort(p)]].tobytes() in members for p in by for a in of):
                 found.append((len(elements), normal, rest))

@@ -13,6 +13,7 @@ from aen._typing import IntArray, JsonDict
 from aen.errors import GroupError
 from aen.groups.elements import enumerate_elements
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, cells_of, grid_text
 
 Product = Literal["x", "x|"]
 _PRODUCT = re.compile(r"\s+(x\|?)\s+")
@@ -58,50 +59,54 @@ class Factor:
         signs = ("", *(f" {sign} " for sign in self.products))
         return "".join(f"{sign}{generator}" for sign, generator in zip(signs, self.generators, strict=True))
 
-    def check(self, side: int) -> None:
+    def in_fractions(self, grid: Grid) -> "Factor":
+        """Return the factor with shifts by cells as fractions of the grid; see `Generator.in_fractions`."""
+        return Factor(tuple(generator.in_fractions(grid) for generator in self.generators), self.products)
+
+    def check(self, grid: Grid) -> None:
         """Check that every generator fits the grid and that each product is of the kind the sign says.
 
         Raises:
             GroupError: a generator does not fit, or the product is not direct (semidirect) on this grid.
         """
-        permutations = [generator.permutation(side) for generator in self.generators]
+        permutations = [generator.permutation(grid) for generator in self.generators]
         for i, sign in enumerate(self.products, start=1):
             left, right = permutations[:i], permutations[i]
             if sign == "x" and not all(np.array_equal(a[right], right[a]) for a in left):
                 raise GroupError(
-                    f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not commute with what is "
+                    f"factor {self.name!r} on {grid_text(grid)}: {self.generators[i]} does not commute with what is "
                     "left of it, so the product is not direct; write 'x|' for a semidirect product."
                 )
-            self._check_split(side, left, right, i)
+            self._check_split(grid, left, right, i)
 
-    def _check_split(self, side: int, left: list[IntArray], right: IntArray, i: int) -> None:
+    def _check_split(self, grid: Grid, left: list[IntArray], right: IntArray, i: int) -> None:
         """Check that the left group is normalised by `right` and shares only the identity with it."""
-        normal = enumerate_elements(left, side * side, MAX_CHECKED_ORDER)
+        normal = enumerate_elements(left, cells_of(grid), MAX_CHECKED_ORDER)
         if normal is None:
             raise GroupError(
                 f"factor {self.name!r} has more than {MAX_CHECKED_ORDER} elements left of {self.generators[i]} on "
-                f"{side}x{side}; offer its parts as factors of their own."
+                f"{grid_text(grid)}; offer its parts as factors of their own."
             )
         elements = {element.tobytes() for element in normal}
         inverse = np.argsort(right)
         if any(right[a[inverse]].tobytes() not in elements for a in left):
             raise GroupError(
-                f"factor {self.name!r} on {side}x{side}: {self.generators[i]} does not normalise what is left of "
+                f"factor {self.name!r} on {grid_text(grid)}: {self.generators[i]} does not normalise what is left of "
                 "it, so the product is not semidirect; put the normal subgroup on the left."
             )
-        power, identity = right, np.arange(side * side)
+        power, identity = right, np.arange(cells_of(grid))
         for _ in range(MAX_CHECKED_ORDER):
             if np.array_equal(power, identity):
                 return
             if power.tobytes() in elements:
                 raise GroupError(
-                    f"factor {self.name!r} on {side}x{side}: a power of {self.generators[i]} is already in the group "
-                    "left of it, so this is no product of the two; leave one out."
+                    f"factor {self.name!r} on {grid_text(grid)}: a power of {self.generators[i]} is already in the "
+                    "group left of it, so this is no product of the two; leave one out."
                 )
             power = right[power]
         raise GroupError(
-            f"factor {self.name!r}: {self.generators[i]} has an order above {MAX_CHECKED_ORDER} on {side}x{side}, too "
-            "large to check the product; offer its parts as factors of their own."
+            f"factor {self.name!r}: {self.generators[i]} has an order above {MAX_CHECKED_ORDER} on {grid_text(grid)}, "
+            "too large to check the product; offer its parts as factors of their own."
         )
 
     def to_json(self) -> str | JsonDict:
@@ -136,13 +141,13 @@ class Factor:
         return self.name
 
 
-def check_factors(factors: Iterable[Factor], sides: Iterable[int]) -> None:
+def check_factors(factors: Iterable[Factor], grids: Iterable[Grid]) -> None:
     """Check every factor on every grid; see `Factor.check`.
 
     Raises:
         GroupError: a factor does not fit.
     """
     factors = tuple(factors)
-    for side in sides:
+    for grid in grids:
         for factor in factors:
-            factor.check(side)
+            factor.check(grid)

@@ -8,19 +8,20 @@ from aen._typing import IntArray
 from aen.groups.alphabet import Alphabet
 from aen.groups.describe import QUICK_LIMIT, TOO_LARGE, composed_name, joint_action, known_name
 from aen.groups.elements import enumerate_elements
+from aen.groups.grid import Grid, cells_of, shape_of
 
 # The number of a group that has too many elements to be named.
 _LARGE = -1
 
 
-def group_names(alphabet: Alphabet, sides: Sequence[int]) -> tuple[str, ...]:
+def group_names(alphabet: Alphabet, grids: Sequence[Grid]) -> tuple[str, ...]:
     """Return `aen.groups.describe.group_name` of every state of an alphabet, by bit mask.
 
     Different states generate few different groups. Each of these is enumerated once, and a state whose factors include
     those of a group that is too large to be named is not enumerated at all.
     """
     n = len(alphabet)
-    groups = _Groups(alphabet, tuple(sorted(set(sides))))
+    groups = _Groups(alphabet, tuple(sorted(set(grids), key=shape_of)))
     of_state = [0] * 2**n
     names = [groups.name(0, 0, of_state)]
     for state in range(1, 2**n):
@@ -33,10 +34,10 @@ def group_names(alphabet: Alphabet, sides: Sequence[int]) -> tuple[str, ...]:
 class _Groups:
     """The groups found so far, by number; 0 is the trivial one. Sets of factors are bit masks."""
 
-    def __init__(self, alphabet: Alphabet, sides: tuple[int, ...]) -> None:
-        self.factors, self.sides = alphabet.factors, sides
-        self.degree = sum(side * side for side in sides)
-        self.actions = [joint_action(factor, sides) for factor in alphabet.factors]
+    def __init__(self, alphabet: Alphabet, grids: tuple[Grid, ...]) -> None:
+        self.factors, self.grids = alphabet.factors, grids
+        self.degree = sum(cells_of(grid) for grid in grids)
+        self.actions = [joint_action(factor, grids) for factor in alphabet.factors]
         self.number_of: dict[int, int] = {}  # by all factors that a group contains, which determine it
         self.contains: list[int] = []
         self.made_by: list[int] = []  # some factors that generate it
@@ -75,7 +76,7 @@ class _Groups:
             if needed != others and self.contains[of_state[others]] >> factor & 1:
                 needed = others
         if needed not in self.composed:
-            self.composed[needed] = composed_name([self.factors[i] for i in _bits(needed)], self.sides)
+            self.composed[needed] = composed_name([self.factors[i] for i in _bits(needed)], self.grids)
         return self.composed[needed]
 
     def _enumerate(self, contained: int, made_by: int) -> int:

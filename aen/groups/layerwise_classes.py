@@ -70,12 +70,12 @@ def enumerate_layerwise_classes(layers: Sequence[ClassTable]) -> LayerwiseClassT
         GroupError: too many choices.
     """
     count_layerwise_classes(layers)
-    digests = [ClassDigest([layers[0].sides[0], *(table.sides[-1] for table in layers)])]
+    digests = [ClassDigest([layers[0].grids[0], *(table.grids[-1] for table in layers)])]
     for table in layers:
         found: list[list[ClassDigest]] = [[] for _ in digests]
         # The orbits of one class at a time: all of them together would fill the memory.
         for network_class in table.classes:
-            orbits = layer_orbits(table.decomposition(network_class).generators, *table.sides)
+            orbits = layer_orbits(table.decomposition(network_class).generators, *table.grids)
             for begun, longer in zip(digests, found, strict=True):
                 longer.append(begun.with_layer(orbits))
         digests = [digest for longer in found for digest in longer]

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from aen._typing import IntArray, Labels
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, cells_of
 
 _SAMPLE = 4096
 
@@ -77,28 +78,28 @@ def pair_permutation(p: IntArray, q: IntArray) -> IntArray:
 
 
 @functools.lru_cache(maxsize=512)
-def grid_orbits(generators: tuple[Generator, ...], side: int) -> Orbits:
+def grid_orbits(generators: tuple[Generator, ...], grid: Grid) -> Orbits:
     """Return the orbits of the generators on the cells of one grid."""
-    cells = Orbits.discrete(side * side)
+    cells = Orbits.discrete(cells_of(grid))
     if generators:
         # All generators in one merge: on a grid the overhead of the calls dominates.
-        moved = np.concatenate([generator.permutation(side) for generator in generators])
+        moved = np.concatenate([generator.permutation(grid) for generator in generators])
         cells = cells.merge(np.tile(cells.labels, len(generators)), moved)
     cells.labels.setflags(write=False)
     return cells
 
 
 @functools.lru_cache(maxsize=64)
-def layer_orbits(generators: tuple[Generator, ...], in_side: int, out_side: int) -> Orbits:
-    """Return the orbits of the generators on the weights of a layer, position ``x * out_side**2 + y``.
+def layer_orbits(generators: tuple[Generator, ...], in_grid: int, out_grid: Grid) -> Orbits:
+    """Return the orbits of the generators on the weights of a layer, position ``x * (cells of Y) + y``.
 
     Args:
         generators: what the layer must be equivariant to; none leaves every weight free.
-        in_side: side of the input grid X.
-        out_side: side of the output grid Y.
+        in_grid: the input grid X.
+        out_grid: the output grid Y.
     """
-    actions = [(g.permutation(in_side), g.permutation(out_side)) for g in generators]
-    orbits = pair_orbits(grid_orbits(generators, in_side), actions, out_side**2)
+    actions = [(g.permutation(in_grid), g.permutation(out_grid)) for g in generators]
+    orbits = pair_orbits(grid_orbits(generators, in_grid), actions, cells_of(out_grid))
     orbits.labels.setflags(write=False)
     return orbits
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aen._typing import IntArray, Labels
+from aen.groups.grid import Grid, cells_of
 from aen.groups.orbits import Orbits
 from aen.nn.involutions import free_involutions, further_moves, single_involutions
 from aen.nn.products import ExpandedProduct, MergedProduct, Product, SpectralProduct, SplitProduct
@@ -52,27 +53,27 @@ def _least(product: Product) -> float:
     return cost
 
 
-def products_for(orbits: Orbits, in_side: int, out_side: int) -> list[Product]:
+def products_for(orbits: Orbits, in_grid: Grid, out_grid: Grid) -> list[Product]:
     """Return every product that computes a layer with these orbits. They depend on the orbits alone."""
-    products: list[Product] = [ExpandedProduct(in_side**2, out_side**2)]
+    products: list[Product] = [ExpandedProduct(cells_of(in_grid), cells_of(out_grid))]
     if orbits.count < len(orbits.labels):
-        labels = orbits.labels.reshape(in_side**2, out_side**2)
+        labels = orbits.labels.reshape(cells_of(in_grid), cells_of(out_grid))
         in_group, out_group = _equal_rows(labels), _equal_rows(labels.T)
         if max(in_group) + 1 < len(in_group) or max(out_group) + 1 < len(out_group):
             products.append(MergedProduct(in_group, out_group))
-        involutions = free_involutions(orbits, in_side, out_side)
+        involutions = free_involutions(orbits, in_grid, out_grid)
         products += [SpectralProduct(involutions[:n]) for n in range(1, len(involutions) + 1)]
         if not involutions:
-            products += [SplitProduct(move) for move in single_involutions(orbits, in_side, out_side)]
+            products += [SplitProduct(move) for move in single_involutions(orbits, in_grid, out_grid)]
     return products
 
 
-def choice_of(product: Product, orbits: Orbits, in_side: int, out_side: int) -> Choice:
+def choice_of(product: Product, orbits: Orbits, in_grid: Grid, out_grid: Grid) -> Choice:
     """Lay the parameters of a layer out for a product."""
     found = _in_long_runs(product, orbits)
     if found is None and isinstance(product, SpectralProduct):
         # Its representatives may come in another order, in which what is tied lies together.
-        for move in further_moves(orbits, in_side, out_side):
+        for move in further_moves(orbits, in_grid, out_grid):
             reordered = SpectralProduct(product.involutions, along=move.q)
             found = _in_long_runs(reordered, orbits)
             if found is not None:
@@ -88,13 +89,13 @@ def _in_long_runs(product: Product, orbits: Orbits) -> Runs | None:
     return long_runs(orbits.labels[product.slots], orbits.count, lengths)
 
 
-def choose_product(orbits: Orbits, in_side: int, out_side: int) -> Choice:
+def choose_product(orbits: Orbits, in_grid: Grid, out_grid: Grid) -> Choice:
     """Return the product with the smallest estimated time."""
     best: Choice | None = None
-    for product in sorted(products_for(orbits, in_side, out_side), key=_least):
+    for product in sorted(products_for(orbits, in_grid, out_grid), key=_least):
         if best is not None and _least(product) >= best.nanoseconds:
             break
-        choice = choice_of(product, orbits, in_side, out_side)
+        choice = choice_of(product, orbits, in_grid, out_grid)
         if best is None or choice.nanoseconds < best.nanoseconds:
             best = choice
     assert best is not None  # noqa: S101 - the expanded product is always there

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from aen._typing import IntArray
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, cells_of
 
 Word = tuple[Generator, ...]
 
@@ -21,11 +22,11 @@ def random_words(generators: Sequence[Generator], count: int, seed: int, longest
     return tuple(tuple(generators[i] for i in rng.integers(len(generators), size=n)) for n in lengths)
 
 
-def word_permutation(word: Word, side: int) -> IntArray:
+def word_permutation(word: Word, grid: Grid) -> IntArray:
     """Return the permutation of a word on a grid; its last generator moves first, as in a product of maps."""
-    permutation = np.arange(side * side)
+    permutation = np.arange(cells_of(grid))
     for generator in reversed(word):
-        permutation = generator.permutation(side)[permutation]
+        permutation = generator.permutation(grid)[permutation]
     return permutation
 
 
@@ -38,8 +39,8 @@ def equivariance_errors(
     function: Callable[[Tensor], Tensor],
     generators: Sequence[Generator],
     *,
-    in_side: int,
-    out_side: int | None,
+    in_grid: Grid,
+    out_grid: Grid | None,
     words: int,
     seed: int,
     like: Tensor,
@@ -47,10 +48,10 @@ def equivariance_errors(
     """Return ``|f(g x) - g f(x)| / |f(x)|`` for every generator g and for random words in them.
 
     Args:
-        function: maps ``[n, in_side**2]`` to ``[n, out_side**2]``, or to anything if `out_side` is None.
+        function: maps ``[n, input cells]`` to ``[n, output cells]``, or to anything if `out_grid` is None.
         generators: the generators to try.
-        in_side: side of the input grid.
-        out_side: side of the output grid; None asks for invariance, ``f(g x) = f(x)``.
+        in_grid: the input grid.
+        out_grid: the output grid; None asks for invariance, ``f(g x) = f(x)``.
         words: how many random words to try besides the single generators.
         seed: of the words and the random input.
         like: a tensor that says which device and dtype the input has.
@@ -59,13 +60,13 @@ def equivariance_errors(
         The relative error by readable word, such as ``rot90`` or ``rot90 hflip rot90``.
     """
     source = torch.Generator().manual_seed(seed)
-    x = torch.randn(16, in_side * in_side, generator=source, dtype=torch.float64).to(like)
+    x = torch.randn(16, cells_of(in_grid), generator=source, dtype=torch.float64).to(like)
     errors: dict[str, float] = {}
     with torch.no_grad():
         y = function(x)
         for word in (*((g,) for g in generators), *random_words(generators, words, seed)):
-            expected = y if out_side is None else move(y, word_permutation(word, out_side))
-            got = function(move(x, word_permutation(word, in_side)))
+            expected = y if out_grid is None else move(y, word_permutation(word, out_grid))
+            got = function(move(x, word_permutation(word, in_grid)))
             error = torch.linalg.vector_norm(got - expected) / torch.linalg.vector_norm(y).clamp_min(1e-30)
             errors[" ".join(str(g) for g in word)] = float(error)
     return errors

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from aen._typing import Float
 from aen.groups.decomposition import Decomposition
+from aen.groups.grid import Grid, cells_of
 from aen.groups.orbits import grid_orbits
 from aen.nn.fixed import FixedTensors
 from aen.nn.tying import orbit_mean_matrix
@@ -15,14 +16,18 @@ from aen.nn.tying import orbit_mean_matrix
 class FreeHead(nn.Module):
     """An ordinary dense layer, as published: it may read every cell differently, so the child need not be invariant."""
 
-    def __init__(self, grid: int, classes: int, *, generator: torch.Generator | None = None) -> None:
+    def __init__(self, grid: Grid, classes: int, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.linear = dense_layer(grid**2, classes, generator)
+        self.linear = dense_layer(cells_of(grid), classes, generator)
 
     def forward(self, x: Float[Tensor, "batch cells"]) -> Float[Tensor, "batch classes"]:
         """Return the logits."""
         logits: Tensor = self.linear(x)
         return logits
+
+    def export(self) -> nn.Linear:
+        """Return an ordinary dense layer of torch that computes the same."""
+        return plain_linear(self.linear.weight, self.linear.bias)
 
 
 class InvariantHead(FixedTensors):
@@ -31,7 +36,7 @@ class InvariantHead(FixedTensors):
     mean: Tensor
 
     def __init__(
-        self, grid: int, classes: int, decomposition: Decomposition, *, generator: torch.Generator | None = None
+        self, grid: Grid, classes: int, decomposition: Decomposition, *, generator: torch.Generator | None = None
     ) -> None:
         super().__init__()
         orbits = grid_orbits(decomposition.generators, grid)
@@ -42,6 +47,21 @@ class InvariantHead(FixedTensors):
         """Return the logits."""
         logits: Tensor = self.linear(x @ self.mean)
         return logits
+
+    def export(self) -> nn.Linear:
+        """Return an ordinary dense layer of torch that computes the same: all cells of an orbit have one weight."""
+        return plain_linear(self.linear.weight @ self.mean.t(), self.linear.bias)
+
+
+def plain_linear(weight: Float[Tensor, "outputs inputs"], bias: Float[Tensor, " outputs"]) -> nn.Linear:
+    """Return a dense layer with these numbers."""
+    outputs, inputs = weight.shape
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, inputs, outputs)  # type: ignore[no-untyped-call]
+    layer = layer.to(weight)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer
 
 
 def dense_layer(inputs: int, outputs: int, generator: torch.Generator | None, *, bias: bool = True) -> nn.Linear:

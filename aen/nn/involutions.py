@@ -12,6 +12,7 @@ import numpy as np
 from aen._typing import IntArray
 from aen.errors import GroupError
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, cells_of
 from aen.groups.orbits import Orbits
 
 # These four commute with each other and, on sides divisible by four, all their products move every cell.
@@ -38,6 +39,11 @@ class Move:
         """Whether it moves every cell of both grids."""
         return not (_fixed(self.p).any() or _fixed(self.q).any())
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether it moves no cell of either grid, as ``vflip`` does where both have a single row."""
+        return bool(_fixed(self.p).all() and _fixed(self.q).all())
+
     def keeps(self, orbits: Orbits) -> bool:
         """Say whether it moves no weight out of its orbit."""
         labels = orbits.labels.reshape(len(self.p), len(self.q))
@@ -56,32 +62,32 @@ def _fixed(permutation: IntArray) -> np.ndarray:
     return fixed
 
 
-def _named(names: tuple[str, ...], in_side: int, out_side: int) -> list[Move]:
+def _named(names: tuple[str, ...], in_grid: Grid, out_grid: Grid) -> list[Move]:
     found = []
     for name in names:
         try:
-            p, q = (Generator.parse(name).permutation(side) for side in (in_side, out_side))
-        except GroupError:  # it needs an even side
+            p, q = (Generator.parse(name).permutation(grid) for grid in (in_grid, out_grid))
+        except GroupError:  # it needs an even side, or a square
             continue
         found.append(Move(p, q))
     return found
 
 
 @functools.lru_cache(maxsize=64)
-def _commuting(in_side: int, out_side: int) -> tuple[Move, ...]:
+def _commuting(in_grid: Grid, out_grid: Grid) -> tuple[Move, ...]:
     """Return the products of the commuting four, those of few factors first."""
-    identity = Move(np.arange(in_side**2), np.arange(out_side**2))
+    identity = Move(np.arange(cells_of(in_grid)), np.arange(cells_of(out_grid)))
     products: list[tuple[int, Move]] = [(0, identity)]
-    for involution in _named(_COMMUTING, in_side, out_side):
+    for involution in _named(_COMMUTING, in_grid, out_grid):
         products += [(factors + 1, product * involution) for factors, product in products]
     return tuple(product for _, product in sorted(products[1:], key=lambda item: item[0]))
 
 
-def free_involutions(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
+def free_involutions(orbits: Orbits, in_grid: Grid, out_grid: Grid) -> list[Move]:
     """Return independent commuting involutions that keep the orbits and whose products all move every cell."""
     chosen: list[Move] = []
     group: list[Move] = []
-    for involution in _commuting(in_side, out_side):
+    for involution in _commuting(in_grid, out_grid):
         further = [involution, *(involution * element for element in group)]
         if any(np.array_equal(involution.p, e.p) and np.array_equal(involution.q, e.q) for e in group):
             continue
@@ -91,11 +97,12 @@ def free_involutions(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
     return chosen
 
 
-def single_involutions(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
+def single_involutions(orbits: Orbits, in_grid: Grid, out_grid: Grid) -> list[Move]:
     """Return the involutions of the fixed list that keep the orbits, whether they move every cell or not."""
-    return [involution for involution in _named(_SINGLE, in_side, out_side) if involution.keeps(orbits)]
+    found = _named(_SINGLE, in_grid, out_grid)
+    return [involution for involution in found if involution.keeps(orbits) and not involution.is_identity]
 
 
-def further_moves(orbits: Orbits, in_side: int, out_side: int) -> list[Move]:
+def further_moves(orbits: Orbits, in_grid: Grid, out_grid: Grid) -> list[Move]:
     """Return more moves of a fixed list that keep the orbits, of any order."""
-    return [move for move in _named(_FURTHER, in_side, out_side) if move.keeps(orbits)]
+    return [move for move in _named(_FURTHER, in_grid, out_grid) if move.keeps(orbits)]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.errors import SpecError, did_you_mean
 from aen.groups.decomposition import Decomposition
+from aen.groups.grid import Grid, as_grid, cells_of, grid_text
 from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.choice import choose_product
 from aen.nn.equivariance import equivariance_errors
@@ -23,13 +24,15 @@ from aen.nn.tying import OrbitTable, single_runs
 Initialisation = Literal["fan_in", "published"]
 
 
-def initial_bound(initialisation: Initialisation, *, in_grid: int, weight_orbits: int) -> float:
+def initial_bound(initialisation: Initialisation, *, in_grid: Grid, weight_orbits: int) -> float:
     """Return b such that initial values are drawn from -b to b; see `SymmetrizedLinear`.
 
     Raises:
         SpecError: an unknown initialisation.
     """
-    bounds = {"fan_in": 1 / in_grid, "published": 1 / math.sqrt(weight_orbits)}
+    # The side of a square is the root of its cells, exactly.
+    root = in_grid if isinstance(in_grid, int) else math.sqrt(cells_of(in_grid))
+    bounds = {"fan_in": 1 / root, "published": 1 / math.sqrt(weight_orbits)}
     if initialisation not in bounds:
         raise SpecError(f"unknown initialisation {initialisation!r}{did_you_mean(initialisation, bounds)}.")
     return bounds[initialisation]
@@ -44,12 +47,13 @@ class SymmetrizedLinear(FixedTensors):
     value per orbit of input-output pairs and one per orbit of output cells (AEN, arXiv 2104.04848).
 
     Args:
-        in_grid: side of the input grid; the layer takes ``in_grid**2`` features, row by row.
-        out_grid: side of the output grid.
+        in_grid: the input grid, by the side of a square or by ``(rows, columns)``; the layer takes one feature per
+            cell, row by row.
+        out_grid: the output grid.
         decomposition: what to be equivariant to; an empty one gives an ordinary dense layer.
         bias: whether to add the tied bias.
-        initialisation: ``fan_in`` draws from ±1/sqrt(in_grid**2), the fan-in of the expanded matrix; ``published`` from
-            ±1/sqrt(number of orbits), as the published implementation does (its bias too).
+        initialisation: ``fan_in`` draws from ±1/sqrt(input cells), the fan-in of the expanded matrix; ``published``
+            from ±1/sqrt(number of orbits), as the published implementation does (its bias too).
         generator: source of the initial values; None takes torch's global one.
 
     Attributes:
@@ -68,8 +72,8 @@ class SymmetrizedLinear(FixedTensors):
 
     def __init__(
         self,
-        in_grid: int,
-        out_grid: int,
+        in_grid: Grid,
+        out_grid: Grid,
         decomposition: Decomposition,
         *,
         bias: bool = True,
@@ -79,6 +83,7 @@ class SymmetrizedLinear(FixedTensors):
         super().__init__()
         if not isinstance(decomposition, Decomposition):
             raise SpecError(f"decomposition is {decomposition!r}; write Decomposition.of(['rot90', 'hflip']).")
+        in_grid, out_grid = as_grid(in_grid), as_grid(out_grid)
         decomposition.check((in_grid, out_grid))
         self.in_grid, self.out_grid, self.decomposition = in_grid, out_grid, decomposition
         orbits = layer_orbits(decomposition.generators, in_grid, out_grid)
@@ -111,13 +116,13 @@ class SymmetrizedLinear(FixedTensors):
 
     @property
     def in_features(self) -> int:
-        """Number of input features, ``in_grid**2``."""
-        return self.in_grid**2
+        """Number of input features, the cells of the input grid."""
+        return cells_of(self.in_grid)
 
     @property
     def out_features(self) -> int:
-        """Number of output features, ``out_grid**2``."""
-        return self.out_grid**2
+        """Number of output features, the cells of the output grid."""
+        return cells_of(self.out_grid)
 
     def orbit_values(self, name: str) -> Float[Tensor, " orbits"]:
         """Return ``weight`` or ``bias`` in the orbits' own order: by the smallest position of each."""
@@ -164,8 +169,8 @@ class SymmetrizedLinear(FixedTensors):
         return equivariance_errors(
             self,
             self.decomposition.generators,
-            in_side=self.in_grid,
-            out_side=self.out_grid,
+            in_grid=self.in_grid,
+            out_grid=self.out_grid,
             words=words,
             seed=seed,
             like=self.weight,
@@ -190,7 +195,7 @@ class SymmetrizedLinear(FixedTensors):
         if not shape or shape[-1] != self.in_features:
             raise SpecError(
                 f"x has shape {tuple(shape)}; its last dimension must be {self.in_features}, the cells of a "
-                f"{self.in_grid}x{self.in_grid} grid. Flatten images first: x.flatten(1)."
+                f"{grid_text(self.in_grid)} grid. Flatten images first: x.flatten(1)."
             )
         return (*shape[:-1], self.out_features)
 
@@ -205,7 +210,7 @@ class SymmetrizedLinear(FixedTensors):
 
     def extra_repr(self) -> str:
         """Return what `print` shows of the layer."""
-        return f"{self.in_grid}x{self.in_grid} -> {self.out_grid}x{self.out_grid}, {self.decomposition}"
+        return f"{grid_text(self.in_grid)} -> {grid_text(self.out_grid)}, {self.decomposition}"
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:  # noqa: ANN401 - torch's
         super()._save_to_state_dict(destination, prefix, keep_vars)

@@ -9,6 +9,7 @@ from aen.groups.alphabet import Alphabet
 from aen.groups.class_cache import known_classes, load_classes
 from aen.groups.classes import ClassTable, NetworkClass, bits_to_mask, mask_to_bits
 from aen.groups.decomposition import Decomposition
+from aen.groups.grid import Grid
 from aen.spaces.base import Space, SpaceClass
 
 _AGREEING = (
@@ -16,9 +17,9 @@ _AGREEING = (
 )
 
 
-def mismatch_remarks(alphabet: Alphabet, sides: Sequence[int]) -> tuple[str, ...]:
+def mismatch_remarks(alphabet: Alphabet, grids: Sequence[Grid]) -> tuple[str, ...]:
     """Return a notice for each factor whose order differs between grids: its effect, and a remedy."""
-    mismatches = alphabet.order_mismatches(sides)
+    mismatches = alphabet.order_mismatches(grids)
     return tuple(f"{m}: the joint action ties more than either grid asks for; {_AGREEING}" for m in mismatches)
 
 
@@ -138,8 +139,8 @@ class DecompositionSpace(Space):
         return tuple(name for name, bit in chosen if bit)
 
     def remarks(self) -> tuple[str, ...]:
-        """Return a notice for each factor whose order differs between grids."""
-        return mismatch_remarks(self.alphabet, self.child.grids)
+        """Return a notice for each factor that does not fit, or whose order differs between grids."""
+        return (*self.alphabet.left_out, *mismatch_remarks(self.alphabet, self.child.grids))
 
     @cached_property
     def _table_classes(self) -> dict[str, NetworkClass]:

@@ -140,8 +140,16 @@ class GCNNSpace(Space):
 
     def with_seed(self, seed: int) -> "GCNNSpace":
         """Return the same space with another seed for all children."""
+        return self.with_child(self.child.with_seed(seed))
+
+    def with_child(self, child: GCNNSpec) -> "GCNNSpace":
+        """Return the same choices for another child.
+
+        Raises:
+            SpecError: a choice cannot be built for it.
+        """
         return GCNNSpace(
-            self.child.with_seed(seed),
+            child,
             groups=self.group_names or "bits",
             augmentations=self.augmentations,
             size_factors=self.size_factors,

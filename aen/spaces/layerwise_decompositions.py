@@ -153,6 +153,6 @@ class LayerwiseDecompositionSpace(Space):
         return tuple(Decomposition((factor,)) for factor in self.alphabet.factors)
 
     def remarks(self) -> tuple[str, ...]:
-        """Return a notice for each factor whose order differs between the grids of a layer."""
+        """Return a notice for each factor that does not fit, or whose order differs between the grids of a layer."""
         found = [remark for shape in self.child.layer_shapes for remark in mismatch_remarks(self.alphabet, shape)]
-        return tuple(dict.fromkeys(found))
+        return (*self.alphabet.left_out, *dict.fromkeys(found))

@@ -79,7 +79,7 @@ def fit(
     child.train()
     try:
         with weights_alone(architecture), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            _seed(device, (spec.seed + progress.batches) % 2**63)
+            seed_dropout(device, (spec.seed + progress.batches) % 2**63)
             rows = child.prepare(images) if augmenter is None else images
             done = progress.batches
             for number, batches in stream.epochs(progress.batches, count):
@@ -90,7 +90,7 @@ def fit(
                     optimiser.zero_grad(set_to_none=True)
                     for piece, share in split_batch(len(batch), micro_batches):
                         with torch.enable_grad(), half:
-                            loss, whole = _losses(child, rows, labels, batch[piece])
+                            loss, whole = losses(child, rows, labels, batch[piece])
                         whole.backward(torch.full_like(whole, share))  # type: ignore[no-untyped-call]
                         total.add_(loss.detach(), alpha=share)
                     optimiser.step()
@@ -107,7 +107,7 @@ def fit(
     return Fitted(finite=True, progress=Progress(done, state_by_name(child, *optimisers), epochs))
 
 
-def _losses(child: Child, rows: Tensor, labels: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
+def losses(child: Child, rows: Tensor, labels: Tensor, batch: Tensor) -> tuple[Tensor, Tensor]:
     """Return the mean cross-entropy of some images, and it with the child's penalty."""
     logits = child.forward_prepared(rows.index_select(0, batch))
     loss = cross_entropy(logits.float(), labels.index_select(0, batch))
@@ -115,7 +115,7 @@ def _losses(child: Child, rows: Tensor, labels: Tensor, batch: Tensor) -> tuple[
     return loss, loss if penalty is None else loss + penalty
 
 
-def _seed(device: torch.device, seed: int) -> None:
+def seed_dropout(device: torch.device, seed: int) -> None:
     """Seed the generators that dropout draws from, and no other: torch.manual_seed would reach every CUDA device."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -11,6 +11,7 @@ from aen.children.child import Child
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, Split
 from aen.errors import SpecError
+from aen.groups.grid import grid_text
 from aen.results.evaluation import Evaluation, TestMeasurement
 from aen.training.device import exact_convolutions
 from aen.training.threads import cpu_threads
@@ -42,10 +43,9 @@ def check_fit(spec: ChildSpec, dataset: Dataset) -> None:
     if channels != spec.channels:
         wanted = "grey images, of 1 channel" if spec.channels == 1 else f"images of {spec.channels} channels"
         raise SpecError(f"the images have {channels} channels; the {spec.kind} child takes {wanted}.")
-    if spec.side != dataset.side:
-        raise SpecError(
-            f"{spec.side_is} {spec.side}, but the images are {dataset.side}x{dataset.side}; make them agree."
-        )
+    if spec.grid != dataset.grid:
+        own = str(spec.grid) if isinstance(spec.grid, int) else grid_text(spec.grid)
+        raise SpecError(f"{spec.side_is} {own}, but the images are {grid_text(dataset.grid)}; make them agree.")
     if spec.classes != dataset.classes:
         raise SpecError(f"classes is {spec.classes}, but the data set has {dataset.classes}; make them agree.")
 

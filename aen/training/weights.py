@@ -66,8 +66,8 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
     Raises:
         StoreError: the file is missing, may not be read, is damaged, or belongs to another spec.
     """
-    with _reading(path):
-        metadata, state = _read(path)
+    with reading(path):
+        metadata, state = read_tensors(path)
         # Weights of other groups may have the same shapes; only the key identifies the child.
         if metadata.get("key") != spec.key:
             raise StoreError(
@@ -90,8 +90,8 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
         StoreError: the file is missing, may not be read, is damaged, or has no state to continue from.
     """
     path = folder / f"{key}.safetensors"
-    with _reading(path):
-        metadata, state = _read(path)
+    with reading(path):
+        metadata, state = read_tensors(path)
         if "spec" not in metadata:
             raise StoreError(f"weights {path} cannot be continued from: they lack the spec; train the child again.")
         spec = ChildSpec.from_stored(json.loads(metadata["spec"]))
@@ -108,7 +108,8 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
     return child.eval(), progress
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the metadata and the tensors of a safetensors file; see `reading` for its errors."""
     from safetensors.torch import load
 
     # Opened here: safetensors takes only paths in UTF-8, and calls a file missing that may not be read.
@@ -119,17 +120,22 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Translate errors of reading a file of weights into a StoreError that names it."""
+def reading(path: Path, what: str = "weights") -> Iterator[None]:
+    """Translate errors of reading a file of tensors into a StoreError that names it.
+
+    Args:
+        path: the file.
+        what: its content, in a word.
+    """
     from safetensors import SafetensorError
 
     try:
         yield
     except FileNotFoundError as error:
-        raise StoreError(f"weights {path} are missing; train the child again.") from error
+        raise StoreError(f"{what} {path} are missing; train the child again.") from error
     except OSError as error:
         raise StoreError(f"weights {cannot_read(path, error)}.") from error
     except StoreError:
         raise
     except (SafetensorError, RuntimeError, AenError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"weights {path} are damaged or belong to another child: {error}") from error
+        raise StoreError(f"{what} {path} are damaged or belong to another child: {error}") from error

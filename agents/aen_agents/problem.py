@@ -8,7 +8,7 @@ from typing import Any, cast
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
 from aen.data import DataSpec, Source, complete_spec
 from aen.errors import DataError, GroupError, SpecError
-from aen.groups import Alphabet, Generator, check_enumerable
+from aen.groups import Alphabet, Generator, Grid, as_grid, check_enumerable, grids_as_json, hidden_grids
 from aen.spaces import DecompositionSpace, GCNNSpace, LayerwiseDecompositionSpace, RelaxationSpace, Space
 from aen_agents.config import DenseConfig, EquiNASConfig, GCNNConfig, SearchConfig
 
@@ -42,9 +42,11 @@ class DenseProblem(Problem):
                 "child.kind=gcnn takes colour"
                 + (", and data.channels=grey converts own images." if config.data.own else ".")
             )
+        grid = as_grid(source.side)
+        hidden, _ = _dense_choice(config, grid)
         return DenseSpec(
             data=data,
-            grids=(source.side, *settings.hidden),
+            grids=(grid, *hidden),
             classes=source.classes,
             head=settings.head,
             bias=settings.bias,
@@ -55,18 +57,20 @@ class DenseProblem(Problem):
 
     def space(self, config: SearchConfig) -> Space:
         """Return the decompositions of the alphabet, or one of them for each layer."""
-        child, alphabet = self.child(config), alphabet_of(config)
+        child = self.child(config)
+        _, alphabet = _dense_choice(config, child.grid)
         if cast("DenseConfig", config.child).layerwise:
             return LayerwiseDecompositionSpace(child, alphabet)
         return DecompositionSpace(child, alphabet)
 
     def check(self, config: SearchConfig) -> None:
         """Check the alphabet; the classes, which take seconds on large grids, are not made."""
-        grids = self.child(config).grids
+        child = self.child(config)
+        grids = child.grids
         try:
-            check_enumerable(alphabet_of(config), grids)
+            check_enumerable(_dense_choice(config, child.grid)[1], grids)
         except GroupError as error:
-            raise GroupError(f"alphabet on the grids {list(grids)}: {error}") from error
+            raise GroupError(f"alphabet on the grids {grids_as_json(grids)}: {error}") from error
 
 
 class GCNNProblem(Problem):
@@ -162,6 +166,28 @@ def alphabet_of(config: SearchConfig) -> Alphabet:
     """Return the alphabet of a config, with the user's own generators."""
     custom = {name: Generator.from_permutations(name, tables) for name, tables in config.generators.items()}
     return Alphabet.of(config.alphabet, custom)
+
+
+def _dense_choice(config: SearchConfig, grid: Grid) -> tuple[tuple[Grid, ...], Alphabet]:
+    """Return the hidden grids of dense children for these images, and the factors on offer.
+
+    An alphabet given by its name loses the factors that do not fit; those of a list all have to fit. With
+    ``child.hidden: auto`` shifts become fractions, whose order is the same on every grid that they fit.
+    """
+    alphabet, hidden = alphabet_of(config), cast("DenseConfig", config.child).hidden
+    if hidden == "auto":
+        if isinstance(config.alphabet, str):
+            alphabet = alphabet.fitting([grid])
+        alphabet.check([grid])
+        alphabet = alphabet.in_fractions(grid)
+        return hidden_grids(grid, alphabet), alphabet
+    grids = (grid, *hidden)
+    if isinstance(config.alphabet, str):
+        try:
+            alphabet.check(grids)
+        except GroupError:
+            alphabet = alphabet.fitting(grids)
+    return hidden, alphabet
 
 
 def _problem(config: SearchConfig) -> Problem:

@@ -8,6 +8,7 @@ from aen.data import DataSpec
 from aen.evaluators import Evaluator
 from aen.spaces import GCNNSpace, Space
 from aen_envs.arguments import ObservationKind, checked_child_seed, one_of, space_of
+from aen_envs.own_data import DataChoice, on_data
 from aen_envs.rewards import RewardFunction, RewardKind
 from aen_envs.space_env import SpaceEnv
 
@@ -66,6 +67,7 @@ class GCNNDesignEnv(SpaceEnv):
     ## Arguments
     - `space`: the GCNNSpace. By default the published one over small children for digits, moved by quarter turns and
       flips.
+    - `data`: the data set of the children: a name, a path of own data, or a DataSpec; by default the child's.
     - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
     - `reward`: ``paper``, ``delta``, ``improvement``, ``accuracy``, or a function.
     - `reference`: the child whose accuracy is a0: ``untied``, the child of choice 0 everywhere, or ``rot90``, as
@@ -94,6 +96,7 @@ class GCNNDesignEnv(SpaceEnv):
         self,
         *,
         space: GCNNSpace | JsonDict | None = None,
+        data: DataChoice = None,
         evaluator: Evaluator | None = None,
         reward: RewardKind | RewardFunction = "delta",
         reference: Reference = "untied",
@@ -106,7 +109,9 @@ class GCNNDesignEnv(SpaceEnv):
         one_of("reference", reference, get_args(Reference))
         found = quick_space() if space is None else space_of(GCNNSpace, space)
         super().__init__(
-            found.with_seed(checked_child_seed(child_seed)),
+            (found if data is None else found.with_child(on_data(found.child, data))).with_seed(
+                checked_child_seed(child_seed)
+            ),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,

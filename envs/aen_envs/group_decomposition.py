@@ -11,6 +11,7 @@ from aen.evaluators import Evaluator
 from aen.groups import Alphabet, Decomposition, Factor
 from aen.spaces import DecompositionSpace, Space
 from aen_envs.arguments import ObservationKind, child_with_seed
+from aen_envs.own_data import DataChoice, on_data
 from aen_envs.rendering import Scene
 from aen_envs.rewards import RewardFunction, RewardKind
 from aen_envs.space_env import SpaceEnv
@@ -60,6 +61,7 @@ class GroupDecompositionEnv(SpaceEnv):
     ## Arguments
     - `child`: the DenseSpec whose factors are chosen; its own decomposition is not used. By default digits, moved by
       quarter turns and flips, with a budget of about a tenth of a second.
+    - `data`: the data set of the children: a name, a path of own data, or a DataSpec; by default the child's.
     - `alphabet`: an Alphabet, the name of one (``published``, ``quarter``), or factors such as
       ``["rot90", "hflip x vflip"]``.
     - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
@@ -87,6 +89,7 @@ class GroupDecompositionEnv(SpaceEnv):
         self,
         *,
         child: DenseSpec | JsonDict | None = None,
+        data: DataChoice = None,
         alphabet: Alphabet | str | JsonDict | Sequence[str | JsonDict | Factor] = "quarter",
         evaluator: Evaluator | None = None,
         reward: RewardKind | RewardFunction = "delta",
@@ -99,7 +102,7 @@ class GroupDecompositionEnv(SpaceEnv):
     ) -> None:
         alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
         super().__init__(
-            DecompositionSpace(child_with_seed(DenseSpec, child, child_seed, quick_child), alphabet),
+            DecompositionSpace(on_data(child_with_seed(DenseSpec, child, child_seed, quick_child), data), alphabet),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,
@@ -132,4 +135,4 @@ class GroupDecompositionEnv(SpaceEnv):
 
     def scene(self) -> Scene:
         """Return the content of a rendering, with the orbits of the chosen factors on the input grid."""
-        return replace(super().scene(), decomposition=self.decomposition, side=self.child.side)
+        return replace(super().scene(), decomposition=self.decomposition, grid=self.child.grid)

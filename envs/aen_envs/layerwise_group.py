@@ -10,6 +10,7 @@ from aen.groups import Alphabet, Factor
 from aen.spaces import LayerwiseDecompositionSpace, Space
 from aen_envs.arguments import ObservationKind, child_with_seed
 from aen_envs.group_decomposition import quick_child
+from aen_envs.own_data import DataChoice, on_data
 from aen_envs.rewards import RewardFunction, RewardKind
 from aen_envs.space_env import SpaceEnv
 
@@ -54,6 +55,7 @@ class LayerwiseGroupEnv(SpaceEnv):
     ## Arguments
     - `child`: the DenseSpec whose layers' factors are chosen; its own decompositions are not used. By default digits,
       moved by quarter turns and flips, with two layers and a budget of about a tenth of a second.
+    - `data`: the data set of the children: a name, a path of own data, or a DataSpec; by default the child's.
     - `alphabet`: an Alphabet, the name of one (``published``, ``quarter``), or factors such as
       ``["rot90", "hflip x vflip"]``; every layer is offered all of them.
     - `evaluator`: trains children or looks them up; by default it trains in this process and keeps results in memory.
@@ -82,6 +84,7 @@ class LayerwiseGroupEnv(SpaceEnv):
         self,
         *,
         child: DenseSpec | JsonDict | None = None,
+        data: DataChoice = None,
         alphabet: Alphabet | str | JsonDict | Sequence[str | JsonDict | Factor] = "quarter",
         evaluator: Evaluator | None = None,
         reward: RewardKind | RewardFunction = "delta",
@@ -94,7 +97,9 @@ class LayerwiseGroupEnv(SpaceEnv):
     ) -> None:
         alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
         super().__init__(
-            LayerwiseDecompositionSpace(child_with_seed(DenseSpec, child, child_seed, quick_child), alphabet),
+            LayerwiseDecompositionSpace(
+                on_data(child_with_seed(DenseSpec, child, child_seed, quick_child), data), alphabet
+            ),
             evaluator=evaluator,
             reward=reward,
             stop_action=stop_action,

@@ -17,6 +17,7 @@ from aen.spaces import RelaxationSpace, Space
 from aen_envs.arguments import ObservationKind, child_with_seed, flag, names_or_none, one_of, price, whole_number
 from aen_envs.child_env import ChildEnv, PendingStep
 from aen_envs.configurable import independent_copy
+from aen_envs.own_data import DataChoice, on_data
 from aen_envs.relaxation_actions import ActionKind, RelaxationActions
 from aen_envs.relaxation_rendering import RelaxationScene, draw_picture, draw_text
 from aen_envs.relaxation_specs import RelaxationSpecs, TrainedState, quick_child
@@ -84,6 +85,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     ## Arguments
     - `child`: the EquiNASSpec whose layers are relaxed; its `training.epochs` are those of a slice, such as 0.5; its
       own groups and parent are not used. By default a small one for digits, moved by quarter turns and flips.
+    - `data`: the data set of the children: a name, a path of own data, or a DataSpec; by default the child's.
     - `groups`: names of the groups on offer: subgroups of the child's base, among them the base and C1; None: all.
     - `evaluator`: trains children or looks them up. With `inherit` it must keep weights (a LocalEvaluator needs a
       `weights_folder`). By default it trains in this process and keeps results in memory and weights in a temporary
@@ -119,6 +121,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
         self,
         *,
         child: EquiNASSpec | JsonDict | None = None,
+        data: DataChoice = None,
         groups: Sequence[str] | None = None,
         evaluator: Evaluator | None = None,
         inherit: bool = True,
@@ -141,7 +144,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
                 "evaluator has no weights_folder, where children find their parents' weights; give it one, or set "
                 "inherit to False."
             )
-        found = child_with_seed(EquiNASSpec, child, child_seed, quick_child)
+        found = on_data(child_with_seed(EquiNASSpec, child, child_seed, quick_child), data)
         self.space = RelaxationSpace(found, names_or_none("groups", groups))
         self._actions = RelaxationActions(self.space, actions)
         self._specs = RelaxationSpecs(self.space, self.inherit)

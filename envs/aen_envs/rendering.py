@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from aen.groups import Decomposition
+from aen.groups import Decomposition, Grid
 from aen.pictures import orbit_picture
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Scene:
         accuracies: validation accuracy of every state of the episode so far, beginning with the start.
         baseline: validation accuracy of the reference child.
         decomposition: the chosen factors, whose orbits are drawn; None: no orbits are drawn.
-        side: side of the input grid.
+        grid: the input grid: the side of a square, or rows and columns.
         reference: what to call the reference child.
     """
 
@@ -40,7 +40,7 @@ class Scene:
     accuracies: Sequence[float]
     baseline: float
     decomposition: Decomposition | None = None
-    side: int = 1
+    grid: Grid = 1
     reference: str = "untied"
 
 
@@ -70,7 +70,7 @@ def draw_picture(scene: Scene) -> npt.NDArray[np.uint8]:
     chosen.tick_params(left=False, labelsize=min(8, 150 / len(places)))
 
     if scene.decomposition is not None:
-        axes[1].imshow(orbit_picture(scene.decomposition, scene.side))
+        axes[1].imshow(orbit_picture(scene.decomposition, scene.grid))
         axes[1].set(title=f"orbits of {scene.group}", xticks=[], yticks=[])
 
     draw_curve(curve, scene.accuracies, scene.baseline, scene.reference)

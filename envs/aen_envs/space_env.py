@@ -44,9 +44,9 @@ class SpaceEnv(ChildEnv[Any]):
     `MultiBinary(n)` if all n places have two choices, else `MultiDiscrete(space.sizes)`: the choice at each place. With
     ``observation="box"`` the same numbers in a float32 `Box`, from 0 to the last choice of each place.
 
-    With ``observe_symmetry_test=True`` a `Dict` with the `state` as above and `symmetry_test`: for each symmetry a
-    number from -10 to 10, near 0 if the training images look the same after it. With ``observation="box"`` these numbers
-    follow those of the state.
+    With ``observe_symmetry_test=True`` a `Dict` with the `state` as above and `symmetry_test`: for each symmetry
+    a number from -10 to 10, near 0 if the training images look the same after it. With ``observation="box"`` these
+    numbers follow those of the state.
 
     ## Rewards
     With a the accuracy of the new state, a0 that of the baseline and b that of the state before, all in [0, 1]:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 import aen
 from aen._typing import JsonDict
 from aen.data import load_dataset
-from aen.errors import RunFolderError
+from aen.errors import DataError, RunFolderError
 from aen.results.search_result import SearchResult
 from aen.training import measure
 from aen_agents.agents import selection
@@ -235,7 +236,8 @@ def test_generators_with_different_orders_are_noticed(tiny_config: SearchConfig,
     config = SearchConfig.model_validate(config.model_dump() | {"child": {"hidden": [12]}})
     events: list[Event] = []
     summary = Search(config, events.append).run(RunFolder.create(config, tmp_path / "orders")).to_json()
-    (notice,) = [e.text for e in events if isinstance(e, Notice)]
+    notice, look = [e.text for e in events if isinstance(e, Notice)]
+    assert look == "The images themselves look the same after quarter turns."
     assert "vshift(2) has order 4 on 8x8, 6 on 12x12" in notice
     assert "such as vshift(1/4), has one order on every grid; alphabet=quarter" in notice
     assert summary["notices"] == [notice]
@@ -255,3 +257,70 @@ def test_your_own_generators_can_be_searched(tiny_config: SearchConfig, tmp_path
 
 def test_the_search_child_is_untied(tiny_config: SearchConfig) -> None:
     assert child_of(tiny_config).decomposition.name == "none"
+
+
+def test_the_training_images_are_tested_once_before_exploring(
+    tiny_config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def recorded(images: torch.Tensor, *arguments: object, **options: object) -> object:
+        seen.append(len(images))
+        return aen.symmetry_test(images, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("aen_agents.search.symmetry_test", recorded)
+    folder = RunFolder.create(tiny_config, tmp_path / "look")
+    events: list[Event] = []
+    result = Search(tiny_config, events.append).run(folder)
+    assert seen == [tiny_config.data.train]  # never a validation or test image
+    test = result.symmetry_test
+    assert test is not None
+    assert [row.factor.name for row in test.rows] == list(tiny_config.alphabet)
+    assert result.seconds.symmetry_test is not None
+    assert folder.symmetry_test() == test
+    assert SearchResult.from_json(result.to_json()) == result
+    places = [i for i, e in enumerate(events) if isinstance(e, Notice) and e.text == test.sentence()]
+    assert places[0] < next(i for i, e in enumerate(events) if isinstance(e, Visited | StageStarted))
+
+    build_report(folder)
+    assert test.sentence() in folder.report_file.read_text()
+    console = Console(file=io.StringIO(), width=200)
+    print_verdict(console, result, folder)
+    assert f"before training: {test.sentence()}" in console.file.getvalue()  # type: ignore[attr-defined]
+
+    folder.summary_file.unlink()
+    resumed = Search(tiny_config, lambda _: None).run(folder)
+    assert len(seen) == 1
+    assert (resumed.symmetry_test, resumed.seconds.symmetry_test) == (test, None)
+
+    folder.symmetry_test_file.write_text("{}")
+    with pytest.raises(RunFolderError, match=r"symmetry_test.json.*Move it away"):
+        Search(tiny_config, lambda _: None).run(folder)
+
+
+def test_the_test_of_the_images_changes_no_result_and_can_be_left_out(
+    tiny_config: SearchConfig, finished: tuple[RunFolder, JsonDict], tmp_path: Path
+) -> None:
+    config = tiny_config.model_copy(update={"symmetry_test": False})
+    folder = RunFolder.create(config, tmp_path / "blind")
+    summary = Search(config, lambda _: None).run(folder).to_json()
+    assert not folder.symmetry_test_file.exists()
+    assert figures(finished[1]).keys() - figures(summary).keys() == {"symmetry_test"}
+    assert {name: value for name, value in figures(finished[1]).items() if name != "symmetry_test"} == figures(summary)
+    assert table(folder) == table(finished[0])
+    build_report(folder)
+    assert "The images before training" not in folder.report_file.read_text()
+    assert "The images before training" in finished[0].report_file.read_text()
+
+
+def test_images_that_cannot_be_tested_are_searched_all_the_same(
+    tiny_config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> object:
+        raise DataError("images are constant.")
+
+    monkeypatch.setattr("aen_agents.search.symmetry_test", refused)
+    events: list[Event] = []
+    result = Search(tiny_config, events.append).run(RunFolder.create(tiny_config, tmp_path / "constant"))
+    assert (result.status, result.symmetry_test) == ("complete", None)
+    assert Notice("the images were not tested for symmetries: images are constant.") in events

@@ -12,7 +12,7 @@ SCENE = Scene(
     bits=(1, 0, 1),
     decomposition=Decomposition.of(["rot90", "hflip x vflip"]),
     group="D4",
-    side=4,
+    grid=4,
     accuracies=(0.5, 0.875, 0.75),
     baseline=0.625,
 )
@@ -46,7 +46,7 @@ def test_equal_scenes_have_equal_pictures(picture):
         {"names": ("rot90", "hflip", "vflip")},
         {"decomposition": Decomposition.of(["hflip"])},
         {"group": "C4"},
-        {"side": 8},
+        {"grid": 8},
         {"accuracies": (0.5, 0.25, 0.75)},
         {"baseline": 0.7},
     ],

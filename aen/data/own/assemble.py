@@ -81,7 +81,9 @@ class _Files:
         images = np.zeros(shape, np.float32 if deep else np.uint8)
         notes: Counter[str] = Counter()
         places = [place for place in range(n) if place not in self.broken]
-        for place, said in zip(places, self._over(places, lambda i: self._decode(i, images, size, colour)), strict=True):
+        for place, said in zip(
+            places, self._over(places, lambda i: self._decode(i, images, size, colour)), strict=True
+        ):
             del place
             notes.update(said or ())
         self._refuse_broken()
@@ -117,7 +119,7 @@ class _Files:
             self.broken[place] = str(error)
         return None
 
-    def _decode(self, place: int, images: npt.NDArray[Any], size: tuple[int, int], colour: bool) -> set[str] | None:  # noqa: FBT001
+    def _decode(self, place: int, images: npt.NDArray[Any], size: tuple[int, int], colour: bool) -> set[str] | None:
         content = self._read(place)
         self.digests[place] = hashlib.sha256(content).digest()
         try:

@@ -6,6 +6,7 @@ compared with what it must be; there are no pickles in it.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import prod
@@ -65,9 +66,7 @@ def write_prepared(path: Path, prepared: Prepared, stamp: str) -> None:
         OSError: it cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = {"stamp": stamp} | {
-        f.name: getattr(prepared, f.name) for f in fields(Prepared) if f.name not in _ARRAYS
-    }
+    head = {"stamp": stamp} | {f.name: getattr(prepared, f.name) for f in fields(Prepared) if f.name not in _ARRAYS}
     arrays = {name: getattr(prepared, name) for name in _ARRAYS}
     head["arrays"] = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
     with new_file(path, durable=False) as file:
@@ -122,7 +121,8 @@ def _checked(head: JsonDict, arrays: dict[str, npt.NDArray[Any]]) -> Prepared:
     same = all(array.shape == labels.shape == (len(images),) for name, array in arrays.items() if name != "images")
     if images.ndim != 4 or not same or not 0 <= labels.min() <= labels.max() < len(names):  # noqa: PLR2004
         raise ValueError("arrays")
-    if not isinstance(head["pin"], str) or not isinstance(head["near_duplicates"], int):
-        raise ValueError("header")
+    if not re.fullmatch(r"[0-9a-f]{16}", head["pin"]):
+        raise ValueError("pin")
     tuples = {name: tuple(map(str, head[name])) for name in ("divided", "notices")}
-    return Prepared(**(head | tuples | {"class_names": names}), **arrays)
+    values: JsonDict = head | tuples | arrays | {"class_names": names}
+    return Prepared(**values)

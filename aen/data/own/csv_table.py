@@ -137,7 +137,9 @@ def _scan_pixels(path: Path, header: list[str], rows: list[list[str]], columns: 
     taken = {column for column in columns.values() if column is not None}
     pixels = [place for place in range(len(header)) if place not in taken]
     if not pixels:
-        raise DataError(f"{path} has no column of paths ({', '.join(_COLUMNS['path'][:3])}) and none of pixels; add one.")
+        raise DataError(
+            f"{path} has no column of paths ({', '.join(_COLUMNS['path'][:3])}) and none of pixels; add one."
+        )
 
     def load() -> Content:
         try:

@@ -125,9 +125,7 @@ def _reason(content: bytes, error: Exception) -> str:
     return text.rstrip(".")[:120] or type(error).__name__
 
 
-def _scaled(
-    image: "PILImage.Image", size: tuple[int, int], notes: set[str], *, colour: bool
-) -> npt.NDArray[Any]:
+def _scaled(image: "PILImage.Image", size: tuple[int, int], notes: set[str], *, colour: bool) -> npt.NDArray[Any]:
     return np.asarray(_fitted(_plain(image, notes, colour=colour), size, notes))
 
 
@@ -188,7 +186,7 @@ def _plain(image: "PILImage.Image", notes: set[str], *, colour: bool) -> "PILIma
         notes.add(CMYK)
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:  # type: ignore[index]  # noqa: PLR2004
+        if np.asarray(image.getchannel("A")).min() < 255:  # noqa: PLR2004
             notes.add(ALPHA)
             white = Image.new("RGBA", image.size, (255, 255, 255, 255))
             image = Image.alpha_composite(white, image)

@@ -41,7 +41,7 @@ def near_duplicates(images: npt.NDArray[Any], *, exact_only: bool = False) -> np
         edges.append(own[_similar(images, own)])
     rows, columns = np.concatenate(edges, axis=1)
     _, groups = connected_components(coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(n, n)), False)
-    return groups.astype(np.int64)
+    return np.asarray(groups, np.int64)
 
 
 def join_groups(one: npt.NDArray[np.int64], other: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -93,14 +93,15 @@ def _similar(images: npt.NDArray[Any], own: npt.NDArray[np.int64]) -> npt.NDArra
 
 def _thumbnails(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Return small images without their mean, shape ``[n, channels, rows, columns]``."""
-    small = images.astype(np.float32)
+    small: npt.NDArray[Any] = images.astype(np.float32)
     for axis in (2, 3):
         side = small.shape[axis]
         if side > _THUMBNAIL:
             starts = np.linspace(0, side, _THUMBNAIL, endpoint=False).astype(int)
             widths = np.diff([*starts, side]).astype(np.float32)
-            small = np.add.reduceat(small, starts, axis=axis) / (widths[:, None] if axis == 2 else widths)  # noqa: PLR2004
-    return small - small.mean(axis=(1, 2, 3), keepdims=True)
+            widths = widths[:, None] if axis == 2 else widths  # noqa: PLR2004 - rows
+            small = np.add.reduceat(small, starts, axis=axis) / widths
+    return np.asarray(small - small.mean(axis=(1, 2, 3), keepdims=True), np.float32)
 
 
 def _hashes(thumbs: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:

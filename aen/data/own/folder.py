@@ -1,7 +1,7 @@
 """Class folders: a folder of images for each class, perhaps below ``train``, ``val`` and ``test``."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,17 @@ def scan_class_folders(root: Path) -> Scan:
             numbers += [TRAIN if part is None else part] * (len(files) - before)
     if not files:
         raise _nothing(root, ignored)
+    notices = _notices(root, parts, labels, ignored)
+    divided = None if parts.keys() == {""} else np.array(numbers, np.uint8)
+
+    def load() -> Content:
+        return Content(np.array(labels), files, reader(root, files), parts=divided, notices=notices)
+
+    return Scan("folder of class folders", root, tuple(files), load)
+
+
+def _notices(root: Path, parts: Iterable[str], labels: list[str], ignored: list[str]) -> tuple[str, ...]:
+    """Say what is not used."""
     empty = sorted({entry.name for part in parts for entry in entries(root / part, root) if entry.is_dir()} - {*labels})
     notices = []
     if empty:
@@ -98,12 +109,7 @@ def scan_class_folders(root: Path) -> Scan:
             notices.append(f"images outside of class folders are ignored: {_listed(outside)}")
         if others:
             notices.append(f"files that are no images are ignored: {_listed(others)}")
-    divided = None if parts.keys() == {""} else np.array(numbers, np.uint8)
-
-    def load() -> Content:
-        return Content(np.array(labels), files, reader(root, files), parts=divided, notices=tuple(notices))
-
-    return Scan("folder of class folders", root, tuple(files), load)
+    return tuple(notices)
 
 
 def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
@@ -143,8 +149,8 @@ def _nothing(root: Path, ignored: list[str]) -> DataError:
     flat = [name for name in ignored if is_image(name)]
     if flat:
         return DataError(
-            f"{root} has {len(flat):,} images ({_listed(flat)}) but no class folders; put the images of each class into "
-            "a folder named by the class, or give a csv file with the columns path,label."
+            f"{root} has {len(flat):,} images ({_listed(flat)}) but no class folders; put the images of each class "
+            "into a folder named by the class, or give a csv file with the columns path,label."
         )
     found = f"; it has {_listed(ignored)}" if ignored else "; it is empty"
     return DataError(

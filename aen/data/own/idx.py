@@ -11,7 +11,9 @@ from aen.data.scale import scale_mismatch
 from aen.data.sets.idx import read_idx
 from aen.errors import DataError
 
-_NAME = re.compile(r"(?P<start>.*?)(?P<what>images|labels)(?P<mark>[-.]idx)\d(?P<end>[-.]ubyte)(?P<gz>\.gz)?", re.I)
+_NAME = re.compile(
+    r"(?P<start>.*?)(?P<what>images|labels)(?P<mark>[-.]idx)\d(?P<end>[-.]ubyte)(?P<gz>\.gz)?", re.IGNORECASE
+)
 
 
 def is_idx(path: Path) -> bool:
@@ -35,7 +37,9 @@ def scan_idx(root: Path, names: list[str]) -> Scan:
         word = start.strip("-_.").lower()
         part = TEST if word.startswith("t10k") else part_of(word)
         if part is None and len(starts) > 1:
-            raise DataError(f"{root} has IDX files of {', '.join(map(repr, starts))}; name them train-... and t10k-....")
+            raise DataError(
+                f"{root} has IDX files of {', '.join(map(repr, starts))}; name them train-... and t10k-...."
+            )
         if part in parts:
             raise DataError(f"{root} has two IDX pairs of one part: {parts[part][0]} and {pair[0]}; keep one.")
         parts[TRAIN if part is None else part] = pair

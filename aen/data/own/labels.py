@@ -51,7 +51,7 @@ def map_labels(
         notices.append(
             f"labels {_shown(values)} are not 0 to {len(values) - 1}; they are mapped to that range in this order"
         )
-    if class_names and 0 <= values[0] and values[-1] < len(class_names):
+    if class_names and values[0] >= 0 and values[-1] < len(class_names):
         named = tuple(class_names[value] for value in values.tolist())
     else:
         named = tuple(str(value) for value in values.tolist())

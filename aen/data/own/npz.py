@@ -138,7 +138,9 @@ def check_lengths(images: npt.NDArray[Any], labels: npt.NDArray[Any], images_nam
 def _joined(pieces: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     kinds = {piece.dtype.kind for piece in pieces}
     wrong = next((piece for piece in pieces if piece.ndim != 1 or piece.dtype.kind == "f"), None)
-    return wrong if wrong is not None else np.concatenate(pieces if len(kinds) == 1 else [p.astype(str) for p in pieces])
+    return (
+        wrong if wrong is not None else np.concatenate(pieces if len(kinds) == 1 else [p.astype(str) for p in pieces])
+    )
 
 
 def _groups(values: npt.NDArray[Any] | None, n: int, where: str) -> npt.NDArray[np.int64] | None:
@@ -177,10 +179,14 @@ def checked_arrays(arrays: Mapping[str, object]) -> dict[str, npt.NDArray[Any]]:
         try:
             array = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
         except (ValueError, TypeError) as error:
-            raise DataError(f"{name} cannot be made an array ({error}); give an array, one row for each image.") from error
+            raise DataError(
+                f"{name} cannot be made an array ({error}); give an array, one row for each image."
+            ) from error
         if array.dtype.kind == "O" and array.size and all(isinstance(one, str) for one in array.flat):
             array = array.astype(str)
         if array.dtype.kind not in "uifbUS":
-            raise DataError(f"{name} is an array of {array.dtype}; give numbers{'' if name == 'images' else ' or text'}.")
+            raise DataError(
+                f"{name} is an array of {array.dtype}; give numbers{'' if name == 'images' else ' or text'}."
+            )
         found[name] = array
     return found

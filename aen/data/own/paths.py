@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from aen.data.find import data_folders, expanded
 from aen.data.files import is_safe
+from aen.data.find import data_folders, expanded
 from aen.errors import DataError, did_you_mean
 
 SUFFIXES = (".npz", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".gz")

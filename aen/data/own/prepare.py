@@ -177,8 +177,8 @@ def _check_classes(
 ) -> None:
     if len(names) < 2:  # noqa: PLR2004 - to tell apart
         raise DataError(
-            f"{where}: all {len(labels):,} images are of one class ({names[0]!r}); there is nothing to tell apart. Give "
-            "images of two classes or more."
+            f"{where}: all {len(labels):,} images are of one class ({names[0]!r}); there is nothing to tell apart. "
+            "Give images of two classes or more."
         )
     free = np.bincount(labels[parts == TRAIN], minlength=len(names))
     least = _LEAST - (len(divided) - 1 if divided else 0)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aen.data.own.assemble import choose_size
-from aen.data.own.decode import CROPPED, RESIZED, NOTES, resized
+from aen.data.own.decode import CROPPED, NOTES, RESIZED, resized
 from aen.data.own.rules import Rules
 from aen.errors import DataError
 
@@ -26,13 +26,17 @@ def apply_rules(
     """
     if signals:
         if rules.size is not None or rules.channels is not None:
-            raise DataError(f"{where}: data.size and data.channels are for images, and these are signals; leave them out.")
+            raise DataError(
+                f"{where}: data.size and data.channels are for images, and these are signals; leave them out."
+            )
         return np.ascontiguousarray(images), []
     notices: list[str] = []
     channels = images.shape[1]
     if channels in {1, 3} and rules.channels is not None:
         if rules.channels == "grey" and channels == 3:  # noqa: PLR2004
-            grey = np.tensordot(images.astype(np.float32), np.array(_GREY_WEIGHTS, np.float32), axes=([1], [0]))[:, None]
+            grey = np.tensordot(images.astype(np.float32), np.array(_GREY_WEIGHTS, np.float32), axes=([1], [0]))[
+                :, None
+            ]
             images = np.rint(grey).astype(np.uint8) if images.dtype == np.uint8 else grey
             notices.append("colour images are converted to grey (data.channels)")
         elif rules.channels == "colour" and channels == 1:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from aen._fields import shown
 from aen.errors import DataError, did_you_mean
@@ -40,11 +40,12 @@ def checked_size(value: object) -> Size | None:
     """
     if value is None:
         return None
-    sides = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value, value]
+    sides: list[Any] = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value, value]
     whole = all(isinstance(side, int) and not isinstance(side, bool) and 1 <= side <= _MAX_SIDE for side in sides)
     if len(sides) != 2 or not whole:  # noqa: PLR2004 - rows and columns
         raise DataError(
-            f"data.size is {shown(value)} but must be the side of the images, or [rows, columns], from 1 to {_MAX_SIDE}."
+            f"data.size is {shown(value)} but must be the side of the images, or [rows, columns], from 1 to "
+            f"{_MAX_SIDE}."
         )
     return sides[0] if sides[0] == sides[1] else (sides[0], sides[1])
 
@@ -57,8 +58,4 @@ def checked_channels(value: object) -> Colours | None:
     """
     if value is None or value in get_args(Colours):
         return value  # type: ignore[return-value]
-    raise DataError(f"data.channels is {shown(value)} but must be one of its kinds{_kinds(value)}.")
-
-
-def _kinds(value: object) -> str:
-    return did_you_mean(str(value), get_args(Colours))
+    raise DataError(f"unknown data.channels {value!r}{did_you_mean(str(value), get_args(Colours))}.")

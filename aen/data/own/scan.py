@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aen.data.files import read_file, unreadable
+from aen.data.files import unreadable
 from aen.data.own.csv_table import scan_csv
 from aen.data.own.folder import entries, is_image, scan_class_folders, walk
 from aen.data.own.found import Scan
@@ -83,7 +83,9 @@ def _other_file(path: Path) -> DataError:
         "pt": "it may hold a pickle, which aen never opens; save arrays as npz",
         "pth": "it may hold a pickle, which aen never opens; save arrays as npz",
     }
-    if not ending and not read_file(path):
-        return DataError(f"{path} is empty; give a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file.")
+    if path.stat().st_size == 0:
+        return DataError(
+            f"{path} is empty; give a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file."
+        )
     hint = hints.get(ending, "give a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file")
     return DataError(f"{path} is of a kind that aen does not read; {hint}.")

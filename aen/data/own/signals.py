@@ -8,7 +8,7 @@ import numpy.typing as npt
 from aen.errors import DataError
 
 
-def lifted(images: npt.NDArray[Any], signals: bool, where: str) -> npt.NDArray[Any]:  # noqa: FBT001
+def lifted(images: npt.NDArray[Any], signals: bool, where: str) -> npt.NDArray[Any]:
     """Return signals of twice as many rows: x, then -x. Negating a signal swaps the two halves of the rows.
 
     Raises:

@@ -49,8 +49,8 @@ def grouped_split(grouping: Grouping, sizes: Sequence[int], seed: int, name: str
         if len(places) < size:
             possible = default_sizes(grouping, seed)
             raise DataError(
-                f"data set {name!r} has {len(grouping.labels):,} images in {_groups(grouping)} groups of near-duplicates "
-                f"or of its own, too few for data.{part}={size}; ask for fewer, such as "
+                f"data set {name!r} has {len(grouping.labels):,} images in {_groups(grouping)} groups kept together, "
+                f"too few for data.{part}={size}; ask for fewer, such as "
                 + ", ".join(f"data.{p}={s}" for p, s in zip(PART_NAMES, possible, strict=True))
                 + "."
             )
@@ -72,18 +72,29 @@ def default_sizes(grouping: Grouping, seed: int, given: Mapping[str, int] | None
     sizes = _shares(grouping, given)
     while True:
         found = tuple(
-            given.get(part, len(places))
-            for part, places in zip(PART_NAMES, _split(grouping, sizes, seed), strict=True)
+            given.get(part, len(places)) for part, places in zip(PART_NAMES, _split(grouping, sizes, seed), strict=True)
         )
         if 0 in found:
             part = PART_NAMES[found.index(0)]
             raise DataError(
-                f"the {len(grouping.labels):,} images, in {_groups(grouping)} groups that have to stay together, cannot "
-                f"be divided into training, validation and test images: none is left for data.{part}; add images."
+                f"the {len(grouping.labels):,} images, in {_groups(grouping)} groups that stay together, cannot be "
+                f"divided into training, validation and test images: none is left for data.{part}; add images."
             )
         if found == sizes:
             return found
         sizes = (found[0], found[1], found[2])
+
+
+def unused_places(grouping: Grouping, parts: Sequence[IntArray]) -> IntArray:
+    """Return the places of the images that are in none of the three parts and may be training images.
+
+    Left out are images that the data itself puts into another part, and those of a group with a validation or a test
+    image.
+    """
+    _, validation, test = parts
+    held = np.unique(grouping.groups[np.concatenate([validation, test])])
+    free = (_usable(grouping) == TRAIN) & ~np.isin(grouping.groups, held)
+    return np.setdiff1d(np.flatnonzero(free), np.concatenate(parts))
 
 
 def _groups(grouping: Grouping) -> str:

@@ -90,7 +90,8 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
     values = np.array([labels[i] for i in keep])
     divided: list[int | None] | None = [part_of(str(value)) for value in splits] if split else None
     if divided is not None and None in divided:
-        raise DataError(f"{root / names[0]}: the split {splits[divided.index(None)]!r} is not train, validation or test.")
+        wrong = splits[divided.index(None)]
+        raise DataError(f"{root / names[0]}: the split {wrong!r} is not train, validation or test.")
     if divided is None and parts[0] is not None:
         divided = list(numbers)
     return Content(

@@ -181,14 +181,14 @@ def _isic(name: str, side: int, *, skip_missing: bool = False, pin: str | None =
     )
 
 
-def _with_skipping(source: Source, name: str) -> Source:
+def _with_skipping(source: Source, name: str, side: int) -> Source:
     def skip_missing(pin: str | None) -> Source:
-        return made_from("isic", _isic(name, source.side, skip_missing=True, pin=pin))
+        return made_from("isic", _isic(name, side, skip_missing=True, pin=pin))
 
     return replace(source, skip_missing=skip_missing, pin=pin_of)
 
 
 SOURCES = {
-    "isic": _with_skipping(_isic("isic", 256), "isic"),
-    "isic-64": _with_skipping(made_from("isic", _isic("isic-64", 64)), "isic-64"),
+    "isic": _with_skipping(_isic("isic", 256), "isic", 256),
+    "isic-64": _with_skipping(made_from("isic", _isic("isic-64", 64)), "isic-64", 64),
 }

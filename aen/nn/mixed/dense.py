@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.errors import SpecError
 from aen.groups.decomposition import Decomposition
+from aen.groups.grid import Grid, as_grid, cells_of, grid_text
 from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.linear import SymmetrizedLinear
 from aen.nn.mixture import Mixture, Weighting
@@ -19,8 +20,8 @@ class MixedSymmetrizedLinear(nn.Module):
     """A `SymmetrizedLinear` that mixes decompositions: a dense layer between two grids with mixed weights.
 
     Args:
-        in_grid: side of the input grid.
-        out_grid: side of the output grid.
+        in_grid: the input grid: the side of a square, or rows and columns.
+        out_grid: the output grid.
         decompositions: one per branch.
         weighting: see `aen.nn.mixture.Mixture`.
         keep_norm: see `aen.nn.mixture.Mixture`.
@@ -34,8 +35,8 @@ class MixedSymmetrizedLinear(nn.Module):
 
     def __init__(
         self,
-        in_grid: int,
-        out_grid: int,
+        in_grid: Grid,
+        out_grid: Grid,
         decompositions: Sequence[Decomposition],
         *,
         weighting: Weighting = "softmax",
@@ -44,7 +45,8 @@ class MixedSymmetrizedLinear(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.in_grid, self.out_grid, self.decompositions = in_grid, out_grid, tuple(decompositions)
+        self.in_grid, self.out_grid = as_grid(in_grid), as_grid(out_grid)
+        self.decompositions = tuple(decompositions)
         branches = [SymmetrizedLinear(in_grid, out_grid, d, generator=generator) for d in decompositions]
         self.mixture = Mixture(
             [d.name for d in decompositions],
@@ -54,7 +56,7 @@ class MixedSymmetrizedLinear(nn.Module):
             keep_norm=keep_norm,
             temperature=temperature,
         )
-        self.bias = nn.Parameter(torch.zeros(out_grid**2))
+        self.bias = nn.Parameter(torch.zeros(cells_of(out_grid)))
 
     @property
     def alpha(self) -> nn.Parameter | None:
@@ -64,7 +66,7 @@ class MixedSymmetrizedLinear(nn.Module):
     def expanded_weight(self) -> Float[Tensor, "inputs outputs"]:
         """Return the full matrix W; the layer computes ``x W + b``."""
         full: Tensor = self.mixture(self.mixture.strengths())
-        return full.view(self.in_grid**2, self.out_grid**2)
+        return full.view(cells_of(self.in_grid), cells_of(self.out_grid))
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Return ``x W + b``."""
@@ -73,21 +75,21 @@ class MixedSymmetrizedLinear(nn.Module):
         return y + self.bias.to(y.dtype)  # under autocast the product has another type
 
     def evaluate_output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of the output for inputs ``(*batch, in_grid**2)``.
+        """Return the shape of the output for inputs ``(*batch, input cells)``.
 
         Raises:
             SpecError: the last dimension is another.
         """
-        if not shape or shape[-1] != self.in_grid**2:
+        if not shape or shape[-1] != cells_of(self.in_grid):
             raise SpecError(
-                f"x has shape {tuple(shape)}; its last dimension must be {self.in_grid**2}, the cells of a "
-                f"{self.in_grid}x{self.in_grid} grid. Flatten images first: x.flatten(1)."
+                f"x has shape {tuple(shape)}; its last dimension must be {cells_of(self.in_grid)}, the cells of a "
+                f"{grid_text(self.in_grid)} grid. Flatten images first: x.flatten(1)."
             )
-        return (*shape[:-1], self.out_grid**2)
+        return (*shape[:-1], cells_of(self.out_grid))
 
     def export(self) -> nn.Linear:
         """Return an ordinary dense layer of torch that computes the same."""
-        plain = nn.Linear(self.in_grid**2, self.out_grid**2).to(self.bias)
+        plain = nn.Linear(cells_of(self.in_grid), cells_of(self.out_grid)).to(self.bias)
         with torch.no_grad():
             plain.weight.copy_(self.expanded_weight().t())
             plain.bias.copy_(self.bias)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from aen._typing import IntArray
 from aen.children.dense import DenseSpec
+from aen.groups.grid import cells_of
 from aen.groups.orbits import Orbits, grid_orbits, layer_orbits
 from aen.nn.linear import initial_bound
 from aen.nn.tying import Blocks, segment_layout
@@ -20,8 +21,8 @@ def full_shapes(spec: DenseSpec) -> list[tuple[int, ...]]:
     """Return the shapes of a child's full matrices: weight and bias of each layer, then of the head."""
     shapes: list[tuple[int, ...]] = []
     for i, o in spec.layer_shapes:
-        shapes += [(i**2, o**2), (o**2,)]
-    return [*shapes, (spec.classes, spec.grids[-1] ** 2), (spec.classes,)]
+        shapes += [(cells_of(i), cells_of(o)), (cells_of(o),)]
+    return [*shapes, (spec.classes, cells_of(spec.grids[-1])), (spec.classes,)]
 
 
 class ParameterLayout:
@@ -50,7 +51,7 @@ class ParameterLayout:
             else:
                 labels.append(self._add(f"layers.{number}.bias", bias, bound))
         self._cells = grid_orbits(spec.layer_decompositions[-1].generators, spec.grids[-1])
-        inputs = self._cells.labels if spec.head == "invariant" else np.arange(spec.grids[-1] ** 2, dtype=np.int32)
+        inputs = self._cells.labels if spec.head == "invariant" else np.arange(cells_of(spec.grids[-1]), dtype=np.int32)
         count = int(inputs.max()) + 1
         head = (np.arange(spec.classes, dtype=np.int32)[:, None] * count + inputs).reshape(-1)
         labels.append(self._add("head.linear.weight", Orbits(head, spec.classes * count), 1 / math.sqrt(count)))

@@ -10,6 +10,7 @@ from aen.children.dense import DenseSpec
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset
 from aen.errors import SpecError
+from aen.groups.grid import cells_of
 from aen.nn.stored import load_stored_state
 from aen.results.evaluation import Evaluation
 from aen.training.dense.batched_trainer import BatchedTrainer, evaluation_chunk
@@ -40,7 +41,7 @@ def population_bytes(spec: ChildSpec, size: int) -> int:
     """
     spec = _dense(spec)
     weights = sum(math.prod(shape) for shape in full_shapes(spec))
-    activations = 6 * sum(side**2 for side in spec.grids) * max(spec.training.batch_size, evaluation_chunk(size))
+    activations = 6 * sum(cells_of(grid) for grid in spec.grids) * max(spec.training.batch_size, evaluation_chunk(size))
     return size * (weights * (_BYTES_PER_WEIGHT + _BYTES_PER_PARAMETER) + 4 * activations)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aen.children import ChildSpec
+from aen.data import preprocessing_of
 from aen.results import Evaluation
 from aen.results.class_result import ClassResult, rank
 from aen.results.result_rows import HiddenGroupRow
@@ -85,9 +86,11 @@ def _compare_with_hidden_group(
 
 
 def keep_best(spec: ChildSpec, evaluation: Evaluation, folder: RunFolder) -> None:
-    """Write a trained child to ``best/``: its spec and its weights, without the state of the optimiser."""
+    """Write a trained child to ``best/``: its spec, preprocessing and weights, without the optimiser's state."""
     if evaluation.weights is None:
         return
     child = load_child(spec, folder.weights / evaluation.weights)
     save_weights(child, folder.best / "weights.safetensors")
+    preprocessing = preprocessing_of(spec.data).to_json()
+    write_atomically(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")
     write_atomically(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

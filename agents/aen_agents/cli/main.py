@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, TextIO, cast
 from aen.errors import AenError, ConfigError
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
+from aen_agents.cli.export import add_export_command
+from aen_agents.cli.network import add_network_commands
 from aen_agents.cli.numbers import positive_number, whole_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_status_commands
@@ -146,10 +148,12 @@ def _parser() -> argparse.ArgumentParser:
     classes.set_defaults(run=_classes)
 
     add_run_commands(commands, _search)
+    add_network_commands(commands)
     add_sweep_commands(commands)
     add_config_commands(commands)
     add_data_commands(commands)
     add_status_commands(commands)
+    add_export_command(commands)
     return parser
 
 

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aen_agents.config.section import Section
 from aen_agents.config.union import Kinds
+
+HiddenGrid = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 
 class ChildSection(Section):
@@ -37,13 +39,25 @@ class DenseConfig(ChildSection):
     sections: ClassVar[tuple[str, ...]] = ("alphabet", "generators")
 
     kind: Literal["dense"] = Field("dense", description="what the child is made of")
-    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(
-        (16, 16), min_length=1, description="side lengths of the hidden grids"
+    hidden: Annotated[tuple[HiddenGrid, ...], Field(min_length=1)] | Literal["auto"] = Field(
+        (16, 16),
+        description="hidden grids, sides or [rows, columns]; auto: two on which the factors act as on the images",
     )
     head: Literal["free", "invariant"] = Field("free", description="the layer after the last hidden grid")
     bias: Literal["orbit", "scalar_after_relu"] = Field("orbit", description="kind of the layers' bias")
     initialisation: Literal["fan_in", "published"] = Field("fan_in", description="range of the initial weights")
     layerwise: bool = Field(False, description="whether factors are chosen for each layer separately")
+
+    @field_validator("hidden", mode="before")
+    @classmethod
+    def _is_list_of_grids(cls, value: object) -> object:
+        """Refuse at once what is no list of grids: pydantic would report every alternative. Items are checked after."""
+        pairs = [item for item in value if isinstance(item, list | tuple)] if isinstance(value, list | tuple) else []
+        if any(len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair) for pair in pairs):  # noqa: PLR2004
+            raise ValueError("a hidden grid that is not square is given by its rows and columns, such as [[8, 12]]")
+        if value != "auto" and (not isinstance(value, list | tuple) or not value):
+            raise ValueError("expected a list such as [16, 16], or auto")
+        return value
 
 
 class GCNNConfig(ChildSection):

@@ -17,7 +17,7 @@ class DataConfig(Section):
 
     name: str = Field(
         "digits",
-        description="name of the data set (`aen data list` shows them), or path of own data; data.path=PATH also sets it",
+        description="name of the data set (`aen data list` shows them), or path of own data, which data.path also sets",
     )
     train: int | None = Field(None, gt=0, description="training images; null: 600, or 60 % of own data")
     validation: int | None = Field(

@@ -34,9 +34,10 @@ class SearchConfig(Section):
     )
     seed: int = Field(0, ge=0, lt=1_000_000, description="seed of the agent and of the children")
     data: DataConfig = DataConfig()
-    alphabet: str | tuple[str, ...] = Field("quarter", description="published, quarter, or a list of factors")
-    generators: dict[str, tuple[tuple[int, ...], ...]] = Field(
-        {}, description="your own generators: a permutation of the cells for each grid"
+    alphabet: str | tuple[str, ...] = Field("quarter", description="published, quarter, signal, or a list of factors")
+    generators: dict[str, tuple[tuple[int | tuple[int, ...], ...], ...]] = Field(
+        {},
+        description="your own generators: a permutation of the cells for each grid; for rectangles a list per row",
     )
     child: ChildConfig = DenseConfig()
     space: SpaceConfig = SpaceConfig()

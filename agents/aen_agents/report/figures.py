@@ -14,6 +14,7 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.data import Split
 from aen.groups import Decomposition
+from aen.groups.grid import grid_text
 from aen.pictures import orbit_picture
 
 ACCENT, GREY, INK, WARM = "#12806f", "#9aa3af", "#1f2937", "#d97706"
@@ -136,12 +137,12 @@ def selection_intervals(rows: Sequence[tuple[str, float, Sequence[float], str]])
 
 def orbit_pictures(spec: ChildSpec) -> str:
     """Draw which cells are tied on each of a child's `tied_grids`, beside an untied grid."""
-    panels = [(f"untied {spec.side}x{spec.side}", Decomposition(), spec.side), *spec.tied_grids]
+    panels = [(f"untied {grid_text(spec.grid)}", Decomposition(), spec.grid), *spec.tied_grids]
     with mpl.rc_context(RC):
         figure = Figure(figsize=(1.6 * len(panels), 1.9), layout="constrained")
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for place, (title, decomposition, side) in zip(axes, panels, strict=True):
-            place.imshow(orbit_picture(decomposition, side))
+        for place, (title, decomposition, grid) in zip(axes, panels, strict=True):
+            place.imshow(orbit_picture(decomposition, grid))
             place.set_title(title, fontsize=9)
             place.set(xticks=[], yticks=[])
         return as_svg(figure)

@@ -34,7 +34,7 @@ def walks(monkeypatch):
 
 
 def figures(table):
-    return table.alphabet, table.sides, [astuple(c) for c in table.classes], table.class_of_state.tolist()
+    return table.alphabet, table.grids, [astuple(c) for c in table.classes], table.class_of_state.tolist()
 
 
 def mine(name, shift):

@@ -166,7 +166,7 @@ def test_generator_that_does_not_fit_the_grid_is_refused(text, side, message):
         ("mine", [[1, 0, 2]], "3 entries are not a square grid"),
         ("mine", [[]], "0 entries are not a square grid"),
         ("mine", [], "no permutation"),
-        ("mine", [[1, 0, 2, 3], [0, 1, 3, 2]], "two permutations for one side"),
+        ("mine", [[1, 0, 2, 3], [0, 1, 3, 2]], "two permutations for one grid"),
         ("rot90", [[1, 0, 2, 3]], "'rot90' is taken"),
         ("none", [[1, 0, 2, 3]], "'none' is taken"),
         ("two words", [[1, 0, 2, 3]], "not a word"),

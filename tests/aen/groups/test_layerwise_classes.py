@@ -89,7 +89,7 @@ def test_what_is_read_is_what_was_computed(walks):
     first, second = load(alphabet, SIDES), load(alphabet, SIDES)
     assert len(walks) == 1
     assert first.keys == second.keys
-    assert [layer.sides for layer in second.layers] == [(4, 2), (2, 4)]
+    assert [layer.grids for layer in second.layers] == [(4, 2), (2, 4)]
     assert second.alphabet == alphabet
     for other in (Alphabet.of(FACTORS[::-1]), Alphabet.of(FACTORS[:2])):
         assert load(other, SIDES).keys != first.keys

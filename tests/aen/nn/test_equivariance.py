@@ -31,7 +31,7 @@ def test_words_have_the_lengths_asked_for_and_follow_the_seed():
 def errors_of(function, out_side):
     generators = Decomposition.of(["hflip", "vflip"]).generators
     return equivariance_errors(
-        function, generators, in_side=4, out_side=out_side, words=0, seed=0, like=torch.zeros(1, dtype=torch.float64)
+        function, generators, in_grid=4, out_grid=out_side, words=0, seed=0, like=torch.zeros(1, dtype=torch.float64)
     )
 
 

@@ -36,7 +36,7 @@ from aen_agents.config import (
         (["evaluator.device=tpu"], "evaluator.device is 'tpu'; use cpu, cuda or cuda:1"),
         (["data.moves=rot90"], r"data.moves is 'rot90'; give a list in brackets, such as \[rot90\]"),
         (["data=digits"], "data is 'digits'; expected a section with the keys name, train"),
-        (["alphabet=5"], "alphabet is 5: .*published, quarter, or a list of factors"),
+        (["alphabet=5"], "alphabet is 5: .*published, quarter, signal, or a list of factors"),
         (["agent.target_update=odd"], "agent.target_update is 'odd'"),
         (["agent.learning_rate=.inf"], "agent.learning_rate is .inf"),
         (["child.kind=gcn"], r"child.kind is 'gcn', an unknown kind of child \(did you mean 'gcnn'\?\)"),

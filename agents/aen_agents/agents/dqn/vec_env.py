@@ -49,14 +49,14 @@ class LockstepVecEnv(VecEnv):
         self._running: tuple[list[PendingStep], Futures, list[Any]] | None = None
         self._ready = False
 
-    def reset(self) -> Array:
+    def reset(self) -> Any:  # noqa: ANN401 - an array, or a dictionary of arrays
         """Start all episodes, with the seeds and options that were set; a running step is dropped."""
         self._running = None
         self._start(range(self.num_envs), self._seeds, self._options)
         self._reset_seeds()
         self._reset_options()
         self._ready = True
-        return np.stack(self._observations)
+        return self._stacked()
 
     def step_async(self, actions: Array) -> None:
         """Submit the children of all environments' actions without waiting for them.
@@ -100,7 +100,12 @@ class LockstepVecEnv(VecEnv):
                 infos[place]["terminal_observation"] = observation
         self._start(np.flatnonzero(ended).tolist(), [None] * self.num_envs, [{}] * self.num_envs)
         self._ready = True
-        return np.stack(self._observations), rewards, ended, infos
+        return self._stacked(), rewards, ended, infos
+
+    def _stacked(self) -> Any:  # noqa: ANN401 - as SB3 expects it for the observation space
+        if isinstance(self.observation_space, gym.spaces.Dict):
+            return {name: np.stack([each[name] for each in self._observations]) for name in self.observation_space}
+        return np.stack(self._observations)
 
     def close(self) -> None:
         """Close the environments."""

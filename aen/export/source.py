@@ -1,0 +1,178 @@
+"""The network that is exported, with what its file says about it: from a run folder, or a child in memory."""
+
+import copy
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from aen._files import cannot_read
+from aen._typing import Float
+from aen.children import Child, ChildSpec
+from aen.data import DataSpec, Preprocessing, find_source, load_dataset, preprocessing_of
+from aen.errors import AenError, DataError, ExportError, RunFolderError, did_you_mean
+from aen.loading import load_network
+from aen.results.search_result import SearchResult
+
+Which = Literal["best", "trained"]
+WHICH = ("best", "trained")
+# Images of the validation split with which an export is compared with its source.
+CHECKED = 10
+
+
+@dataclass(frozen=True, eq=False)
+class ExportSource:
+    """A trained network and what is known of it.
+
+    Attributes:
+        child: a copy, in evaluation mode on the CPU, of float32.
+        preprocessing: of its pixels.
+        class_names: one for each output; numbers, where the data set has no names.
+        pixels: stored pixels with which an export is compared with the child.
+        pixels_are: what they are, for messages: ``validation images`` or ``random images``.
+        run: the run folder that it was read from; None: a child in memory, or a copy of a network's folder.
+        which: which network of the run it is.
+        result: what its search found; None: unknown.
+    """
+
+    child: Child
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    pixels: Float[Tensor, "n channels height width"]
+    pixels_are: str
+    run: Path | None = None
+    which: Which | None = None
+    result: SearchResult | None = None
+
+    @property
+    def spec(self) -> ChildSpec:
+        """The child's spec."""
+        return self.child.spec
+
+
+def run_folder(network: Child | str | Path) -> Path | None:
+    """Return the folder in which the network's run keeps its exports; None for a child in memory.
+
+    Raises:
+        ExportError: no child and no folder.
+    """
+    if isinstance(network, Child):
+        return None
+    if not isinstance(network, str | Path):
+        raise ExportError(
+            f"a {type(network).__name__} cannot be exported; give a run folder or a child, such as aen.load(run)."
+        )
+    path = Path(network)
+    return path.parent if path.name in WHICH and (path / "spec.json").is_file() else path
+
+
+def source_of(network: Child | str | Path, which: Which | None = None) -> ExportSource:
+    """Return what is to be exported.
+
+    Args:
+        network: a trained child, a run folder, or one of its folders ``best`` and ``trained``.
+        which: of a run folder's networks: ``best``, the winner as the search trained it, or ``trained``, as `aen train`
+            did; None: ``trained`` if there is one.
+
+    Raises:
+        ExportError: an unknown `which`.
+        RunFolderError: no run folder, or a run that has no such network.
+        StoreError: the weights are missing or damaged.
+        DataError: neither the run nor its data say how pixels are standardised.
+    """
+    if which is not None and which not in WHICH:
+        raise ExportError(f"from is {which!r}{did_you_mean(str(which), WHICH)}.")
+    if isinstance(network, Child):
+        if which is not None:
+            raise ExportError(f"from is {which!r}, which is for run folders; leave it out for a child in memory.")
+        return _with_data(network, None)
+    folder, which = _network_folder(Path(network), which)
+    child = load_network(folder)
+    return _with_data(child, folder, which)
+
+
+def _network_folder(path: Path, which: Which | None) -> tuple[Path, Which]:
+    """Return the folder that holds the weights, and which network of the run they are."""
+    if (path / "spec.json").is_file():
+        own: Which = "trained" if path.name == "trained" else "best"
+        if which not in (None, own):
+            raise ExportError(f"from is {which!r}, but {path} is the folder of one network; give the run folder.")
+        return path, own
+    found = which or ("trained" if (path / "trained" / "spec.json").is_file() else "best")
+    if found == "trained" and not (path / "trained").is_dir() and path.is_dir():
+        raise RunFolderError(f"{path} has no folder trained; train the winner first (aen train), or use --from best.")
+    return path / found, found
+
+
+def _with_data(child: Child, folder: Path | None, which: Which | None = None) -> ExportSource:
+    spec = child.spec.data
+    preprocessing = None if folder is None else _stored_preprocessing(folder / "preprocessing.json")
+    shape, validation = (child.spec.channels, child.spec.side, child.spec.side), None
+    try:
+        preprocessing = preprocessing or preprocessing_of(spec)
+        validation = load_dataset(spec).validation.images[:CHECKED]
+    except DataError as error:
+        if preprocessing is None:
+            raise DataError(
+                f"how the network's pixels are standardised is not known, and its data cannot be read: {error} Put the "
+                "data where it was, or set AEN_DATA."
+            ) from error
+    if validation is None:
+        validation = torch.randn(CHECKED, *shape, generator=torch.Generator().manual_seed(0))
+        what = "random images"
+    else:
+        what = "validation images"
+    run = folder.parent if folder is not None and folder.name in WHICH else None
+    return ExportSource(
+        child=copy.deepcopy(child).cpu().float().eval(),
+        preprocessing=preprocessing,
+        class_names=class_names(spec, child.spec.classes),
+        pixels=_stored_pixels(validation, preprocessing),
+        pixels_are=what,
+        run=run,
+        which=which,
+        result=None if run is None else _result(run / "summary.json"),
+    )
+
+
+def _stored_preprocessing(file: Path) -> Preprocessing | None:
+    """Return what a run has kept; None in runs of earlier versions."""
+    try:
+        return Preprocessing.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunFolderError(f"{cannot_read(file, error)}.") from error
+    except (AenError, ValueError) as error:
+        raise RunFolderError(
+            f"{file} is damaged: {error} Remove it: where the data is, it is computed again."
+        ) from error
+
+
+def _stored_pixels(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Return the pixels from which `preprocessing` makes images, up to rounding."""
+    pixels = (images * preprocessing.deviation + preprocessing.mean) * preprocessing.scale
+    return pixels if preprocessing.scale == 1 else pixels.round()
+
+
+def class_names(spec: DataSpec, classes: int) -> tuple[str, ...]:
+    """Return the name of each class; its number where the data set has no names or cannot be read."""
+    try:
+        names = getattr(find_source(spec.name), "class_names", None)
+    except DataError:
+        names = None
+    return tuple(map(str, names)) if names and len(names) == classes else tuple(map(str, range(classes)))
+
+
+def _result(file: Path) -> SearchResult | None:
+    try:
+        return SearchResult.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunFolderError(f"{cannot_read(file, error)}.") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunFolderError(f"{file} is damaged: {error}. Move it away and resume the run.") from error

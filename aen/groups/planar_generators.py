@@ -1,0 +1,36 @@
+"""Elements of a planar group as generators: permutations of the cells of a grid."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from aen.groups.elements import enumerate_elements
+from aen.groups.generators import Generator
+from aen.groups.planar import PlanarElement
+
+_NAMED = ("rot90", "rot180", "hflip", "vflip", "transpose")
+_OF_D4 = 8
+
+
+def planar_generators(elements: Iterable[PlanarElement], side: int) -> tuple[Generator, ...]:
+    """Return generators of the group of the elements that move pixels onto pixels.
+
+    Args:
+        elements: of a planar group.
+        side: of the grid.
+    """
+    moves = [(element.name, element.permutation(side)) for element in elements if element.is_exact]
+    named = [Generator(name) for name in _NAMED]
+    offered = [g for g in named if any(np.array_equal(g.permutation(side), move) for _, move in moves)]
+    # The mirroring at the other diagonal has no name among the generators.
+    offered += [
+        Generator.from_permutations(name.replace(" ", "_"), [move])
+        for name, move in moves
+        if not any(np.array_equal(g.permutation(side), move) for g in named)
+    ]
+    chosen: list[Generator] = []
+    for generator in offered:
+        found = enumerate_elements([g.permutation(side) for g in chosen], side * side, _OF_D4)
+        if found is None or not (found == generator.permutation(side)).all(axis=1).any():
+            chosen.append(generator)
+    return tuple(chosen)

@@ -1,0 +1,214 @@
+"""Predicting the classes of images with a trained network: files, folders, patterns and npz files, in batches."""
+
+import difflib
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aen._files import cannot_read
+from aen._typing import JsonDict
+from aen.data import Preprocessing
+from aen.data.own.decode import BrokenImageError, decode, quiet_pillow
+from aen.errors import DataError
+from aen.training import cpu_threads, logits_of
+from aen_agents.network.models import Model
+from aen_agents.text import printable
+
+BATCH = 256
+TOP = 3
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
+_GREY, _COLOUR = 1, 3  # channels
+_ARRAYS = ("images", "test_images", "train_images")
+# Standardised pixels below this are taken to be stored from 0 to 1.
+_UNIT = 2.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The prediction for one image.
+
+    Attributes:
+        name: path of the file, or ``FILE.npz[3]``.
+        classes: the most probable classes by name, at most three, the best first; empty if it cannot be read.
+        probabilities: of these classes.
+        error: why the image cannot be read; None: it was.
+    """
+
+    name: str
+    classes: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    error: str | None = None
+
+    def to_json(self) -> JsonDict:
+        """Return a dictionary of JSON values."""
+        if self.error is not None:
+            return {"image": printable(self.name), "error": self.error}
+        top = [{"class": c, "probability": p} for c, p in zip(self.classes, self.probabilities, strict=True)]
+        return {"image": printable(self.name), **top[0], "top": top}
+
+
+def predict(model: Model, images: Sequence[str], *, batch: int = BATCH, threads: int = 1) -> Iterator[Prediction]:
+    """Predict the class of each image, in the order given; folders in the order of their paths.
+
+    Files are decoded and scaled as own data is for training. Images that cannot be read come with an error; the others
+    are predicted all the same. No more than a batch is in memory at a time.
+
+    Args:
+        model: the network.
+        images: paths of image files, of folders with image files at any depth, or of npz files, and patterns such as
+            ``photos/*.png``.
+        batch: images at a time; it changes no result but for rounding.
+        threads: number of CPU threads.
+
+    Raises:
+        DataError: a path that does not exist, a folder or pattern without images, or an npz file that does not fit the
+            network.
+    """
+    if batch < 1:
+        raise DataError(f"batch is {batch}; give 1 or more.")
+    found = [_Source.of(name) for name in images]
+    names, preprocessing = model.class_names(), model.preprocessing()
+    return _predict(model, found, names, preprocessing, batch=batch, threads=threads)
+
+
+def _predict(
+    model: Model,
+    sources: "Sequence[_Source]",
+    names: Sequence[str],
+    preprocessing: Preprocessing,
+    *,
+    batch: int,
+    threads: int,
+) -> Iterator[Prediction]:
+    stream = (item for source in sources for item in source.images(model, preprocessing))
+    while some := list(islice(stream, batch)):
+        good = [image for _, image in some if isinstance(image, Tensor)]
+        with cpu_threads(threads):
+            logits = logits_of(model.child, torch.stack(good)) if good else torch.empty(0)
+        rows = iter(torch.softmax(logits.double(), dim=1) if good else ())
+        for name, image in some:
+            if isinstance(image, str):
+                yield Prediction(name, error=image)
+                continue
+            probabilities, classes = next(rows).topk(min(TOP, len(names)))
+            yield Prediction(name, tuple(names[i] for i in classes.tolist()), tuple(probabilities.tolist()))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What one argument names: image files, or the images of an npz file."""
+
+    files: tuple[Path, ...] = ()
+    npz: Path | None = None
+
+    @classmethod
+    def of(cls, name: str) -> "_Source":
+        path = Path(name)
+        if path.is_dir():
+            files = tuple(_files_in(path))
+            if not files:
+                raise DataError(f"{name} is a folder without images ({', '.join(IMAGE_SUFFIXES)}); name another one.")
+            return cls(files)
+        if path.exists() or path.is_symlink():
+            return cls(npz=path) if path.suffix.lower() == ".npz" else cls((path,))
+        if glob.has_magic(name):
+            matches = [cls.of(match) for match in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207 - any pattern, absolute too
+            if not matches:
+                raise DataError(
+                    f"no file matches the pattern {name!r}; check it, and the folder that it is relative to."
+                )
+            if any(match.npz is not None for match in matches):
+                raise DataError(f"the pattern {name!r} matches npz files; name each of them.")
+            return cls(tuple(file for match in matches for file in match.files))
+        raise DataError(f"{name} does not exist{_near(path)}.")
+
+    def images(self, model: Model, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor | str]]:
+        """Return the name of each image with the network's input, or with why it cannot be read."""
+        if self.npz is not None:
+            yield from _npz_images(self.npz, model, preprocessing)
+        for file in self.files:
+            try:
+                yield str(file), _decoded(file, model, preprocessing)
+            except BrokenImageError as error:
+                yield str(file), str(error)
+            except OSError as error:
+                yield str(file), cannot_read(file, error)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Return the image files in a folder, at any depth, in the order of their paths; hidden ones are left out."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        yield from (Path(place, name) for name in sorted(files) if _is_image(name))
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def _decoded(file: Path, model: Model, preprocessing: Preprocessing) -> Tensor:
+    spec = model.spec
+    if spec.channels not in (_GREY, _COLOUR):
+        raise DataError(
+            f"the network takes images of {spec.channels} channels, which image files do not have; give an npz file."
+        )
+    with quiet_pillow():
+        pixels, _ = decode(file.read_bytes(), (spec.side, spec.side), colour=spec.channels == _COLOUR)
+    array = torch.from_numpy(np.array(pixels, dtype=np.float32))
+    array = array.unsqueeze(0) if array.dim() < 3 else array.permute(2, 0, 1)  # noqa: PLR2004 - grey
+    array = array.expand(spec.channels, -1, -1)  # grey of 16 bits for a colour network
+    return preprocessing.apply(array / 255 if in_unit_range(preprocessing) else array)
+
+
+def in_unit_range(preprocessing: Preprocessing) -> bool:
+    """Return whether the network was trained on floating-point images that seem to lie in 0 to 1.
+
+    Files have pixels from 0 to 255, which are divided by 255 for such a network.
+    """
+    return preprocessing.scale == 1 and abs(preprocessing.mean) + preprocessing.deviation < _UNIT
+
+
+def _npz_images(path: Path, model: Model, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor]]:
+    spec = model.spec
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            name = next((name for name in _ARRAYS if name in file.files), None)
+            if name is None:
+                raise DataError(f"{path} holds {', '.join(file.files) or 'nothing'}; it needs an array named images.")
+            images = file[name]
+    except OSError as error:
+        raise DataError(f"{cannot_read(path, error)}.") from error
+    except (ValueError, KeyError, EOFError) as error:  # also of pickled objects
+        raise DataError(f"{path} is no npz file of numbers: {error}") from error
+    images = images[..., None] if images.ndim == 3 else images  # noqa: PLR2004 - grey
+    wanted = (spec.side, spec.side, spec.channels)
+    if images.ndim != 4 or images.shape[1:] != wanted:  # noqa: PLR2004
+        shape = "x".join(map(str, images.shape[1:]))
+        raise DataError(
+            f"{path}: {name} has images of {shape} (rows x columns x channels), but the network takes "
+            f"{'x'.join(map(str, wanted))}."
+        )
+    whole = preprocessing.scale != 1
+    if images.dtype.kind not in "uf" or (images.dtype == np.uint8) != whole:
+        expected = "uint8 from 0 to 255" if whole else "floating-point numbers, as in training"
+        raise DataError(f"{path}: {name} is of {images.dtype}, but the network takes {expected}.")
+    for number, image in enumerate(images):
+        pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, 2, 0)).astype(np.float32))
+        yield f"{path}[{number}]", preprocessing.apply(pixels)
+
+
+def _near(path: Path) -> str:
+    """Return `` (did you mean X?)`` for a file of a like name beside it, or nothing."""
+    try:
+        names = [entry.name for entry in os.scandir(path.parent)]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f" (did you mean {path.parent / close[0]}?)" if close else ""
