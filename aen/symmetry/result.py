@@ -192,7 +192,7 @@ class SymmetryTest:
         """Return a matplotlib figure: a bar for each factor with its z; ``.savefig("test.svg")`` writes it."""
         from aen.symmetry.picture import draw  # matplotlib takes a second to import
 
-        return draw(self)
+        return draw([(row.factor.name, row.z, row.rejected) for row in self.rows])
 
     def save_picture(self, file: str | PathLike[str]) -> None:
         """Write the picture to a file; its name's end says how: ``.svg``, ``.png``, ``.pdf``.

@@ -1,0 +1,67 @@
+"""`aen data test` as a user calls it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import aen
+from aen.data import DataSpec, load_dataset
+from aen.symmetry import SymmetryTest
+from aen_agents.cli.main import main
+
+
+def test_the_table_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "test", "digits", "--factors", "hflip", "rot90 x| hflip", "--images", "200"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "No transformation that was tested leaves the images as they are."
+    assert [line.split("  ")[0] for line in lines[2:4]] == ["hflip", "rot90 x| hflip"]
+    assert lines[4].startswith("200 images of 8x8 in 10 classes")
+
+
+def test_json_is_the_test_of_training_images(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "test", "digits", "--factors", "quarter", "--seed", "3", "--json"]) == 0
+    found = SymmetryTest.from_json(json.loads(capsys.readouterr().out))
+    train = load_dataset(DataSpec("digits", train=898, validation=1, test=1)).train
+    assert found == aen.symmetry_test(train.images, train.labels, "quarter", seed=3)
+
+
+def test_an_official_test_set_is_not_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = np.random.default_rng(0)
+    symmetric = draw.integers(0, 255, (40, 6, 6), dtype=np.uint8)
+    skewed = np.tile(np.arange(36, dtype=np.uint8).reshape(6, 6), (40, 1, 1))
+    labels = np.arange(40) % 2
+    arrays = {"train_images": symmetric, "train_labels": labels, "test_images": skewed, "test_labels": labels}
+    np.savez(tmp_path / "own.npz", **arrays)
+    assert main(["data", "test", str(tmp_path / "own.npz"), "--factors", "hflip", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["rows"][0]["rejected"]) == (39, False)
+
+
+def test_the_picture_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "test.svg"
+    assert main(["data", "test", "digits", "--factors", "hflip", "--images", "50", "--picture", str(file)]) == 0
+    assert "<svg" in file.read_text()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digtis"], "unknown data set 'digtis' (did you mean 'digits'?)"),
+        (["digits", "--factors", "rot91"], "unknown generator 'rot91' (did you mean 'rot90'?)"),
+        (["digits", "--images", "1"], "--images is 1; it must be at least 2."),
+        (["digits", "--seed", "-1"], "seed is -1; it must be at least 0."),
+        (["digits", "--images", "50", "--picture", "test.what"], "picture 'test.what' cannot be written"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "test", *arguments]) != 0
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert not list(tmp_path.iterdir())
