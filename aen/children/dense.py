@@ -23,6 +23,9 @@ Head = Literal["free", "invariant"]
 Bias = Literal["orbit", "scalar_after_relu"]
 
 
+_NOTHING = Decomposition()
+
+
 @dataclass(frozen=True)
 class DenseSpec(ChildSpec):
     """A dense child network and its training. Two specs with the same `key` are the same training.
@@ -57,7 +60,7 @@ class DenseSpec(ChildSpec):
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
-    augment: Decomposition = field(default_factory=Decomposition)
+    augment: Decomposition = _NOTHING
 
     def __post_init__(self) -> None:
         kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}
