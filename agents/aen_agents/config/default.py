@@ -13,10 +13,12 @@ import pydantic
 
 from aen._typing import JsonDict
 from aen.data import DataSpec, Source, complete_spec
+from aen.data.own.paths import split_pin
 from aen.errors import ConfigError
+from aen.groups import ALPHABETS, Alphabet, Grid, hidden_grids
+from aen.groups.grid import cells_of, grid_text, shape_of
 from aen.training import available_cores, choose_device
 from aen_agents.config.data import DataConfig
-from aen_agents.config.default_grids import default_alphabet, default_hidden
 from aen_agents.config.errors import explain
 from aen_agents.config.loading import complete_config
 from aen_agents.config.overrides import Override, parse_overrides
@@ -25,6 +27,10 @@ from aen_agents.config.search import ALTERNATIVES, SearchConfig
 MINUTES = 10.0
 # Images of up to so many cells are searched with dense children, larger ones and colour with G-CNNs.
 _DENSE_CELLS = 32 * 32
+# Shifts are by a part of the side of about so many cells, at most so many parts.
+_STEP, _MOST_PARTS = 4, 16
+# What is so many times as long as high is taken as a signal, whose rows are its channels.
+_SIGNAL = 8
 # Dense children are trained for about so many gradient steps: enough to tell groups apart, few enough for many children.
 _STEPS = 300
 # Exploring trains on so many images at most, and measures on so many: more make children slower, not choices better.
@@ -96,15 +102,23 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
     reasons = [
         Reason(
             ("data.train", "data.validation", "data.test"),
-            f"images: {said}" + ("" if whole else f" (of {sizes['train']:,} and {sizes['validation']:,}: more would "
-            "make children slower, not the choice better)"),
+            f"images: {said}"
+            + (
+                ""
+                if whole
+                else f" (of {sizes['train']:,} and {sizes['validation']:,}: more would "
+                "make children slower, not the choice better)"
+            ),
         )
     ]
-    grey, grid = source.channels == 1, source.side
-    rows, columns = (grid, grid) if isinstance(grid, int) else grid
-    shape = f"{rows}x{columns}"
-    dense = grey and (rows * columns <= _DENSE_CELLS or rows != columns)
-    chosen, why = _dense(grid, shape, explored["train"]) if dense else _convolutional(source, shape, explored["train"], machine)
+    grid = source.side
+    rows, columns = shape_of(grid)
+    dense = source.channels == 1 and (cells_of(grid) <= _DENSE_CELLS or rows != columns)
+    chosen, why = (
+        _dense(grid, explored["train"], lifted=data.lift_sign)
+        if dense
+        else _convolutional(source, explored["train"], machine)
+    )
     reasons += why
     reasons += [
         Reason(
@@ -121,7 +135,7 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
     ]
     content: JsonDict = {
         "name": _name_of(data.name),
-        "data": {"name": data.name.split("@")[0], **explored},
+        "data": {"name": split_pin(data.name)[0], **explored},
         **chosen,
         "agent": {"name": "racing"},
         "budget": {"children": 100_000, "minutes": MINUTES},
@@ -130,41 +144,69 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
     return content, reasons
 
 
-def _dense(grid: Any, shape: str, train: int) -> tuple[JsonDict, list[Reason]]:  # noqa: ANN401
-    alphabet, left_out = default_alphabet(grid)
-    hidden = default_hidden(grid, alphabet)
+def default_alphabet(grid: Grid, *, lifted: bool = False) -> Alphabet:
+    """Return the factors of a default search that fit images or signals of this grid.
+
+    Shifts are by a part of the side, so that they have the same order on grids of any size.
+
+    Args:
+        grid: of the images; rows are the channels of a signal.
+        lifted: whether the negated signal is appended.
+    """
+    rows, columns = shape_of(grid)
+    if columns >= _SIGNAL * rows:
+        names = [name for name in ALPHABETS["signal"] if lifted or "sign" not in name]
+    else:
+        parts = {"hshift(1/4)": columns, "vshift(1/4)": rows}
+        names = [
+            f"{name.partition('(')[0]}(1/{_parts(parts[name])})" if name in parts else name
+            for name in ALPHABETS["quarter"]
+        ]
+    return Alphabet.of(names).fitting([grid])
+
+
+def _parts(length: int) -> int:
+    """Return into how many parts the step of a shift divides a side; a part must be whole cells, and no half."""
+    possible = [parts for parts in range(3, _MOST_PARTS + 1) if length % parts == 0]
+    return min(possible, key=lambda parts: abs(length / parts - _STEP), default=4)
+
+
+def _dense(grid: Grid, train: int, *, lifted: bool) -> tuple[JsonDict, list[Reason]]:
+    alphabet = default_alphabet(grid, lifted=lifted)
+    hidden = hidden_grids(grid, alphabet)
     batch = 64 if train < 2000 else 128
     epochs = max(round(_STEPS * batch / train), 3)
-    text = ", ".join(str(h) if isinstance(h, int) else f"{h[0]}x{h[1]}" for h in hidden)
     reasons = [
         Reason(
             ("child",),
-            f"child=dense, hidden grids {text}: small grey images ({shape}); on these grids all transformations have the "
-            "orders that they have on the images",
+            f"child=dense, hidden grids {', '.join(map(grid_text, hidden))}: small grey images or signals "
+            f"({grid_text(grid)}); every transformation has the order there that it has on the images",
         ),
-        Reason(("alphabet",), f"alphabet: {', '.join(alphabet)}" + "".join(f"; {reason}" for reason in left_out)),
+        Reason(("alphabet",), f"alphabet: {', '.join(alphabet.names)}"),
+        *(Reason(("alphabet",), reason) for reason in alphabet.left_out),
         Reason(("training",), f"training: {epochs} epochs in batches of {batch}: about {_STEPS} steps a child"),
     ]
     return {
-        "alphabet": list(alphabet),
+        "alphabet": list(alphabet.names),
         "child": {"kind": "dense", "hidden": [h if isinstance(h, int) else list(h) for h in hidden]},
         "training": {"epochs": epochs, "batch_size": batch, "learning_rate": 3e-3},
     }, reasons
 
 
-def _convolutional(source: Source, shape: str, train: int, machine: Machine) -> tuple[JsonDict, list[Reason]]:
+def _convolutional(source: Source, train: int, machine: Machine) -> tuple[JsonDict, list[Reason]]:
     width = 8 if machine.device == "cpu" else 20
     epochs = max(round(_STEPS * 64 / train), 3)
     kind = "colour images" if source.channels > 1 else "images"
     reasons = [
-        Reason(("child",), f"child=gcnn, width {width}: {kind} of {shape}, for which dense layers would be too large"),
+        Reason(
+            ("child",),
+            f"child=gcnn, width {width}: {kind} of {grid_text(source.side)}, for which dense layers would be too large",
+        ),
         Reason(("space",), "space: every group of rot90, hflip and vflip, without augmentations and other sizes"),
         Reason(("training",), f"training: {epochs} epochs in batches of 64"),
     ]
     return {
-        "child": {
-            "kind": "gcnn", "width": width, "padding": "same", "norm": "batch", "head": "flatten", "dropout": 0
-        },
+        "child": {"kind": "gcnn", "width": width, "padding": "same", "norm": "batch", "head": "flatten", "dropout": 0},
         "space": {"groups": "bits", "augmentations": [], "size_factors": [1.0]},
         "training": {"epochs": epochs, "batch_size": 64, "learning_rate": 3e-3},
     }, reasons
@@ -197,7 +239,5 @@ def _is_given(key: str, kept: set[str]) -> bool:
 
 def _name_of(name: str) -> str:
     """Return a search's name for the path of a data set."""
-    text = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in Path(name.split("@")[0]).stem)
+    text = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in Path(split_pin(name)[0]).stem)
     return text.lstrip("_.-") or "search"
-
-
