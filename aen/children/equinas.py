@@ -123,6 +123,8 @@ class EquiNASSpec(ChildSpec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if isinstance(self.side, tuple | list):
+            raise SpecError(f"side is {self.side!r}, but the EquiNAS child takes square images; make them square.")
         if self.dense is None:
             object.__setattr__(self, "dense", _DENSE[self.side >= _LARGE])
         self._check_values()

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.augmenter import Augmenter, chained
-from aen.children.gcnn_widths import DOUBLED, STAGES, GCNNShape, level_fields, published_fields, sides_of
+from aen.children.gcnn_widths import DOUBLED, STAGES, GCNNShape, level_fields, maps_of, published_fields
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AffineAugmenter, check_augmentations
 from aen.data.group_augmentation import GroupAugmenter, check_group
-from aen.errors import SpecError, did_you_mean
+from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, as_grid, grid_text
 from aen.groups.planar import PlanarGroup
 from aen.groups.planar_generators import planar_generators
 from aen.nn.linear import Initialisation
@@ -37,7 +38,7 @@ class GCNNSpec(ChildSpec):
     dropout) and 50.
 
     Attributes:
-        side: of the images.
+        side: of the images; rows and columns if they are not square: then the group has no quarter turns.
         channels: of the images.
         group: of the convolutions, by name: ``C1``, ``C4``, ``D1``, ``D1v``, ``D2``, ``D4``, ...
         augmentations: of the training images, see `aen.data.augmentation`; kept in their own order.
@@ -70,7 +71,7 @@ class GCNNSpec(ChildSpec):
     group_name_is_unique: ClassVar[bool] = True
     newer_fields: ClassVar[tuple[str, ...]] = ("initialisation", "augment")
 
-    side: int = 28
+    side: Grid = 28  # type: ignore[assignment]  # a square is an int here, too
     channels: int = 1
     group: str = "C1"
     augmentations: tuple[str, ...] = ()
@@ -107,7 +108,8 @@ class GCNNSpec(ChildSpec):
         object.__setattr__(self, "stages", tuple(float(factor) for factor in self.stages))
         object.__setattr__(self, "size", float(self.size))
         object.__setattr__(self, "dropout", float(self.dropout) + 0.0)  # -0.0 and 0.0 must give one key
-        for name in ("side", "channels", "width", "kernel_size"):
+        object.__setattr__(self, "side", self._checked_grid())
+        for name in ("side", "channels", "width", "kernel_size")[isinstance(self.side, tuple) :]:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise SpecError(f"{name} is {value!r}; it must be a whole number from 1 up.")
@@ -124,8 +126,29 @@ class GCNNSpec(ChildSpec):
             )
         if not 0 <= self.dropout < 1:
             raise SpecError(f"dropout is {self.dropout}; it must be from 0 to below 1.")
-        sides_of(self.side, self.kernel_size, padded=self.padding == "same")
+        maps_of(self.side, self.kernel_size, padded=self.padding == "same")
         self._check_widths()
+
+    def _checked_grid(self) -> Grid:
+        """Return a square's side as it is, to be checked as a number, and other grids in their one form."""
+        if not isinstance(self.side, tuple | list):
+            return self.side
+        try:
+            grid = as_grid(self.side)
+        except GroupError as error:
+            raise SpecError(f"side: {error}") from error
+        if isinstance(grid, int):
+            return grid
+        if self.backend != "native":
+            raise SpecError(
+                f"side is {grid_text(grid)}, but backend={self.backend!r} takes square images; use backend='native'."
+            )
+        if any((element.turn * 2).denominator != 1 for element in PlanarGroup.of(self.group).elements):
+            raise SpecError(
+                f"images of {grid_text(grid)} cannot be turned by the quarter turns of {self.group}; make them square, "
+                "or offer groups without: C1, C2, D1, D1v, D2 (space.groups in a config)."
+            )
+        return grid
 
     def _check_widths(self) -> None:
         if self.widths == "level":
@@ -158,6 +181,11 @@ class GCNNSpec(ChildSpec):
                 f"padding is {self.padding!r} and kernel_size {self.kernel_size}; backend='escnn' takes padding='none' "
                 "and odd kernels."
             )
+
+    @property
+    def grid(self) -> Grid:
+        """Rows and columns of the images; the side of square ones."""
+        return self.side
 
     @property
     def doubled(self) -> bool:

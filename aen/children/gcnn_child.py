@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from aen._typing import Float
 from aen.children.child import Child
 from aen.children.gcnn import GCNNSpec
-from aen.children.gcnn_widths import POOL, sides_of
+from aen.children.gcnn_widths import POOL, maps_of
 from aen.errors import SpecError
+from aen.groups.grid import cells_of
 from aen.groups.planar import PLANAR_GROUPS, PlanarGroup
 from aen.nn.doubled_conv import COPIES, DoubledConv2d, doubled_type
 from aen.nn.fields import FieldType
@@ -47,23 +48,23 @@ class GCNNChild(Child):
         self.spec = spec
         source = torch.Generator().manual_seed(spec.seed)
         self.convolutions = native_features(spec, source) if spec.backend == "native" else steerable(spec, source)
-        cells = sides_of(spec.side, spec.kernel_size, padded=spec.padding == "same")[-1] ** 2
+        cells = cells_of(maps_of(spec.side, spec.kernel_size, padded=spec.padding == "same")[-1])
         means = spec.fields[-1] * (COPIES if spec.doubled else 1)
         inputs = means if spec.head == "invariant" else self.convolutions.out_type.channels * cells
         widths = (inputs, *spec.shape.dense, spec.classes)
         first, second, last = (dense_layer(before, after, source) for before, after in pairwise(widths))
         self.head = nn.Sequential(first, nn.ReLU(), nn.Dropout(spec.dropout), second, last)
 
-    def prepare(self, images: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n channels side side"]:
+    def prepare(self, images: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n channels rows columns"]:
         """Return the images as they are."""
         return images
 
-    def features(self, images: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n features"]:
+    def features(self, images: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n features"]:
         """Return what the dense layers read."""
         maps: Tensor = self.convolutions(images)
         return self.convolutions.invariants(maps) if self.spec.head == "invariant" else maps.flatten(1)
 
-    def forward_prepared(self, rows: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n classes"]:
+    def forward_prepared(self, rows: Float[Tensor, "n channels rows columns"]) -> Float[Tensor, "n classes"]:
         """Return the logits of images."""
         logits: Tensor = self.head(self.features(rows))
         return logits
@@ -71,10 +72,11 @@ class GCNNChild(Child):
     def check_equivariance(self, *, words: int = 16, seed: int = 0) -> Mapping[str, float]:
         """Return the relative error of the feature maps' equivariance for every element of the group."""
         del words  # all elements are tried
-        return self.convolutions.check_equivariance(side=self.spec.side, seed=seed)
+        # The images of escnn's filters are square.
+        return self.convolutions.check_equivariance(side=self.spec.side, seed=seed)  # type: ignore[arg-type]
 
     @torch.no_grad()
-    def check_invariance(self, images: Float[Tensor, "n channels side side"]) -> Mapping[str, float]:
+    def check_invariance(self, images: Float[Tensor, "n channels rows columns"]) -> Mapping[str, float]:
         """Return how much the logits of images change when the images are moved, relative to their size.
 
         It is about 1e-6 for an invariant head in evaluation mode, and not for one that flattens.

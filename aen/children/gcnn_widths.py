@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from aen.errors import SpecError, did_you_mean
+from aen.groups.grid import Grid, as_grid, cells_of
 from aen.groups.planar import PlanarGroup
 
 LAYERS = 4
@@ -28,7 +29,7 @@ class GCNNShape:
     """What the number of parameters of a G-CNN child depends on, besides its group and its numbers of fields.
 
     Attributes:
-        side: of the images.
+        side: of the images; rows and columns if they are not square.
         channels: of the images.
         classes: number of outputs.
         kernel_size: of the convolutions.
@@ -39,7 +40,7 @@ class GCNNShape:
         doubled: whether every element of the group stands twice in a field, see `aen.nn.doubled_conv`.
     """
 
-    side: int
+    side: Grid
     channels: int
     classes: int
     kernel_size: int
@@ -95,6 +96,18 @@ def sides_of(side: int, kernel_size: int, *, padded: bool) -> tuple[int, ...]:
     return tuple(sides)
 
 
+def maps_of(grid: Grid, kernel_size: int, *, padded: bool) -> tuple[Grid, ...]:
+    """Return the grid of the maps after each convolution; see `sides_of`.
+
+    Raises:
+        SpecError: the images are too small.
+    """
+    if isinstance(grid, int):
+        return sides_of(grid, kernel_size, padded=padded)
+    each = (sides_of(side, kernel_size, padded=padded) for side in grid)
+    return tuple(as_grid(shape) for shape in zip(*each, strict=True))
+
+
 def parameter_count(shape: GCNNShape, group: str, fields: Sequence[int]) -> int:
     """Return the number of parameters of a child with this group and these numbers of fields."""
     lifting, pair, order = _per_pair(shape, group)
@@ -102,7 +115,7 @@ def parameter_count(shape: GCNNShape, group: str, fields: Sequence[int]) -> int:
     count += sum(before * after * pair for before, after in pairwise(fields))
     # Scale and shift of a norm, one for each copy of the group, or a bias.
     count += sum(fields) * ((4 if shape.doubled else 2) if shape.norm else 1)
-    cells = sides_of(shape.side, shape.kernel_size, padded=shape.padded)[-1] ** 2
+    cells = cells_of(maps_of(shape.side, shape.kernel_size, padded=shape.padded)[-1])
     inputs = fields[-1] * (order * cells if shape.flatten else 1 + shape.doubled)
     for outputs in (*shape.dense, shape.classes):
         count += (inputs + 1) * outputs

@@ -76,8 +76,8 @@ class AffineAugmenter:
 
     @torch.no_grad()
     def epoch(
-        self, images: Float[Tensor, "n channels side side"], epoch_number: int
-    ) -> Float[Tensor, "n channels side side"]:
+        self, images: Float[Tensor, "n channels rows columns"], epoch_number: int
+    ) -> Float[Tensor, "n channels rows columns"]:
         """Return every image augmented once; the images themselves if no augmentation is chosen.
 
         Flips alone move whole pixels and are exact. All else is interpolated, bilinearly.
@@ -91,9 +91,9 @@ class AffineAugmenter:
         draws = self._draw(len(images), epoch_number)
         fill = images.amin() if self.fill is None else self.fill
         flips = (draws[:, 1:3] < 0).to(images.device)
-        maps = _affine_maps(draws).to(images.device, images.dtype)
+        maps = _affine_maps(draws, images.shape[-2] / images.shape[-1]).to(images.device, images.dtype)
         moved = torch.empty_like(images)
-        size = max(1, _CELLS // images.shape[-1] ** 2)
+        size = max(1, _CELLS // (images.shape[-2] * images.shape[-1]))
         for start in range(0, len(images), size):
             chunk = slice(start, start + size)
             if _FLIPS.issuperset(self.names):
@@ -112,19 +112,20 @@ class AffineAugmenter:
         return draws * torch.tensor([name in self.names for name in _DRAWN])
 
 
-def _affine_maps(draws: Tensor) -> Tensor:
+def _affine_maps(draws: Tensor, aspect: float) -> Tensor:
     """Return where each image's pixels come from, shape ``[n, 2, 3]``.
 
     Columns are the images of x, y and 1. x grows to the right, y downwards, both from -1 to 1 over the image.
+    `aspect` is its height over its width: angles are those of pixels, not of x and y.
     """
     rotation, hflip, vflip, right, down, scale, shear = draws.unbind(1)
     cos, sin = torch.cos(_ROTATION * rotation), torch.sin(_ROTATION * rotation)
     # Backwards, as the maps go from the new image to the old one: the last augmentation is undone first.
-    x = torch.stack([cos, sin], 1) * torch.where(hflip < 0, -1, 1).unsqueeze(1)
-    y = torch.stack([-sin, cos], 1) * torch.where(vflip < 0, -1, 1).unsqueeze(1)
+    x = torch.stack([cos, sin / aspect], 1) * torch.where(hflip < 0, -1, 1).unsqueeze(1)
+    y = torch.stack([-sin * aspect, cos], 1) * torch.where(vflip < 0, -1, 1).unsqueeze(1)
     shift = 2 * _TRANSLATION * (x * right.unsqueeze(1) + y * down.unsqueeze(1))
     factor = 1 + _SCALE * scale.unsqueeze(1)
-    slope = torch.tan(_SHEAR * shear).unsqueeze(1)
+    slope = aspect * torch.tan(_SHEAR * shear).unsqueeze(1)
     return torch.stack([x / factor, (y - x * slope) / factor, -shift], 2)
 
 
@@ -136,10 +137,11 @@ def _flip(images: Tensor, flips: Tensor) -> Tensor:
 
 def _sample(images: Tensor, maps: Tensor) -> Tensor:
     """Return the images moved, with zeros from outside."""
-    side = images.shape[-1]
-    centres = (2 * torch.arange(side, dtype=images.dtype, device=images.device) + 1) / side - 1
+    rows, columns = (
+        (2 * torch.arange(n, dtype=images.dtype, device=images.device) + 1) / n - 1 for n in images.shape[-2:]
+    )
     x, y, one = maps.unsqueeze(2).unbind(3)
     # affine_grid takes several times as long as the sampling itself: it multiplies by a small matrix at every pixel,
     # where the sum of a row's and a column's part does.
-    grid = (x * centres).unsqueeze(2) + (y * centres + one).unsqueeze(3)
+    grid = (x * columns).unsqueeze(2) + (y * rows + one).unsqueeze(3)
     return torch.nn.functional.grid_sample(images, grid.permute(0, 2, 3, 1), align_corners=False)

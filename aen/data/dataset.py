@@ -3,7 +3,7 @@
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -90,19 +90,19 @@ def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
     parts = _choose(spec, pool)
     if spec.all_training:
         parts[0] = np.concatenate([parts[0], _unused(pool, parts)])
-    places = np.concatenate(parts)
-    # Only the selected images are moved; the draw for each depends on its place in the data set alone.
-    images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
-    if pool.turned is not None:
-        images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
-    images = move_images(images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places)
-    preprocessing = Preprocessing.of(images[: len(parts[0])])
-    images = preprocessing.apply(images)
-    sizes = [len(part) for part in parts]
-    train, validation, test = (
-        Split(*split) for split in zip(torch.split(images, sizes), torch.split(labels, sizes), strict=True)
-    )
-    return _Loaded(train, validation, test, preprocessing)
+    preprocessing, splits = None, []
+    for places in parts:  # the training part first; one at a time, for the memory
+        # Only the selected images are moved; the draw for each depends on its place in the data set alone.
+        images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
+        if pool.release is not None:
+            pool.release()
+        if pool.turned is not None:
+            images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
+        images = move_images(images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places)
+        preprocessing = preprocessing or Preprocessing.of(images)
+        splits.append(Split(preprocessing.apply(images), labels))
+    train, validation, test = splits
+    return _Loaded(train, validation, test, cast("Preprocessing", preprocessing))
 
 
 def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:

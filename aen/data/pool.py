@@ -1,6 +1,6 @@
 """Pool: all images and labels of a data set, checked, before they are split, moved or standardised."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ class Part:
     """What one pair of files holds.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``, uint8 or float32.
+        images: shape ``[n, channels, rows, columns]``, uint8 or float32.
         labels: shape ``[n]``, whole numbers.
         images_file: where the images were read, for messages.
         labels_file: where the labels were read.
@@ -45,19 +45,21 @@ class Pool:
     """All images of a data set. An image's place in it decides how it is moved.
 
     Attributes:
-        images: shape ``[n, channels, side, side]``; uint8 (0 to 255) or float32.
+        images: shape ``[n, channels, rows, columns]``; uint8 (0 to 255) or float32.
         labels: shape ``[n]``, int64, below the number of classes.
         official_train: the first so many images are the official training set, the others the official test set;
             None: there is no official split.
         turned: seed by which every image is to be turned by any angle before all else; None: not at all.
         grouping: what a grouped split needs to know of the images; None: the split is random.
+        release: gives back memory that reading the images has taken.
     """
 
-    images: Num[Tensor, "n channels side side"]
+    images: Num[Tensor, "n channels rows columns"]
     labels: Int[Tensor, " n"]
     official_train: int | None = None
     turned: int | None = None
     grouping: Grouping | None = None
+    release: Callable[[], None] | None = None
 
 
 def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) -> Pool:

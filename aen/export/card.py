@@ -36,7 +36,7 @@ def model_card(source: ExportSource, network: nn.Sequential) -> str:
         _header(source),
         f"# {data_name(source)}: {words}\n",
         _what_it_is(source, network),
-        f"## How to use it\n\n{_USE}\n`pixels` are {input_text(source)}. Class names are in `config.json` (`id2label`).\n",
+        f"## How to use it\n\n{_USE}\n`pixels` are {input_text(source)}. Class names: `config.json`, `id2label`.\n",
         _data(source),
         f"## Symmetry\n\n{words[0].upper()}{words[1:]}. {outputs_move(source.spec)}".rstrip() + "\n",
         _evidence(source),

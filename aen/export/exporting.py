@@ -76,10 +76,11 @@ def export(
     check_target(target, folder=kind.is_folder, force=force)  # before all that takes long
     source = source_of(network, which)
     plain = plain_network(source.child, source.preprocessing)
+    wanted = _logits(source)
     with new_target(target, folder=kind.is_folder, force=force) as part:
         kind.write(plain, source, part)
         size = sum(file.stat().st_size for file in (part.iterdir() if kind.is_folder else [part]))
-        difference, scale = _compare(source, kind.name, kind.run(part, _batches(source.pixels)))
+        difference, scale = _compare(kind.name, kind.run(part, _batches(source.pixels)), wanted)
     return Exported(
         path=target,
         size=size,
@@ -97,16 +98,25 @@ def _batches(pixels: Tensor) -> list[Tensor]:
     return list(torch.split(pixels[places], list(BATCHES)))
 
 
-def _compare(source: ExportSource, name: str, found: list[Tensor]) -> tuple[float, float]:
+def _logits(source: ExportSource) -> Tensor:
+    """Return the source's logits of the batches.
+
+    Raises:
+        ExportError: they are no finite numbers.
+    """
+    with torch.no_grad():
+        logits = torch.cat([source.child(source.preprocessing.apply(batch)) for batch in _batches(source.pixels)])
+    if not bool(torch.isfinite(logits).all()):
+        raise ExportError("the network gives logits that are infinite or no numbers; train it again before exporting.")
+    return logits
+
+
+def _compare(name: str, found: list[Tensor], wanted: Tensor) -> tuple[float, float]:
     """Return the largest difference of the logits and the largest logit.
 
     Raises:
         ExportError: the difference is too large.
     """
-    with torch.no_grad():
-        wanted = torch.cat([source.child(source.preprocessing.apply(batch)) for batch in _batches(source.pixels)])
-    if not bool(torch.isfinite(wanted).all()):
-        raise ExportError("the network gives logits that are infinite or no numbers; train it again before exporting.")
     logits = torch.cat(found)
     if logits.shape != wanted.shape:
         raise ExportError(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,8 +13,9 @@ from torch import Tensor
 from aen._files import cannot_read
 from aen._typing import Float
 from aen.children import Child, ChildSpec
-from aen.data import DataSpec, Preprocessing, find_source, load_dataset, preprocessing_of
+from aen.data import Dataset, Preprocessing, load_dataset, preprocessing_of
 from aen.errors import AenError, DataError, ExportError, RunFolderError, did_you_mean
+from aen.groups.grid import shape_of
 from aen.loading import load_network
 from aen.results.search_result import SearchResult
 
@@ -110,27 +112,28 @@ def _network_folder(path: Path, which: Which | None) -> tuple[Path, Which]:
 def _with_data(child: Child, folder: Path | None, which: Which | None = None) -> ExportSource:
     spec = child.spec.data
     preprocessing = None if folder is None else _stored_preprocessing(folder / "preprocessing.json")
-    shape, validation = (child.spec.channels, child.spec.side, child.spec.side), None
+    data: Dataset | None = None
     try:
         preprocessing = preprocessing or preprocessing_of(spec)
-        validation = load_dataset(spec).validation.images[:CHECKED]
+        data = load_dataset(spec)
     except DataError as error:
         if preprocessing is None:
             raise DataError(
                 f"how the network's pixels are standardised is not known, and its data cannot be read: {error} Put the "
                 "data where it was, or set AEN_DATA."
             ) from error
-    if validation is None:
-        validation = torch.randn(CHECKED, *shape, generator=torch.Generator().manual_seed(0))
-        what = "random images"
+    if data is None:
+        shape = (CHECKED, child.spec.channels, *shape_of(child.spec.grid))
+        images, what = torch.randn(shape, generator=torch.Generator().manual_seed(0)), "random images"
     else:
-        what = "validation images"
+        images, what = data.validation.images[:CHECKED], "validation images"
+    names = _stored_names(folder) or (() if data is None else data.class_names)
     run = folder.parent if folder is not None and folder.name in WHICH else None
     return ExportSource(
         child=copy.deepcopy(child).cpu().float().eval(),
         preprocessing=preprocessing,
-        class_names=class_names(spec, child.spec.classes),
-        pixels=_stored_pixels(validation, preprocessing),
+        class_names=tuple(names if len(names) == child.spec.classes else map(str, range(child.spec.classes))),
+        pixels=_stored_pixels(images, preprocessing),
         pixels_are=what,
         run=run,
         which=which,
@@ -158,13 +161,13 @@ def _stored_pixels(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     return pixels if preprocessing.scale == 1 else pixels.round()
 
 
-def class_names(spec: DataSpec, classes: int) -> tuple[str, ...]:
-    """Return the name of each class; its number where the data set has no names or cannot be read."""
+def _stored_names(folder: Path | None) -> Sequence[str]:
+    """Return the names of the classes that `aen train` keeps beside its network; none elsewhere."""
     try:
-        names = getattr(find_source(spec.name), "class_names", None)
-    except DataError:
-        names = None
-    return tuple(map(str, names)) if names and len(names) == classes else tuple(map(str, range(classes)))
+        stored = {} if folder is None else json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        return [str(name) for name in stored.get("class_names") or ()]
+    except (OSError, ValueError, AttributeError, TypeError):
+        return ()  # of a damaged file; the data set knows them, too
 
 
 def _result(file: Path) -> SearchResult | None:

@@ -75,6 +75,9 @@ def check_target(path: Path, *, folder: bool, force: bool) -> None:
     Raises:
         ExportError: something is there that it may not replace.
     """
+    file = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
+    if file is not None:
+        raise ExportError(f"{path} cannot be written: {file} is a file, not a folder; name another place with --out.")
     if not path.exists() and not path.is_symlink():
         return
     if not force:

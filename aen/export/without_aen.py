@@ -34,16 +34,16 @@ def run_without_aen(load: str, path: Path, batches: list[Tensor]) -> list[Tensor
     Raises:
         ExportError: the process failed.
     """
-    from safetensors.torch import load, save
+    from safetensors import torch as files
 
     with tempfile.TemporaryDirectory(prefix="aen-export-") as folder:
         given, found = Path(folder) / "batches.safetensors", Path(folder) / "logits.safetensors"
         # Not `save_file`, whose errors have no numbers.
-        given.write_bytes(save({str(i): batch.contiguous() for i, batch in enumerate(batches)}))
+        given.write_bytes(files.save({str(i): batch.contiguous() for i, batch in enumerate(batches)}))
         words = [sys.executable, "-I", "-c", _PROGRAM.format(load=load), *map(str, (path.absolute(), given, found))]
         done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - Python itself
         if done.returncode:
             why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
             raise ExportError(f"the export cannot be run in a process without aen ({why}); nothing was kept.")
-        logits = load(found.read_bytes())
+        logits = files.load(found.read_bytes())
     return [logits[str(i)] for i in range(len(batches))]

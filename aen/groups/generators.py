@@ -18,7 +18,7 @@ import numpy as np
 
 from aen._typing import IntArray, JsonDict
 from aen.errors import GroupError, did_you_mean
-from aen.groups.grid import Grid, as_grid, cells_of, grid_text, shape_of
+from aen.groups.grid import Grid, as_grid, cells_of, check_size, grid_text, shape_of
 
 
 def _swap_half(image: IntArray, *, axis: int, where: tuple[slice, slice]) -> IntArray:
@@ -241,6 +241,7 @@ def _table_as_json(grid: Grid, table: tuple[int, ...]) -> list[int] | list[list[
 
 @functools.lru_cache(maxsize=4096)
 def _permutation(generator: Generator, grid: Grid) -> IntArray:
+    check_size(grid)
     if generator.tables:
         table = dict(generator.tables).get(grid)
         if table is None:

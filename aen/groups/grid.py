@@ -24,23 +24,30 @@ def as_grid(value: object) -> Grid:
         value: a whole number, or two of them: rows and columns.
 
     Raises:
-        GroupError: something else, or a grid that is empty or too large.
+        GroupError: something else, or a grid without cells.
     """
-    if type(value) is int and 1 <= value <= MAX_SIDE:
+    if type(value) is int and value >= 1:
         return value
     try:
         rows, columns = map(_whole, value) if isinstance(value, Iterable) else (_whole(value),) * 2
     except (TypeError, ValueError) as error:
         raise GroupError(f"grid is {shown(value)} but must be the side of a square, or [rows, columns].") from error
-    if rows == columns:
-        if not 1 <= rows <= MAX_SIDE:
-            raise GroupError(f"grid side {rows} is out of range; use 1 to {MAX_SIDE}.")
-        return rows
-    if min(rows, columns) < 1 or rows * columns > MAX_CELLS:
-        raise GroupError(
-            f"grid {rows}x{columns} is out of range; use from 1 row and 1 column up to {MAX_CELLS:,} cells."
-        )
-    return rows, columns
+    if min(rows, columns) < 1:
+        square = f"side {rows}" if rows == columns else f"{rows}x{columns}"
+        raise GroupError(f"grid {square} is out of range; use 1 or more.")
+    return rows if rows == columns else (rows, columns)
+
+
+def check_size(grid: Grid) -> None:
+    """Check that permutations of a grid's cells are small enough to be made.
+
+    Raises:
+        GroupError: the grid is too large.
+    """
+    if isinstance(grid, int) and grid > MAX_SIDE:
+        raise GroupError(f"grid side {grid} is out of range; use 1 to {MAX_SIDE}.")
+    if cells_of(grid) > MAX_CELLS:
+        raise GroupError(f"grid {grid_text(grid)} is out of range; use up to {MAX_CELLS:,} cells.")
 
 
 def _whole(value: object) -> int:

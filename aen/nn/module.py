@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aen._typing import Float
 from aen.errors import SpecError
+from aen.groups.grid import Grid, shape_of
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
 from aen.nn.fixed import FixedTensors
@@ -69,13 +70,13 @@ class EquivariantModule(FixedTensors, abc.ABC):
                 "or use a group of half turns and mirrorings such as D2."
             )
 
-    def check_equivariance(self, *, side: int = 12, seed: int = 0) -> Mapping[str, float]:
+    def check_equivariance(self, *, side: Grid = 12, seed: int = 0) -> Mapping[str, float]:
         """Return ``|f(g x) - g f(x)| / |f(x)|`` for every element g of the group but the identity, on random input.
 
         The module's mode counts: batch norm and dropout are equivariant in evaluation mode.
 
         Args:
-            side: of the random images.
+            side: of the random images; rows and columns if they are not square.
             seed: of the random images.
 
         Raises:
@@ -83,7 +84,7 @@ class EquivariantModule(FixedTensors, abc.ABC):
         """
         like = next(self.parameters(), torch.zeros(()))
         source = torch.Generator().manual_seed(seed)
-        x = torch.randn(4, self.in_type.channels, side, side, generator=source, dtype=torch.float64).to(like)
+        x = torch.randn(4, self.in_type.channels, *shape_of(side), generator=source, dtype=torch.float64).to(like)
         errors = {}
         with torch.no_grad():
             y = self(x)

@@ -12,11 +12,12 @@ from typing import Literal, TypeVar
 
 from aen._fields import shown
 from aen.children.gcnn import GCNNSpec
-from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, parameter_count, sides_of
+from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, maps_of, parameter_count
 from aen.children.spec import ChildSpec
 from aen.data.augmentation import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
 from aen.groups.decomposition import Decomposition
+from aen.groups.grid import shape_of
 from aen.groups.planar import PlanarElement, PlanarGroup
 from aen.groups.planar_factors import planar_factors
 from aen.spaces.base import Space, SpaceClass
@@ -293,8 +294,8 @@ class GCNNSpace(Space):
         found = []
         for kernel_size in self.kernel_sizes:
             shrink = 0 if self.child.padding == "same" else kernel_size - 1
-            sides = sides_of(self.child.side, kernel_size, padded=shrink == 0)
-            odd = [side - shrink for side in sides[::2] if (side - shrink) % POOL]
+            maps = maps_of(self.child.side, kernel_size, padded=shrink == 0)
+            odd = [side - shrink for grid in maps[::2] for side in shape_of(grid) if (side - shrink) % POOL]
             if odd:
                 found.append(
                     f"with kernel_size {kernel_size} maps of side {odd[0]} are pooled by {POOL}: their last row and "

@@ -9,6 +9,7 @@ from aen.errors import GroupError
 from aen.groups.decomposition import Decomposition
 from aen.groups.elements import enumerate_elements
 from aen.groups.generators import Generator
+from aen.groups.grid import as_grid
 
 # Of larger groups, so many random products of generators stand for all elements.
 _MOST_ELEMENTS = 512
@@ -22,10 +23,7 @@ def cell_permutation(generator: Generator, grid: tuple[int, int]) -> IntArray:
     Raises:
         GroupError: the generator does not fit the grid.
     """
-    rows, columns = grid
-    if rows != columns:
-        raise GroupError(f"generator {generator.name!r} is tested on square images only, not {rows}x{columns}.")
-    return generator.permutation(rows)
+    return generator.permutation(as_grid(grid))
 
 
 def moving_elements(factor: Decomposition, grid: tuple[int, int], draw: np.random.Generator) -> IntArray:

@@ -9,6 +9,7 @@ from aen._typing import JsonDict
 from aen.errors import DataError, GroupError
 from aen.groups.decomposition import Decomposition
 from aen.groups.factors import Factor
+from aen.groups.grid import as_grid
 from aen.groups.plain_words import in_words
 
 if TYPE_CHECKING:
@@ -120,9 +121,7 @@ class SymmetryTest:
         plausible = sorted(self.plausible(), key=lambda factor: len(factor.generators))
         generators = dict.fromkeys(generator for factor in plausible for generator in factor.generators)
         chosen = Decomposition(tuple(Factor((generator,)) for generator in generators))
-        if self.grid[0] != self.grid[1]:
-            return chosen
-        spare = chosen.describe([self.grid[0]]).redundant
+        spare = chosen.describe([as_grid(self.grid)]).redundant
         return Decomposition(tuple(factor for factor in chosen.factors if factor.name not in spare))
 
     def to_json(self) -> JsonDict:
@@ -186,7 +185,7 @@ class SymmetryTest:
         notes = [compared, "z: standard deviations above what invariant images give."]
         if self.left_out:
             notes.append(f"Left out, with a single image each: classes {', '.join(map(str, self.left_out))}.")
-        return notes + [f"Not tested: {reason}" for reason in self.skipped.values()]
+        return notes + [f"Not tested: {reason}" for reason in dict.fromkeys(self.skipped.values())]
 
     def picture(self) -> "Figure":
         """Return a matplotlib figure: a bar for each factor with its z; ``.savefig("test.svg")`` writes it."""

@@ -42,8 +42,7 @@ class MovedQuality:
 def moved_quality(
     child: Child, images: Float[Tensor, "n c h w"], labels: Int[Tensor, " n"], generators: Iterable[Generator]
 ) -> tuple[MovedQuality, ...]:
-    """Return how a network classifies images that are moved by each of some generators; those that do not fit are left
-    out.
+    """Return how a network classifies images that are moved by each generator that acts on them.
 
     Args:
         child: the network.

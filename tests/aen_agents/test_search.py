@@ -11,7 +11,7 @@ from rich.console import Console
 
 import aen
 from aen._typing import JsonDict
-from aen.data import load_dataset
+from aen.data import Preprocessing, load_dataset, preprocessing_of
 from aen.errors import DataError, RunFolderError
 from aen.results.search_result import SearchResult
 from aen.training import measure
@@ -89,6 +89,8 @@ def test_loading_a_run_gives_the_winner(finished: tuple[RunFolder, JsonDict]) ->
     folder, summary = finished
     child = aen.load(folder.path)
     assert not child.training
+    stored = json.loads((folder.best / "preprocessing.json").read_text())
+    assert Preprocessing.from_json(stored) == preprocessing_of(child.spec.data)
     accuracy = measure(child, load_dataset(child.spec.data).validation).accuracy
     assert accuracy == max(summary["winner"]["validation_accuracies"])
     assert max(child.check_equivariance().values(), default=0) < 1e-5

@@ -1,13 +1,17 @@
 """Children of every kind on the digits, with weights and statistics as if they were trained."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from helpers.every_module import DENSE, GCNN, SMALL, STATIC, product
 
 from aen.children import Child, DenseSpec, EquiNASSpec, build_child
-from aen.data import DataSpec
+from aen.data import DataSpec, preprocessing_of
 from aen.groups import Decomposition
+from aen.groups.grid import shape_of
+from aen.training.weights import save_weights
 
 DIGITS = DataSpec("digits", train=60, validation=20, test=10)
 _PADDED = replace(GCNN, side=8, padding="same")
@@ -20,6 +24,7 @@ SPECS = {
     ),
     "dense, one layer, odd": DenseSpec(grids=(8, 5), decomposition=Decomposition.of(["rot90", "vflip"])),
     "dense, shifts": DenseSpec(grids=(8, 4), decomposition=Decomposition.of(["hshift(1/2)", "quadrants"])),
+    "dense, rectangle": DenseSpec(grids=((6, 8), (3, 4)), decomposition=Decomposition.of(["hflip", "vflip"])),
     "G-CNN": _PADDED,
     "G-CNN, D4, norm": replace(_PADDED, group="D4", norm="batch", head="invariant", dropout=0.5),
     "G-CNN, no padding": replace(GCNN, group="D1v", kernel_size=3),
@@ -51,5 +56,14 @@ def child_of(name: str, data: DataSpec = DIGITS) -> Child:
         for parameter in child.parameters():
             parameter.add_(0.1 * torch.rand(parameter.shape, generator=source))
     child.train()
-    child(torch.randn(8, spec.channels, spec.side, spec.side, generator=source))
+    child(torch.randn(8, spec.channels, *shape_of(spec.grid), generator=source))
     return (child.discretise() if name == DISCRETISED else child).eval()
+
+
+def saved_run(folder: Path, child, *, which: str = "best", preprocessing: bool = True) -> Path:
+    """Return a run folder with a trained child, as a search leaves it."""
+    save_weights(child, folder / which / "weights.safetensors")
+    (folder / which / "spec.json").write_text(json.dumps(child.spec.to_json()))
+    if preprocessing:
+        (folder / which / "preprocessing.json").write_text(json.dumps(preprocessing_of(child.spec.data).to_json()))
+    return folder

@@ -12,7 +12,10 @@ def pictures(n, size=(12, 12), channels=1, seed=0):
     coarse = draw.integers(0, 256, (n, 6, 6, channels)).astype(np.uint8)
     found = [
         np.stack(
-            [np.asarray(Image.fromarray(one[..., c]).resize(size[::-1], Image.Resampling.BILINEAR)) for c in range(channels)],
+            [
+                np.asarray(Image.fromarray(one[..., c]).resize(size[::-1], Image.Resampling.BILINEAR))
+                for c in range(channels)
+            ],
             axis=-1,
         )
         for one in coarse

@@ -6,7 +6,7 @@ from aen.errors import GroupError
 from aen.groups import Decomposition, layer_orbits
 from aen.nn.choice import Choice, choice_of, products_for
 
-# Name: (factors, input side, output side). Together they have products of every kind.
+# Name: (factors, input grid, output grid). Together they have products of every kind.
 CASES = {
     "untied": ((), 4, 6),
     "turns": (("rot90",), 8, 8),
@@ -19,6 +19,10 @@ CASES = {
     "partial swap": (("swap_tb_left",), 8, 8),
     "swaps": (("swap_tb_left", "quadrants"), 4, 6),
     "one cell": (("rot90",), 1, 3),
+    "rectangles": (("hflip", "vflip"), (4, 6), (2, 8)),
+    "rectangle to square": (("swap_lr", "vflip"), (3, 8), 4),
+    "signals": (("reverse", "shift(1/4)", "sign"), (2, 12), (2, 8)),
+    "one row": (("hflip",), (1, 9), (1, 4)),
     "nearly all": (("swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom", "hshift(1)", "rot90"), 4, 4),
 }
 _FACTORS = (
@@ -26,7 +30,7 @@ _FACTORS = (
     *("swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom"),
     *("transpose", "rot180", "hshift(1/2)", "vshift(1/2)", "hshift(1/3)", "hshift(1)", "vshift(2)"),
 )
-_SIDES = st.sampled_from([2, 3, 4, 5, 6, 8])
+_GRIDS = st.sampled_from([2, 3, 4, 5, 6, 8, (1, 8), (2, 6), (4, 6), (3, 5), (6, 2)])
 
 
 def _fits(factor, sides):
@@ -39,8 +43,8 @@ def _fits(factor, sides):
 
 @st.composite
 def tied_layers(draw, max_factors=3):
-    """A decomposition and two sides that it fits."""
-    sides = draw(_SIDES), draw(_SIDES)
+    """A decomposition and two grids that it fits."""
+    sides = draw(_GRIDS), draw(_GRIDS)
     fitting = [factor for factor in _FACTORS if _fits(factor, sides)]
     chosen = draw(st.lists(st.sampled_from(fitting), max_size=max_factors, unique=True))
     return Decomposition.of(chosen), *sides

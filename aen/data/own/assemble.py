@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from math import prod, sqrt
 from typing import Any
 
@@ -18,8 +17,9 @@ from aen.data.own.found import Content
 from aen.data.own.rules import MAX_PIXELS, Rules
 from aen.errors import DataError
 
-_THREADS = 4
-_CHUNK = 256
+_THREADS = 2
+# Images that a thread takes at once.
+_CHUNK = 64
 _SHOWN = 3
 # Sides of shrunk images are multiples of it, so that halves and quarters of them exist.
 _STEP = 4
@@ -63,9 +63,9 @@ class _Files:
     def assemble(self) -> Assembled:
         n = len(self.content.names)
         looked = list(self._over(range(n), self._look))
-        self._refuse_broken()
         fine = [found for found in looked if found is not None]
         if not fine:
+            self._refuse_broken()
             raise DataError(f"{self.where}: none of its {n:,} images can be read; {self._shown()}.")
         size, notices = choose_size([found[:2] for found in fine], self.rules)
         wanted = self.rules.channels
@@ -107,10 +107,13 @@ class _Files:
 
     def _over(self, places: Sequence[int], work: Any) -> Iterator[Any]:  # noqa: ANN401 - a function
         """Yield the results of a function of the images, in order; a few threads, whose decoders release the lock."""
-        waiting = iter(places)
+
+        def several(start: int) -> list[Any]:
+            return [work(place) for place in places[start : start + _CHUNK]]
+
         with ThreadPoolExecutor(_THREADS) as pool:
-            while chunk := list(islice(waiting, _CHUNK)):
-                yield from pool.map(work, chunk)
+            for found in pool.map(several, range(0, len(places), _CHUNK)):
+                yield from found
 
     def _look(self, place: int) -> tuple[int, int, bool, bool] | None:
         try:

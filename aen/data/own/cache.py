@@ -5,6 +5,7 @@ compared with what it must be; there are no pickles in it.
 """
 
 import json
+import mmap
 import os
 import re
 from collections.abc import Mapping
@@ -74,6 +75,13 @@ def write_prepared(path: Path, prepared: Prepared, stamp: str) -> None:
         for array in arrays.values():
             _align(file)
             file.write(np.ascontiguousarray(array).data)
+
+
+def release_pages(images: npt.NDArray[Any]) -> None:
+    """Give the memory back that mapped images take once they were read; they can be read again."""
+    mapped = getattr(images, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _align(file: BinaryIO) -> None:

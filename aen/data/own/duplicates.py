@@ -68,9 +68,13 @@ def _first_of_equal(images: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 
 def _similar(images: npt.NDArray[Any], own: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return pairs of near-duplicates, as places in `own`, shape ``[2, pairs]``."""
-    pieces = [_thumbnails(images[own[start : start + _CHUNK]]) for start in range(0, len(own), _CHUNK)]
-    hashes = np.concatenate([_hashes(piece) for piece in pieces])
-    thumbs = np.concatenate([piece.reshape(len(piece), -1) for piece in pieces])
+    hashes, thumbs = np.empty(len(own), np.uint64), np.empty((0, 0), np.float32)
+    for start in range(0, len(own), _CHUNK):
+        piece = _thumbnails(images[own[start : start + _CHUNK]])
+        if not start:
+            thumbs = np.empty((len(own), piece[0].size), np.float32)
+        hashes[start : start + _CHUNK] = _hashes(piece)
+        thumbs[start : start + _CHUNK] = piece.reshape(len(piece), -1)
     norms = np.linalg.norm(thumbs, axis=1)
     found = [np.empty((2, 0), np.int64)]
     bands = hashes.view(np.uint16).reshape(len(hashes), _BANDS)

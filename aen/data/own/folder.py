@@ -65,12 +65,7 @@ def scan_class_folders(root: Path) -> Scan:
     Raises:
         DataError: there are no class folders, or no images in one.
     """
-    folders = [entry.name for entry in entries(root, root) if entry.is_dir()]
-    parts: dict[str, int | None] = {"": None}
-    known = {name: part_of(name) for name in folders}
-    if TRAIN in known.values() and all(part is not None for part in known.values()) and len(folders) > 1:
-        parts = {name: part for name, part in known.items() if any(e.is_dir() for e in entries(root / name, root))}
-        _refuse_twice(root, parts)
+    parts = _parts(root)
     files: list[str] = []
     labels: list[str] = []
     numbers: list[int] = []
@@ -82,7 +77,7 @@ def scan_class_folders(root: Path) -> Scan:
                 ignored.append(f"{name}/{entry.name}".removeprefix("/"))
                 continue
             before = len(files)
-            _collect(Path(entry.path), root, files, ignored)
+            _collect(Path(entry.path), root, f"{name}/{entry.name}/".removeprefix("/"), files, ignored)
             labels += [entry.name] * (len(files) - before)
             numbers += [TRAIN if part is None else part] * (len(files) - before)
     if not files:
@@ -112,6 +107,26 @@ def _notices(root: Path, parts: Iterable[str], labels: list[str], ignored: list[
     return tuple(notices)
 
 
+def _parts(root: Path) -> dict[str, int | None]:
+    """Return the folders that hold the class folders, with the part that each means.
+
+    Raises:
+        DataError: some folders are parts and others are not, or two mean the same part.
+    """
+    known = {entry.name: part_of(entry.name) for entry in entries(root, root) if entry.is_dir()}
+    train = next((name for name, part in known.items() if part == TRAIN), None)
+    if train is None or any(entry.is_file() and is_image(entry.name) for entry in entries(root / train, root)):
+        return {"": None}
+    others = [name for name, part in known.items() if part is None]
+    if others:
+        raise DataError(
+            f"{root} has the folder {train!r} of training images, and beside it {_listed(others)}, which is none of "
+            "train, val and test; name it one of them, or move it elsewhere."
+        )
+    _refuse_twice(root, known)
+    return dict(known)
+
+
 def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
     """Return the function that reads the file of a number."""
 
@@ -126,13 +141,12 @@ def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
     return read
 
 
-def _collect(folder: Path, root: Path, files: list[str], ignored: list[str]) -> None:
+def _collect(folder: Path, root: Path, below: str, files: list[str], ignored: list[str]) -> None:
     for entry in entries(folder, root):
         if entry.is_dir():
-            _collect(Path(entry.path), root, files, ignored)
+            _collect(Path(entry.path), root, f"{below}{entry.name}/", files, ignored)
         else:
-            name = os.path.relpath(entry.path, root)
-            (files if is_image(entry.name) else ignored).append(name)
+            (files if is_image(entry.name) else ignored).append(f"{below}{entry.name}")
 
 
 def _refuse_twice(root: Path, parts: dict[str, int | None]) -> None:
@@ -164,10 +178,10 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(names[:_SHOWN])}{more}"
 
 
-def walk(root: Path, depth: int) -> Iterator[str]:
-    """Yield the files of a folder and of the folders below it, relative to it."""
-    for entry in entries(root, root):
+def files_of(root: Path, inner: Callable[[str], bool] = lambda _name: False, *, below: str = "") -> Iterator[str]:
+    """Yield the files of a folder, and of the folders below it whose names `inner` accepts, relative to it."""
+    for entry in entries(root / below, root):
         if entry.is_file():
-            yield entry.name
-        elif depth and entry.is_dir():
-            yield from (f"{entry.name}/{name}" for name in walk(Path(entry.path), depth - 1))
+            yield f"{below}{entry.name}"
+        elif entry.is_dir() and inner(entry.name):
+            yield from files_of(root, inner, below=f"{below}{entry.name}/")

@@ -1,6 +1,7 @@
 """What the readers of own data return: where the images are, or the images, with labels, parts and groups."""
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,11 +83,11 @@ class Scan:
         """
         text = hashlib.sha256("\0".join((self.kind, *known)).encode())
         for name in self.files:
-            path = self.root / name
+            path = os.path.join(self.root, name)  # noqa: PTH118 - 50,000 times
             try:
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116
             except OSError as error:
-                raise unreadable(path, error) from error
+                raise unreadable(Path(path), error) from error
             text.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
         return text.hexdigest()
 

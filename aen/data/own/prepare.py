@@ -1,6 +1,5 @@
 """Prepares own data: reads it, or takes what was read before from the cache, and makes a `Source` of it."""
 
-import functools
 import hashlib
 import json
 import os
@@ -13,16 +12,16 @@ import torch
 
 from aen.data.files import digest
 from aen.data.own.assemble import Assembled, assemble
-from aen.data.own.cache import Prepared, read_prepared, write_prepared
+from aen.data.own.cache import Prepared, read_prepared, release_pages, write_prepared
 from aen.data.own.duplicates import join_groups, near_duplicates
 from aen.data.own.found import PART_NAMES, TEST, TRAIN, VALIDATION, Content, Scan
 from aen.data.own.labels import map_labels
 from aen.data.own.paths import find_own, split_pin
 from aen.data.own.rules import Rules
 from aen.data.own.scan import scan
-from aen.data.own.signals import lifted
 from aen.data.own.split import Grouping
 from aen.data.pool import Pool
+from aen.data.signals import lift_sign
 from aen.data.source import Source
 from aen.errors import DataError
 from aen.groups.class_cache import cache_folder
@@ -30,6 +29,9 @@ from aen.groups.class_cache import cache_folder
 # Part of every stamp: raise it when the same files would become other images or groups.
 _VERSION = "own-1"
 _LEAST = 3
+# What this process used last, by path, rules and stamp.
+_REMEMBERED: dict[tuple[Path, Rules, str], Prepared] = {}
+_MAX_REMEMBERED = 2
 
 
 def own_source(name: str, rules: Rules) -> Source:
@@ -52,6 +54,7 @@ def own_source(name: str, rules: Rules) -> Source:
             torch.from_numpy(prepared.images),
             torch.from_numpy(prepared.labels),
             grouping=Grouping(prepared.labels, prepared.groups, prepared.parts, prepared.divided),
+            release=lambda: release_pages(prepared.images),
         )
 
     return Source(
@@ -74,7 +77,12 @@ def prepare(name: str, rules: Rules) -> Prepared:
     path = find_own(name)
     found = scan(path)
     stamp = found.stamp(_VERSION, json.dumps(astuple(rules)), *_versions())
-    prepared = _remembered(str(path), rules, stamp)
+    prepared = _REMEMBERED.get((path, rules, stamp))
+    if prepared is None:
+        prepared = _stored(found, path, rules, stamp)
+        while len(_REMEMBERED) >= _MAX_REMEMBERED:
+            del _REMEMBERED[next(iter(_REMEMBERED))]
+        _REMEMBERED[path, rules, stamp] = prepared
     pin = split_pin(name)[1]
     if pin is not None and prepared.pin != pin:
         raise DataError(
@@ -84,18 +92,19 @@ def prepare(name: str, rules: Rules) -> Prepared:
     return prepared
 
 
-@functools.lru_cache(maxsize=2)
-def _remembered(path: str, rules: Rules, stamp: str) -> Prepared:
+def _stored(found: Scan, path: Path, rules: Rules, stamp: str) -> Prepared:
+    """Return own data from the cache, after putting it there; without a cache, from memory."""
     with suppress(RuntimeError):  # this user has no home folder
-        place = hashlib.sha256(os.fsencode(str(Path(path).resolve())) + repr(rules).encode()).hexdigest()[:24]
+        place = hashlib.sha256(os.fsencode(path.resolve()) + repr(rules).encode()).hexdigest()[:24]
         file = cache_folder() / "own" / f"{place}.bin"
         prepared = read_prepared(file, stamp)
         if prepared is None:
-            prepared = _prepare(scan(Path(path)), rules, path)
-            with suppress(OSError):  # it is read again the next time
+            prepared = _prepare(found, rules, str(path))
+            with suppress(OSError):  # it is prepared again the next time
                 write_prepared(file, prepared, stamp)
+            prepared = read_prepared(file, stamp) or prepared  # mapped, which frees the memory
         return prepared
-    return _prepare(scan(Path(path)), rules, path)
+    return _prepare(found, rules, str(path))
 
 
 def _versions() -> tuple[str, ...]:
@@ -124,7 +133,7 @@ def _prepare(found: Scan, rules: Rules, where: str) -> Prepared:
     parts = np.zeros(len(kept), np.uint8) if content.parts is None else content.parts[kept]
     parts, divided, said = _parts(parts)
     _check_classes(labels, parts, class_names, divided, where)
-    images = lifted(done.images, content.signals, where) if rules.lift_sign else done.images
+    images = _lifted(done.images, content, where) if rules.lift_sign else done.images
     near = near_duplicates(images, exact_only=content.signals)
     together = int((np.bincount(near)[near] > 1).sum())
     groups = near if content.groups is None else join_groups(near, content.groups[kept])
@@ -148,6 +157,15 @@ def _prepare(found: Scan, rules: Rules, where: str) -> Prepared:
             *_split_notices(near, groups, parts, together),
         ),
     )
+
+
+def _lifted(images: "np.ndarray", content: Content, where: str) -> "np.ndarray":
+    if not content.signals or images.dtype.kind != "f":
+        raise DataError(
+            f"{where}: data.lift_sign is for signals of floating-point numbers, [n, length] or [n, channels, length]; "
+            "leave it out."
+        )
+    return lift_sign(torch.from_numpy(images)).numpy()
 
 
 def _arrays(content: Content, rules: Rules, where: str) -> Assembled:

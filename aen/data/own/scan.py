@@ -4,8 +4,8 @@ from pathlib import Path
 
 from aen.data.files import unreadable
 from aen.data.own.csv_table import scan_csv
-from aen.data.own.folder import entries, is_image, scan_class_folders, walk
-from aen.data.own.found import Scan
+from aen.data.own.folder import entries, files_of, is_image, scan_class_folders
+from aen.data.own.found import Scan, part_of
 from aen.data.own.idx import is_idx, scan_idx
 from aen.data.own.npz import scan_npz
 from aen.data.own.tables import scan_tables
@@ -44,8 +44,8 @@ def scan(path: Path) -> Scan:
 
 
 def _scan_folder(root: Path) -> Scan:
-    files = list(walk(root, 0))
-    tables = [name for name in walk(root, 2) if name.lower().endswith(_TABLES)]
+    files = list(files_of(root))
+    tables = [name for name in files_of(root, _may_hold_tables) if name.lower().endswith(_TABLES)]
     if tables:
         return scan_tables(root, tables)
     idx = [name for name in files if is_idx(root / name)]
@@ -60,6 +60,10 @@ def _scan_folder(root: Path) -> Scan:
     if npz and not folders and not any(map(is_image, files)):
         return scan_npz(root / _only(root, npz))
     return scan_class_folders(root)
+
+
+def _may_hold_tables(name: str) -> bool:
+    return name in {"data", "default"} or part_of(name) is not None
 
 
 def _only(root: Path, names: list[str]) -> str:

@@ -1,10 +1,11 @@
-"""The commands `aen data list`, `fetch`, `check`, `build` and `test`."""
+"""The commands `aen data list`, `fetch`, `check`, `build`, `test` and `describe`."""
 
 import argparse
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+from aen_agents.cli.data_describe import add_data_describe
 from aen_agents.cli.data_test import add_data_test
 from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.streams import say_error
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `aen data` and its actions to the command line."""
-    data = commands.add_parser("data", help="list, fetch, check, build and test data sets")
+    data = commands.add_parser("data", help="list, fetch, check, build, test and describe data sets")
     data.set_defaults(help_of=data)
     actions = data.add_subparsers(title="actions", metavar="ACTION")
 
@@ -42,6 +43,7 @@ def add_data_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     build.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     build.set_defaults(run=_build)
     add_data_test(actions)
+    add_data_describe(actions)
 
 
 def _list(_options: argparse.Namespace) -> int:

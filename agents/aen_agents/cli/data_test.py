@@ -32,12 +32,13 @@ def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _training_images(name: str, most: int) -> "Split":
-    """Return training images: of an official training set, or of the first half of the images in the split's order."""
-    from aen.data import DataSpec, find_source, load_dataset
+    """Return training images: of own data those of its split, else of the official training set or of the first half."""
+    from aen.data import complete_spec, load_dataset
 
-    spec = DataSpec(name)
-    images = find_source(spec.name).images
-    available = images[0] - 1 if len(images) > 1 else images[0] // 2
+    spec, source = complete_spec(name)
+    if spec.rules is not None:
+        return load_dataset(spec).train
+    available = source.images[0] - 1 if len(source.images) > 1 else source.images[0] // 2
     return load_dataset(replace(spec, train=min(most, available), validation=1, test=1)).train
 
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def write_predictions(predictions: "Iterable[Prediction]", *, csv_file: Path | N
             sys.stdout.write(f"{printable(own.name)}: {first[0]} {first[1]:.1%}{f' ({rest})' if rest else ''}\n")
     if counts["broken"]:
         total = counts["read"] + counts["broken"]
-        say_error(f"aen: {counts['broken']} of {counted(total, 'image')} cannot be read and have no prediction")
+        say_error(f"aen: without a prediction, since not readable: {counts['broken']} of {counted(total, 'image')}")
         return EXIT_BROKEN_IMAGES
     return 0
 
@@ -61,15 +61,18 @@ def _named(predictions: "Iterable[Prediction]", counts: dict[str, int], *, keep_
 
 def _write_csv(path: Path, predictions: "Iterable[Prediction]") -> None:
     try:
-        with new_file(path, durable=False) as file, io.TextIOWrapper(file, encoding="utf-8", newline="") as text:
-            rows = csv.writer(text, lineterminator="\n")
-            rows.writerow(_HEADER)
+        with new_file(path, durable=False) as file:
+
+            def write(cells: Sequence[str]) -> None:
+                line = io.StringIO()
+                csv.writer(line, lineterminator="\n").writerow(cells)
+                file.write(line.getvalue().encode())
+
+            write(_HEADER)
             for own in predictions:
                 pairs = zip(own.classes, own.probabilities, strict=True)
                 cells = [cell for name, share in pairs for cell in (name, repr(share))]
-                rows.writerow([printable(own.name), *cells, *[""] * (len(_HEADER) - 1 - len(cells))])
-            text.flush()
-            text.detach()
+                write([printable(own.name), *cells, *[""] * (len(_HEADER) - 1 - len(cells))])
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}; name a file in a folder that you can write to."

@@ -1,6 +1,6 @@
 """Evaluating a network of a run on the validation images, the test images, or other data: the folder ``evaluation``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -8,7 +8,9 @@ from typing import Literal, TypeVar
 import torch
 
 from aen._typing import JsonDict
-from aen.data import Split, find_source, load_dataset, load_test_split, pinned
+from aen.data import DataSpec, Split, find_source, load_dataset, load_test_split, pinned
+from aen.data.own.paths import is_own
+from aen.data.own.rules import Rules
 from aen.errors import DataError, GroupError, RunFolderError, did_you_mean
 from aen.groups import Generator
 from aen.training import (
@@ -31,6 +33,7 @@ _T = TypeVar("_T")
 Part = Literal["validation", "test"]
 PARTS = ("validation", "test")
 FOLDER = "evaluation"
+_COLOUR = 3  # channels
 _USUAL = ("rot90", "rot180", "hflip", "vflip", "transpose")
 
 
@@ -101,7 +104,7 @@ def evaluate_run(
     names = model.class_names()
     reads = None
     if data is not None:
-        images = _other_data(model, data)
+        images = _other_data(model, data, names)
     elif split == "test":
         load_dataset(model.spec.data)  # data that is not there is not counted as read
         reads = _written(run, lambda: record_test_read(run, model.name))
@@ -142,35 +145,43 @@ def _acts(generator: Generator, side: int) -> bool:
     return bool((permutation[1:] != permutation[:-1] + 1).any())  # not the identity
 
 
-def _other_data(model: Model, data: str) -> Split:
-    """Return all images of another data set, standardised as the network takes them."""
+def _other_data(model: Model, data: str, names: Sequence[str]) -> Split:
+    """Return all images of another data set, imported and standardised as the network takes them."""
     spec, preprocessing = model.spec, model.preprocessing()
-    if _same(data, spec.data.name):
+    if _same(data, spec.data):
         raise DataError(f"data {data!r} is the data of the search; use --split validation or --split test.")
-    source = find_source(data)
+    rules = Rules(spec.side, "colour" if spec.channels == _COLOUR else "grey") if is_own(data) else None
+    source = find_source(data, rules)
     pool = source.load()
-    channels, *sides = pool.images.shape[1:]
-    if [channels, *sides] != [spec.channels, spec.side, spec.side]:
-        shape, wanted = ("x".join(map(str, s)) for s in ([channels, *sides], [spec.channels, spec.side, spec.side]))
+    shape, wanted = list(pool.images.shape[1:]), [spec.channels, spec.side, spec.side]
+    if shape != wanted:
+        found, expected = ("x".join(map(str, sides)) for sides in (shape, wanted))
         raise DataError(
-            f"data {data!r} has images of {shape} (channels x rows x columns), but the network takes {wanted}."
+            f"data {data!r} has images of {found} (channels x rows x columns), but the network takes {expected}."
         )
-    if source.classes > spec.classes:
-        raise DataError(f"data {data!r} has {source.classes} classes, but the network knows {spec.classes}.")
     whole = pool.images.dtype == torch.uint8
     if whole != (preprocessing.scale != 1):
         kinds = ("uint8", "floating point") if whole else ("floating point", "uint8")
         raise DataError(
             f"data {data!r} has images of {kinds[0]}, but the network was trained on {kinds[1]}; convert them first."
         )
-    return Split(preprocessing.apply(pool.images), pool.labels)
+    theirs = source.class_names or tuple(map(str, range(source.classes)))
+    unknown = [name for name in theirs if name not in names]
+    if unknown:
+        raise DataError(
+            f"data {data!r} has the class {unknown[0]!r}, which the network does not know; its classes are "
+            f"{', '.join(names)}."
+        )
+    places = torch.tensor([names.index(name) for name in theirs])
+    return Split(preprocessing.apply(pool.images), places[pool.labels])
 
 
-def _same(data: str, searched: str) -> bool:
-    try:
-        return pinned(data) == pinned(searched) or data == searched
-    except DataError:
-        return data == searched
+def _same(data: str, searched: DataSpec) -> bool:
+    """Say whether a data set has the name, or the content, of another."""
+    if data == searched.name or not is_own(data):
+        return data == searched.name
+    found, pin = pinned(data, searched.rules).rpartition("@"), searched.name.rpartition("@")
+    return bool(pin[0]) and found[2] == pin[2]
 
 
 def _write(run: RunFolder, found: Evaluated) -> tuple[Path, ...]:

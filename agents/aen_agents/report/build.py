@@ -23,6 +23,7 @@ from aen_agents.report.failures import failures_of
 from aen_agents.report.pictures import class_pictures, method_pictures
 from aen_agents.report.symmetry import symmetry_part
 from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.test_reads import test_reads
 from aen_agents.text import command
 
 
@@ -75,6 +76,7 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
             find_space=functools.partial(space_of, config),  # finding its classes takes time: only if they are shown
             seeds=len(seeds),
         ),
+        test_reads=len(test_reads(folder)),
         aen_version=version("aen"),
     )
     write_atomically(file, html)

@@ -363,3 +363,14 @@ def test_nothing_but_the_result_grows_with_the_images(names, shape):
     *others, largest = sorted(sizes.made)
     assert largest == images.nbytes
     assert others[-1] <= 2**22
+
+
+@pytest.mark.parametrize("names", [["rotation"], ["shear", "scale"], ["rotation", "hflip", "shear"]])
+def test_rectangles_are_augmented_as_the_square_around_them(names):
+    source = torch.Generator().manual_seed(0)
+    images = torch.rand(6, 1, 8, 14, generator=source, dtype=torch.float64)
+    square = torch.nn.functional.pad(images, (0, 0, 3, 3))
+    augmenter = AffineAugmenter(names, seed=3, fill=0.0)
+    moved = augmenter.epoch(square, 0)[:, :, 3:-3]
+    torch.testing.assert_close(augmenter.epoch(images, 0), moved)
+    assert not torch.allclose(moved, images, atol=1e-2)

@@ -86,7 +86,7 @@ def test_moves_come_before_the_split():
 
 
 def test_a_data_set_holds_no_test_images():
-    assert {f.name for f in fields(Dataset)} == {"spec", "classes", "train", "validation"}
+    assert {f.name for f in fields(Dataset)} == {"spec", "classes", "train", "validation", "class_names"}
     test = set(load_test_split(SPEC).labels.tolist())
     dataset = load_dataset(SPEC)
     assert not test & set(dataset.train.labels.tolist())

@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 from helpers.every_module import DENSE, close
-from helpers.exported_children import DIGITS, NAMES, child_of
+from helpers.exported_children import DIGITS, NAMES, child_of, saved_run
 from helpers.full_disk import files_no_longer_than
 from helpers.permissions import permissions_apply
 from torch import nn
@@ -22,15 +20,15 @@ from torch import nn
 import aen
 from aen.children import DenseChild
 from aen.data import DataSpec, load_dataset, preprocessing_of
-from aen.errors import DataError, ExportError, RunFolderError
-from aen.export import FORMATS, export, find_format
+from aen.errors import ExportError, RunFolderError
+from aen.export import FORMATS, export, find_format, modeling_aen
 from aen.export.base import Format
-from aen.training.weights import save_weights
+from aen.groups.grid import shape_of
 
 FAST = {
-    "onnx": ("dense, invariant head, scalar bias", "G-CNN, D4, norm", "EquiNAS, mixed", "escnn"),
-    "pt2": ("dense", "G-CNN, D4, norm", "EquiNAS, discretised", "escnn"),
-    "safetensors": ("dense",),
+    "onnx": ("dense, invariant head, scalar bias", "G-CNN, D4, norm", "EquiNAS, mixed"),
+    "pt2": ("dense", "G-CNN, D4, norm", "EquiNAS, discretised"),
+    "safetensors": (),
     "hub": ("G-CNN, D4, norm",),
 }
 CASES = [
@@ -40,15 +38,6 @@ CASES = [
 ]
 
 
-def saved_run(folder: Path, child, *, which: str = "best", preprocessing: bool = True) -> Path:
-    """Return a run folder with a trained child, as a search leaves it."""
-    save_weights(child, folder / which / "weights.safetensors")
-    (folder / which / "spec.json").write_text(json.dumps(child.spec.to_json()))
-    if preprocessing:
-        (folder / which / "preprocessing.json").write_text(json.dumps(preprocessing_of(child.spec.data).to_json()))
-    return folder
-
-
 def logits_of(to: str, path: Path, pixels: torch.Tensor) -> torch.Tensor:
     """Return what an export gives, loaded as its user would."""
     if to == "onnx":
@@ -56,29 +45,20 @@ def logits_of(to: str, path: Path, pixels: torch.Tensor) -> torch.Tensor:
         return torch.from_numpy(session.run(None, {"pixels": pixels.numpy()})[0])
     if to == "pt2":
         return torch.export.load(path).module()(pixels)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-I", "-c"),
-            "import sys; sys.path.insert(0, sys.argv[1]); sys.modules['aen'] = None\n"
-            "import json, torch; from modeling_aen import load\n"
-            "print(json.dumps(load()(torch.tensor(json.load(sys.stdin))).tolist()))",
-            str(path),
-        ],
-        input=json.dumps(pixels.tolist()),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return torch.tensor(json.loads(done.stdout))
+    # export() itself has run the folder's own copy of the loader in another process.
+    assert (path / "modeling_aen.py").read_bytes() == Path(modeling_aen.__file__).read_bytes()
+    network: nn.Module = modeling_aen.load(path)
+    assert not network.training
+    return network(pixels)
 
 
 @pytest.mark.parametrize(("to", "name"), CASES)
 def test_an_export_computes_what_its_source_does(to, name, tmp_path):
     data = replace(DIGITS, train=40)
     child = child_of(name, data)
-    if child.spec.side != 8:  # no such images: then random ones are compared
+    if child.spec.grid != 8:  # no such images: then random ones are compared
         data = DataSpec(str(tmp_path / "wide.npz"), train=40, validation=20, test=10)
-        images = np.random.default_rng(0).integers(0, 256, (70, *[child.spec.side] * 2), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (70, *shape_of(child.spec.grid)), dtype=np.uint8)
         np.savez(tmp_path / "wide.npz", images=images, labels=np.arange(70) % 10)
         child = child_of(name, data)
     done = export(child, to, tmp_path / "out")
@@ -122,48 +102,6 @@ def test_a_pt2_file_carries_the_same_facts(run, tmp_path):
     assert json.loads(held["classes"])[9] == "9"
     for n in (1, 3, 50):
         assert network(torch.zeros(n, 1, 8, 8)).shape == (n, 10)
-
-
-def test_the_network_folders_of_a_run(tmp_path):
-    run = saved_run(tmp_path / "run", child_of("dense"))
-    trained = child_of("dense, shifts")
-    with pytest.raises(
-        RunFolderError, match=r"run has no folder trained; train the winner first .* or use --from best"
-    ):
-        export(run, "onnx", which="trained")
-    saved_run(run, trained, which="trained")
-    images = load_dataset(DIGITS).validation.images[:4]
-    p = preprocessing_of(DIGITS)
-    for network, which, child in (
-        (run, None, trained),
-        (run, "best", child_of("dense")),
-        (run / "best", None, child_of("dense")),
-    ):
-        done = export(network, "onnx", which=which, force=True)
-        assert done.path == run / "export" / "model.onnx"
-        with torch.no_grad():
-            close(logits_of("onnx", done.path, images * p.deviation + p.mean), child(images), 1e-5)
-    with pytest.raises(ExportError, match=r"from is 'bests' \(did you mean 'best'\?\)"):
-        export(run, "onnx", tmp_path / "x", which="bests")
-
-
-def test_runs_of_earlier_versions_and_lost_data(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
-    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(60) % 10)
-    data = DataSpec(str(tmp_path / "own.npz"), train=30, validation=20, test=10)
-    new, old = (
-        saved_run(tmp_path / name, child_of("dense", data), preprocessing=name == "new") for name in ("new", "old")
-    )
-    assert export(old, "onnx").images == "10 validation images"
-    facts = {entry.key: entry.value for entry in onnx.load(old / "export/model.onnx").metadata_props}
-    assert str(tmp_path) not in json.dumps(facts)  # files are passed on
-    (tmp_path / "own.npz").rename(tmp_path / "elsewhere.npz")
-    assert export(new, "onnx").images == "10 random images"
-    with pytest.raises(DataError, match=r"pixels are standardised is not known, .*own.npz.* Put the data where it was"):
-        export(old, "onnx", force=True)
-    (new / "best/preprocessing.json").write_text('{"mean": 1}')
-    with pytest.raises(RunFolderError, match=r"preprocessing.json is damaged: .*'deviation'.* Remove it"):
-        export(new, "onnx", force=True)
 
 
 def test_what_cannot_be_exported_is_named(run, tmp_path):
@@ -227,7 +165,9 @@ def test_a_place_that_cannot_be_written(run, tmp_path):
     ):
         export(run, "onnx", tmp_path / "locked" / "x" / "model.onnx")
     (tmp_path / "file").write_text("")
-    with pytest.raises(ExportError, match=r"file/model.onnx cannot be written: Not a directory; name a place"):
+    with pytest.raises(
+        ExportError, match=r"file/model.onnx cannot be written: .*/file is a file, not a folder; name another"
+    ):
         export(run, "onnx", tmp_path / "file" / "model.onnx")
 
 
@@ -267,11 +207,3 @@ def test_a_network_without_finite_logits_is_refused(tmp_path):
         child.head.linear.bias.fill_(float("nan"))
     with pytest.raises(ExportError, match="logits that are infinite or no numbers"):
         export(child, "onnx", tmp_path / "out")
-
-
-def test_a_child_in_training_mode_or_float64_stays_as_it_is(tmp_path):
-    child = child_of("G-CNN, D4, norm").double().train()
-    before = {name: value.clone() for name, value in child.state_dict().items()}
-    export(child, "onnx", tmp_path / "out")
-    assert child.training
-    assert all(torch.equal(value, before[name]) for name, value in child.state_dict().items())

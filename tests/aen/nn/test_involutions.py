@@ -6,7 +6,7 @@ from helpers import tied_layers
 from hypothesis import given, settings
 
 from aen.errors import GroupError
-from aen.groups import Decomposition, Generator, Orbits, layer_orbits
+from aen.groups import Decomposition, Generator, Orbits, cells_of, layer_orbits
 from aen.nn import involutions
 from aen.nn.involutions import Move, free_involutions, further_moves, single_involutions
 
@@ -35,7 +35,9 @@ def same(one, other):
 
 
 def is_involution(move):
-    return all(np.array_equal(a[a], np.arange(len(a))) and (a != np.arange(len(a))).any() for a in (move.p, move.q))
+    cells = [np.arange(len(a)) for a in (move.p, move.q)]
+    moves_some = any((a != own).any() for a, own in zip((move.p, move.q), cells, strict=True))
+    return moves_some and all(np.array_equal(a[a], own) for a, own in zip((move.p, move.q), cells, strict=True))
 
 
 @given(layer=tied_layers.tied_layers())
@@ -72,7 +74,7 @@ def test_free_involutions_commute_and_all_their_products_move_every_cell(layer):
         assert same(one * other, other * one)
     for n in range(1, len(found) + 1):
         for some in itertools.combinations(found, n):
-            p, q = np.arange(sides[0] ** 2), np.arange(sides[1] ** 2)
+            p, q = np.arange(cells_of(sides[0])), np.arange(cells_of(sides[1]))
             for move in some:
                 p, q = move.p[p], move.q[q]
             assert (p != np.arange(len(p))).all()

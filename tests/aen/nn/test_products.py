@@ -7,7 +7,7 @@ from helpers import tied_layers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aen.groups import Generator
+from aen.groups import Generator, cells_of
 from aen.nn import OrbitTable
 from aen.nn.involutions import Move
 from aen.nn.products import ExpandedProduct, MergedProduct, SpectralProduct, SplitProduct, multiply
@@ -76,13 +76,13 @@ def test_every_product_computes_the_dense_layer_and_its_gradients(layer):
     decomposition, in_side, out_side = layer
     orbits = tied_layers.layer_orbits(decomposition.generators, in_side, out_side)
     for choice in tied_layers.choices_for(orbits, in_side, out_side):
-        check(choice, orbits, out_side**2)
+        check(choice, orbits, cells_of(out_side))
 
 
 @pytest.mark.parametrize(("case", "n"), tied_layers.CASE_PRODUCTS)
 def test_products_of_the_table_compute_the_dense_layer_and_its_gradients(case, n):
     orbits, (_, in_side, out_side) = tied_layers.orbits_of(case), tied_layers.CASES[case]
-    check(tied_layers.choices_for(orbits, in_side, out_side)[n], orbits, out_side**2)
+    check(tied_layers.choices_for(orbits, in_side, out_side)[n], orbits, cells_of(out_side))
 
 
 def test_the_table_has_every_kind_of_product_and_of_layout():
@@ -109,7 +109,7 @@ def test_gradients_agree_with_finite_differences(case, n):
     orbits, (_, *sides) = tied_layers.orbits_of(case), tied_layers.CASES[case]
     product = tied_layers.choices_for(orbits, *sides)[n].product.double()
     # Any values and features will do, not only those that a group and an image give.
-    values, features = numbers(len(product.slots)), product.encode(numbers(sides[0] ** 2, 2, seed=1))
+    values, features = numbers(len(product.slots)), product.encode(numbers(cells_of(sides[0]), 2, seed=1))
     assert torch.autograd.gradcheck(
         lambda v, z: multiply(product, v, z), (values.requires_grad_(), features.requires_grad_()), fast_mode=True
     )
@@ -120,12 +120,12 @@ def test_gradients_agree_with_finite_differences(case, n):
 def test_batches_of_none_and_of_one(case, n, batch):
     orbits, (_, in_side, out_side) = tied_layers.orbits_of(case), tied_layers.CASES[case]
     product = tied_layers.choices_for(orbits, in_side, out_side)[n].product.double()
-    rows = product.rows(numbers(batch, in_side**2))
+    rows = product.rows(numbers(batch, cells_of(in_side)))
     output, saved = product(numbers(len(product.slots)), rows.t())
-    assert output.shape == (out_side**2, batch)
+    assert output.shape == (cells_of(out_side), batch)
     d_values, d_features = product.gradient(saved, output, features=True)
     assert d_values.shape == product.slots.shape
-    assert product.encode_gradient(d_features).shape == (in_side**2, batch)
+    assert product.encode_gradient(d_features).shape == (cells_of(in_side), batch)
     if batch == 0:
         assert not d_values.any()
 
@@ -135,7 +135,7 @@ def test_second_derivatives_agree_with_finite_differences(case):
     orbits, (_, *sides) = tied_layers.orbits_of(case), tied_layers.CASES[case]
     for choice in tied_layers.choices_for(orbits, *sides):
         product = choice.product.double()
-        values, features = numbers(len(product.slots)), product.encode(numbers(sides[0] ** 2, 2, seed=1))
+        values, features = numbers(len(product.slots)), product.encode(numbers(cells_of(sides[0]), 2, seed=1))
         assert torch.autograd.gradgradcheck(
             lambda v, z, product=product: multiply(product, v, z),
             (values.requires_grad_(), features.requires_grad_()),

@@ -1,0 +1,234 @@
+"""Own data that cannot be used is refused in one line that names what is wrong and what to do."""
+
+import os
+import shutil
+import stat
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from helpers.own_folders import pictures, write_class_folders
+from PIL import Image
+
+from aen.data import DataSpec, data_spec, find_source, from_arrays
+from aen.data.own import decode
+from aen.data.own.prepare import prepare
+from aen.data.own.rules import Rules
+from aen.errors import DataError
+
+
+def refused(name, match, rules=None):
+    with pytest.raises(DataError, match=match) as caught:
+        find_source(str(name), rules or Rules())
+    assert "\n" not in str(caught.value)
+
+
+def files_below(cache):
+    return [path for path in cache.rglob("*") if path.is_file()]
+
+
+def test_unreadable_images_are_named_and_counted(folder, own_cache):
+    (folder / "circle/000.png").write_bytes((folder / "circle/000.png").read_bytes()[:60])
+    (folder / "cross/011.png").write_bytes(b"")
+    (folder / "cross/012.png").write_text("no image")
+    said = r"3 of 30 images cannot be read: circle/000.png \(.*\), cross/011.png \(it is empty\), .*--skip-broken"
+    refused(folder, said)
+    assert not files_below(own_cache)
+    source = find_source(str(folder), Rules(skip_broken=True))
+    assert source.images == (27,)
+    assert any("3 images that cannot be read are left out: circle/000.png" in notice for notice in source.notices)
+
+
+def test_the_same_file_in_two_classes(folder):
+    shutil.copy(folder / "circle/000.png", folder / "star/copy.png")
+    refused(folder, r"circle/000.png and star/copy.png are the same file in two classes .*--skip-broken")
+    source = find_source(str(folder), Rules(skip_broken=True))
+    assert source.images == (29,)
+    assert "2 files that lie in two classes are left out" in source.notices
+
+
+def test_one_class_only(folder):
+    for name in ("cross", "star"):
+        shutil.rmtree(folder / name)
+    refused(folder, r"all 10 images are of one class \('circle'\); there is nothing to tell apart")
+
+
+def test_a_class_of_one_example(folder):
+    write_class_folders(folder, pictures(1, seed=7), ["rare"])
+    refused(folder, r"class 'rare' has 1 image; each needs at least 3, so that there is one in each part")
+
+
+@pytest.mark.parametrize("labels", [np.linspace(0, 1, 30), np.arange(30) % 3 * 1.0])
+def test_labels_that_are_floating_point_numbers(labels):
+    with pytest.raises(DataError, match=r"labels are floating-point numbers .* quantities to predict, not classes"):
+        from_arrays(pictures(30), labels)
+
+
+def test_labels_with_gaps_are_mapped(tmp_path):
+    name = from_arrays(pictures(30), np.arange(30) % 3 * 5 + 2)
+    source = find_source(name, Rules())
+    assert source.class_names == ("2", "7", "12")
+    assert any("labels 2, 7, 12 are not 0 to 2; they are mapped" in notice for notice in source.notices)
+
+
+def test_a_decompression_bomb(folder, monkeypatch):
+    monkeypatch.setattr(decode, "BOMB_PIXELS", 100)
+    refused(folder, r"30 of 30 images cannot be read: .*12x12 pixels are more than 100, as in a decompression bomb")
+
+
+def test_a_huge_image_is_refused_before_it_is_decoded(folder):
+    Image.new("1", (20_000, 20_000)).save(folder / "star/huge.png")
+    refused(folder, r"1 of 31 images .*star/huge.png \(it has too many pixels, as in a decompression bomb")
+
+
+def test_links_out_of_the_folder(folder, tmp_path):
+    Image.new("L", (12, 12)).save(tmp_path / "outside.png")
+    (folder / "star/link.png").symlink_to(tmp_path / "outside.png")
+    refused(folder, r"star/link.png is a link that leads out of .*shapes, to .*outside.png")
+    (folder / "star/link.png").unlink()
+    (folder / "star/link.png").symlink_to(folder / "nowhere.png")
+    refused(folder, r"star/link.png is a link that cannot be followed")
+    (folder / "star/link.png").unlink()
+    (folder / "star/again").symlink_to(folder)
+    refused(folder, r"star/again is a link to a folder that contains it")
+
+
+def test_a_link_inside_the_folder_is_followed(folder):
+    (folder / "star/000.png").symlink_to(folder / "star/020.png")
+    assert find_source(str(folder), Rules()).images == (31,)
+
+
+def test_what_systems_leave_behind_is_ignored(folder):
+    (folder / "__MACOSX/circle").mkdir(parents=True)
+    for name in ("Thumbs.db", ".DS_Store", "circle/._000.png", "circle/Thumbs.db", "__MACOSX/circle/a.png"):
+        (folder / name).write_bytes(b"not an image")
+    source = find_source(str(folder), Rules())
+    assert (source.images, source.classes, source.notices) == ((30,), 3, ())
+
+
+def test_other_files_are_ignored_and_named(folder):
+    (folder / "circle/notes.txt").write_text("")
+    (folder / "README.md").write_text("")
+    shutil.copy(folder / "circle/000.png", folder / "cover.PNG")
+    (folder / "empty").mkdir()
+    assert find_source(str(folder), Rules()).notices == (
+        "folders without images are ignored: empty",
+        "images outside of class folders are ignored: cover.PNG",
+        "files that are no images are ignored: README.md, circle/notes.txt",
+    )
+
+
+def test_an_empty_folder_and_one_without_class_folders(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    refused(
+        tmp_path / "empty", r"empty has no images; it is empty. Give a folder with a folder of images for each class"
+    )
+    refused(folder / "circle", r"circle has 10 images \(.*\) but no class folders; put the images of each class into")
+
+
+def test_a_path_that_does_not_exist(folder):
+    refused(folder.with_name("shape"), r"shape' does not exist: .* has no 'shape' \(did you mean 'shapes'\?\)")
+    refused(folder / "circel" / "x", r"has no 'circel' \(did you mean 'circle'\?\)")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.npz", b"PK", "it is not an npz file"),
+        ("a.npz", b"", "it is not an npz file"),
+        ("a.csv", b"", "name the columns"),
+        ("a.csv", b"path,label\n", "has no rows below its header"),
+        ("a.csv", b"path,label\nx.png\n", "row 1 below the header has 1 fields, not 2"),
+        ("a.csv", b"path,label\nx.png,a\ny.png,b\n", "names 2 files that do not exist below .*: x.png, y.png; correct"),
+        ("a.csv", b"path,label\n../x.png,a\n", r"names '../x.png', which leads out of"),
+        ("a.csv", b"path,label\n/etc/passwd,a\n", r"names '/etc/passwd', which leads out of"),
+        ("a.csv", b"name,kind\nx,a\n", "name the columns, such as path,label"),
+        ("a.csv", b"label,p1,p2\na,1,x\n", "it is not a table of pixels"),
+        ("a.csv", b"\xff\xfe\x00label", "it is not a table that can be read"),
+        ("a.parquet", b"PAR1nothing", "it is not a table that can be read|it cannot be read"),
+        ("a.arrow", b"ARROW1\0\0", "it is not a table that can be read|it cannot be read"),
+        ("a-images-idx3-ubyte", b"\0\0\x08\x03", "needs the file of its labels beside it, a-labels-idx1-ubyte"),
+        ("a.pkl", b"x", "it may hold a pickle, which aen never opens"),
+        ("a.npy", b"x", "save images and labels together"),
+        ("a.zip", b"x", "unpack it first"),
+        ("a.png", b"x", "is one image; give a folder"),
+        ("a.bin", b"", "a.bin is empty"),
+    ],
+)
+def test_files_that_cannot_be_used(tmp_path, own_cache, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    refused(tmp_path / name, said)
+    assert not files_below(own_cache)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"images": np.array([object()] * 3), "labels": np.arange(3)}, "holds pickled objects, which aen never opens"),
+        ({"images": pictures(3)}, "holds images; it needs the arrays images and labels"),
+        ({"images": pictures(3), "labels": np.arange(2)}, "has 3 images, but labels has 2 labels"),
+        ({"images": pictures(3), "labels": np.eye(3, dtype=int)}, r"give one label for each .*argmax"),
+        ({"images": pictures(3).astype(int), "labels": np.arange(3)}, "is of int64; give uint8"),
+        (
+            {"images": np.zeros((3, 2, 2, 2, 2)), "labels": np.arange(3)},
+            "has the shape .3, 2, 2, 2, 2.; give images as",
+        ),
+        ({"images": np.zeros((0, 8, 8)), "labels": np.arange(0)}, "has the shape"),
+        ({"images": np.full((3, 8, 8), np.nan), "labels": np.arange(3)}, "image 0 has a pixel that is NaN"),
+        (
+            {
+                "train_images": pictures(6),
+                "train_labels": np.arange(6) % 2,
+                "test_images": pictures(6, seed=1) / 255,
+                "test_labels": np.arange(6) % 2,
+            },
+            "they differ in type. Give all parts one type and one scale",
+        ),
+    ],
+)
+def test_arrays_that_cannot_be_used(tmp_path, arrays, said):
+    np.savez(tmp_path / "x.npz", **arrays)
+    refused(tmp_path / "x.npz", said)
+
+
+def test_tables_that_cannot_be_used(tmp_path):
+    path = tmp_path / "x.parquet"
+    for table, said in (
+        ({"picture_bytes": [b"x"], "label": [0]}, "it needs one named image"),
+        ({"image": [b"x"], "name": ["a"]}, "it needs one named label"),
+        ({"image": ["a.png"], "label": [0]}, "its images are of type string; give the bytes"),
+        ({"image": [{"bytes": None, "path": "a.png"}], "label": [0]}, "holds the paths of images, not their content"),
+        ({"image": [b"x", b"y"], "label": [0, 1]}, "2 of 2 images cannot be read: x.parquet, row 0"),
+        ({"image": [b"x"], "label": [None]}, "no row has a label"),
+    ):
+        pyarrow.parquet.write_table(pa.table(table), path)
+        refused(path, said)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(folder):
+    (folder / "star/020.png").chmod(0)
+    refused(folder, r"star/020.png .*may not be read by this user")
+    (folder / "star/020.png").chmod(stat.S_IRUSR)
+
+
+def test_wrong_rules():
+    for field, said in (
+        ({"size": 0}, "data.size is 0.* must be the side of the images"),
+        ({"size": "big"}, "data.size is 'big'"),
+        ({"channels": "color"}, r"unknown data.channels 'color' \(did you mean 'colour'\?\)"),
+        ({"skip_broken": 1}, "data.skip_broken is 1.* must be true or false"),
+        ({"split": "random"}, "needs data.split='grouped', but it is 'random'"),
+    ):
+        with pytest.raises(DataError, match=said):
+            DataSpec("./some/folder", **field)
+    with pytest.raises(DataError, match="data.size is 8, which is for own data, but data.name is 'digits'"):
+        DataSpec("digits", size=8)
+
+
+def test_a_pinned_folder_that_has_changed(folder):
+    name = data_spec(str(folder)).name
+    assert prepare(name, Rules()).pin == name[-16:]
+    Image.new("L", (12, 12)).save(folder / "star/more.png")
+    refused(name, r"shapes has changed: the checksum of its content does not begin with")
