@@ -1,7 +1,7 @@
 """The exhaustive agent: trains every class of the space, or those listed, on every seed; docs/agents/exhaustive.md."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from statistics import fmean
 from typing import cast
@@ -52,7 +52,7 @@ class ExhaustiveExplorer:
         names = [(space.number_of(c.representative), spec.name) for c, spec in zip(classes, children, strict=True)]
         task.listener(StageStarted("explore", self.total))
         history = TrainedHistory(task.folder)
-        for place, evaluation in _evaluated(task, children, self.seeds):
+        for place, evaluation in _evaluated(task, children, self.seeds, self._over):
             seed, number = divmod(place, len(classes))
             self._trained[seed, number] = evaluation
             event = Trained(
@@ -72,6 +72,10 @@ class ExhaustiveExplorer:
             task.notice(
                 f"the time (budget.minutes) ended exploring after {len(self._trained):,} of {self.total:,} children"
             )
+
+    def _over(self) -> bool:
+        """Return whether no more is to be trained. The first children are, whatever the time."""
+        return bool(self._trained) and self.task.limit.reached()
 
     def _results(self, children: Sequence[ChildSpec]) -> list[ClassResult]:
         """Return the classes that are known on the seeds on which all are; on the first seed, if there is none."""
@@ -117,10 +121,12 @@ class ExhaustiveExplorer:
         )
 
 
-def _evaluated(task: Task, children: Sequence[ChildSpec], seeds: Sequence[int]) -> Iterator[tuple[int, Evaluation]]:
+def _evaluated(
+    task: Task, children: Sequence[ChildSpec], seeds: Sequence[int], until: Callable[[], bool]
+) -> Iterator[tuple[int, Evaluation]]:
     """Yield (place, evaluation) of every child on every seed, the children of a seed side by side.
 
-    First come those in the store, looked up all at once, then the rest.
+    First come those in the store, looked up all at once, then the rest, until `until` returns True.
     """
     keys = list(chain.from_iterable(zip(*(child.keys_on_seeds(seeds) for child in children), strict=True)))
     known = {} if task.store is None else task.store.get_many(keys)
@@ -133,7 +139,7 @@ def _evaluated(task: Task, children: Sequence[ChildSpec], seeds: Sequence[int]) 
             yield place, evaluation
     places = [divmod(place, len(children)) for place in missing]
     specs = [children[number].with_seed(seeds[seed]) for seed, number in places]
-    for number, evaluation in stream(task.evaluator, specs, until=task.limit.reached):
+    for number, evaluation in stream(task.evaluator, specs, until=until):
         yield missing[number], evaluation
 
 

@@ -22,22 +22,27 @@ class Race:
         counts: number of seeds of each class.
         noise: standard deviation of the noise; None: there are too few classes on several seeds to tell.
         degrees: degrees of freedom of `noise`.
+        guess: standard deviation to expect of the noise, while it is not known.
     """
 
     means: Mapping[str, float]
     counts: Mapping[str, int]
     noise: float | None
     degrees: int
+    guess: float
 
     @classmethod
-    def of(cls, accuracies: Mapping[str, Sequence[float]]) -> "Race":
+    def of(cls, accuracies: Mapping[str, Sequence[float]], images: int) -> "Race":
         """Estimate the effects by least squares.
 
         Args:
             accuracies: of each class on the first seeds, one or more; all classes have the same order of the seeds.
+            images: number of images on which they were measured.
         """
+        if not accuracies:
+            return cls({}, {}, None, 0, 0.0)
         keys, counts = list(accuracies), np.array([len(values) for values in accuracies.values()])
-        seeds = int(counts.max(initial=1))
+        seeds = int(counts.max())
         values, known = np.zeros((len(keys), seeds)), np.arange(seeds) < counts[:, None]
         for row, own in zip(values, accuracies.values(), strict=True):
             row[: len(own)] = own
@@ -55,6 +60,7 @@ class Race:
             dict(zip(keys, counts.tolist(), strict=True)),
             noise,
             max(degrees, 0),
+            math.sqrt(max(float(means.mean()) * (1 - float(means.mean())), 0.0) / images),
         )
 
     def expected(self) -> dict[str, float]:
@@ -62,13 +68,12 @@ class Race:
 
         It is the posterior mean if the classes' accuracies are normally distributed (empirical Bayes).
         """
-        if self.noise is None or len(self.means) < 2:
+        noise = self.guess if self.noise is None else self.noise
+        if not noise or len(self.means) < 2:
             return dict(self.means)
         means = np.array(list(self.means.values()))
-        errors = self.noise**2 / np.array([self.counts[key] for key in self.means])
+        errors = noise**2 / np.array([self.counts[key] for key in self.means])
         centre, between = float(means.mean()), max(float(means.var(ddof=1) - errors.mean()), 0.0)
-        if not between and not self.noise:
-            return dict(self.means)
         drawn = centre + between / (between + errors) * (means - centre)
         return dict(zip(self.means, drawn.tolist(), strict=True))
 

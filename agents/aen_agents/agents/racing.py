@@ -17,7 +17,7 @@ from aen_agents.agents.trained_history import TrainedHistory
 from aen_agents.config import RacingConfig
 from aen_agents.events import StageStarted, Trained
 
-_SMALLEST_ROUND = 2  # the class without symmetry and one other
+_SMALLEST_ROUND = 3  # no symmetry, the most plausible class and one other
 
 
 class RacingExplorer:
@@ -38,6 +38,8 @@ class RacingExplorer:
         self._baseline = task.space.baseline.key
         self._trained: dict[str, list[Evaluation]] = {}
         self._behind: set[str] = set()
+        # No symmetry and the most plausible class take part in every round.
+        self._always: list[str] = []
         self._stopped: str | None = None
 
     def explore(self) -> None:
@@ -47,10 +49,11 @@ class RacingExplorer:
         history = TrainedHistory(task.folder)
         order = [c.key for c in most_plausible_first(task.space, task.folder.symmetry_test())]
         order = [self._baseline, *(key for key in order if key != self._baseline)]
+        self._always = order[:2]
         most = max(int(self.agent.first_round * self.budget), _SMALLEST_ROUND)
         self._train(order[:most], history, self.agent.first_round)
         while self._stopped is None:
-            race = Race.of(self._accuracies())
+            race = self._race()
             self._behind |= race.behind(self.agent.level) - {self._baseline}
             self._stopped = self._why_stopped(race)
             if self._stopped is None:
@@ -62,7 +65,7 @@ class RacingExplorer:
 
         At equal expectation the smaller network stands first. Those that diverged are last.
         """
-        expected, trained = Race.of(self._accuracies()).expected() if self._accuracies() else {}, self._trained
+        expected, trained = self._race().expected(), self._trained
         return sorted(
             trained,
             key=lambda key: (
@@ -75,8 +78,7 @@ class RacingExplorer:
 
     def accuracies(self) -> dict[str, float]:
         """Return the mean accuracy of each class, without the effects of its seeds and without those that diverged."""
-        known = self._accuracies()
-        return dict(Race.of(known).means) if known else {}
+        return dict(self._race().means)
 
     def conclude(self) -> ClassVerdict:
         """Select on fresh seeds, compare, and measure the winner on the test images once."""
@@ -103,6 +105,9 @@ class RacingExplorer:
             if all(e.status == "ok" for e in evaluations)
         }
 
+    def _race(self) -> Race:
+        return Race.of(self._accuracies(), self.task.child.data.validation)
+
     def _left(self) -> list[str]:
         """Return the classes that are not known to be worse than another one, in the order of training."""
         return [key for key in self._accuracies() if key not in self._behind]
@@ -120,9 +125,9 @@ class RacingExplorer:
         return None
 
     def _next_round(self, race: Race) -> list[str]:
-        """Return the classes to train on one more seed, the best first, and the class without symmetry before them."""
+        """Return the classes to train on one more seed: those of every round, then the best first."""
         expected = race.expected()
-        left = sorted(self._left(), key=lambda key: (key != self._baseline, -expected[key], key))
+        left = sorted(self._left(), key=lambda key: (key not in self._always, -expected[key], key))
         open_ = [key for key in left if len(self._trained[key]) < len(self.seeds)]
         unused, in_time = self.budget - self._children, self.task.limit.children_left()
         unused = unused if in_time is None else min(unused, in_time)
@@ -137,11 +142,15 @@ class RacingExplorer:
             history: gets a line for each child.
             share: of the time of exploring that may be used.
         """
-        space, before = self.task.space, self._children
+        space, before, limit = self.task.space, self._children, self.task.limit
         seeds = [self.seeds[len(self._trained.get(key, ()))] for key in keys]
         specs = [space.spec(self.classes[key]).with_seed(seed) for key, seed in zip(keys, seeds, strict=True)]
         done: dict[int, Evaluation] = {}
-        for place, evaluation in stream(self.task.evaluator, specs, until=lambda: self.task.limit.reached(share)):
+        def over() -> bool:
+            """Return whether no more is to be trained. The search's first children are, whatever the time."""
+            return bool(done or self._trained) and limit.reached(share)
+
+        for place, evaluation in stream(self.task.evaluator, specs, until=over):
             done[place] = evaluation
             event = Trained(
                 state=space.number_of(self.classes[keys[place]].representative),

@@ -12,8 +12,9 @@ _UNTIED = 3.0
 _COMPARED = 2
 # Estimates are multiplied by this: children do not all take as long.
 _SAFETY = 1.2
-# Of all seconds: what the selection stage may take at most, and what is left for its comparisons and the report.
+# The selection stage may take at most this part of the time left when exploring begins.
 _LARGEST_SELECTION = 0.5
+# This part of all time is left for comparisons and the report.
 _FINISHING = 0.03
 # The smallest selection stage: the interval of a difference needs two seeds.
 _FEWEST_SEEDS = 2
@@ -116,11 +117,11 @@ class TimeLimit:
 
     def _end_of_exploring(self) -> float:
         """Return at which second exploring ends."""
-        total = self._total or 0.0
+        begun = 0.0 if self._begun is None else self._begun[0]
+        end = (1 - _FINISHING) * (self._total or 0.0)
         each, size = self.seconds_per_child, self.selection
-        most = _LARGEST_SELECTION * total
-        reserve = most if each is None else min(self._selection_seconds(size.top, size.seeds, each), most)
-        return (1 - _FINISHING) * total - reserve
+        most = _LARGEST_SELECTION * max(end - begun, 0.0)
+        return end - (most if each is None else min(self._selection_seconds(size.top, size.seeds, each), most))
 
     def _selection_seconds(self, top: int, seeds: int, each: float) -> float:
         return _SAFETY * self._scale * each * seeds * (top + _UNTIED * _COMPARED)

@@ -18,7 +18,7 @@ from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.export import add_export_command
 from aen_agents.cli.network import add_network_commands
-from aen_agents.cli.numbers import whole_number
+from aen_agents.cli.numbers import positive_number, whole_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.status import add_status_commands
 from aen_agents.cli.streams import EXIT_ERROR, finish_output, lost_output, prepare_streams, say_error
@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument(
         "--skip-broken", action="store_true", help="leave out images that cannot be read (data.skip_broken=true)"
     )
+    search.add_argument(
+        "--minutes",
+        type=positive_number,
+        metavar="M",
+        help="time of the whole search, kept; the best answer so far is the result (budget.minutes; default with --data "
+        "and no config: 10)",
+    )
     search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
     search.set_defaults(run=_search)
 
@@ -163,17 +170,25 @@ def _search(options: argparse.Namespace) -> int:
     if data and options.config is not None and "=" in options.config and not Path(options.config).exists():
         options.overrides = [options.config, *options.overrides]
         options.config = None
+    minutes = getattr(options, "minutes", None)
+    overrides = [*options.overrides, *data]
+    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
     if options.config is None and options.data is not None:
-        options.config = "digits"
-    if options.config is None:
+        from aen_agents.config.default import default_config  # it reads the images
+
+        config, reasons = default_config(overrides, minutes=minutes)
+        console.print("aen: no config is named; chosen for these images (key=value sets another value):")
+        for reason in reasons:
+            console.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
+    elif options.config is None:
         raise ConfigError(
-            f"no config is given; give a YAML file or the name of a preset, such as {command()} search digits. "
-            f"{command()} configs lists the presets."
+            f"no config is given; give a YAML file or the name of a preset, such as {command()} search digits, or your "
+            f"own images: {command()} search --data PATH. {command()} configs lists the presets."
         )
-    config = load_config(options.config, [*options.overrides, *data])
+    else:
+        config = load_config(options.config, overrides if minutes is None else [*overrides, f"budget.minutes={minutes!r}"])
     if options.out is not None:
         RunFolder(options.out).check(config)  # refuse early, before the slow imports
-    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
     # SIGTERM, which stops services and batch jobs, ends a search like Ctrl-C: with a summary and a report.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console.print(f"aen: loading for {config.name!r}", highlight=False)

@@ -41,18 +41,33 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> SearchConfig
         )
     _name_evaluator(content, path.parent)
     _replace_data(content, given)
+    return complete_config(content, given, path.parent, config.where)
+
+
+def complete_config(content: JsonDict, given: Sequence[Override], folder: Path, where: str) -> SearchConfig:
+    """Return the config of a file's content and overrides.
+
+    Args:
+        content: of the file; it is changed.
+        given: the overrides.
+        folder: where relative paths of the content begin.
+        where: names the config in messages.
+
+    Raises:
+        ConfigError: an unknown key, or a value that does not fit.
+    """
     for override in sorted(given, key=lambda o: o.key != "evaluator"):  # the kind before its settings
         apply_override(content, override)
-        _name_evaluator(content, path.parent)
+        _name_evaluator(content, folder)
     if isinstance(content.get("agent"), str):
-        content["agent"] = read_agent(content["agent"], path.parent)
+        content["agent"] = read_agent(content["agent"], folder)
         for override in given:
             if override.key.startswith("agent."):
                 apply_override(content, override)
     try:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ConfigError(f"{config.where}: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
+        raise ConfigError(f"{where}: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
 
 
 def _replace_data(content: JsonDict, given: Sequence[Override]) -> None:

@@ -1,0 +1,176 @@
+"""Whether the verdict of the default search is right: on data sets with a hidden group, and on some without symmetry.
+
+Ten sets of 5,000 images of Fashion-MNIST and MNIST are moved by the elements of a group that a seed draws. In ten
+others each class is a mixture of fixed templates with noise, so that no transformation leaves anything as it is. Each is
+searched with ``aen search --data FILE --minutes M``: nothing but the file is given. The verdict is right where it names
+a class that contains the hidden generators, and where it claims no gain without symmetry.
+
+    python benchmarks/bench_verdict.py --minutes 5              # all sets, those that are done are not repeated
+    python benchmarks/bench_verdict.py --sets 0 11 --minutes 2
+    python benchmarks/bench_verdict.py --table                  # of what is done
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from common import print_table
+
+from aen._files import write_atomically
+from aen.children import DenseSpec
+from aen.data import DataSpec, load_dataset
+from aen.groups import Decomposition
+from aen.results.search_result import SearchResult
+
+HIDDEN = 10  # sets 0 to 9 have a hidden group, sets 10 to 19 none
+SETS = 20
+IMAGES = 5000
+SIDE = 28
+# What hidden groups are drawn from: half swaps, flips, turns and shifts, and products of two of them.
+GENERATORS = (
+    *("rot90", "hflip", "vflip", "quadrants", "hshift(4)", "vshift(4)"),
+    *("swap_lr", "swap_tb", "swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom"),
+)
+SEED = 0
+TEMPLATES = 6  # of each class
+CLASSES = 10
+NOISE = 1.2
+
+
+def hidden_group(number: int) -> tuple[str, ...]:
+    """Return the generators by which the images of a set are moved; none of the sets without symmetry."""
+    if number >= HIDDEN:
+        return ()
+    drawn = np.random.default_rng(SEED).permutation(GENERATORS).tolist()
+    return (drawn[number],) if number // 2 % 2 else (drawn[number], drawn[(number + 5) % len(drawn)])
+
+
+def source_of(number: int) -> str:
+    """Return what the images of a set are made from."""
+    if number < HIDDEN:
+        return ("fashion_mnist", "mnist")[number % 2]
+    return ("random templates", "natural templates")[number % 2]
+
+
+def images_of(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return the images and labels of a set."""
+    if number >= HIDDEN:
+        return _templates(number)
+    spec = DataSpec(
+        source_of(number), IMAGES, 10, 10, split_seed=number, moves=hidden_group(number), moves_seed=number
+    )
+    train = load_dataset(spec).train
+    return train.images.numpy().reshape(-1, SIDE, SIDE).astype(np.float32), train.labels.numpy()
+
+
+def _templates(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return images that are one of their class's templates with noise; natural ones are crops at one fixed place."""
+    source = np.random.default_rng(number)
+    if number % 2:
+        spec = DataSpec("cifar10_subset.npz", CLASSES * TEMPLATES, 10, 10, split_seed=number)
+        found = load_dataset(spec).train.images.numpy().mean(axis=1)[:, 2 : 2 + SIDE, 2 : 2 + SIDE]
+        templates = (found - found.mean((1, 2), keepdims=True)) / found.std((1, 2), keepdims=True)
+    else:
+        templates = source.normal(size=(CLASSES * TEMPLATES, SIDE, SIDE))
+    chosen = source.integers(CLASSES * TEMPLATES, size=IMAGES)
+    images = 0.4 * templates[chosen] + NOISE * source.normal(size=(IMAGES, SIDE, SIDE))
+    return images.astype(np.float32), chosen % CLASSES
+
+
+def search(number: int, minutes: float, overrides: Sequence[str]) -> dict[str, Any]:
+    """Search a set and return what the verdict says."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, run = Path(folder) / f"set{number}.npz", Path(folder) / "run"
+        images, labels = images_of(number)
+        np.savez(file, images=images, labels=labels)
+        command = [str(Path(sys.executable).with_name("aen")), "search", "--data", str(file), "--minutes", f"{minutes:g}"]
+        started = time.perf_counter()
+        subprocess.run([*command, "--out", str(run), *overrides], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        seconds = time.perf_counter() - started
+        result = SearchResult.from_json(json.loads((run / "summary.json").read_text()))
+    return row_of(number, minutes, seconds, result)
+
+
+def row_of(number: int, minutes: float, seconds: float, result: SearchResult) -> dict[str, Any]:
+    """Return the row of a set from the result of its search."""
+    verdict, hidden = result.verdict, hidden_group(number)
+    if verdict is None or verdict.winner.spec is None:
+        raise SystemExit(f"set {number}: the search has no winner")
+    difference = verdict.winner_minus_baseline.test
+    statement = getattr(result, "statement", None)
+    spec = DenseSpec.from_json(verdict.winner.spec)
+    named = spec.decomposition if spec.decomposition.factors else spec.augment
+    tied = spec.with_decomposition(named)
+    both = spec.with_decomposition(Decomposition((*named.factors, *Decomposition.of(hidden).factors)))
+    kind = statement.kind if statement is not None else ("symmetry" if difference.better else "undecided")
+    return {
+        "set": number,
+        "images": source_of(number),
+        "hidden": list(hidden),
+        "minutes": minutes,
+        "seconds": round(seconds, 1),
+        "children": result.trained_in_run,
+        "kind": kind,
+        "named": named.name,
+        "contains_hidden": bool(hidden) and both.class_key == tied.class_key,
+        "gain_claimed": kind in ("symmetry", "augment", "approximate"),
+        "difference": difference.mean,
+        "interval": list(difference.interval),
+        "cores": os.cpu_count(),
+    }
+
+
+def table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the table and the two figures that count."""
+    cells = [
+        (
+            row["set"],
+            row["images"],
+            " + ".join(row["hidden"]) or "none",
+            row["kind"],
+            row["named"],
+            "yes" if row["contains_hidden"] else "no" if row["hidden"] else "",
+            f"{100 * row['difference']:+.1f} ({100 * row['interval'][0]:+.1f} to {100 * row['interval'][1]:+.1f})",
+            row["children"],
+            f"{row['seconds']:.0f} s of {60 * row['minutes']:.0f} s",
+        )
+        for row in rows
+    ]
+    heads = ("set", "images", "hidden", "verdict", "winner", "contains it", "test, points", "children", "time")
+    print_table("Verdicts of the default search", heads, cells)
+    with_group, without = [r for r in rows if r["hidden"]], [r for r in rows if not r["hidden"]]
+    right = sum(r["contains_hidden"] and r["gain_claimed"] for r in with_group)
+    print(f"\nhidden generators named: {right} of {len(with_group)}")
+    print(f"gain claimed where there is none: {sum(r['gain_claimed'] for r in without)} of {len(without)}")
+
+
+def main() -> None:
+    """Search the sets that are not done and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sets", type=int, nargs="+", choices=range(SETS), metavar="N", default=list(range(SETS)))
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--file", type=Path, default=Path("bench_verdict.json"), help="where the rows are kept")
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="of the searches")
+    options = parser.parse_args()
+    rows = {row["set"]: row for row in json.loads(options.file.read_text())} if options.file.is_file() else {}
+    for number in [] if options.table else options.sets:
+        if number in rows:
+            continue
+        rows[number] = search(number, options.minutes, options.overrides)
+        print(json.dumps(rows[number]), flush=True)
+        write_atomically(options.file, json.dumps([rows[n] for n in sorted(rows)], indent=1) + "\n", durable=False)
+    table([rows[number] for number in sorted(rows)])
+
+
+if __name__ == "__main__":
+    main()
