@@ -9,6 +9,7 @@ from aen._typing import Float, Int
 from aen.children.child import Child
 from aen.errors import GroupError
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid
 from aen.nn.equivariance import equivariance_errors, move
 from aen.nn.linear import SymmetrizedLinear
 from aen.stats import wilson_interval
@@ -112,9 +113,9 @@ def _errors_of(layer: nn.Module, generators: Sequence[Generator]) -> dict[str, f
         return {}
 
 
-def _fits(generator: Generator, side: int) -> bool:
+def _fits(generator: Generator, grid: Grid) -> bool:
     try:
-        generator.permutation(side)
+        generator.permutation(grid)
     except GroupError:
         return False
     return True
