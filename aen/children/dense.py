@@ -56,7 +56,7 @@ class DenseSpec(ChildSpec):
     head: Head = "invariant"
     bias: Bias = "orbit"
     initialisation: Initialisation = "fan_in"
-    augment: Decomposition = Decomposition()
+    augment: Decomposition = Decomposition()  # noqa: RUF009 - it is frozen; `newer_fields` needs a default
 
     def __post_init__(self) -> None:
         kinds = {"head": Head, "bias": Bias, "initialisation": Initialisation}

@@ -21,6 +21,9 @@ def with_former_values(content: JsonDict) -> JsonDict:
     agent = content.get("agent") if isinstance(content, dict) else None  # a damaged file may hold anything
     if not isinstance(agent, dict) or any(key not in content for key in _ALWAYS):
         return content
+    selection = content.get("selection")
+    if isinstance(selection, dict) and "rivals" not in selection:
+        content = content | {"selection": selection | {"rivals": []}}
     if agent.get("name") not in _AGENTS or "steps" in agent or "baselines" not in agent:
         return content
     former: JsonDict = {"steps": "all"}
