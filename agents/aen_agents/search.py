@@ -23,8 +23,8 @@ from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of, generator_effects_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import check_final_child, fresh_seeds
-from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.agents.statement import state
+from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import change_notices, keep_choices
 from aen_agents.errors import explain_full_disk
