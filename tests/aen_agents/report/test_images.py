@@ -34,7 +34,7 @@ def dataset(channels: int, rows: int, columns: int, names: tuple[str, ...] = ())
     [
         (DenseSpec(grids=(8, 4), decomposition=Decomposition.of(["rot90", "hflip"])), 1, (8, 8), True),
         (DenseSpec(grids=((6, 8), 4), decomposition=Decomposition.of(["hflip"])), 1, (6, 8), False),
-        (GCNNSpec(side=8, channels=3, group="D4"), 3, (8, 8), True),
+        (GCNNSpec(side=8, channels=3, group="D4", padding="same"), 3, (8, 8), True),
     ],
     ids=["grey", "rectangles", "colour"],
 )
