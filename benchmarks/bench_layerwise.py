@@ -17,7 +17,7 @@ import aen_envs  # noqa: F401 - registers the environments
 from aen.evaluators import LocalEvaluator, evaluate
 from aen.results.store import ResultStore
 from aen.spaces import Space
-from aen.stats import Estimate, estimate, paired_difference
+from aen.statistics import Estimate, estimate, paired_difference
 from aen.training import cpu_threads
 from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits

@@ -15,7 +15,7 @@ from common import print_table
 import aen_envs  # noqa: F401 - registers the environments
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.stats import estimate_accuracy, paired_difference
+from aen.statistics import estimate_accuracy, paired_difference
 
 GROUPS = ("D4", "C4", "C2", "C1")
 SLICES = 10

@@ -315,6 +315,7 @@ class EquiNASSpec(ChildSpec):
 
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what moves the training images before every epoch, or None."""
+        del device
         return GroupAugmenter(self.augment, self.seed) if self.augment else None
 
     def augmented_instead(self) -> "EquiNASSpec | None":

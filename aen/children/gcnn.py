@@ -228,6 +228,7 @@ class GCNNSpec(ChildSpec):
 
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what augments the training images, or None."""
+        del device
         parts: list[Augmenter] = [AffineAugmenter(self.augmentations, self.seed)] if self.augmentations else []
         parts += [GroupAugmenter(self.augment, self.seed)] if self.augment else []
         return chained(parts)

@@ -259,6 +259,7 @@ class ChildSpec(ABC):
 
     def augmenter(self, device: str) -> "Augmenter | None":
         """Return what changes the training images before every epoch, or None if they stay as they are."""
+        del device
         return None
 
     def augmented_instead(self) -> "Self | None":

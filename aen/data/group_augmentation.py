@@ -92,7 +92,7 @@ class PermutationAugmenter:
         flat = images.flatten(2)
         moved = [
             rows.gather(2, moves[chosen].unsqueeze(1).expand_as(rows))
-            for rows, chosen in zip(flat.split(_AT_ONCE), drawn.split(_AT_ONCE), strict=True)
+            for rows, chosen in zip(torch.split(flat, _AT_ONCE), torch.split(drawn, _AT_ONCE), strict=True)
         ]
         return torch.cat(moved).view(images.shape)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from aen._typing import JsonDict
-from aen.stats import estimate_accuracy, paired_difference
+from aen.statistics import estimate_accuracy, paired_difference
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """Classes re-trained on several seeds, from their evaluations: ranked by validation; test figures apart from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aen.children.spec import ChildSpec
 from aen.results.accuracy import Comparison, TestAccuracy, TestDifference, ValidationAccuracy, ValidationDifference
@@ -17,11 +20,13 @@ class ClassResult:
         spec: its child (with any of the seeds).
         group: name of the group that its decomposition generates.
         evaluations: one per seed, in the order of the seeds. One that diverged or failed counts with accuracy 0.
+        rival: see `aen.results.result_rows.ClassRow`.
     """
 
     spec: ChildSpec
     group: str
     evaluations: tuple[Evaluation, ...]
+    rival: str = ""
 
     @property
     def validation_accuracies(self) -> tuple[float, ...]:
@@ -61,6 +66,7 @@ class ClassResult:
             parameters=self.parameters,
             validation=self.validation,
             failed_seeds=self.failed_seeds,
+            rival=self.rival,
         )
 
 
@@ -71,12 +77,14 @@ class TestedClass:
     Attributes:
         result: the class.
         measurements: one per seed, in the order of the seeds.
+        right: whether each seed's child is right on each test image, shape ``[seeds, images]``; None: not known.
     """
 
     __test__ = False  # pytest: not a test case
 
     result: ClassResult
     measurements: tuple[TestMeasurement, ...]
+    right: NDArray[np.bool_] | None = field(default=None, compare=False)
 
     @property
     def test_accuracies(self) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from aen._typing import JsonDict
-from aen.stats import CONFIDENCE, Estimate
+from aen.statistics import CONFIDENCE, Estimate
 
 RESAMPLES = 200
 MOST_FACTORS = 12  # all their sets are fitted, 4,096 of them
@@ -159,6 +159,7 @@ def analyse_factors(
     *,
     seed: int,
     resamples: int = RESAMPLES,
+    shares: bool = True,
 ) -> FactorAnalysis:
     """Fit the accuracies of children by the levels of their factors.
 
@@ -168,11 +169,12 @@ def analyse_factors(
         reference: the level of each factor by which the others are measured.
         seed: of the bootstrap.
         resamples: of the bootstrap, which draws children with replacement.
+        shares: whether the factors' shares are computed, which takes seconds for twelve factors.
 
     Raises:
         ValueError: no children, as many accuracies as not, or more than `MOST_FACTORS` factors.
     """
-    if not levels or len(levels) != len(accuracies) or len(reference) > MOST_FACTORS:
+    if not levels or len(levels) != len(accuracies) or (shares and len(reference) > MOST_FACTORS):
         raise ValueError(
             f"{len(levels)} children with {len(accuracies)} accuracies and {len(reference)} factors; give an accuracy "
             f"for each of one child or more, and {MOST_FACTORS} factors or fewer."
@@ -192,7 +194,9 @@ def analyse_factors(
         children=len(levels),
         reference=dict(reference),
         effects=tuple(effects),
-        shares=tuple(_shares(design, values, columns, tuple(reference), free=free, seed=seed, resamples=resamples)),
+        shares=tuple(_shares(design, values, columns, tuple(reference), free=free, seed=seed, resamples=resamples))
+        if shares
+        else (),
         explained=explained,
         residual=residual,
         degrees_of_freedom=free,

@@ -21,6 +21,8 @@ class ClassRow:
         parameters: number of free parameters.
         validation: accuracy on the validation images.
         failed_seeds: the seeds on which no worker could train it; they count with accuracy 0.
+        rival: ``augmentation``: it is no class of the space, but has no symmetry and is trained on images moved by the
+            group of the best class. Empty: a class of the space.
     """
 
     decomposition: str
@@ -29,6 +31,7 @@ class ClassRow:
     parameters: int
     validation: ValidationAccuracy
     failed_seeds: tuple[int, ...] = ()
+    rival: str = ""
 
     @classmethod
     def extend(cls, row: "ClassRow", **more: Any) -> Self:  # noqa: ANN401 - the fields of the subclass
@@ -45,6 +48,7 @@ class ClassRow:
             "group": self.group,
             "class_key": self.class_key,
             "parameters": self.parameters,
+            **({"rival": self.rival} if self.rival else {}),
         }
 
     def _accuracies(self) -> JsonDict:
@@ -71,6 +75,7 @@ class ClassRow:
             "parameters": value["parameters"],
             "validation": ValidationAccuracy.from_json(value),
             "failed_seeds": tuple(value.get("failed_seeds", ())),
+            "rival": value.get("rival", ""),
         }
 
 
@@ -193,7 +198,7 @@ class SpaceRow(ClassRow):
 
 
 _OF_SPACE_ROWS = {
-    *("decomposition", "group", "class_key", "parameters", "failed_seeds"),
+    *("decomposition", "group", "class_key", "parameters", "failed_seeds", "rival"),
     *("validation_accuracy_mean", "validation_accuracy_interval", "validation_accuracies"),
     *("rank", "representative", "states", "best_minus_it"),
 }

@@ -6,12 +6,14 @@ from typing import Literal, Self
 
 from aen._typing import JsonDict
 from aen.results.factor_effects import FactorAnalysis
+from aen.results.generator_effects import GeneratorEffect
 from aen.results.provenance import Provenance, Seconds
 from aen.results.result_rows import HiddenGroupRow, MethodRow, SpaceRow
+from aen.results.statement import Statement
 from aen.results.verdict import ClassVerdict, MethodVerdict, Verdict
 from aen.symmetry.result import SymmetryTest
 
-SUMMARY_VERSION = 2  # raise it when a key goes or changes its meaning; a new key leaves it
+SUMMARY_VERSION = 3  # raise it when a key goes or changes its meaning; a new key leaves it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,9 @@ class SearchResult:
         closed_sets: closed set of each class by its key, where the space has an order by inclusion; else empty.
         provenance: with what the search was run.
         factors: how much each factor of the space explains, where that was analysed.
+        effects: effect of each generator or choice on the accuracies that exploring saw.
         verdict: winner, baseline and their comparison; None until the search is complete.
+        statement: the verdict in plain words; None until then, and in summaries of older versions.
         exploration: how far exploring came.
         children_trained: number of trainings in the last start.
         children_trained_in_all: number of trainings in all starts; None in summaries of older versions.
@@ -132,7 +136,9 @@ class SearchResult:
     closed_sets: Mapping[str, int] = field(default_factory=dict)
     provenance: Provenance
     factors: FactorAnalysis | None = None
+    effects: tuple[GeneratorEffect, ...] = ()
     verdict: Verdict | None = None
+    statement: Statement | None = None
     exploration: Exploration | None = None
     children_trained: int = 0
     children_trained_in_all: int | None = None
@@ -181,7 +187,9 @@ class SearchResult:
             "provenance": self.provenance.to_json(),
         }
         tested = {} if self.symmetry_test is None else {"symmetry_test": self.symmetry_test.to_json()}
-        found = tested | ({} if self.factors is None else {"factors": self.factors.to_json()})
+        found: JsonDict = tested | ({} if self.factors is None else {"factors": self.factors.to_json()})
+        found |= {"effects": [effect.to_json() for effect in self.effects]} if self.effects else {}
+        found |= {} if self.statement is None else {"verdict": self.statement.to_json()}
         for part in (self.verdict, self.exploration):
             found |= {} if part is None else part.to_json()
         in_all = self.children_trained_in_all
@@ -220,7 +228,9 @@ class SearchResult:
             closed_sets=value.get("closed_sets", {}),
             provenance=Provenance.from_json(value["provenance"]),
             factors=None if factors is None else FactorAnalysis.from_json(factors),
+            effects=tuple(GeneratorEffect.from_json(effect) for effect in value.get("effects", ())),
             verdict=verdict,
+            statement=Statement.from_json(value["verdict"]) if "verdict" in value else None,
             exploration=Exploration.from_json(value) if "states_visited" in value else None,
             children_trained=value.get("children_trained", 0),
             children_trained_in_all=value.get("children_trained_in_all"),

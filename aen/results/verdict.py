@@ -5,6 +5,7 @@ from typing import Self
 
 from aen._typing import JsonDict
 from aen.results.accuracy import Comparison
+from aen.results.inference import Inference
 from aen.results.result_rows import ClassRow, HiddenGroupRow, MethodRow, TestedRow
 
 
@@ -18,6 +19,8 @@ class ClassVerdict:
         winner_minus_baseline: their differences.
         selection: all classes re-trained on the fresh seeds, best first.
         hidden_group: the hidden group compared with the winner, if the images were moved by one that is known.
+        inference: all re-trained networks compared with each other, corrected for all comparisons; None: fewer than two
+            seeds could be trained, or the summary is of an older version.
     """
 
     winner: TestedRow
@@ -25,6 +28,12 @@ class ClassVerdict:
     winner_minus_baseline: Comparison
     selection: tuple[ClassRow, ...]
     hidden_group: HiddenGroupRow | None = None
+    inference: Inference | None = None
+
+    @property
+    def baseline_wins(self) -> bool:
+        """Whether the network without symmetry is the winner."""
+        return self.winner.class_key == self.baseline.class_key and not self.winner.rival
 
     def to_json(self) -> JsonDict:
         """Return JSON values."""
@@ -34,6 +43,7 @@ class ClassVerdict:
             "baseline": self.baseline.to_json(),
             "winner_minus_baseline": self.winner_minus_baseline.to_json(),
             "selection": [row.to_json() for row in self.selection],
+            **({} if self.inference is None else {"inference": self.inference.to_json()}),
         }
 
     @classmethod
@@ -45,6 +55,7 @@ class ClassVerdict:
             winner_minus_baseline=Comparison.from_json(value["winner_minus_baseline"]),
             selection=tuple(ClassRow.from_json(row) for row in value["selection"]),
             hidden_group=HiddenGroupRow.from_json(value["hidden_group"]) if "hidden_group" in value else None,
+            inference=Inference.from_json(value["inference"]) if "inference" in value else None,
         )
 
 
@@ -63,6 +74,11 @@ class MethodVerdict:
     winner: MethodRow
     baseline: MethodRow
     winner_minus_baseline: Comparison
+
+    @property
+    def baseline_wins(self) -> bool:
+        """Whether the network without symmetry is the winner."""
+        return self.winner.class_key == self.baseline.class_key
 
     @property
     def selection(self) -> tuple[MethodRow, ...]:

@@ -3,7 +3,9 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from aen._typing import JsonDict
@@ -133,6 +135,24 @@ def measure_prepared(child: Child, rows: torch.Tensor, labels: torch.Tensor, mic
 
 def measure_test(child: Child, split: Split, *, threads: int = 1) -> TestMeasurement:
     """Measure a trained child on the test split, on the child's device."""
+    return measure_images(child, split, threads=threads)[0]
+
+
+@torch.no_grad()
+def measure_images(child: Child, split: Split, *, threads: int = 1) -> tuple[TestMeasurement, NDArray[np.bool_]]:
+    """Measure a trained child on the test split, and say which images it gets right; on the child's device."""
     with cpu_threads(threads), exact_convolutions():
-        measured = measure(child, split.to(next(child.parameters()).device))
-    return TestMeasurement(test_accuracy=measured.accuracy, test_loss=measured.loss)
+        there = split.to(next(child.parameters()).device)
+        measured = measure(child, there)
+        right = right_images(child, there)
+    return TestMeasurement(test_accuracy=measured.accuracy, test_loss=measured.loss), right
+
+
+@torch.no_grad()
+def right_images(child: Child, split: Split) -> NDArray[np.bool_]:
+    """Return for each image of a split whether a child's largest output is that of the image's label."""
+    child.eval()
+    size = min(child.evaluation_batch, EVALUATION_BATCH)
+    rows = child.prepare(split.images)
+    found = [child.forward_prepared(some).argmax(dim=1) for some in torch.split(rows, size)]
+    return (torch.cat(found) == split.labels).cpu().numpy()

@@ -20,9 +20,10 @@ from aen.spaces import Space
 from aen.symmetry import SymmetryTest, symmetry_test
 from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task
-from aen_agents.agents.factor_effects import factors_of
+from aen_agents.agents.factor_effects import factors_of, generator_effects_of
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import check_final_child, fresh_seeds
+from aen_agents.agents.statement import state
 from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import change_notices, keep_choices
@@ -141,9 +142,11 @@ class Search:
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
-                result = replace(result, factors=factors)
+                effects = generator_effects_of(self.space, explorer.accuracies(), factors)
+                result = replace(result, factors=factors, effects=effects)
                 result = replace(result, verdict=explorer.conclude())
                 result = replace(result, selection_seeds=tuple(fresh_seeds(self.config.seed, limit.selection.seeds)))
+                result = replace(result, statement=state(result))
             finally:
                 exploration, trained = explorer.figures(), evaluator.trained
                 clock["total"] = time.perf_counter() - started

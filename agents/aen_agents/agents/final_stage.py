@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from aen.children import ChildSpec
 from aen.data import preprocessing_of
@@ -12,7 +13,8 @@ from aen.results.result_rows import HiddenGroupRow
 from aen.results.verdict import ClassVerdict
 from aen.training import load_child, save_weights
 from aen_agents.agents.base import Task
-from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain
+from aen_agents.agents.comparison import compare
+from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain, right_on_validation
 from aen_agents.events import StageStarted
 from aen_agents.runs.folder import RunFolder, write_atomically
 
@@ -35,7 +37,8 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     task.listener(StageStarted("select", len(chosen) * len(seeds)))
     children = [final_child(config, space.spec(c)) for c in chosen]
     selected = retrain(task.evaluator, children, seeds, task.listener)
-    ranking = rank(selected)
+    built_in, rivals = _rivals(task, rank(selected), seeds)
+    ranking = rank([*selected, *rivals])
     winner = ranking[0]
     baseline = next(result for result in selected if result.class_key == untied.key)
 
@@ -45,9 +48,13 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
         (hidden,) = retrain(task.evaluator, [final_child(config, task.hidden)], seeds, task.listener)
         hidden_group = _compare_with_hidden_group(winner, hidden, ranking, found)
 
-    tested = measure_on_test(winner, task.folder.weights, threads=threads)
-    same = winner is baseline
-    tested_baseline = tested if same else measure_on_test(baseline, task.folder.weights, threads=threads)
+    # The test images choose nothing: what is measured on them is fixed before.
+    chosen_for_test = {id(result): result for result in (winner, baseline, *built_in, *rivals)}
+    on_test = {
+        place: measure_on_test(result, task.folder.weights, threads=threads)
+        for place, result in chosen_for_test.items()
+    }
+    tested, tested_baseline = on_test[id(winner)], on_test[id(baseline)]
     best = max(winner.evaluations, key=lambda e: e.validation_accuracy)
     keep_best(winner.spec.with_seed(best.seed), best, task.folder)
     return ClassVerdict(
@@ -56,6 +63,13 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
         winner_minus_baseline=tested.minus(tested_baseline),
         selection=tuple(result.row() for result in ranking),
         hidden_group=hidden_group,
+        inference=compare(
+            ranking,
+            {place: on_test[id(result)] for place, result in enumerate(ranking) if id(result) in on_test},
+            baseline=ranking.index(baseline),
+            augmentation=tuple(ranking.index(result) for result in (*built_in, *rivals)),
+            right=partial(right_on_validation, weights=task.folder.weights, threads=threads),
+        ),
     )
 
 
@@ -66,6 +80,21 @@ def within_time(task: Task) -> Task:
         return task
     task.notice(smaller)
     return replace(task, config=task.config.model_copy(update={"selection": task.limit.selection}))
+
+
+def _rivals(
+    task: Task, ranking: Sequence[ClassResult], seeds: Sequence[int]
+) -> tuple[list[ClassResult], list[ClassResult]]:
+    """Train the rival of the best class with symmetry; return that class and the rival, or nothing where there is none.
+
+    The rival has no symmetry and is trained as long, on images moved by the class's group.
+    """
+    for result in ranking:
+        rival = result.spec.augmented_instead()
+        if "augmentation" in task.config.selection.rivals and rival is not None:
+            task.listener(StageStarted("compare", len(seeds)))
+            return [result], retrain(task.evaluator, [rival], seeds, task.listener, rival="augmentation")
+    return [], []
 
 
 def _compare_with_hidden_group(

@@ -5,13 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aen.children import ChildSpec
 from aen.data import load_dataset, load_test_split
 from aen.errors import DataError, SpecError
 from aen.evaluators import Evaluator, stream
 from aen.results import Evaluation
 from aen.results.class_result import ClassResult, TestedClass
-from aen.training import load_child, measure_test
+from aen.training import cpu_threads, load_child, measure_images, right_images
+from aen.training.device import exact_convolutions
 from aen_agents.config import SearchConfig
 from aen_agents.events import Listener, Retrained
 
@@ -66,9 +70,9 @@ def exploring_seeds(config: SearchConfig) -> list[int]:
 
 
 def retrain(
-    evaluator: Evaluator, children: Sequence[ChildSpec], seeds: Sequence[int], listener: Listener
+    evaluator: Evaluator, children: Sequence[ChildSpec], seeds: Sequence[int], listener: Listener, *, rival: str = ""
 ) -> list[ClassResult]:
-    """Train each child on every seed in place of its own, and keep the weights."""
+    """Train each child on every seed in place of its own, and keep the weights; see `ClassResult` for `rival`."""
     specs = [child.with_seed(seed) for child in children for seed in seeds]
     outcomes: dict[int, Evaluation] = {}
     for place, evaluation in stream(evaluator, specs, keep_weights=True):
@@ -79,6 +83,7 @@ def retrain(
             spec=specs[first],
             group=specs[first].group,
             evaluations=tuple(outcomes[first + i] for i in range(len(seeds))),
+            rival=rival,
         )
         for first in range(0, len(specs), len(seeds))
     ]
@@ -89,11 +94,29 @@ def measure_on_test(result: ClassResult, weights: Path, *, threads: int) -> Test
     from aen.results import TestMeasurement
 
     split = load_test_split(result.spec.data)
-    measurements = []
-    for evaluation in result.evaluations:
+    measurements, right = [], np.zeros((len(result.evaluations), len(split.labels)), dtype=bool)
+    for place, evaluation in enumerate(result.evaluations):
         if evaluation.weights is None:
             measurements.append(TestMeasurement(test_accuracy=0.0, test_loss=0.0))
             continue
         child = load_child(result.spec.with_seed(evaluation.seed), weights / evaluation.weights)
-        measurements.append(measure_test(child, split, threads=threads))
-    return TestedClass(result, tuple(measurements))
+        measured, right[place] = measure_images(child, split, threads=threads)
+        measurements.append(measured)
+    return TestedClass(result, tuple(measurements), right)
+
+
+def right_on_validation(result: ClassResult, weights: Path, *, threads: int) -> NDArray[np.bool_] | None:
+    """Say on which validation images the child of each seed is right, shape ``[seeds, images]``; a diverged one, none.
+
+    None: the evaluator keeps no weights, so it is not known.
+    """
+    split = load_dataset(result.spec.data).validation
+    right = np.zeros((len(result.evaluations), len(split.labels)), dtype=bool)
+    for place, evaluation in enumerate(result.evaluations):
+        if evaluation.weights is not None:
+            child = load_child(result.spec.with_seed(evaluation.seed), weights / evaluation.weights)
+            with cpu_threads(threads), exact_convolutions():
+                right[place] = right_images(child, split)
+        elif evaluation.status == "ok":
+            return None
+    return right

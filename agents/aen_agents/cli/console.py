@@ -26,6 +26,10 @@ def print_verdict(console: Console, result: SearchResult, folder: RunFolder) -> 
             table, lines = _class_table(result, verdict), _class_lines(result, verdict)
         case None:
             return
+    statement = result.statement
+    if statement is not None:
+        console.print(statement.sentences[0], style="bold", markup=False, highlight=False, soft_wrap=True)
+        lines = [*statement.sentences[1:], *lines]
     console.print(table)
     if result.symmetry_test is not None:
         lines.append(f"before training: {result.symmetry_test.sentence()}")
@@ -43,7 +47,7 @@ def _table(title: str, headings: Sequence[str]) -> Table:
 def _class_table(result: SearchResult, verdict: ClassVerdict) -> Table:
     table = _table(f"{result.name}, seed {result.seed}", ("", "factors", "group"))
     rows = [("winner", verdict.winner), (result.baseline_name, verdict.baseline)]
-    for name, row in rows[_baseline_wins(verdict) :]:
+    for name, row in rows[verdict.baseline_wins :]:
         table.add_row(name, row.decomposition, row.group, *_figures(row))
     return table
 
@@ -84,13 +88,9 @@ def _work(result: SearchResult, unit: str) -> str:
     return f"{result.trained_in_run} {unit} trained in {result.seconds.of_run:.0f} s"
 
 
-def _baseline_wins(verdict: Verdict) -> bool:
-    return verdict.winner.class_key == verdict.baseline.class_key
-
-
 def _comparison(result: SearchResult, verdict: Verdict) -> str:
     name = result.baseline_name
-    if _baseline_wins(verdict):
+    if verdict.baseline_wins:
         tried = "no symmetry" if name == "untied" else "nothing"
         return f"the {name} network has the highest mean on validation: {tried} that was tried is better"
     difference = verdict.winner_minus_baseline.test

@@ -1,5 +1,7 @@
 """The sections `budget` and `selection`: the length of the stages of a search."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from aen_agents.config.section import Section
@@ -28,6 +30,10 @@ class SelectionConfig(Section):
 
     top: int = Field(5, gt=0, description="classes that are trained again")
     seeds: int = Field(5, gt=1, description="seeds for each class")
+    rivals: tuple[Literal["augmentation"], ...] = Field(
+        ("augmentation",),
+        description="what else is trained: augmentation: no symmetry, the images moved by the best class's group",
+    )
     train: int | None = Field(None, gt=0, description="training images of this stage; null: data.train")
     epochs: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="epochs of this stage; null: training.epochs"

@@ -8,7 +8,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
-from aen.stats import estimate_accuracy
+from aen.statistics import estimate_accuracy
 from aen_agents.report.drawing import ACCENT, GREY, INK, RC, WIDE, as_svg, percent_axis
 
 WINDOW = 60  # children, as published (AEN, arXiv 2104.04848)

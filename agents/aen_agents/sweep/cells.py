@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
 from aen.results.result_rows import SpaceRow
-from aen.stats import estimate_accuracy, paired_difference
+from aen.statistics import estimate_accuracy, paired_difference
 from aen_agents.report.drawing import ON_DARK, ON_LIGHT, RC, SMALL, as_svg
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial

@@ -6,7 +6,7 @@ from typing import cast
 
 from aen._typing import JsonDict
 from aen.children import EquiNASSpec
-from aen.stats import estimate_accuracy
+from aen.statistics import estimate_accuracy
 from aen_agents.agents.layerwise.registry import layer_groups
 from aen_agents.config.agents import LayerwiseConfig
 from aen_agents.problem import child_of

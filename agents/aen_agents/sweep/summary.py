@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen.stats import estimate_accuracy
+from aen.statistics import estimate_accuracy
 from aen_agents.runs.folder import write_atomically
 from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.sweep.cells import as_csv, find_cells

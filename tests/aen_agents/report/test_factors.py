@@ -9,7 +9,7 @@ import pytest
 from aen.children import GCNNSpec
 from aen.results.factor_effects import FactorAnalysis, FactorEffect, FactorShare
 from aen.spaces import GCNNSpace
-from aen.stats import Estimate
+from aen.statistics import Estimate
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.agents.factor_effects import factors_of
 from aen_agents.config import BudgetConfig

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aen.stats import estimate, paired_difference
+from aen.statistics import estimate, paired_difference
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 30])

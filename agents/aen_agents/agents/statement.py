@@ -1,0 +1,266 @@
+"""Puts the verdict of a search into plain words; docs/verdict.md says how."""
+
+import math
+from collections.abc import Sequence
+
+from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec
+from aen.groups import Alphabet, Decomposition
+from aen.groups.plain_words import in_words, joined
+from aen.groups.planar_factors import planar_factors
+from aen.results.generator_effects import GeneratorEffect
+from aen.results.inference import Inference
+from aen.results.search_result import SearchResult
+from aen.results.statement import Statement
+from aen.results.verdict import ClassVerdict, MethodVerdict
+from aen.statistics import Estimate
+
+NEGLIGIBLE = 0.01  # a gain that is below this, one point, is none
+_FAMILIES = {"shifts": ("hshift", "vshift"), "half swaps": ("swap_",), "flips": ("hflip", "vflip")}
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def state(result: SearchResult) -> Statement | None:
+    """Return the verdict of a complete search in plain words; None: it is not complete."""
+    match result.verdict:
+        case ClassVerdict() as verdict:
+            return _of_classes(verdict, result.effects)
+        case MethodVerdict() as verdict:
+            return _of_methods(verdict)
+        case None:
+            return None
+
+
+def _of_classes(verdict: ClassVerdict, effects: Sequence[GeneratorEffect]) -> Statement:
+    found = verdict.inference
+    if found is None:
+        return Statement(kind="undecided", sentences=(_UNDECIDED_SEEDS,))
+    behind = (*_behind(found), *(f"Left out: {what}." for what in found.left_out))
+    hurting = _hurting(effects)
+    if verdict.baseline_wins or found.gain is None:
+        return Statement(
+            kind="no_symmetry", sentences=(f"No symmetry helps{_but(hurting)}.", *_closest(found), *behind)
+        )
+    spec = verdict.winner.child()
+    words, gain = words_of(spec), found.gain.estimate
+    undecided = _without_gain(words, gain)
+    if undecided is not None:
+        return Statement(kind=undecided.kind, sentences=(*undecided.sentences, *behind))
+    over = f"{interval_text(gain)} over no symmetry"
+    if verdict.winner.rival:
+        return Statement(kind="augment", sentences=(_augment(spec, found), f"{_capital(words)}: {over}.", *behind))
+    layers = layers_in_words(spec)
+    if layers:
+        return Statement(
+            kind="approximate", sentences=(f"Approximate: {layers}.", f"{_capital(words)}: {over}.", *behind)
+        )
+    first = f"{_capital(words)}: {over}{f'; {hurting} hurt' if hurting else ''}."
+    return Statement(kind="symmetry", sentences=(first, *_against_augmentation(found), *behind))
+
+
+_UNDECIDED_SEEDS = (
+    "Undecided: fewer than two seeds of the selection stage could be compared, so there is no interval; use more seeds."
+)
+
+
+def _of_methods(verdict: MethodVerdict) -> Statement:
+    """Return the verdict on methods that are compared by Student's t intervals over their seeds."""
+    if len(verdict.winner.seeds) < 2:  # noqa: PLR2004
+        return Statement(
+            kind="undecided",
+            sentences=(
+                f"Undecided: one seed gives no interval; the best on validation is {verdict.winner.title}.",
+                "Set agent.exploring_seeds to 2 or more.",
+            ),
+        )
+    if verdict.baseline_wins:
+        return Statement(kind="no_symmetry", sentences=("No symmetry helps.",))
+    test = verdict.winner_minus_baseline.test
+    gain, title = Estimate(test.mean, *test.interval), verdict.winner.title
+    undecided = _without_gain(title, gain)
+    if undecided is not None:
+        return undecided
+    over = f"{title}: {interval_text(gain)} over no symmetry."
+    layers = layers_in_words(verdict.winner.child())
+    return (
+        Statement(kind="approximate", sentences=(f"Approximate: {layers}.", over))
+        if layers
+        else Statement(kind="symmetry", sentences=(over,))
+    )
+
+
+def _without_gain(words: str, gain: Estimate) -> Statement | None:
+    """Return the verdict where no gain is shown; None: one is."""
+    if gain.low > 0:
+        return None
+    if gain.high < NEGLIGIBLE:
+        return Statement(
+            kind="no_symmetry",
+            sentences=("No symmetry helps.", f"The best on validation, {words}: {interval_text(gain)} on test."),
+        )
+    return Statement(
+        kind="undecided",
+        sentences=(
+            f"Undecided: no gain is shown. The best on validation is {words}, {interval_text(gain)} over no symmetry.",
+            "More images or more seeds (selection.seeds) would narrow the interval.",
+        ),
+    )
+
+
+def _augment(spec: ChildSpec, found: Inference) -> str:
+    group = group_in_words(spec)
+    other = found.built_in_minus_augmentation
+    if other is not None and other.estimate.high < 0:
+        return f"Augmenting with {group} does better than building them in: augment."
+    return f"Augmenting with {group} does as well as building them in, at no loss: augment."
+
+
+def _against_augmentation(found: Inference) -> tuple[str, ...]:
+    other = found.built_in_minus_augmentation
+    if other is None:
+        return ()
+    if other.estimate.low > 0:
+        return (f"Building them in beats augmenting with them: {interval_text(other.estimate)}.",)
+    return (f"Augmenting with them instead cannot be told from it: {interval_text(other.estimate)} for building in.",)
+
+
+def _closest(found: Inference) -> tuple[str, ...]:
+    others = found.compared[1:]
+    if not others:
+        return ()
+    closest = others[0]
+    return (
+        f"The closest on validation, {closest.decomposition}: {interval_text(closest.minus_no_symmetry.estimate)}.",
+    )
+
+
+def _behind(found: Inference) -> tuple[str, ...]:
+    """Return what else is part of the answer: what cannot be told from the best, and the smallest of it."""
+    equal = [c for c in found.compared if c.not_told_from_best]
+    if len(equal) < 2:  # noqa: PLR2004
+        return ()
+    best, smallest = found.compared[0], found.smallest_equal
+    text = f"{_number(len(equal)).capitalize()} of {len(found.compared)} networks cannot be told from the best"
+    if smallest.parameters < best.parameters:
+        return (f"{text}; the smallest of them is {smallest.decomposition}, with {smallest.parameters:,} parameters.",)
+    return (f"{text}; the best is the smallest of them.",)
+
+
+def words_of(spec: ChildSpec) -> str:
+    """Return what was chosen, in plain words."""
+    group = group_in_words(spec)
+    match spec:
+        case DenseSpec() if spec.augment.factors:
+            return f"augmentation with {group}"
+        case GCNNSpec() | EquiNASSpec() if spec.augment and not built_in(spec).factors:
+            return f"augmentation with {group}"
+        case GCNNSpec():
+            rest = spec.name.split(", ")[1:]
+            chosen = [part for part in rest if part not in ("no augmentation", "x1")]
+            parts = ([group] if built_in(spec).factors or spec.group != "C1" else []) + chosen
+            return " with ".join([parts[0], ", ".join(parts[1:])][: len(parts)]) if parts else "no symmetry"
+    return group
+
+
+def built_in(spec: ChildSpec) -> Decomposition:
+    """Return the generators of the group that a child's first layer is tied by, where they are known."""
+    match spec:
+        case DenseSpec():
+            return spec.layer_decompositions[0]
+        case GCNNSpec():
+            names = [spec.group]
+        case EquiNASSpec():
+            names = list(spec.groups[:1])
+        case _:
+            return Decomposition()
+    return next(iter(planar_factors(names)), Decomposition())
+
+
+def group_in_words(spec: ChildSpec) -> str:
+    """Return the group that a child is tied or augmented by, in plain words."""
+    augment = getattr(spec, "augment", "")
+    if isinstance(augment, Decomposition):
+        return in_words(augment if augment.factors else built_in(spec))
+    own = built_in(spec)
+    if augment and not own.factors:
+        return in_words(next(iter(planar_factors([augment])), Decomposition()))
+    return in_words(own) if own.factors else spec.group if spec.group != "C1" else "no symmetry"
+
+
+def layers_in_words(spec: ChildSpec) -> str:
+    """Return from which layer on a child has less symmetry; empty where all layers have the same."""
+    match spec:
+        case DenseSpec():
+            layers = [layer.name for layer in spec.layers]
+            words = [in_words(layer) for layer in spec.layers]
+        case EquiNASSpec() if not spec.mixed:
+            layers = list(spec.layer_groups)
+            words = [in_words(next(iter(planar_factors([name])), Decomposition())) for name in layers]
+        case _:
+            return ""
+    if len(set(layers)) < 2:  # noqa: PLR2004
+        return ""
+    runs: list[list[int]] = []
+    for place, layer in enumerate(layers):
+        if runs and layers[runs[-1][0]] == layer:
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    parts = []
+    for run in runs:
+        what = "none" if words[run[0]] == "no symmetry" else words[run[0]]
+        parts.append(f"{'full' if run[0] == 0 and what != 'none' else what} in {_where(run, len(layers))}")
+    full = "" if words[0] == "no symmetry" else f" (full: {words[0]})"
+    return f"{', '.join(parts)}{full}"
+
+
+def _where(run: Sequence[int], layers: int) -> str:
+    count = len(run)
+    if run[0] == 0:
+        return "the first layer" if count == 1 else f"the first {_number(count)} layers"
+    if run[-1] == layers - 1:
+        return "the last" if count == 1 else f"the last {_number(count)}"
+    return f"the {'next' if count == 1 else f'next {_number(count)}'}"
+
+
+def _hurting(effects: Sequence[GeneratorEffect]) -> str:
+    """Return the generators whose effects are negative beyond their simultaneous intervals, in words."""
+    hurting = {effect.name for effect in effects if effect.hurts}
+    parts = []
+    for family, starts in _FAMILIES.items():
+        offered = {effect.name for effect in effects if effect.name.startswith(starts)}
+        if len(offered) > 1 and offered <= hurting:
+            parts.append(family)
+            hurting -= offered
+    parts += [_choice_in_words(effect.name) for effect in effects if effect.name in hurting]
+    return joined(parts) if parts else ""
+
+
+def _choice_in_words(name: str) -> str:
+    kind, _, value = name.partition(" ")
+    if kind == "group":
+        return in_words(next(iter(planar_factors([value])), Decomposition())) if planar_factors([value]) else value
+    if kind in ("augment", "size", "kernel", "stage"):
+        return name
+    try:
+        return in_words(Alphabet.of([name]).factors[0])
+    except ValueError:
+        return name
+
+
+def interval_text(estimate: Estimate) -> str:
+    """Return a difference in points with its interval."""
+    if not math.isfinite(estimate.low):
+        return f"{100 * estimate.mean:+.1f} points"
+    return f"{100 * estimate.mean:+.1f} points (95 % interval {100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
+
+
+def _but(hurting: str) -> str:
+    return f"; {hurting} hurt" if hurting else ""
+
+
+def _number(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
