@@ -12,7 +12,7 @@ from aen.groups.generators import Generator
 from aen.groups.grid import Grid
 from aen.nn.equivariance import equivariance_errors, move
 from aen.nn.linear import SymmetrizedLinear
-from aen.statistics.estimates import wilson_interval
+from aen.statistics import wilson_interval
 from aen.training.quality import logits_of
 
 # Largest change of the logits, relative to the largest logit, that counts as none: float32 rounding stays far below.

@@ -1,6 +1,7 @@
 """Pages opened in headless Chromium, without any other package: what a script measures in them, and how they look."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -24,10 +25,12 @@ _WAIT = 120
 
 
 def find_chromium() -> str:
-    """Return Chromium's command, or skip the test."""
+    """Return Chromium's command, or skip the test; with ``AEN_TEST_CHROMIUM=required``, fail it instead."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
-        pytest.skip("Chromium is not installed; `apt-get install chromium` on Debian")
+        missing = "Chromium is not installed; on Debian: apt-get install chromium"
+        assert os.environ.get("AEN_TEST_CHROMIUM") != "required", missing
+        pytest.skip(missing)
     return found
 
 

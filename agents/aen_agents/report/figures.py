@@ -29,6 +29,7 @@ from aen_agents.report.drawing import (
 )
 
 MOST_BARS = 24
+_WIDE_RANGE = 3  # sizes that differ by more are drawn on a log scale
 _PANEL = 1.16  # inches, of an orbit picture
 
 
@@ -92,8 +93,12 @@ def accuracy_against_parameters(classes: Sequence[VisitedClass], label: str, wid
                 size = 60 if role else 16
                 x, y = [c.parameters for c in of_role], [c.accuracy for c in of_role]
                 axes.scatter(x, y, s=size, color=colour, label=role or "other classes", zorder=3 if role else 2)
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        sizes = [c.parameters for c in classes]
+        if max(sizes) >= _WIDE_RANGE * min(sizes):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        else:
+            axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
         axes.xaxis.set_major_formatter(thousands())
         axes.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
         axes.set(xlabel="free parameters", ylabel=label.replace(", ", ",\n"))
