@@ -227,9 +227,9 @@ def test_a_search_that_runs_out_of_steps_says_so(tiny_config: SearchConfig, tmp_
 def test_events_tell_the_story(tiny_config: SearchConfig, tmp_path: Path) -> None:
     events: list[Event] = []
     Search(tiny_config, events.append).run(RunFolder.create(tiny_config, tmp_path / "told"))
-    assert [e.name for e in events if isinstance(e, StageStarted)] == ["explore", "select", "compare"]
+    assert [e.name for e in events if isinstance(e, StageStarted)] == ["explore", "select", "rival", "compare"]
     stages = [e.total for e in events if isinstance(e, StageStarted)]
-    assert len([e for e in events if isinstance(e, Retrained)]) == stages[1] + stages[2]
+    assert len([e for e in events if isinstance(e, Retrained)]) == sum(stages[1:])
     assert max(e.visits for e in events if isinstance(e, Visited)) == stages[0]
 
 
