@@ -7,7 +7,7 @@ import numpy as np
 from aen.groups.elements import enumerate_elements
 from aen.groups.generators import Generator
 from aen.groups.grid import Grid, cells_of, shape_of
-from aen.groups.planar import PlanarElement
+from aen.groups.planar import PlanarElement, PlanarGroup
 
 _NAMED = ("rot90", "rot180", "hflip", "vflip", "transpose")
 _SQUARE = {"rot90", "transpose"}
@@ -37,3 +37,14 @@ def planar_generators(elements: Iterable[PlanarElement], grid: Grid) -> tuple[Ge
         if found is None or not (found == generator.permutation(grid)).all(axis=1).any():
             chosen.append(generator)
     return tuple(chosen)
+
+
+def shared_generators(groups: Iterable[str], grid: Grid) -> tuple[Generator, ...]:
+    """Return generators of what planar groups, given by name, have in common.
+
+    Args:
+        groups: at least one.
+        grid: whose cells are moved.
+    """
+    first, *others = map(PlanarGroup.of, groups)
+    return planar_generators([e for e in first.elements if all(e in other for other in others)], grid)
