@@ -127,8 +127,9 @@ def test_without_inference_it_is_undecided():
 def test_the_smallest_equal_network_is_offered():
     networks = (compared("best", 30), compared("small", 5), compared("smaller but worse", 1, equal=False))
     found = _of_classes(verdict(TIED, GAIN, networks=networks), [])
-    assert "Two of 3 networks cannot be told from the best; the smallest of them is small, with 5 parameters." in (
-        found.sentences
+    assert (
+        "Two of 3 networks compared cannot be told from the best; the smallest of them is small, with 5 parameters."
+        in (found.sentences)
     )
 
 
