@@ -26,7 +26,7 @@ def with_former_values(content: JsonDict) -> JsonDict:
     if isinstance(data, dict) and "split" not in data and is_npz(str(data.get("name", ""))):
         content = content | {"data": data | {"split": "random"}}
     selection = content.get("selection")
-    if isinstance(selection, dict) and "rivals" not in selection:
+    if isinstance(selection, dict) and "rivals" not in selection and agent.get("name") not in _AGENTS:
         content = content | {"selection": selection | {"rivals": []}}
     if agent.get("name") not in _AGENTS or "steps" in agent or "baselines" not in agent:
         return content
