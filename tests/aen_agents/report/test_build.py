@@ -75,7 +75,7 @@ def test_the_page_shows_every_picture_and_the_verdict(finished: tuple[RunFolder,
 def verdict(folder: RunFolder, **difference: object) -> tuple[str, str]:
     summary = folder.summary()
     assert summary is not None
-    summary.pop("verdict")  # as summaries of earlier versions, which have no sentences
+    summary.pop("verdict", None)  # as in summaries of earlier versions, which have no sentences
     summary["winner"] |= {"decomposition": "rot90", "group": "C4", "class_key": "c4"}
     summary["winner"].pop("rival", None)
     summary["winner_minus_baseline"] |= difference
