@@ -1,7 +1,7 @@
 """Task and Explorer: what a search gives to an agent, and what it asks of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aen.children import ChildSpec
@@ -43,7 +43,7 @@ class Task:
     listener: Listener
     notice: Callable[[str], None]
     store: ResultStore | None = None
-    limit: TimeLimit = TimeLimit.none()
+    limit: TimeLimit = field(default_factory=TimeLimit.none)
 
 
 class Explorer(Protocol):

@@ -13,9 +13,9 @@ _FEWEST_DEGREES = 5  # of freedom of the noise, before it is used
 class Race:
     """Accuracies of classes, of which some are known on more seeds than others.
 
-    The model is ``accuracy = class + seed + noise``: what all classes have in common on a seed, such as the order of the
-    batches, does not count, and the noise has one variance, which is estimated from all classes together, since each
-    has few seeds.
+    The model is ``accuracy = class + seed + noise``: what all classes have in common on a seed, such as the order of
+    the batches, does not count, and the noise has one variance, which is estimated from all classes together, since
+    each has few seeds.
 
     Attributes:
         means: each class's mean with the effects of its seeds taken away.
@@ -69,7 +69,7 @@ class Race:
         It is the posterior mean if the classes' accuracies are normally distributed (empirical Bayes).
         """
         noise = self.guess if self.noise is None else self.noise
-        if not noise or len(self.means) < 2:
+        if not noise or len(self.means) == 1:
             return dict(self.means)
         means = np.array(list(self.means.values()))
         errors = noise**2 / np.array([self.counts[key] for key in self.means])
@@ -87,7 +87,7 @@ class Race:
         Args:
             level: that probability.
         """
-        if self.noise is None or len(self.means) < 2:
+        if self.noise is None or len(self.means) == 1:
             return set()
         from scipy.stats import t  # it takes a part of a second
 

@@ -146,6 +146,7 @@ class RacingExplorer:
         seeds = [self.seeds[len(self._trained.get(key, ()))] for key in keys]
         specs = [space.spec(self.classes[key]).with_seed(seed) for key, seed in zip(keys, seeds, strict=True)]
         done: dict[int, Evaluation] = {}
+
         def over() -> bool:
             """Return whether no more is to be trained. The search's first children are, whatever the time."""
             return bool(done or self._trained) and limit.reached(share)
@@ -163,5 +164,3 @@ class RacingExplorer:
             self.task.listener(event)
         for place, evaluation in sorted(done.items()):
             self._trained.setdefault(keys[place], []).append(evaluation)
-
-

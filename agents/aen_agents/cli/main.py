@@ -4,7 +4,6 @@ Heavy libraries are imported inside the functions that need them, so that `aen -
 """
 
 import argparse
-import json
 import shlex
 import signal
 import sys
@@ -13,13 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from aen.errors import AenError, ConfigError
+from aen.errors import AenError
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.export import add_export_command
 from aen_agents.cli.network import add_network_commands
 from aen_agents.cli.numbers import grid, positive_number
 from aen_agents.cli.run import add_run_commands
+from aen_agents.cli.search_config import config_of
 from aen_agents.cli.status import add_status_commands
 from aen_agents.cli.streams import EXIT_ERROR, finish_output, lost_output, prepare_streams, say_error
 from aen_agents.cli.sweep import add_sweep_commands
@@ -105,8 +105,8 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes",
         type=positive_number,
         metavar="M",
-        help="time of the whole search, kept; the best answer so far is the result (budget.minutes; default with --data "
-        "and no config: 10)",
+        help="time of the whole search, kept; the best answer so far is the result (budget.minutes; default with "
+        "--data and no config: 10)",
     )
     search.add_argument("--out", type=Path, help="the run folder (default: runs/<name>-<time>-<id>)")
     search.set_defaults(run=_search)
@@ -162,31 +162,15 @@ def _search(options: argparse.Namespace) -> int:
 
     from aen_agents.cli.console import print_verdict
     from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
-    from aen_agents.config import load_config
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
 
-    data = own_data_overrides(options)
-    if data and options.config is not None and "=" in options.config and not Path(options.config).exists():
-        options.overrides = [options.config, *options.overrides]
-        options.config = None
-    minutes = getattr(options, "minutes", None)
-    overrides = [*options.overrides, *data]
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
-    if options.config is None and options.data is not None:
-        from aen_agents.config.default import default_config  # it reads the images
-
-        config, reasons = default_config(overrides, minutes=minutes)
+    config, reasons = config_of(options)
+    if reasons:
         console.print("aen: no config is named; chosen for these images (key=value sets another value):")
-        for reason in reasons:
-            console.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
-    elif options.config is None:
-        raise ConfigError(
-            f"no config is given; give a YAML file or the name of a preset, such as {command()} search digits, or your "
-            f"own images: {command()} search --data PATH. {command()} configs lists the presets."
-        )
-    else:
-        config = load_config(options.config, overrides if minutes is None else [*overrides, f"budget.minutes={minutes!r}"])
+    for reason in reasons:
+        console.print(f"  {reason}", markup=False, highlight=False, soft_wrap=True)
     if options.out is not None:
         RunFolder(options.out).check(config)  # refuse early, before the slow imports
     # SIGTERM, which stops services and batch jobs, ends a search like Ctrl-C: with a summary and a report.
@@ -225,13 +209,6 @@ def _search(options: argparse.Namespace) -> int:
             build_report(folder)
     print_verdict(console, result, folder)
     return 0
-
-
-def own_data_overrides(options: argparse.Namespace) -> list[str]:
-    """Return what the options for own data stand for, as overrides; `aen resume` has none."""
-    path, skip_broken = getattr(options, "data", None), getattr(options, "skip_broken", False)
-    found = [] if path is None else [f"data.path={json.dumps(path, ensure_ascii=False)}"]
-    return [*found, "data.skip_broken=true"] if skip_broken else found
 
 
 def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:

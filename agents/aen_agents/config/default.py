@@ -9,20 +9,16 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-import pydantic
-
 from aen._typing import JsonDict
 from aen.data import DataSpec, Source, complete_spec
 from aen.data.own.paths import split_pin
-from aen.errors import ConfigError
 from aen.groups import ALPHABETS, Alphabet, Grid, hidden_grids
 from aen.groups.grid import cells_of, grid_text, shape_of
 from aen.training import available_cores, choose_device
 from aen_agents.config.data import DataConfig
-from aen_agents.config.errors import explain
 from aen_agents.config.loading import complete_config
 from aen_agents.config.overrides import Override, parse_overrides
-from aen_agents.config.search import ALTERNATIVES, SearchConfig
+from aen_agents.config.search import SearchConfig
 
 MINUTES = 10.0
 # Images of up to so many cells are searched with dense children, larger ones and colour with G-CNNs.
@@ -31,8 +27,9 @@ _DENSE_CELLS = 32 * 32
 _STEP, _MOST_PARTS = 4, 16
 # What is so many times as long as high is taken as a signal, whose rows are its channels.
 _SIGNAL = 8
-# Dense children are trained for about so many gradient steps: enough to tell groups apart, few enough for many children.
-_STEPS = 300
+# Dense children are trained for about so many gradient steps: enough to tell groups apart, few enough for many of them.
+# Batches are larger from so many images on.
+_STEPS, _LARGE_SET = 300, 2000
 # Exploring trains on so many images at most, and measures on so many: more make children slower, not choices better.
 _MOST = {"train": 6000, "validation": 5000}
 
@@ -123,8 +120,8 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
     reasons += [
         Reason(
             ("agent",),
-            "agent=racing: the classes that the images themselves suggest first, then the best on up to 10 seeds, since "
-            f"one seed of {explored['validation']:,} validation images has a standard error of up to {error:.1f} points",
+            "agent=racing: the classes that the images themselves suggest first, then the best on up to 10 seeds; one "
+            f"seed of {explored['validation']:,} validation images has a standard error of up to {error:.1f} points",
         ),
         Reason(("selection",), "selection: the best 5 and no symmetry again, on 5 fresh seeds each"),
         Reason(("budget",), f"budget.minutes={MINUTES:g}: the default; --minutes sets another"),
@@ -174,7 +171,7 @@ def _parts(length: int) -> int:
 def _dense(grid: Grid, train: int, *, lifted: bool) -> tuple[JsonDict, list[Reason]]:
     alphabet = default_alphabet(grid, lifted=lifted)
     hidden = hidden_grids(grid, alphabet)
-    batch = 64 if train < 2000 else 128
+    batch = 64 if train < _LARGE_SET else 128
     epochs = max(round(_STEPS * batch / train), 3)
     reasons = [
         Reason(
@@ -226,10 +223,7 @@ def _data_section(given: Sequence[Override]) -> DataConfig:
             content |= override.value
         elif override.key.startswith("data."):
             content[override.key.removeprefix("data.")] = override.value
-    try:
-        return DataConfig.model_validate(content)
-    except pydantic.ValidationError as error:
-        raise ConfigError(f"data: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
+    return complete_config({"name": "data", "data": content}, [], Path(), "the default config").data
 
 
 def _is_given(key: str, kept: set[str]) -> bool:

@@ -137,7 +137,7 @@ def test_the_time_ends_exploring(tmp_path: Path) -> None:
     explorer.explore()
     assert explorer.figures().stopped_because == OUT_OF_TIME
     assert 10 <= evaluator.done <= 20  # 2 seconds each, and half of the minute is for the selection stage
-    assert max(Counter(len(e) for e in explorer._trained.values())) >= 2  # noqa: SLF001
+    assert max(Counter(len(e) for e in explorer._trained.values())) >= 2
 
 
 def test_children_are_trained_even_if_the_time_is_over(tmp_path: Path) -> None:

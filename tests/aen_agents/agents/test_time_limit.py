@@ -103,12 +103,12 @@ def test_agents_end_in_time_with_an_answer(agent: JsonDict, run_search: Run, tmp
     _, summary = run_search(config_of(agent), tmp_path / "run")
     assert summary["status"] == "complete"
     assert summary["stopped_because"] == OUT_OF_TIME
-    assert 1 <= summary["classes_visited"]
+    assert summary["classes_visited"] >= 1
     assert summary["winner"]["validation_accuracy_mean"] > 0
     assert len(summary["selection_seeds"]) == len(summary["winner"]["validation_accuracies"])
 
 
-def test_a_limit_that_is_not_reached_changes_nothing(tiny_config: SearchConfig, run_search: Run, tmp_path: Path) -> None:
+def test_a_limit_that_is_far_away_changes_nothing(tiny_config: SearchConfig, run_search: Run, tmp_path: Path) -> None:
     figures = []
     for minutes in (None, 600):
         budget = tiny_config.budget.model_copy(update={"minutes": minutes})

@@ -1,0 +1,111 @@
+"""`aen.find_symmetries`: from arrays to a verdict and a network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+import aen
+from aen.errors import AenError, DataError
+from aen_agents.find_symmetries import Result
+
+QUICK = ["training.epochs=3", "child.hidden=[6]", "budget.children=8", "selection.seeds=2", "evaluator.workers=1"]
+
+
+def mirrored() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.str_]]:
+    """Return images of which half are mirrored, and names of their classes."""
+    source = np.random.default_rng(0)
+    templates = source.normal(size=(3, 6, 6))
+    labels = np.arange(300) % 3
+    images = templates[labels] + 0.4 * source.normal(size=(300, 6, 6))
+    images[::2] = images[::2, :, ::-1]
+    return np.clip(128 + 40 * images, 0, 255).astype(np.uint8), np.array(["cat", "ant", "bee"])[labels]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    images, labels = mirrored()
+    folder = tmp_path_factory.mktemp("found") / "run"
+    result = aen.find_symmetries(images, labels, minutes=None, overrides=QUICK, folder=folder)
+    assert isinstance(result, Result)
+    return result
+
+
+def test_the_result_holds_verdict_and_network(found: Result) -> None:
+    assert found.summary.status == "complete"
+    assert found.verdict == str(found)
+    assert found.verdict
+    assert isinstance(found.model, torch.nn.Module)
+    assert found.model.spec.name.startswith(found.decomposition.name)
+
+
+def test_predictions_are_labels_as_given(found: Result) -> None:
+    images, labels = mirrored()
+    assert found.classes.tolist() == ["ant", "bee", "cat"]
+    predicted = found.predict(images)
+    assert (predicted == labels).mean() > 0.7
+    probabilities = found.predict_proba(images[:5])
+    assert probabilities.shape == (5, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(1.0)
+    assert (found.classes[probabilities.argmax(axis=1)] == predicted[:5]).all()
+
+
+def test_images_of_another_shape_are_refused(found: Result) -> None:
+    with pytest.raises(DataError, match=r"shape \[1, 5, 6\].*takes \[1, 6, 6\]"):
+        found.predict(np.zeros((2, 5, 6), np.uint8))
+
+
+def test_the_top_of_the_report_is_shown_in_a_notebook(found: Result, tmp_path: Path) -> None:
+    html = found._repr_html_()
+    assert html.startswith("<p><strong>")
+    assert "<table>" in html
+    assert "Before training" in html
+    file = found.report(tmp_path / "mine.html")
+    assert file.read_text().startswith("<!")
+
+
+def test_the_same_call_gives_the_same_result(found: Result) -> None:
+    images, labels = mirrored()
+    again = aen.find_symmetries(images, labels, minutes=None, overrides=QUICK)
+    assert again.verdict == found.verdict
+    assert (again.predict_proba(images) == found.predict_proba(images)).all()
+    temporary = again.run.path
+    assert temporary.is_dir()
+    del again
+    assert not temporary.exists()
+
+
+def test_a_finished_folder_is_not_searched_again(found: Result) -> None:
+    images, labels = mirrored()
+    before = (found.run.path / "log.jsonl").read_bytes()
+    aen.find_symmetries(images, labels, minutes=None, overrides=QUICK, folder=found.run.path)
+    assert (found.run.path / "log.jsonl").read_bytes() == before
+
+
+def test_bad_arguments_are_refused(tmp_path: Path) -> None:
+    images, labels = mirrored()
+    with pytest.raises(DataError, match="floating-point"):
+        aen.find_symmetries(images, np.arange(300) / 7.0)
+    with pytest.raises(AenError, match="labels"):
+        aen.find_symmetries(images, labels[:-1])
+    with pytest.raises(AenError, match="agent.levl"):
+        aen.find_symmetries(images, labels, overrides=["agent.levl=1"], folder=tmp_path / "run")
+    with pytest.raises(AenError, match="minutes"):
+        aen.find_symmetries(images, labels, minutes=-1)
+
+
+def test_importing_aen_stays_light() -> None:
+    code = "import sys, aen; print('find_symmetries' in aen.__all__, *({'torch', 'aen_agents'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"
+
+
+def test_without_the_agents_there_is_a_remedy() -> None:
+    code = "import sys; sys.modules['aen_agents'] = None; import aen; aen.find_symmetries"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "AenError: aen.find_symmetries needs the package" in done.stderr
+    assert "pip install aen" in done.stderr
