@@ -9,6 +9,7 @@ from itertools import product
 from math import prod
 from typing import Literal
 
+from aen._fields import shown
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, maps_of, parameter_count
 from aen.children.spec import ChildSpec
