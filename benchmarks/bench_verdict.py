@@ -28,7 +28,7 @@ from common import print_table
 from aen._files import write_atomically
 from aen.children import DenseSpec
 from aen.data import DataSpec, load_dataset
-from aen.groups import Decomposition
+from aen.groups import Decomposition, enumerate_elements
 from aen.results.search_result import SearchResult
 
 HIDDEN = 10  # sets 0 to 9 have a hidden group, sets 10 to 19 none
@@ -43,6 +43,7 @@ GENERATORS = (
 SEED = 0
 TEMPLATES = 6  # of each class
 CLASSES = 10
+MOST_ELEMENTS = 10_000
 NOISE = 1.2
 
 
@@ -65,9 +66,15 @@ def images_of(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int6
     """Return the images and labels of a set."""
     if number >= HIDDEN:
         return _templates(number)
-    spec = DataSpec(source_of(number), IMAGES, 10, 10, split_seed=number, moves=hidden_group(number), moves_seed=number)
-    train = load_dataset(spec).train
-    return train.images.numpy().reshape(-1, SIDE, SIDE).astype(np.float32), train.labels.numpy()
+    train = load_dataset(DataSpec(source_of(number), IMAGES, 10, 10, split_seed=number)).train
+    moves = [generator.permutation(SIDE) for generator in Decomposition.of(hidden_group(number)).generators]
+    elements = enumerate_elements(moves, SIDE**2, MOST_ELEMENTS)
+    if elements is None:
+        raise SystemExit(f"set {number}: the hidden group has more than {MOST_ELEMENTS} elements")
+    # Uniformly, so that the images of each class are invariant. (DataSpec.moves applies a shift once to half of them.)
+    chosen = elements[np.random.default_rng(number).integers(len(elements), size=IMAGES)]
+    images = np.take_along_axis(train.images.numpy().reshape(IMAGES, -1), chosen, axis=1)
+    return images.reshape(-1, SIDE, SIDE).astype(np.float32), train.labels.numpy()
 
 
 def _templates(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
