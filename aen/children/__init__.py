@@ -8,7 +8,8 @@ from aen.children.equinas import EquiNASSpec
 from aen.children.equinas_child import EquiNASChild
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_child import GCNNChild
-from aen.children.spec import KINDS, ChildSpec, Kind, TrainingSpec
+from aen.children.spec import KINDS, ChildSpec, Kind
+from aen.children.training_spec import TrainingSpec
 
 __all__ = [
     "KINDS",

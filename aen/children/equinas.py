@@ -6,12 +6,11 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.augmenter import Augmenter
-from aen.children.equinas_groups import discretised_groups, relaxed_groups, shrinking, subgroup
+from aen.children.equinas_groups import discretised_groups, groups_along, relaxed_groups, shrinking, subgroup
 from aen.children.equinas_mixed import OF_MIXED, branch_counts, check_alpha
 from aen.children.equinas_poolings import check_poolings, default_poolings, sides_along
 from aen.children.spec import ChildSpec
@@ -19,7 +18,7 @@ from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
 from aen.groups.generators import Generator
 from aen.groups.planar import PlanarGroup
-from aen.groups.planar_generators import planar_generators
+from aen.groups.planar_generators import shared_generators
 from aen.nn.linear import Initialisation
 from aen.nn.mixture import Weighting
 
@@ -269,8 +268,7 @@ class EquiNASSpec(ChildSpec):
         """
         if self.mixed:
             return f"mixed over {', '.join(self.mixed)}"
-        runs = [(group, len(list(same))) for group, same in groupby(self.groups)]
-        return runs[0][0] if len(runs) == 1 else ", ".join(f"{group} x{count}" for group, count in runs)
+        return groups_along(self.groups)
 
     @functools.cached_property
     def name(self) -> str:
@@ -278,10 +276,8 @@ class EquiNASSpec(ChildSpec):
         parts = [self.group]
         if self.head_group and not self.published and self.head_group != self.groups[-1]:
             parts.append(f"head {self.head_group}")
-        parts += ["with skip"] if self.skip else []
-        parts += ["summed"] if self.weighting == "sum" else []
-        parts += ["published"] if self.published else []
-        return ", ".join(parts)
+        said = {"with skip": self.skip, "summed": self.weighting == "sum", "published": self.published}
+        return ", ".join([*parts, *(word for word, holds in said.items() if holds)])
 
     def with_groups(self, groups: tuple[str, ...], head_group: str = "") -> "EquiNASSpec":
         """Return the same child with other groups, not mixed.
@@ -310,10 +306,7 @@ class EquiNASSpec(ChildSpec):
     @property
     def symmetries(self) -> tuple[Generator, ...]:
         """Generators of the last group in the network; of a mixed child, of what all its groups have in common."""
-        last = self.mixed or (self.groups[-1] if self.published else self.head_group,)
-        groups = [PlanarGroup.of(name) for name in last]
-        shared = [element for element in groups[0].elements if all(element in group for group in groups)]
-        return planar_generators(shared, self.side)
+        return shared_generators(self.mixed or (self.groups[-1] if self.published else self.head_group,), self.side)
 
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what moves the training images before every epoch, or None."""
@@ -324,20 +317,18 @@ class EquiNASSpec(ChildSpec):
         """Return the child of C1, augmented by the group of this child's first convolution instead."""
         if self.augment or self.mixed or self.groups[0] == "C1":
             return None
-        plain = self.with_layer_groups(("C1",) * len(self.layer_groups))
-        return replace(plain, augment=self.groups[0], parent=None)
+        return replace(self.with_layer_groups(["C1"] * len(self.layer_groups)), augment=self.groups[0], parent=None)
 
     def continues(self, parent: ChildSpec) -> bool:
         """Say whether a child of this spec computes what its parent does: relaxed, it does; discretised, not."""
-        same = ("mixed", "temperature")
-        return isinstance(parent, EquiNASSpec) and all(getattr(self, n) == getattr(parent, n) for n in same)
+        return isinstance(parent, EquiNASSpec) and (self.mixed, self.temperature) == (parent.mixed, parent.temperature)
 
     def relaxed(self, layer: int, group: str) -> "EquiNASSpec":
         """Return the same child with one layer relaxed.
 
         Args:
-            layer: the convolution's place in `groups`, or one more for the dense layer. Where the dense layer's group
-                would be no subgroup of the last convolution's any more, it becomes what both have in common.
+            layer: the convolution's place in `groups`, or one more for the dense layer, whose group becomes what it has
+                in common with the last convolution's where it would not be a subgroup of that.
             group: a subgroup of the layer's group.
 
         Raises:
@@ -345,9 +336,8 @@ class EquiNASSpec(ChildSpec):
         """
         if self.mixed:
             raise SpecError(f"a child that is {self.group} cannot be relaxed; discretise it first.")
-        tied = not self.published
-        groups, head_group = relaxed_groups(self.groups, self.head_group, layer, group, head_is_tied=tied)
-        return self.with_groups(groups, head_group)
+        found = relaxed_groups(self.groups, self.head_group, layer, group, head_is_tied=not self.published)
+        return self.with_groups(*found)
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
@@ -357,5 +347,4 @@ class EquiNASSpec(ChildSpec):
     @classmethod
     def parse(cls, value: JsonDict) -> dict[str, Any]:
         """Return the fields that JSON has in another form than the spec."""
-        alpha = tuple(tuple(own) for own in value.get("alpha", ()))
-        return super().parse(value) | ({"alpha": alpha} if alpha else {})
+        return super().parse(value) | ({"alpha": tuple(map(tuple, value["alpha"]))} if value.get("alpha") else {})

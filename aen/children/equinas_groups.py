@@ -1,10 +1,16 @@
 """Groups along EquiNAS's backbone: each is a subgroup of the one before, also after one is relaxed or discretised."""
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
+
+
+def groups_along(groups: Sequence[str]) -> str:
+    """Return the groups along a network as a text, such as ``D4 x4, C4 x2, C1 x2``, or ``D4`` if it is one."""
+    runs = [(group, len(list(same))) for group, same in groupby(groups)]
+    return runs[0][0] if len(runs) == 1 else ", ".join(f"{group} x{count}" for group, count in runs)
 
 
 def subgroup(name: str, value: str, of: PlanarGroup, whose: str) -> PlanarGroup:

@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from numbers import Real
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
+from aen.children.training_spec import TrainingSpec
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
 from aen.groups.grid import Grid
@@ -23,14 +22,10 @@ if TYPE_CHECKING:
     from aen.groups.decomposition import Decomposition
     from aen.groups.generators import Generator
 
-Precision = Literal["float32", "bfloat16"]
-Optimiser = Literal["adam", "sgd"]
-
 # Part of every key. Where the same spec would train differently than before, give its kind a new `key_version`.
 KEY_VERSION = "child-4"
 KEY_DIGITS = 24
 _KEY = re.compile(f"[0-9a-f]{{{KEY_DIGITS}}}")  # a key is part of a file name
-_NUMBERS: dict[type, str] = {int: "a whole number", float: "finite"}
 
 
 @dataclass(frozen=True)
@@ -87,72 +82,6 @@ def spec_class(kind: str) -> "type[ChildSpec]":
     """
     found: type[ChildSpec] = find_kind(kind).load_spec()
     return found
-
-
-@dataclass(frozen=True)
-class TrainingSpec:
-    """How a child is trained.
-
-    Attributes:
-        epochs: passes over the training images; any part of one, such as 0.2, save for the dense child.
-        batch_size: images per step; the last batch of an epoch may be smaller.
-        learning_rate: of the optimiser.
-        precision: of the hidden layers' products; ``bfloat16`` is faster on CUDA and rounds to three digits.
-            Parameters, gradients and the optimiser are float32 always.
-        optimiser: ``adam`` or ``sgd``; the dense child knows ``adam`` only.
-        momentum: of ``sgd``, from 0 up to but not 1.
-    """
-
-    epochs: float = 30
-    batch_size: int = 64
-    learning_rate: float = 1e-2
-    precision: Precision = "float32"
-    optimiser: Optimiser = "adam"
-    momentum: float = 0.0
-
-    def to_json(self) -> JsonDict:
-        """Return a dictionary of JSON values."""
-        # asdict copies values: ten times slower
-        return {f.name: getattr(self, f.name) for f in fields_of(type(self))}
-
-    @classmethod
-    def from_json(cls, value: JsonDict) -> "TrainingSpec":
-        """Read what `to_json` wrote; fields that are left out have their defaults.
-
-        Raises:
-            SpecError: not a dictionary, an unknown field, or a wrong value.
-        """
-        found = read_fields("training", value, (f.name for f in fields_of(cls)))
-        try:
-            return cls(**found)
-        except (TypeError, AttributeError) as error:
-            raise SpecError(f"training is {shown(value)} which cannot be read: {error}.") from error
-
-    def __post_init__(self) -> None:
-        for name, known in (("precision", get_args(Precision)), ("optimiser", get_args(Optimiser))):
-            value = getattr(self, name)
-            if value not in known:
-                raise SpecError(f"unknown training.{name} {value!r}{did_you_mean(str(value), known)}.")
-        for name in ("epochs", "batch_size", "learning_rate", "momentum"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real):
-                raise SpecError(f"training.{name} is {shown(value)} but must be a number.")
-        for name, kind in (("epochs", float), ("batch_size", int), ("learning_rate", float)):
-            value = getattr(self, name)
-            # Written so that NaN fails too; 1 and 1.0 must give one key.
-            if not 0 < value < math.inf or kind(value) != value:
-                raise SpecError(f"training.{name} is {value}; it must be above 0, and {_NUMBERS[kind]}.")
-            object.__setattr__(self, name, kind(value))
-        if self.epochs == int(self.epochs):
-            object.__setattr__(self, "epochs", int(self.epochs))
-        if not 0 <= self.momentum < 1:
-            raise SpecError(f"training.momentum is {self.momentum}; it must be 0 or more, and below 1.")
-        if self.momentum and self.optimiser != "sgd":
-            raise SpecError(
-                f"training.momentum is {self.momentum}, which {self.optimiser} does not take; set it to 0, or "
-                "training.optimiser to sgd."
-            )
-        object.__setattr__(self, "momentum", float(self.momentum) + 0.0)  # 0, 0.0 and -0.0 must give one key
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """GCNNSpace: G-CNN children with a choice of group, training augmentations and sizes."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from itertools import product
 from math import prod
-from numbers import Real
-from typing import Literal, TypeVar
+from typing import Literal
 
 from aen._fields import shown
 from aen.children.gcnn import GCNNSpec
@@ -21,6 +20,7 @@ from aen.groups.grid import shape_of
 from aen.groups.planar import PlanarElement, PlanarGroup
 from aen.groups.planar_factors import planar_factors
 from aen.spaces.base import Space, SpaceClass
+from aen.spaces.choices import check_different, listed, numbers_of, with_first
 
 # The moves of the published group bits, in their order, and further moves that a data set may have been moved by.
 GROUP_BITS = ("rot90", "vflip", "hflip")
@@ -35,7 +35,6 @@ PLANAR_MOVES: tuple[str, ...] = tuple(_MOVES)
 SIZES = (1.0, 1.5)
 
 GroupChoices = Literal["bits"] | Sequence[str]
-_Choice = TypeVar("_Choice", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -105,14 +104,14 @@ class GCNNSpace(Space):
     ) -> None:
         if groups != "bits" if isinstance(groups, str) else not isinstance(groups, Sequence):
             raise SpecError(f"groups is {shown(groups)} but must be 'bits', or a list of names: ['C1', 'C4', 'D4'].")
-        self.group_names = None if groups == "bits" else _first("groups", groups, "C1")
+        self.group_names = None if groups == "bits" else with_first("groups", groups, "C1")
         self.kernel_sizes = (
-            tuple(_listed("kernel_sizes", kernel_sizes)) if kernel_sizes is not None else (child.kernel_size,)
+            tuple(listed("kernel_sizes", kernel_sizes)) if kernel_sizes is not None else (child.kernel_size,)
         )
-        _check_different("kernel_sizes", self.kernel_sizes)
-        self.stage_widths = _first("stage_widths", _factors("stage_widths", stage_widths), 1.0)
+        check_different("kernel_sizes", self.kernel_sizes)
+        self.stage_widths = with_first("stage_widths", numbers_of("stage_widths", stage_widths), 1.0)
         self.augmentations = AUGMENTATIONS if augmentations is None else check_augmentations(augmentations)
-        self.size_factors = _first("size_factors", _factors("size_factors", size_factors), 1.0)
+        self.size_factors = with_first("size_factors", numbers_of("size_factors", size_factors), 1.0)
         self._stages = len(child.stages)
         self._has_doubled = groups == "bits" and child.widths == "published" and child.backend == "native"
         self.child = self._checked(child)
@@ -326,35 +325,3 @@ class GCNNSpace(Space):
         if len(self.stage_widths) > 1:
             chosen |= {f"stage {stage + 1}": f"x{factor:g}" for stage, factor in enumerate(spec.stages)}
         return chosen
-
-
-def _listed(what: str, choices: Sequence[_Choice]) -> list[_Choice]:
-    if isinstance(choices, str | Mapping) or not isinstance(choices, Iterable):
-        raise SpecError(f"{what} is {shown(choices)} but must be a list of numbers.")
-    return list(choices)
-
-
-def _factors(what: str, choices: Sequence[float]) -> list[float]:
-    found = _listed(what, choices)
-    if any(isinstance(factor, bool) or not isinstance(factor, Real) for factor in found):
-        raise SpecError(f"{what} is {shown(choices)} but must be a list of numbers.")
-    return [float(factor) for factor in found]
-
-
-def _check_different(what: str, choices: Sequence[Hashable]) -> None:
-    twice = [choice for choice, count in Counter(choices).items() if count > 1]
-    if twice:
-        raise SpecError(f"{what} is {list(choices)}, which offers {twice[0]!r} more than once; name each once.")
-    if not choices:
-        raise SpecError(f"{what} is empty; offer at least one choice.")
-
-
-def _first(what: str, choices: Sequence[_Choice], first: _Choice) -> tuple[_Choice, ...]:
-    """Return the choices with the baseline's first."""
-    _check_different(what, choices)
-    if first not in choices:
-        raise SpecError(
-            f"{what} is {list(choices)}, without {first!r}; add it: the baseline, by which all others are measured, "
-            "has it."
-        )
-    return (first, *(choice for choice in choices if choice != first))

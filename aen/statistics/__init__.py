@@ -1,6 +1,13 @@
 """Means over seeds with intervals, and comparisons of several networks at once."""
 
-from aen.statistics.estimates import CONFIDENCE, Estimate, estimate, estimate_accuracy, paired_difference
+from aen.statistics.estimates import (
+    CONFIDENCE,
+    Estimate,
+    estimate,
+    estimate_accuracy,
+    paired_difference,
+    wilson_interval,
+)
 from aen.statistics.simultaneous import Difference, Factors, Family
 
 __all__ = [
@@ -12,4 +19,5 @@ __all__ = [
     "estimate",
     "estimate_accuracy",
     "paired_difference",
+    "wilson_interval",
 ]

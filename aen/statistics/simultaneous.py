@@ -15,7 +15,9 @@ values with (K - 1)(S - 1) degrees of freedom, by sqrt(2); for two networks it i
 differences vary more than the pooled error allows (an F test) has its own error, with S - 1 degrees of freedom. The
 error of the images is that of a mean over images; ``c_images`` is the quantile of the largest studentised difference of
 all pairs over a bootstrap of the images. Both factors are for all pairs at once, so that the best network may be chosen
-by the same figures. What seeds and images do together is part of the seeds' error and is taken out of the images'.
+by the same figures. A network whose variance over the seeds is more than 20 times the median, as where one of its
+children diverged, is no part of the pool. What seeds and images do together is part of the seeds' error and is taken
+out of the images'.
 
 Some of these networks may be compared on other images that had no part in their choice: `Family(..., chosen_in=...)`.
 Their seeds' error is then pooled over the whole family, and its factor is for the choice among all.
@@ -36,6 +38,7 @@ _RESAMPLES = 1000
 _SEED = 0
 _MOST_AT_ONCE = 4_000_000  # values that are drawn at once, which limits the memory
 _TINY = 1e-12
+_OUTLYING = 20  # times the median variance of a network over the seeds
 
 Array = NDArray[np.float64]
 
@@ -115,18 +118,30 @@ class Family:
     @property
     def _degrees(self) -> int:
         """Degrees of freedom of the pooled error."""
-        return max((self._whole.networks - 1) * (self.seeds - 1), 1)
+        return max((len(self._whole.steady) - 1) * (self.seeds - 1), 1)
+
+    @cached_property
+    def steady(self) -> Array:
+        """The accuracies of the networks over which the error of the seeds is pooled."""
+        found = np.var(self.accuracies - np.median(self.accuracies, axis=0), axis=1)
+        kept = self.accuracies[found <= _OUTLYING * max(float(np.median(found)), _TINY)]
+        return kept if len(kept) > 1 else self.accuracies
+
+    @property
+    def together(self) -> float:
+        """The variance of a mean accuracy on one seed that seeds and images cause together."""
+        return float(np.diag(self._together).mean()) * self.seeds
 
     @cached_property
     def _pooled(self) -> float:
         """The variance of the difference of two accuracies on one seed, pooled over all pairs."""
-        values = self._whole.accuracies
+        values = self._whole.steady
         rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
         found = 2 * float((rest**2).sum()) / self._degrees
         if self._whole is self or not (self.images and self._whole.images):
             return found
         # What seeds and images do together is smaller, the more images there are.
-        together = 2 * float(np.diag(self._whole._together).mean()) * self.seeds
+        together = 2 * self._whole.together
         scale = self._whole.images / self.images
         return max(found + together * (scale - 1), together * scale)
 

@@ -9,9 +9,10 @@ from aen._typing import Float, Int
 from aen.children.child import Child
 from aen.errors import GroupError
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid
 from aen.nn.equivariance import equivariance_errors, move
 from aen.nn.linear import SymmetrizedLinear
-from aen.statistics.estimates import wilson_interval
+from aen.statistics import wilson_interval
 from aen.training.quality import logits_of
 
 # Largest change of the logits, relative to the largest logit, that counts as none: float32 rounding stays far below.
@@ -112,9 +113,9 @@ def _errors_of(layer: nn.Module, generators: Sequence[Generator]) -> dict[str, f
         return {}
 
 
-def _fits(generator: Generator, side: int) -> bool:
+def _fits(generator: Generator, grid: Grid) -> bool:
     try:
-        generator.permutation(side)
+        generator.permutation(grid)
     except GroupError:
         return False
     return True

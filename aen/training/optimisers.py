@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from aen.children.child import Child
-from aen.children.spec import TrainingSpec
+from aen.children.training_spec import TrainingSpec
 from aen.errors import SpecError
 
 

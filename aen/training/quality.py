@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from aen._typing import Float, Int, JsonDict
 from aen.children.child import Child
-from aen.statistics.estimates import wilson_interval
+from aen.statistics import wilson_interval
 from aen.training.measuring import EVALUATION_BATCH
 
 BINS = 15

@@ -174,15 +174,16 @@ def _dense_choice(config: SearchConfig, grid: Grid) -> tuple[tuple[Grid, ...], A
     An alphabet given by its name loses the factors that do not fit; those of a list all have to fit. With
     ``child.hidden: auto`` shifts become fractions, whose order is the same on every grid that they fit.
     """
-    alphabet, hidden = alphabet_of(config), cast("DenseConfig", config.child).hidden
+    given, hidden = config.alphabet, cast("DenseConfig", config.child).hidden
+    alphabet = alphabet_of(config)
     if hidden == "auto":
-        if isinstance(config.alphabet, str):
+        if isinstance(given, str):
             alphabet = alphabet.fitting([grid])
         alphabet.check([grid])
         alphabet = alphabet.in_fractions(grid)
         return hidden_grids(grid, alphabet), alphabet
     grids = (grid, *hidden)
-    if isinstance(config.alphabet, str):
+    if isinstance(given, str):
         try:
             alphabet.check(grids)
         except GroupError:

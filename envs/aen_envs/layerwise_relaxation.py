@@ -85,7 +85,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     ## Arguments
     - `child`: the EquiNASSpec whose layers are relaxed; its `training.epochs` are those of a slice, such as 0.5; its
       own groups and parent are not used. By default a small one for digits, moved by quarter turns and flips.
-    - `data`: the data set of the children: a name, a path of own data, or a DataSpec; by default the child's.
+    - `data`: the children's data set: a name, a path of own data, or a DataSpec; by default the child's.
     - `groups`: names of the groups on offer: subgroups of the child's base, among them the base and C1; None: all.
     - `evaluator`: trains children or looks them up. With `inherit` it must keep weights (a LocalEvaluator needs a
       `weights_folder`). By default it trains in this process and keeps results in memory and weights in a temporary
@@ -97,8 +97,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     - `parameter_price`: the cost of growing by as many parameters as the start has.
     - `actions`: ``all``: an action for each layer and group, of which most are illegal in a state; or ``legal``: the
       legal ones, counted anew in each state, for agents that do not use the mask.
-    - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
-      again.
+    - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it.
     - `observation`: ``default`` or ``box``, which are the same here.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
@@ -107,9 +106,7 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     `class_key`, `parameters`, `seconds` (of the last training), `epochs` (in all since the start), `slices_left`,
     `illegal`, `action_mask` and `looked_up`: whether the same training was met before, since the environment was made
     or last reset with a seed. States with equal groups have one `class_key`, but their accuracies differ if they were
-    reached in different ways.
-
-    A pickled environment that has its own evaluator includes the weights of its current state.
+    reached in different ways. A pickled environment with an evaluator of its own has its current state's weights.
 
     ## Version History
     - v0: first version.

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from aen._fields import shown
 from aen._typing import JsonDict
@@ -53,4 +53,4 @@ def on_data(child: Spec, data: object) -> Spec:
             f"data set {spec.name!r} has {source.channels} channels; dense children need grey images: give "
             "data={'name': ..., 'channels': 'grey'}, or use aen/GCNNDesign-v0."
         )
-    return cast("Spec", replace(child, data=spec, classes=source.classes, **changes))
+    return replace(child, data=spec, classes=source.classes, **changes)

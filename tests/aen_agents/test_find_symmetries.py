@@ -92,7 +92,7 @@ def test_bad_arguments_are_refused(tmp_path: Path) -> None:
         aen.find_symmetries(images, np.arange(300) / 7.0)
     with pytest.raises(AenError, match="labels"):
         aen.find_symmetries(images, labels[:-1])
-    with pytest.raises(AenError, match="agent.levl"):
+    with pytest.raises(AenError, match=r"agent\.levl"):
         aen.find_symmetries(images, labels, overrides=["agent.levl=1"], folder=tmp_path / "run")
     with pytest.raises(AenError, match="minutes"):
         aen.find_symmetries(images, labels, minutes=-1)

@@ -134,7 +134,7 @@ def test_a_warm_store_changes_nothing_and_trains_nothing(
     assert figures(summary) | {"children_trained": 0} == figures(finished[1]) | {"children_trained": 0}
 
 
-def test_test_images_are_read_for_winner_and_baseline_only(
+def test_test_images_are_read_for_winner_baseline_and_rival_only(
     run_search: Run, tiny_config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured = []
@@ -147,8 +147,13 @@ def test_test_images_are_read_for_winner_and_baseline_only(
 
     monkeypatch.setattr("aen_agents.agents.final_stage.measure_on_test", spy)
     _, summary = run_search(tiny_config, tmp_path / "spied")
-    keys = {summary["winner"]["class_key"], summary["baseline"]["class_key"]}
+    # The best class with symmetry and its rival, augmentation by its group, stand beside winner and baseline.
+    built_in = next(r for r in summary["selection"] if r["decomposition"] != "none" and "rival" not in r)
+    rival = next(r for r in summary["selection"] if "rival" in r)
+    keys = {row["class_key"] for row in (summary["winner"], summary["baseline"], built_in, rival)}
     assert sorted(measured) == sorted(keys)
+    assert SearchResult.from_json(summary).to_json() == summary
+    assert summary["verdict"]["kind"] in ("symmetry", "no_symmetry", "augment", "approximate", "undecided")
 
 
 def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
@@ -227,9 +232,9 @@ def test_a_search_that_runs_out_of_steps_says_so(tiny_config: SearchConfig, tmp_
 def test_events_tell_the_story(tiny_config: SearchConfig, tmp_path: Path) -> None:
     events: list[Event] = []
     Search(tiny_config, events.append).run(RunFolder.create(tiny_config, tmp_path / "told"))
-    assert [e.name for e in events if isinstance(e, StageStarted)] == ["explore", "select", "compare"]
+    assert [e.name for e in events if isinstance(e, StageStarted)] == ["explore", "select", "rival", "compare"]
     stages = [e.total for e in events if isinstance(e, StageStarted)]
-    assert len([e for e in events if isinstance(e, Retrained)]) == stages[1] + stages[2]
+    assert len([e for e in events if isinstance(e, Retrained)]) == sum(stages[1:])
     assert max(e.visits for e in events if isinstance(e, Visited)) == stages[0]
 
 

@@ -130,7 +130,7 @@ class _Files:
         except BrokenImageError as error:
             self.broken[place] = str(error)
             return None
-        images[place] = np.moveaxis(image, 2, 0) if image.ndim == 3 else image  # noqa: PLR2004 - with channels
+        images[place] = image.transpose(2, 0, 1) if image.ndim == 3 else image  # noqa: PLR2004 - with channels
         return notes
 
     def _read(self, place: int) -> bytes:

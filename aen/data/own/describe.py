@@ -157,7 +157,8 @@ def _as_bytes(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
         return image.astype(np.uint8)
     values = image.astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    return np.rint((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+    scaled: npt.NDArray[np.uint8] = np.rint((values - low) * (255 / max(high - low, 1e-9))).astype(np.uint8)
+    return scaled
 
 
 def write_samples(path: Path, name: str, rules: Rules | None = None) -> None:

@@ -21,6 +21,8 @@ _BANDS = 4
 _MAX_DIFFERENCE = 0.08
 _THUMBNAIL = 16
 _LOW = 8
+# A frequency counts as positive from this share of the strongest one up.
+_PRESENT = 0.05
 _CHUNK = 2_000
 # In a bucket of more candidates only neighbours in the order of the hashes are compared.
 _BUCKET = 64
@@ -111,7 +113,7 @@ def _thumbnails(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 def _hashes(thumbs: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
     """Return the signs of the lowest frequencies of each thumbnail as 64 bits."""
     low = dctn(thumbs.mean(axis=1), axes=(1, 2), norm="ortho")[:, :_LOW, :_LOW].reshape(len(thumbs), -1)
-    # A frequency that is absent has the sign of its rounding error: it counts as negative.
-    present = low > 1e-4 * np.abs(low).max(axis=1, keepdims=True)
+    # A frequency that is nearly absent has any sign: it counts as negative.
+    present = low > _PRESENT * np.abs(low).max(axis=1, keepdims=True)
     present[:, 0] = False
     return np.packbits(present, axis=1).view(np.uint64)[:, 0]

@@ -92,7 +92,7 @@ def _rivals(
     for result in ranking:
         rival = result.spec.augmented_instead()
         if "augmentation" in task.config.selection.rivals and rival is not None:
-            task.listener(StageStarted("compare", len(seeds)))
+            task.listener(StageStarted("rival", len(seeds)))
             return [result], retrain(task.evaluator, [rival], seeds, task.listener, rival="augmentation")
     return [], []
 

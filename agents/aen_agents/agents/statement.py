@@ -139,7 +139,8 @@ def _behind(found: Inference) -> tuple[str, ...]:
     if len(equal) < 2:  # noqa: PLR2004
         return ()
     best, smallest = found.compared[0], found.smallest_equal
-    text = f"{_number(len(equal)).capitalize()} of {len(found.compared)} networks cannot be told from the best"
+    count = "All" if len(equal) == len(found.compared) else f"{_number(len(equal)).capitalize()} of"
+    text = f"{count} {len(found.compared)} networks compared cannot be told from the best"
     if smallest.parameters < best.parameters:
         return (f"{text}; the smallest of them is {smallest.decomposition}, with {smallest.parameters:,} parameters.",)
     return (f"{text}; the best is the smallest of them.",)

@@ -32,7 +32,7 @@ def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _training_images(name: str, most: int) -> "Split":
-    """Return training images: of own data those of its split, else of the official training set or of the first half."""
+    """Return training images: of own data those of its split, else those of the official set or of the first half."""
     from aen.data import complete_spec, load_dataset
 
     spec, source = complete_spec(name)

@@ -17,7 +17,7 @@ from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.export import add_export_command
 from aen_agents.cli.network import add_network_commands
-from aen_agents.cli.numbers import positive_number, whole_number
+from aen_agents.cli.numbers import grid, positive_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.search_config import config_of
 from aen_agents.cli.status import add_status_commands
@@ -130,19 +130,19 @@ def _parser() -> argparse.ArgumentParser:
     describe.add_argument("factors", nargs="+", help="such as rot90 hflip 'hflip x vflip' 'vshift(4)'")
     describe.add_argument(
         "--grid",
-        type=whole_number,
+        type=grid,
         nargs="+",
         required=True,
-        help="side length of the grid; several: the factors act on all of them at once",
+        help="side length of the grid, or rows and columns: 20x30; several: the factors act on all of them at once",
     )
     describe.set_defaults(run=_describe)
     classes = questions.add_parser("classes", help="count the different networks of an alphabet")
-    classes.add_argument("--grid", type=whole_number, required=True, help="side length of the input grid")
+    classes.add_argument("--grid", type=grid, required=True, help="input grid: side length, or 20x30")
     classes.add_argument(
-        "--hidden", type=whole_number, nargs="+", required=True, help="side lengths of the hidden grids"
+        "--hidden", type=grid, nargs="+", required=True, help="hidden grids, each a side length or 8x12"
     )
     classes.add_argument(
-        "--alphabet", nargs="+", default=["published"], help="published, quarter, or a list of factors"
+        "--alphabet", nargs="+", default=["published"], help="published, quarter, signal, or a list of factors"
     )
     classes.add_argument("--list", action="store_true", help="list every class")
     classes.set_defaults(run=_classes)

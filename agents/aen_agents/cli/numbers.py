@@ -24,3 +24,19 @@ def positive_number(text: str) -> float:
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}", text) and float(text) > 0:
         return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a positive number, such as 10 or 0.5")
+
+
+def grid(text: str) -> "int | tuple[int, int]":
+    """Return the grid that an argument holds: the side of a square, such as ``28``, or rows and columns, ``20x30``.
+
+    Raises:
+        argparse.ArgumentTypeError: it holds something else.
+    """
+    rows, times, columns = text.partition("x")
+    try:
+        sides = (whole_number(rows), whole_number(columns if times else rows))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number in decimal digits, such as 28, nor rows and columns, such as 20x30"
+        ) from error
+    return sides[0] if sides[0] == sides[1] else sides

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _TITLES = {
     "explore": "exploring",
     "select": "selecting on fresh seeds",
+    "rival": "training the rival, augmentation",
     "compare": "comparing with the hidden group",
     "test": "measuring on the test images",
 }

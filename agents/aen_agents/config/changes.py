@@ -6,6 +6,7 @@ from typing import Any
 from aen._typing import JsonDict
 from aen_agents.config.evaluators import AUTO
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
+from aen_agents.config.stages import SelectionConfig
 from aen_agents.config.yaml_file import dump_inline
 
 _GPUS = "evaluator.gpus_per_worker"
@@ -26,12 +27,15 @@ def changeable_keys(config: SearchConfig) -> list[str]:
 
 
 def keep_choices(theirs: SearchConfig, ours: SearchConfig) -> SearchConfig:
-    """Return our config with their value wherever ours leaves the choice to aen (`AUTO`).
+    """Return our config with their value wherever ours leaves the choice to aen (`AUTO`), or has default rivals.
 
     Args:
         theirs: the config that the run was started with.
         ours: the config that it is resumed with.
     """
+    default = SelectionConfig().rivals
+    if ours.selection.rivals == default and not theirs.selection.rivals:  # a run of before there were rivals
+        ours = ours.model_copy(update={"selection": ours.selection.model_copy(update={"rivals": ()})})
     if theirs.evaluator.kind != ours.evaluator.kind:
         return ours
     chosen = {key: getattr(theirs.evaluator, key) for key in _left_to_aen(ours)}

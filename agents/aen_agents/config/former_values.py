@@ -11,6 +11,7 @@ from aen.data.find import is_npz
 # The keys of a complete config of any version, save those that are left out on purpose (`store`).
 _ALWAYS = ("name", "seed", "data", "alphabet", "generators", "child", "space", "training", "environment", "budget")
 _AGENTS = ("equinas_e", "equinas_d")
+_SELECTING_NONE = (*_AGENTS, "static")  # they have no selection stage
 
 
 def with_former_values(content: JsonDict) -> JsonDict:
@@ -26,7 +27,7 @@ def with_former_values(content: JsonDict) -> JsonDict:
     if isinstance(data, dict) and "split" not in data and is_npz(str(data.get("name", ""))):
         content = content | {"data": data | {"split": "random"}}
     selection = content.get("selection")
-    if isinstance(selection, dict) and "rivals" not in selection:
+    if isinstance(selection, dict) and "rivals" not in selection and agent.get("name") not in _SELECTING_NONE:
         content = content | {"selection": selection | {"rivals": []}}
     if agent.get("name") not in _AGENTS or "steps" in agent or "baselines" not in agent:
         return content

@@ -18,7 +18,13 @@ _STATE_WIDTH = 13
 _COLOURS = {"running": "green", "complete": "bold"} | dict.fromkeys(
     ("failed", "stopped", "damaged", "unreadable", "other version"), "red"
 )
-_DOINGS = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
+_DOINGS = {
+    "explore": "exploring",
+    "select": "selecting",
+    "rival": "training the rival",
+    "compare": "comparing",
+    "test": "testing",
+}
 
 
 def view_table(view: RunView) -> Table:

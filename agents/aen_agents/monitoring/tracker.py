@@ -9,7 +9,7 @@ from aen.evaluators import Activity
 from aen_agents.events import Event, Retrained, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status
 
-STAGES = ("explore", "select", "compare", "test")
+STAGES = ("explore", "select", "rival", "compare", "test")
 _MINUTE = 60.0
 _WINDOWS = (_MINUTE, 10 * _MINUTE)
 _ENOUGH = 10  # children that a window must contain for a reliable rate

@@ -13,6 +13,7 @@ from aen.data.own.paths import is_own
 from aen.data.own.rules import Rules
 from aen.errors import DataError, GroupError, RunFolderError, did_you_mean
 from aen.groups import Generator
+from aen.groups.grid import Grid, shape_of
 from aen.training import (
     MovedQuality,
     Quality,
@@ -137,9 +138,9 @@ def transformations(model: Model, run: RunFolder | None = None) -> tuple[Generat
     return tuple(g for g in dict.fromkeys(offered) if _acts(g, model.spec.side))
 
 
-def _acts(generator: Generator, side: int) -> bool:
+def _acts(generator: Generator, grid: Grid) -> bool:
     try:
-        permutation = generator.permutation(side)
+        permutation = generator.permutation(grid)
     except GroupError:
         return False
     return bool((permutation[1:] != permutation[:-1] + 1).any())  # not the identity
@@ -153,7 +154,7 @@ def _other_data(model: Model, data: str, names: Sequence[str]) -> Split:
     rules = Rules(spec.side, "colour" if spec.channels == _COLOUR else "grey") if is_own(data) else None
     source = find_source(data, rules)
     pool = source.load()
-    shape, wanted = list(pool.images.shape[1:]), [spec.channels, spec.side, spec.side]
+    shape, wanted = list(pool.images.shape[1:]), [spec.channels, *shape_of(spec.side)]
     if shape != wanted:
         found, expected = ("x".join(map(str, sides)) for sides in (shape, wanted))
         raise DataError(

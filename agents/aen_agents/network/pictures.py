@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from aen.training import Epoch, Quality
-from aen_agents.report.figures import ACCENT, GREY, INK, RC, WARM, as_svg
+from aen_agents.report.drawing import ACCENT, GREY, ON_DARK, ON_LIGHT, RC, WARM, as_svg
 
 _MOST_LABELS = 30  # classes that are named
 
@@ -30,8 +30,7 @@ def training_curve(curve: Sequence[Epoch], best: Epoch) -> str:
         axes[1].legend(frameon=False)
         for own in axes:
             own.spines[["top", "right"]].set_visible(False)
-            own.tick_params(colors=INK)
-        return as_svg(figure)
+        return as_svg(figure, "Losses and validation accuracy of every epoch")
 
 
 def confusion_picture(quality: Quality) -> str:
@@ -58,9 +57,9 @@ def confusion_picture(quality: Quality) -> str:
                     ha="center",
                     va="center",
                     fontsize=8,
-                    color="white" if light else INK,
+                    color=ON_DARK if light else ON_LIGHT,
                 )
-        return as_svg(figure)
+        return as_svg(figure, "Confusion matrix: share of each true class that is predicted as each class")
 
 
 def calibration_picture(quality: Quality) -> str:
@@ -77,4 +76,4 @@ def calibration_picture(quality: Quality) -> str:
         axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
         axes.set_title(f"expected calibration error {quality.calibration_error:.3f}", fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
-        return as_svg(figure)
+        return as_svg(figure, "Accuracy of each bin of confidence")

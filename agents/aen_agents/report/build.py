@@ -1,25 +1,26 @@
 """Building a run's report from its folder, whether the run is finished or not."""
 
-import functools
 import shlex
 import tempfile
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from aen.children import ChildSpec
+from aen.data import load_dataset
 from aen.errors import RunFolderError
 from aen.results.database_errors import shown
-from aen.results.factor_effects import FactorAnalysis
 from aen.results.result_rows import SpaceRow
 from aen.results.search_result import SearchResult
 from aen_agents.agents.selection import exploring_seeds
 from aen_agents.problem import child_of, space_of
+from aen_agents.report.equivariance import layer_errors
 from aen_agents.report.explored import by_class, read_results
-from aen_agents.report.factors import FactorPart, effect_rows, share_picture
+from aen_agents.report.factors import factor_part
 from aen_agents.report.failures import failures_of
+from aen_agents.report.images import some_images, winner_action
 from aen_agents.report.pictures import class_pictures, method_pictures
 from aen_agents.report.symmetry import symmetry_part
 from aen_agents.runs.folder import RunFolder, write_atomically
@@ -45,6 +46,8 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
     explored, failed = read_results(config, folder, child, history)
     roles = _roles(result, child)
     compares_methods = (result is not None and bool(result.methods)) or any("method" in line for line in history)
+    winner = None if result is None or result.verdict is None else result.verdict.winner.child()
+    dataset = load_dataset(child.data)
     environment = Environment(
         loader=PackageLoader("aen_agents.report", "."), autoescape=select_autoescape(), undefined=StrictUndefined
     )
@@ -62,10 +65,10 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
         failures=failures_of(failed),
         leading=_leading(result, child),
         symmetry=symmetry_part(folder.symmetry_test() if result is None else result.symmetry_test),
-        factors=None if result is None or result.factors is None else _factors(result.factors),
+        factors=None if result is None or result.factors is None else factor_part(result.factors),
         roles=roles,
         seeds=len(seeds),
-        pictures=method_pictures(child, result, history, explored)
+        pictures=method_pictures(result, history, explored)
         if compares_methods
         else class_pictures(
             child,
@@ -73,10 +76,13 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
             history,
             searched=by_class(explored),
             roles=roles,
-            find_space=functools.partial(space_of, config),  # finding its classes takes time: only if they are shown
+            find_space=partial(space_of, config),  # finding its classes takes time: only if they are shown
             seeds=len(seeds),
         ),
         test_reads=len(test_reads(folder)),
+        images=some_images(dataset),
+        action=None if winner is None else winner_action(winner, dataset),
+        layer_errors=None if winner is None else layer_errors(folder.path),
         aen_version=version("aen"),
     )
     write_atomically(file, html)
@@ -105,11 +111,6 @@ def _leading(result: SearchResult | None, child: ChildSpec, count: int = 10) -> 
         return []
     wanted = {child.class_key, *(() if space.hidden_group is None else (space.hidden_group.class_key,))}
     return [row for row in space.classes if row.rank <= count or row.class_key in wanted]
-
-
-def _factors(analysis: FactorAnalysis) -> FactorPart:
-    svg = share_picture(analysis) if analysis.shares else ""
-    return FactorPart(analysis, effect_rows(analysis), Markup(svg))  # noqa: S704 - made by matplotlib just now
 
 
 def _roles(result: SearchResult | None, child: ChildSpec) -> dict[str, str]:

@@ -2,14 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
-
-import matplotlib as mpl
-from markupsafe import Markup
-from matplotlib.figure import Figure
+from functools import partial
 
 from aen.results.factor_effects import FactorAnalysis, FactorEffect
-from aen_agents.report.figures import ACCENT, GREY, INK, RC, as_svg
+from aen_agents.report.drawing import ACCENT, GREY, INK, PAGE, WIDE, as_svg, named_rows, note, percent_axis
+from aen_agents.report.picture import Picture, Table, interval, percent
 
 _MOST_NAMED = 4  # levels that are named where an effect cannot be told apart from others
 
@@ -38,12 +35,34 @@ class FactorPart:
     Attributes:
         analysis: the additive model of the accuracies.
         rows: the table of effects.
-        svg: the picture of shares, or empty.
+        shares: the picture of shares, if there are any.
     """
 
     analysis: FactorAnalysis
     rows: list[EffectRow]
-    svg: Markup
+    shares: Picture | None
+
+
+def factor_part(analysis: FactorAnalysis) -> FactorPart:
+    """Return the page's part on the factors of a search."""
+    shares = None
+    if analysis.shares:
+        table = Table.of(
+            ("choice", "share", "95 % interval", "loss if left out"),
+            [
+                (s.factor, percent(s.share.mean), interval(s.share.interval), percent(s.left_out))
+                for s in analysis.shares
+            ],
+        )
+        text = (
+            "A share is what a choice adds to the explained variance, averaged over all orders of adding the choices; "
+            f"the shares add up to {percent(analysis.explained)}. Lines are 95 % bootstrap intervals over the "
+            "networks; circles are the loss if this choice alone is left out, which differs from the share where two "
+            "choices occur together. A choice without effect still gets a share by chance, up to about "
+            f"{percent(1 / (analysis.children - 1))} for each row of the table above."
+        )
+        shares = Picture.drawn("How much each choice explains", text, partial(share_picture, analysis), table)
+    return FactorPart(analysis, effect_rows(analysis), shares)
 
 
 def effect_rows(analysis: FactorAnalysis) -> list[EffectRow]:
@@ -67,24 +86,18 @@ def _row(effect: FactorEffect, reference: str) -> EffectRow:
     return EffectRow(name, effect.children, f"{100 * effect.effect.mean:+.1f}", interval)
 
 
-def share_picture(analysis: FactorAnalysis) -> str:
+def share_picture(analysis: FactorAnalysis, width: float = WIDE) -> str:
     """Draw each factor's share of the variance with its interval, the largest first; circles: its loss if left out."""
     shares = sorted(analysis.shares, key=lambda share: -share.share.mean)
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(4.8, 0.9 + 0.32 * len(shares)), layout="constrained")
-        axes: Any = figure.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
+    with named_rows(width, [share.factor for share in shares], row=0.3) as (figure, axes):
         for place, share in enumerate(shares):
             mean, (low, high) = share.share.mean, share.share.interval
-            axes.barh(place, mean, color=ACCENT, height=0.6)
+            axes.barh(place, mean, color=ACCENT, height=0.5)
             axes.plot([low, high], [place, place], color=GREY, linewidth=2)
-            axes.plot([share.left_out], [place], "o", color=INK, markersize=4, markerfacecolor="white")
-            axes.text(max(high, mean, share.left_out), place, f"  {mean:.0%}", va="center", fontsize=8)
-        axes.set(yticks=range(len(shares)), yticklabels=[share.factor for share in shares])
-        axes.set(xlabel="share of the variance of validation accuracy")
-        axes.margins(x=0.12)
+            axes.plot([share.left_out], [place], "o", color=INK, markersize=4, markerfacecolor=PAGE)
+            note(axes, max(high, mean, share.left_out), place, f"{mean:.0%}")
+        axes.set_xlabel("share of the variance of validation accuracy")
+        axes.margins(x=0.15)
         axes.set_xlim(left=0)
-        axes.tick_params(axis="y", labelsize=8, length=0)
-        axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
-        return as_svg(figure)
+        percent_axis(axes.xaxis)
+        return as_svg(figure, "Share of the variance that each choice explains")

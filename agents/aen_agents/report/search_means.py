@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
 from aen.statistics import estimate_accuracy
-from aen_agents.report.figures import ACCENT, GREY, INK, RC, as_svg
+from aen_agents.report.drawing import ACCENT, GREY, INK, RC, WIDE, as_svg, percent_axis
 
 WINDOW = 60  # children, as published (AEN, arXiv 2104.04848)
 
@@ -44,14 +44,15 @@ def can_draw(firsts: Sequence[JsonDict]) -> bool:
     return len(firsts) > WINDOW and all(visit.get("epsilon") is not None for visit in firsts)
 
 
-def search_means(firsts: Sequence[JsonDict]) -> str:
-    """Draw both means of the first visits of a history, as SVG text."""
+def search_means(firsts: Sequence[JsonDict], width: float = WIDE) -> str:
+    """Draw both means of the first visits of a history, as SVG text; in a narrow picture one below the other."""
+    narrow = width < WIDE
     with mpl.rc_context(RC):
-        figure = Figure(figsize=(7.0, 3.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure = Figure(figsize=(width, 5.8 if narrow else 3.2), layout="constrained")
+        left, right = figure.subplots(*((2, 1) if narrow else (1, 2)))
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
-            axes.yaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+            percent_axis(axes.yaxis)
         means = rolling_means([visit["accuracy"] for visit in firsts])
         left.plot(range(WINDOW, WINDOW + len(means)), means, color=ACCENT, linewidth=1.5)
         left.axhline(firsts[0]["accuracy"], color=INK, linestyle="--", linewidth=1)
@@ -61,6 +62,6 @@ def search_means(firsts: Sequence[JsonDict]) -> str:
         for place, (_, mean, (low, high), _) in enumerate(rows):
             right.plot([place, place], [low, high], color=GREY, linewidth=2)
             right.plot([place], [mean], "o", color=ACCENT, markersize=5)
-        right.set_xticks(range(len(rows)), [f"{epsilon:g}\n{count}" for epsilon, _, _, count in rows], fontsize=7)
-        right.set(xlabel="epsilon, and number of children", ylabel="mean accuracy")
-        return as_svg(figure)
+        right.set_xticks(range(len(rows)), [f"{epsilon:g} ({count})" for epsilon, _, _, count in rows], rotation=90)
+        right.set(xlabel="epsilon (number of children)", ylabel="mean accuracy")
+        return as_svg(figure, "Mean validation accuracy over the search and for each epsilon")

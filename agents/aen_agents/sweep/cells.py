@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 from aen._typing import JsonDict
 from aen.results.result_rows import SpaceRow
 from aen.statistics import estimate_accuracy, paired_difference
-from aen_agents.report.figures import INK, RC, as_svg
+from aen_agents.report.drawing import ON_DARK, ON_LIGHT, RC, SMALL, as_svg
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial
 
 MOST_COLUMNS, MOST_ROWS = 26, 40  # that are drawn; the file has all
+_DARK_FROM = 0.6  # of the largest difference
 _CSV = (
     *("combination", "network", "group", "parameters", "seeds", "validation_mean", "validation_low"),
     *("validation_high", "minus_baseline_mean", "minus_baseline_low", "minus_baseline_high"),
@@ -107,7 +108,7 @@ def cells_picture(table: JsonDict) -> str:
     with mpl.rc_context(RC):
         figure = Figure(figsize=(1.9 + 0.46 * len(columns), 1.5 + 0.27 * len(rows)), layout="constrained")
         axes: Any = figure.subplots()
-        axes.imshow(gains, cmap="BrBG", norm=TwoSlopeNorm(0, -widest, widest), aspect="auto", alpha=0.8)
+        axes.imshow(gains, cmap="BrBG", norm=TwoSlopeNorm(0, -widest, widest), aspect="auto", alpha=0.9)
         for place, row in enumerate(rows):
             best = max((cell["mean"] for cell in row["cells"].values()), default=None)
             for column, name in enumerate(columns):
@@ -115,17 +116,18 @@ def cells_picture(table: JsonDict) -> str:
                 if cell is None:
                     continue
                 weight = "bold" if cell["mean"] == best else "normal"
-                axes.text(
-                    column, place, f"{100 * cell['mean']:.1f}", ha="center", va="center", fontsize=7, weight=weight
-                )
+                # The colours of large differences are dark, in light and dark mode alike.
+                ink = ON_DARK if abs(gains[place][column]) > _DARK_FROM * widest else ON_LIGHT
+                look = {"ha": "center", "va": "center", "fontsize": SMALL, "weight": weight, "color": ink}
+                axes.text(column, place, f"{100 * cell['mean']:.1f}", **look)
                 if is_better(cell):
-                    axes.plot([column - 0.3, column + 0.3], [place + 0.36] * 2, color=INK, linewidth=1)
+                    axes.plot([column - 0.3, column + 0.3], [place + 0.36] * 2, color=ink, linewidth=1)
         axes.set(yticks=range(len(rows)), yticklabels=[row["label"] for row in rows])
         axes.set_xticks(range(len(columns)), columns, rotation=45, ha="left", rotation_mode="anchor")
         axes.xaxis.tick_top()
-        axes.tick_params(labelsize=7, length=0)
+        axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        return as_svg(figure)
+        return as_svg(figure, "Validation accuracy of each network in each combination")
 
 
 def is_better(cell: JsonDict) -> bool:

@@ -13,7 +13,13 @@ from aen_agents.sweep.plan import Trial
 from aen_agents.text import counted
 
 _NAME = 40  # characters for a trial's name
-_STAGES = {"explore": "exploring", "select": "selecting", "compare": "comparing", "test": "testing"}
+_STAGES = {
+    "explore": "exploring",
+    "select": "selecting",
+    "rival": "training the rival",
+    "compare": "comparing",
+    "test": "testing",
+}
 
 
 class SweepProgress(TrialProgressCallback):

@@ -1,15 +1,15 @@
 """Writes a sweep's report.html: its table, one figure and all trials."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 
-import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from aen._typing import JsonDict
-from aen_agents.report.figures import ACCENT, GREY, RC, as_svg
+from aen_agents.report.drawing import ACCENT, GREY, PAGE, WIDE, as_svg, for_page, named_rows, note, percent_axis
+from aen_agents.report.picture import Picture, Table, interval, percent
 from aen_agents.runs.folder import write_atomically
 from aen_agents.sweep.cells import MOST_COLUMNS, MOST_ROWS, cells_picture
 from aen_agents.sweep.folder import SweepFolder
@@ -17,7 +17,6 @@ from aen_agents.sweep.text import accuracy_text, best_text, seeds_text, winners_
 from aen_agents.text import counted
 
 MOST_DRAWN = 30
-_LONGEST_LABEL = 44
 
 
 def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
@@ -31,11 +30,13 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
     html = environment.get_template("sweep/template.html").render(
         summary=summary,
         best=best_text(summary),
-        picture=Markup(combinations_picture(drawn)) if drawn else "",  # noqa: S704 - created by matplotlib above
+        picture=_combinations(drawn) if drawn else None,
         drawn=len(drawn),
         table=summary.get("table"),
         shares=summary.get("shares"),
-        cells=Markup(cells_picture(summary["table"])) if "table" in summary else "",  # noqa: S704 - as above
+        cells=Markup(for_page(cells_picture(summary["table"]), "cells-"))  # noqa: S704 - made by matplotlib
+        if "table" in summary
+        else "",
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,
         sweep=folder.sweep_file.read_text(encoding="utf-8"),
@@ -44,25 +45,29 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
     write_atomically(folder.report_file, html)
 
 
-def combinations_picture(rows: Sequence[JsonDict]) -> str:
+def _combinations(rows: Sequence[JsonDict]) -> Picture:
+    cells = []
+    for row in rows:
+        ends = row["validation_accuracy_interval"]
+        figures = (percent(row["validation_accuracy_mean"]), interval(ends) if ends else "one seed")
+        cells.append((row["label"], *figures, ", ".join(map(percent, row["validation_accuracies"]))))
+    columns = ("combination", "mean validation accuracy", "95 % interval", "each seed")
+    text = "Mean and 95 % interval over the seeds; small circles are single seeds."
+    return Picture.drawn("Accuracy by combination", text, partial(combinations_picture, rows), Table.of(columns, cells))
+
+
+def combinations_picture(rows: Sequence[JsonDict], width: float = WIDE) -> str:
     """Draw the combinations as SVG, best first: a point for the winner of each seed, their mean and its interval."""
-    with mpl.rc_context(RC):
-        figure = Figure(figsize=(4.8, 0.9 + 0.3 * len(rows)), layout="constrained")
-        axes = figure.subplots()
-        axes.spines[["top", "right"]].set_visible(False)
+    with named_rows(width, [row["label"] for row in rows]) as (figure, axes):
         for place, row in enumerate(rows):
             colour = GREY if place else ACCENT
             values, mean = row["validation_accuracies"], row["validation_accuracy_mean"]
             low, high = row["validation_accuracy_interval"] or (mean, mean)
             axes.plot([low, high], [place, place], color=colour, linewidth=2)
-            axes.scatter(values, [place] * len(values), s=14, color="white", edgecolors=colour, zorder=3)
+            axes.scatter(values, [place] * len(values), s=14, color=PAGE, edgecolors=colour, zorder=3)
             axes.plot([mean], [place], "o", color=colour, zorder=4)
-            axes.text(max(high, *values), place, f"  {mean:.1%}", va="center", fontsize=8)
-        names = [row["label"] for row in rows]
-        labels = [name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 3]}..." for name in names]
-        axes.set(yticks=range(len(rows)), yticklabels=labels, xlabel="validation accuracy of the winner")
+            note(axes, max(high, *values), place, f"{mean:.1%}")
+        axes.set_xlabel("validation accuracy of the winner")
         axes.margins(x=0.16)
-        axes.tick_params(axis="y", labelsize=8, length=0)
-        axes.invert_yaxis()
-        axes.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
-        return as_svg(figure)
+        percent_axis(axes.xaxis)
+        return as_svg(figure, "Validation accuracy of each combination")

@@ -33,6 +33,7 @@ OTHER = {
     "head": "free",
     "bias": "scalar_after_relu",
     "initialisation": "published",
+    "augment": Decomposition.of(["rot90"]),
     "seed": 1,
 }
 

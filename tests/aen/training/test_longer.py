@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec
-from aen.children.spec import TrainingSpec
+from aen.children.training_spec import TrainingSpec
 from aen.data import Dataset, DataSpec, load_dataset, load_test_split
 from aen.errors import SpecError, StoreError
 from aen.groups import Decomposition

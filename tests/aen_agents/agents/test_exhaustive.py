@@ -69,7 +69,9 @@ def test_the_selection_takes_the_best_and_the_untied(exhausted: tuple[RunFolder,
     _, summary = exhausted
     best = {row["class_key"] for row in summary["space"]["classes"][:2]}
     untied = summary["baseline"]["class_key"]
-    assert {row["class_key"] for row in summary["selection"]} == best | {untied}
+    chosen = [row for row in summary["selection"] if "rival" not in row]
+    assert {row["class_key"] for row in chosen} == best | {untied}
+    assert [row["rival"] for row in summary["selection"] if row not in chosen] == ["augmentation"]
 
 
 def test_the_space_holds_no_test_figure(exhausted: tuple[RunFolder, JsonDict]) -> None:

@@ -106,9 +106,9 @@ def test_large_sets_are_explored_on_a_part(tmp_path: Path) -> None:
 def test_errors_name_the_data(tmp_path: Path) -> None:
     with pytest.raises(AenError, match="nowhere"):
         chosen(tmp_path / "nowhere.npz")
-    with pytest.raises(ConfigError, match="data.train"):
+    with pytest.raises(ConfigError, match=r"data\.train"):
         chosen(npz(tmp_path, (8, 8)), "data.train=many")
-    with pytest.raises(ConfigError, match="agent.levl"):
+    with pytest.raises(ConfigError, match=r"agent\.levl"):
         chosen(npz(tmp_path, (8, 8)), "agent.levl=0.1")
 
 

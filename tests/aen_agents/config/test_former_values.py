@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from aen_agents.config import EquiNASEConfig, SearchConfig, load_config
+from aen_agents.config.changes import keep_choices
 from aen_agents.config.former_values import with_former_values
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.resume_check import started_config
@@ -67,3 +68,17 @@ def test_todays_configs_stay_as_they_are(name: str, tmp_path: Path) -> None:
     assert with_former_values(5) == 5  # type: ignore[arg-type, comparison-overlap]
     (tmp_path / "resolved.yaml").write_text(config.to_yaml())
     assert load_config(tmp_path / "resolved.yaml") == config
+
+
+def test_a_former_run_is_resumed_without_rivals(tmp_path: Path) -> None:
+    preset = load_config("digits")
+    content = preset.model_dump(mode="json")
+    del content["selection"]["rivals"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(content))
+    started = {key: value for key, value in content.items() if key in started_config(preset)}
+    (tmp_path / "run.json").write_text(json.dumps({"version": 1, "aen": "0.1.0", "config": started}))
+    folder = RunFolder.open(tmp_path)
+    assert folder.config().selection.rivals == ()
+    assert preset.selection.rivals == ("augmentation",)
+    folder.check(preset)
+    assert keep_choices(folder.config(), preset).selection.rivals == ()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aen._typing import JsonDict
 from aen.groups import Alphabet, enumerate_classes
 from aen_agents.report import build_report
+from aen_agents.report.drawing import NARROW, WIDE
 from aen_agents.report.lattice import LatticeClass, covers, lattice
 from aen_agents.runs.folder import RunFolder
 
@@ -74,17 +75,19 @@ def test_equal_accuracies_can_be_drawn() -> None:
     assert len([c for c in page.iter(f"{SVG}circle") if len(c)]) == 2
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("count", [32, 216])
-def test_circles_stay_apart_and_the_file_small(count: int) -> None:
+def test_circles_stay_apart_and_the_file_small(count: int, width: float) -> None:
     classes = [LatticeClass(mask, f"factors {mask}", mask / count) for mask in range(count)]
-    text = lattice(classes)
+    text = lattice(classes, width)
     assert len(text) < 400_000
     places: dict[str, list[float]] = {}
     for circle in ET.fromstring(text).iter(f"{SVG}circle"):  # noqa: S314
         if len(circle):
             places.setdefault(circle.attrib["cy"], []).append(float(circle.attrib["cx"]))
-    for row in places.values():
-        assert all(b - a >= 9 for a, b in itertools.pairwise(sorted(row)))
+            radius = float(circle.attrib["r"])
+    for row in places.values():  # places are rounded to whole pixels
+        assert all(b - a + 1 >= 2 * radius for a, b in itertools.pairwise(sorted(row)))
 
 
 def test_the_report_of_a_whole_space(exhausted: tuple[RunFolder, JsonDict]) -> None:
@@ -103,7 +106,9 @@ def test_the_report_of_a_whole_space(exhausted: tuple[RunFolder, JsonDict]) -> N
 
 def test_the_report_of_a_walk_shows_what_it_did_not_meet(finished: tuple[RunFolder, JsonDict]) -> None:
     text = finished[0].report_file.read_text()
-    assert text.count(": not visited</title>") == finished[1]["classes"] - finished[1]["classes_visited"]
+    missing = finished[1]["classes"] - finished[1]["classes_visited"]
+    assert text.count(": not visited</title>") == 2 * missing  # for wide and for narrow screens
+    assert text.count(">not visited</td>") == missing
     assert "The best of all" not in text
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aen._typing import JsonDict
 from aen.results.result_rows import MethodRow
-from aen_agents.report.layerwise import error_figures, figures
+from aen_agents.report.layerwise import error_figures, figures, tables
 from aen_agents.report.layerwise.history import (
     ancestors,
     distances_of,
@@ -15,6 +16,7 @@ from aen_agents.report.layerwise.history import (
     of_method,
     shares_of,
 )
+from aen_agents.report.picture import Picture, Table
 
 _UNFINISHED_SEARCH = " The search is not finished: this is the line of the best candidate selected so far."
 _UNFINISHED = " A method that is not finished is shown up to its last slice."
@@ -46,7 +48,7 @@ class _Followed:
 
 def layerwise_pictures(
     history: Sequence[JsonDict], methods: Sequence[MethodRow], branches_of: Callable[[str], Sequence[str]]
-) -> list[tuple[str, str, str]]:
+) -> list[Picture]:
     """Return title, text and SVG of every picture that can be drawn.
 
     Args:
@@ -60,8 +62,8 @@ def layerwise_pictures(
     unfinished = "" if all(f.finished for f in followed) else _UNFINISHED
     pictures = []
 
-    def add(title: str, text: str, svg: str) -> None:
-        pictures.append((title, text, svg))
+    def add(title: str, text: str, draw: Callable[[float], str], table: Table) -> None:
+        pictures.append(Picture.drawn(title, text, draw, table))
 
     if methods:
         add(
@@ -69,26 +71,30 @@ def layerwise_pictures(
             "Mean over the seeds of each method, with its 95 % interval if there are several: open circles on "
             "validation images, filled ones on test images. The validation accuracy of a method that chooses by it is "
             "overestimated.",
-            figures.accuracy_by_method(methods),
+            partial(figures.accuracy_by_method, methods),
+            tables.accuracy_by_method(methods),
         )
         if any(len(row.seeds) > 1 for row in methods):
             add(
                 "Test errors over the seeds",
                 "Each method's final networks: the box reaches from the first to the third quartile, the line in it is "
                 "the median, dots are seeds. The test images were read once for each network.",
-                error_figures.errors_by_method(methods),
+                partial(error_figures.errors_by_method, methods),
+                tables.errors_over_seeds(methods),
             )
         add(
             "Test error against parameters",
             "The final network of each method and seed, measured on the test images once.",
-            error_figures.errors_against_parameters(methods),
+            partial(error_figures.errors_against_parameters, methods),
+            tables.errors_over_seeds(methods),
         )
     if followed:
         add(
             "Accuracy over training",
             "Validation accuracy of each method's final network, for its first seed, and of the networks from which it "
             "inherited its weights." + unfinished,
-            figures.accuracy_over_training(history, final_keys),
+            partial(figures.accuracy_over_training, history, final_keys),
+            tables.accuracy_over_training(history, final_keys),
         )
     for method in followed:
         line, seed = method.line, method.line[-1]["seed"]
@@ -97,36 +103,46 @@ def layerwise_pictures(
             add(
                 f"Groups of the layers: {method.title}",
                 "Each row is a layer and each column a slice of the training that led to the network of seed "
-                f"{seed}. A colour is a group, the darker the larger." + _so_far(method, searched=searched),
-                figures.groups_over_generations(method.entries, method.key),
+                f"{seed}. A colour is a group." + _so_far(method, searched=searched),
+                partial(figures.groups_over_generations, method.entries, method.key),
+                tables.groups_over_slices(method.entries, method.key),
             )
         if searched and not all(diverged(entry) for entry in method.entries):
             add(
                 f"Candidates of the search: {method.title}",
                 "Each dot is a candidate after a slice of training, of any generation and seed; those that diverged "
                 "are left out. No candidate is better than those on the line in both error and parameters.",
-                figures.pareto_front(method.entries, method.method),
+                partial(figures.pareto_front, method.entries, method.method),
+                tables.pareto_front(method.entries, method.method),
             )
             add(
                 f"Parameters over generations: {method.title}",
                 "Each dot is a candidate of any seed, coloured by its validation error. (The publication colours by "
                 "test error; here test images are read for final networks only.)",
-                error_figures.parameters_over_generations(method.entries, method.method),
+                partial(error_figures.parameters_over_generations, method.entries, method.method),
+                tables.candidates_of_generations(method.entries, method.method),
             )
         if any(shares_of(entry) for entry in line):
             add(
                 f"Shares of the groups: {method.title}",
                 f"The weight of each branch in each layer, for seed {seed}: the softmax of alpha after each slice of "
                 "training. The height of a colour is a branch's share; those of a layer add up to 100 %.",
-                figures.shares_over_epochs(method.entries, method.method, seed, branches_of(method.key)),
+                partial(
+                    figures.shares_over_epochs,
+                    method.entries,
+                    method.method,
+                    seed,
+                    branches_of(method.key),
+                ),
+                tables.last_shares(method.entries, method.method, seed, branches_of(method.key)),
             )
     if any(distances_of(entry) for method in followed for entry in method.line):
         add(
             "Distance from full symmetry",
             "How far the weights of each layer are from the nearest ones tied by the whole group, relative to their "
-            "size, for each method's first seed: 0 is fully symmetric. The darker a line, the nearer its layer is to "
-            "the image; where lines coincide, the lightest shows." + unfinished,
-            figures.distance_over_training(history, final_keys),
+            "size, for each method's first seed: 0 is fully symmetric." + unfinished,
+            partial(figures.distance_over_training, history, final_keys),
+            tables.distances(history, final_keys),
         )
     return pictures
 

@@ -65,7 +65,7 @@ def test_labels_that_are_floating_point_numbers(labels):
         from_arrays(pictures(30), labels)
 
 
-def test_labels_with_gaps_are_mapped(tmp_path):
+def test_labels_with_gaps_are_mapped():
     name = from_arrays(pictures(30), np.arange(30) % 3 * 5 + 2)
     source = find_source(name, Rules())
     assert source.class_names == ("2", "7", "12")
@@ -223,7 +223,7 @@ def test_wrong_rules():
     ):
         with pytest.raises(DataError, match=said):
             DataSpec("./some/folder", **field)
-    with pytest.raises(DataError, match="data.size is 8, which is for own data, but data.name is 'digits'"):
+    with pytest.raises(DataError, match=r"data.size is 8, which is for own data, but data.name is 'digits'"):
         DataSpec("digits", size=8)
 
 

@@ -26,6 +26,7 @@ from aen_agents.report.layerwise.figures import (
 )
 from aen_agents.report.layerwise.history import ancestors, front, is_evolutionary, last_selected, leading
 from aen_agents.report.layerwise.pictures import layerwise_pictures
+from aen_agents.report.picture import Picture
 
 LAYERS = 9
 SHRINKING = ("D4", "C4", "C2", "C1")
@@ -162,9 +163,9 @@ def best_key(history: Sequence[JsonDict]) -> str:
 
 
 def words(svg: str) -> set[str]:
-    """Return what is written in a picture, by its comments, and its title."""
+    """Return what is written in a picture, and its title."""
     (title,) = re.findall(r"<title>(.*?)</title>", svg)
-    return {*re.findall(r"<!-- (.*?) -->", svg), title}
+    return {*re.findall(r"<text[^>]*>(.*?)</text>", svg), title}
 
 
 def check_picture(svg: str) -> set[str]:
@@ -173,6 +174,11 @@ def check_picture(svg: str) -> set[str]:
     assert root.attrib["role"] == "img"
     assert root[0].tag.endswith("title")
     return words(svg)
+
+
+def shows(picture: Picture, svg: str) -> bool:
+    """Return whether a picture of the page is this SVG."""
+    return picture.wide == Picture.drawn(picture.title, "", lambda _: svg, picture.table).wide
 
 
 def test_the_line_of_ancestors_leads_through_all_slices() -> None:
@@ -279,7 +285,7 @@ def test_intervals_are_drawn_for_several_seeds_only() -> None:
     alone = row("b", "one seed", ["x"])
     written = check_picture(accuracy_by_method([several, alone]))
     assert {"many seeds", "one seed", "accuracy", "validation", "test"} <= written
-    assert sum("91.0%" in text for text in re.findall(r"<!-- (.*?) -->", accuracy_by_method([alone]))) == 1
+    assert sum("91.0%" in text for text in words(accuracy_by_method([alone]))) == 1
 
 
 def test_accuracy_over_training_has_a_line_for_each_method() -> None:
@@ -298,7 +304,7 @@ def test_a_whole_run_gives_all_pictures() -> None:
         row("static_c1", "C1 everywhere", ["static_c1-0-6"]),
     ]
     pictures = layerwise_pictures(history, rows, branches_of)
-    assert [title for title, _, _ in pictures] == [
+    assert [picture.title for picture in pictures] == [
         "Accuracy by method",
         "Test errors over the seeds",
         "Test error against parameters",
@@ -309,18 +315,19 @@ def test_a_whole_run_gives_all_pictures() -> None:
         f"Shares of the groups: {MIXED}",
         "Distance from full symmetry",
     ]
-    for _, text, svg in pictures:
-        assert "not finished" not in text
-        check_picture(svg)
-    assert {title: svg for title, _, svg in pictures}["Groups of the layers: EquiNAS_E"] == (
-        groups_over_generations(history, "e-0-6-0")
-    )
+    for picture in pictures:
+        assert "not finished" not in picture.text
+        assert check_picture(picture.wide)
+        assert check_picture(picture.narrow)
+        assert picture.table.rows
+    by_title = {picture.title: picture for picture in pictures}
+    assert shows(by_title["Groups of the layers: EquiNAS_E"], groups_over_generations(history, "e-0-6-0"))
     assert layerwise_pictures(json.loads(json.dumps(history)), rows, branches_of) == pictures
 
 
 def test_an_unfinished_run_is_drawn_as_far_as_it_came() -> None:
     history = [*evolved(3), *mixed(2), *static("static_c1", 1)]
-    pictures = {title: (text, svg) for title, text, svg in layerwise_pictures(history, [], branches_of)}
+    pictures = {picture.title: picture for picture in layerwise_pictures(history, [], branches_of)}
     assert list(pictures) == [
         "Accuracy over training",
         "Groups of the layers: equinas_e",
@@ -329,24 +336,24 @@ def test_an_unfinished_run_is_drawn_as_far_as_it_came() -> None:
         "Shares of the groups: equinas_d",
         "Distance from full symmetry",
     ]
-    text, svg = pictures["Groups of the layers: equinas_e"]
-    assert "the best candidate selected so far" in text
-    assert svg == groups_over_generations(evolved(3), best_key(evolved(3)))
-    assert "not finished" in pictures["Distance from full symmetry"][0]
-    assert {"equinas_e", "equinas_d", "static_c1"} <= words(pictures["Accuracy over training"][1])
+    found = pictures["Groups of the layers: equinas_e"]
+    assert "the best candidate selected so far" in found.text
+    assert shows(found, groups_over_generations(evolved(3), best_key(evolved(3))))
+    assert "not finished" in pictures["Distance from full symmetry"].text
+    assert {"equinas_e", "equinas_d", "static_c1"} <= words(pictures["Accuracy over training"].wide)
 
 
 def test_a_final_key_that_the_history_lacks_is_replaced_by_the_last_slice() -> None:
     history = static("static_c1", 3)
     pictures = layerwise_pictures(history, [row("static_c1", "C1 everywhere", ["elsewhere"])], NAMES)
-    assert pictures[2][2] == accuracy_over_training(history, {"C1 everywhere": "static_c1-0-3"})
-    assert "not finished" in pictures[2][1]
+    assert shows(pictures[2], accuracy_over_training(history, {"C1 everywhere": "static_c1-0-3"}))
+    assert "not finished" in pictures[2].text
     assert layerwise_pictures(history, [row("static_c1", "C1 everywhere", [])], NAMES)[2] == pictures[2]
 
 
 @pytest.mark.parametrize("rows", [[], [row("equinas_e", "EquiNAS_E", ["x"])]])
 def test_without_a_history_there_is_at_most_what_the_result_has(rows: list[MethodRow]) -> None:
-    titles = [title for title, _, _ in layerwise_pictures([], rows, branches_of)]
+    titles = [picture.title for picture in layerwise_pictures([], rows, branches_of)]
     assert titles == ["Accuracy by method", "Test error against parameters"] * len(rows)
 
 
@@ -355,14 +362,14 @@ def test_what_diverged_at_once_is_still_a_picture() -> None:
     history = [entry("equinas_e", 0, 1, key, None, **lost) for key in "ab"]
     history.append(entry("static_c1", 0, 1, "c", None, **lost))
     pictures = layerwise_pictures(history, [], branches_of)
-    assert [title for title, _, _ in pictures] == ["Accuracy over training", "Groups of the layers: equinas_e"]
-    for _, _, svg in pictures:
-        check_picture(svg)
+    assert [picture.title for picture in pictures] == ["Accuracy over training", "Groups of the layers: equinas_e"]
+    for picture in pictures:
+        check_picture(picture.wide)
 
 
 def test_groups_that_change_without_a_search_are_drawn_too() -> None:
     steps = chain("random_steps", 0, 4, lambda number: {"groups": (SHRINKING[number - 1],) * LAYERS})
-    titles = [title for title, _, _ in layerwise_pictures(steps, [], branches_of)]
+    titles = [picture.title for picture in layerwise_pictures(steps, [], branches_of)]
     assert "Groups of the layers: random_steps" in titles
     assert not any(title.startswith("Candidates") for title in titles)
 
@@ -374,5 +381,5 @@ def test_a_warm_start_goes_on_from_the_mixed_network() -> None:
     )
     history = [*before, *warm]
     assert [line["epochs"] for line in ancestors(history, warm[-1]["key"])] == [1, 2, 3, 4, 5, 6]
-    titles = [title for title, _, _ in layerwise_pictures(history, [], branches_of)]
+    titles = [picture.title for picture in layerwise_pictures(history, [], branches_of)]
     assert titles == ["Accuracy over training", "Shares of the groups: equinas_d", "Distance from full symmetry"]
