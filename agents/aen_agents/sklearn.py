@@ -48,17 +48,17 @@ class SymmetrySearchClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
             X: images of shape ``[n, cells]`` or ``[n, rows, columns]``.
             y: labels of shape ``[n]``.
         """
-        X, y = validate_data(self, _flat(X), y, dtype=[np.float32, np.uint8])
+        flat, y = validate_data(self, _flat(X), y, dtype=[np.float32, np.uint8])
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) == 1:
             raise ValueError(f"Classifier can't train when only one class is present: {self.classes_[0]!r}.")
-        if X.shape[1] == 1:
+        if flat.shape[1] == 1:
             raise ValueError("X has 1 feature(s), but an image or a signal has at least 2 cells.")
         seed = 0 if self.random_state is None else self.random_state
         try:
             self.result_ = find_symmetries(
-                self._images(X), encoded, self.minutes, seed=seed, overrides=tuple(self.overrides)
+                self._images(flat), encoded, self.minutes, seed=seed, overrides=tuple(self.overrides)
             )
         except AenError as error:
             raise ValueError(str(error)) from error  # the type of scikit-learn's own
@@ -67,8 +67,8 @@ class SymmetrySearchClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the probability of each class, in the order of `classes_`."""
         check_is_fitted(self, "result_")
-        X = validate_data(self, _flat(X), reset=False, dtype=[np.float32, np.uint8])
-        return self.result_.predict_proba(self._images(X))
+        flat = validate_data(self, _flat(X), reset=False, dtype=[np.float32, np.uint8])
+        return self.result_.predict_proba(self._images(flat))
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the most probable label of each image."""
@@ -82,13 +82,13 @@ class SymmetrySearchClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         shape = self.image_shape or ((side, side) if side * side == cells else (cells,))
         if np.prod(shape) != cells:
             raise ValueError(
-                f"image_shape is {shape}, which is {np.prod(shape)} cells, but X has {cells} features; give the rows and "
-                "columns of the images."
+                f"image_shape is {shape}, which is {np.prod(shape)} cells, but X has {cells} features; give the rows "
+                "and columns of the images."
             )
         return flat.reshape(len(flat), *shape)
 
 
 def _flat(images: npt.ArrayLike) -> Any:  # noqa: ANN401 - what is no array is refused by scikit-learn
     """Return images of shape ``[n, rows, columns]`` as ``[n, cells]``; anything else as it is."""
-    shape = getattr(images, "shape", ())
+    shape: tuple[int, ...] = getattr(images, "shape", ())
     return np.asarray(images).reshape(shape[0], -1) if len(shape) == 3 else images  # noqa: PLR2004
