@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     __version__: str
+    SymmetrySearchClassifier: Any
     find_symmetries: Callable[..., Any]
     from aen.loading import load as load
     from aen.symmetry.testing import symmetry_test as symmetry_test
 
-__all__ = ["__version__", "find_symmetries", "load", "symmetry_test"]
+__all__ = ["SymmetrySearchClassifier", "__version__", "find_symmetries", "load", "symmetry_test"]
 
 
 def __getattr__(name: str) -> object:
@@ -29,6 +30,8 @@ def __getattr__(name: str) -> object:
         from aen.symmetry.testing import symmetry_test
 
         return symmetry_test
+    if name == "SymmetrySearchClassifier":
+        return _of_agents("aen_agents.sklearn", name)
     if name == "find_symmetries":  # of the package that stands on this one: by its name, since nothing here imports it
         return _of_agents("aen_agents.find_symmetries", name)
     if name == "__version__":  # that of pyproject.toml

@@ -60,7 +60,7 @@ def test_commands_are_accepted(words: list[str]) -> None:
     options, rest = _parser().parse_known_args(words)
     overrides = [*getattr(options, "overrides", []), *rest]
     assert not [word for word in overrides if word.startswith("-")]
-    if words[0] == "search" and options.config not in ("mine.yaml", "CONFIG"):
+    if words[0] == "search" and options.config not in (None, "mine.yaml", "CONFIG"):
         config = load_config(options.config, overrides)
         find_source(DataSpec(config.data.name).name)
     elif words[0] == "sweep" and not options.restore and options.config != "mine.yaml":
