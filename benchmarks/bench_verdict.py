@@ -111,7 +111,9 @@ def row_of(number: int, minutes: float, seconds: float, result: SearchResult) ->
     verdict, hidden = result.verdict, hidden_group(number)
     if verdict is None or verdict.winner.spec is None:
         raise SystemExit(f"set {number}: the search has no winner")
-    difference = verdict.winner_minus_baseline.test
+    plain, inference = verdict.winner_minus_baseline.test, verdict.inference
+    # The simultaneous interval covers another draw of the seeds and of the images.
+    difference = plain if inference is None or inference.gain is None else inference.gain.estimate
     statement = getattr(result, "statement", None)
     spec = DenseSpec.from_json(verdict.winner.spec)
     named = spec.decomposition if spec.decomposition.factors else spec.augment
@@ -131,6 +133,7 @@ def row_of(number: int, minutes: float, seconds: float, result: SearchResult) ->
         "gain_claimed": kind in ("symmetry", "augment", "approximate"),
         "difference": difference.mean,
         "interval": list(difference.interval),
+        "sentence": "" if statement is None else statement.text,
         "cores": os.cpu_count(),
     }
 
