@@ -12,8 +12,9 @@ _UNTIED = 3.0
 _COMPARED = 2
 # Estimates are multiplied by this: children do not all take as long.
 _SAFETY = 1.2
-# The selection stage may take at most this part of the time left when exploring begins.
-_LARGEST_SELECTION = 0.5
+# The selection stage may take at most this part of the time left when exploring begins. Its intervals decide the
+# verdict, and with two or three seeds they are wide; exploring finds the best classes early.
+_LARGEST_SELECTION = 0.65
 # This part of all time is left for comparisons and the report.
 _FINISHING = 0.03
 # The smallest selection stage: the interval of a difference needs two seeds.
