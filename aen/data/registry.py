@@ -61,6 +61,11 @@ def find_source(name: str, rules: Rules | None = None) -> Source:
     raise DataError(f"unknown data set {name!r}{did_you_mean(name, names)}.{here}")
 
 
+def is_known(name: str) -> bool:
+    """Say whether a name is that of a data set, built in or of another package, and not of a path alone."""
+    return name in _built_in() or skipping(name) is not None or _registered(name) is not None
+
+
 def all_sources() -> tuple[dict[str, Source], dict[str, DataError]]:
     """Return all data sets that have a name, those of other packages last, and the errors of unusable plug-ins."""
     loaded, failed = load_plugins(PLUGIN_GROUP, built_in=_built_in())

@@ -34,8 +34,11 @@ def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _training_images(name: str, most: int) -> "Split":
     """Return training images: of own data those of its split, else those of the official set or of the first half."""
     from aen.data import complete_spec, load_dataset
+    from aen.data.own.paths import own_path
+    from aen.data.registry import is_known
 
-    spec, source = complete_spec(name)
+    # A folder in the working folder may be given without ./, unless a data set has its name.
+    spec, source = complete_spec(own_path(name) if Path(name).exists() and not is_known(name) else name)
     if spec.rules is not None:
         return load_dataset(spec).train
     available = source.images[0] - 1 if len(source.images) > 1 else source.images[0] // 2

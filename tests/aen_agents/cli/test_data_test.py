@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import aen
 from aen.data import DataSpec, load_dataset
@@ -65,3 +66,19 @@ def test_wrong_arguments_are_named(
     assert message in captured.err
     assert "Traceback" not in captured.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_path_needs_no_dot_and_slash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(20):
+        file = tmp_path / "cells" / "ab"[number % 2] / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 255, (6, 6), dtype=np.uint8)
+        Image.fromarray(pixels).save(file)
+    (tmp_path / "digits").mkdir()  # the data set of this name comes first
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "test", "cells", "--factors", "hflip"]) == 0
+    assert main(["data", "test", "digits", "--factors", "hflip", "--images", "50"]) == 0
+    assert "of 6x6 in 2 classes" in (out := capsys.readouterr().out)
+    assert "50 images of 8x8" in out
