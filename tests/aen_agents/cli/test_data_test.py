@@ -79,6 +79,6 @@ def test_a_path_needs_no_dot_and_slash(
     (tmp_path / "digits").mkdir()  # the data set of this name comes first
     monkeypatch.chdir(tmp_path)
     assert main(["data", "test", "cells", "--factors", "hflip"]) == 0
-    assert main(["data", "test", "digits", "--factors", "hflip", "--images", "50"]) == 0
+    assert main(["data", "test", "digits", "--factors", "hflip", "--images", "200"]) == 0
     assert "of 6x6 in 2 classes" in (out := capsys.readouterr().out)
-    assert "50 images of 8x8" in out
+    assert "200 images of 8x8" in out
