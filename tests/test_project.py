@@ -81,7 +81,7 @@ def test_files_are_short() -> None:
 
 def test_the_root_of_the_agents_package_is_its_front_door() -> None:
     names = {file.stem for file in (ROOT / "agents" / "aen_agents").glob("*.py")}
-    assert names == {"__init__", "dqn", "errors", "events", "problem", "search", "text"}
+    assert names == {"__init__", "dqn", "errors", "events", "find_symmetries", "problem", "search", "text"}
 
 
 def test_no_code_outside_the_config_asks_for_the_class_of_a_section() -> None:

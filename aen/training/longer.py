@@ -169,7 +169,7 @@ class _Training:
         self.best: Epoch | None = None
         self._best_state: dict[str, Tensor] = {}
         device = data.train.images.device
-        own, moves = spec.augmenter(str(device)), [g.permutation(spec.side) for g in spec.symmetries]
+        own, moves = spec.augmenter(str(device)), [g.permutation(spec.grid) for g in spec.symmetries]
         by_symmetry = PermutationAugmenter(moves, len(moves[0]), spec.seed) if augment else None
         self._augmenter = chained([part for part in (own, by_symmetry) if part is not None])
         self._optimiser = weight_optimiser(child, spec.training)

@@ -56,7 +56,7 @@ def moved_quality(
     found = []
     for generator in generators:
         try:
-            permutation = generator.permutation(child.spec.side)
+            permutation = generator.permutation(child.spec.grid)
         except GroupError:
             continue
         theirs = logits_of(child, move(images.flatten(2), permutation).view(images.shape))

@@ -135,7 +135,7 @@ def transformations(model: Model, run: RunFolder | None = None) -> tuple[Generat
     if run is not None and model.spec.kind == "dense":
         offered += [g for factor in alphabet_of(run.config()).factors for g in factor.generators]
     offered += [Generator(name) for name in _USUAL]
-    return tuple(g for g in dict.fromkeys(offered) if _acts(g, model.spec.side))
+    return tuple(g for g in dict.fromkeys(offered) if _acts(g, model.spec.grid))
 
 
 def _acts(generator: Generator, grid: Grid) -> bool:
@@ -151,10 +151,10 @@ def _other_data(model: Model, data: str, names: Sequence[str]) -> Split:
     spec, preprocessing = model.spec, model.preprocessing()
     if _same(data, spec.data):
         raise DataError(f"data {data!r} is the data of the search; use --split validation or --split test.")
-    rules = Rules(spec.side, "colour" if spec.channels == _COLOUR else "grey") if is_own(data) else None
+    rules = Rules(spec.grid, "colour" if spec.channels == _COLOUR else "grey") if is_own(data) else None
     source = find_source(data, rules)
     pool = source.load()
-    shape, wanted = list(pool.images.shape[1:]), [spec.channels, *shape_of(spec.side)]
+    shape, wanted = list(pool.images.shape[1:]), [spec.channels, *shape_of(spec.grid)]
     if shape != wanted:
         found, expected = ("x".join(map(str, sides)) for sides in (shape, wanted))
         raise DataError(

@@ -161,7 +161,7 @@ def _decoded(file: Path, model: Model, preprocessing: Preprocessing) -> Tensor:
             f"the network takes images of {spec.channels} channels, which image files do not have; give an npz file."
         )
     with quiet_pillow():
-        pixels, _ = decode(file.read_bytes(), shape_of(spec.side), colour=spec.channels == _COLOUR)
+        pixels, _ = decode(file.read_bytes(), shape_of(spec.grid), colour=spec.channels == _COLOUR)
     array = torch.from_numpy(np.array(pixels, dtype=np.float32))
     array = array.unsqueeze(0) if array.dim() < 3 else array.permute(2, 0, 1)  # noqa: PLR2004 - grey
     array = array.expand(spec.channels, -1, -1)  # grey of 16 bits for a colour network
@@ -189,7 +189,7 @@ def _npz_images(path: Path, model: Model, preprocessing: Preprocessing) -> Itera
     except (ValueError, KeyError, EOFError) as error:  # also of pickled objects
         raise DataError(f"{path} is no npz file of numbers: {error}") from error
     images = images[..., None] if images.ndim == 3 else images  # noqa: PLR2004 - grey
-    wanted = (*shape_of(spec.side), spec.channels)
+    wanted = (*shape_of(spec.grid), spec.channels)
     if images.ndim != 4 or images.shape[1:] != wanted:  # noqa: PLR2004
         shape = "x".join(map(str, images.shape[1:]))
         raise DataError(
