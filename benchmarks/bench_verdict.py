@@ -28,7 +28,7 @@ from common import print_table
 from aen._files import write_atomically
 from aen.children import DenseSpec
 from aen.data import DataSpec, load_dataset
-from aen.groups import Decomposition, Generator
+from aen.groups import Alphabet, Decomposition, Generator
 from aen.results.search_result import SearchResult
 
 HIDDEN = 10  # sets 0 to 9 have a hidden group, sets 10 to 19 none
@@ -129,7 +129,9 @@ def row_of(number: int, minutes: float, seconds: float, result: SearchResult) ->
     spec = DenseSpec.from_json(verdict.winner.spec)
     named = spec.decomposition if spec.decomposition.factors else spec.augment
     tied = spec.with_decomposition(named)
-    both = spec.with_decomposition(Decomposition((*named.factors, *Decomposition.of(hidden).factors)))
+    # Shifts as fractions: by cells they would not be the same part of the smaller hidden grids.
+    wanted = Alphabet.of(hidden).in_fractions(SIDE).factors if hidden else ()
+    both = spec.with_decomposition(Decomposition((*named.factors, *wanted)))
     kind = statement.kind if statement is not None else ("symmetry" if difference.better else "undecided")
     return {
         "set": number,
