@@ -7,7 +7,7 @@ from aen_agents.config import SearchConfig, SelectionConfig
 
 OUT_OF_TIME = "the time is used up"
 # An untied child takes about so many times as long as the mean child of exploring, whose weights are mostly tied.
-_UNTIED = 3.0
+_UNTIED = 2.0
 # Such children of each seed: no symmetry, and its rival, no symmetry with augmentation.
 _COMPARED = 2
 # Estimates are multiplied by this: children do not all take as long.
