@@ -14,10 +14,11 @@ class ClassVerdict:
     """The verdict of a search over classes.
 
     Attributes:
-        winner: the class with the highest mean validation accuracy on fresh seeds.
+        winner: the class with the highest mean validation accuracy on fresh seeds; or one that cannot be told from it
+            and whose symmetry the images have (``selection.ties``).
         baseline: the class without symmetry.
         winner_minus_baseline: their differences.
-        selection: all classes re-trained on the fresh seeds, best first.
+        selection: all classes re-trained on the fresh seeds, the winner first, then the best.
         hidden_group: the hidden group compared with the winner, if the images were moved by one that is known.
         inference: all re-trained networks compared with each other, corrected for all comparisons; None: fewer than two
             seeds could be trained, or the summary is of an older version.

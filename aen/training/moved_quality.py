@@ -101,7 +101,7 @@ def layer_errors(child: Child, generators: Sequence[Generator]) -> dict[str, dic
 def _errors_of(layer: nn.Module, generators: Sequence[Generator]) -> dict[str, float]:
     if isinstance(layer, SymmetrizedLinear):
         fitting = [g for g in generators if _fits(g, layer.in_grid) and _fits(g, layer.out_grid)]
-        sides = {"in_side": layer.in_grid, "out_side": layer.out_grid}
+        sides = {"in_grid": layer.in_grid, "out_grid": layer.out_grid}
         return dict(equivariance_errors(layer, fitting, words=0, seed=0, like=layer.weight, **sides))
     check = getattr(layer, "check_equivariance", None)
     inner = any(hasattr(own, "check_equivariance") for own in layer.children())

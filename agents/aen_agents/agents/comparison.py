@@ -14,6 +14,22 @@ _FEWEST = 2  # seeds
 Right = Callable[[ClassResult], NDArray[np.bool_] | None]
 
 
+def not_told_from_best(ranking: Sequence[ClassResult], right: Right) -> list[ClassResult]:
+    """Return the networks that are not worse than the best on the validation images beyond the interval.
+
+    Args:
+        ranking: the networks, best on validation first. Those that failed on a seed are left out, and all but the first
+            if there is one seed only.
+        right: returns on which validation images a network's children are right.
+    """
+    whole = [result for result in ranking if not result.failed_seeds]
+    if len(whole) < 2 or len(whole[0].evaluations) < _FEWEST:  # noqa: PLR2004
+        return list(ranking[:1])
+    seeds = range(len(whole[0].evaluations))
+    family = _family([result.validation_accuracies for result in whole], [right(result) for result in whole], seeds)
+    return [whole[place] for place in family.not_told_from_best()]
+
+
 def compare(
     ranking: Sequence[ClassResult],
     tested: Mapping[int, TestedClass],

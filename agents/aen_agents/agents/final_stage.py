@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+from numpy.typing import NDArray
+
 from aen.children import ChildSpec
 from aen.data import preprocessing_of
 from aen.results import Evaluation
@@ -13,7 +16,8 @@ from aen.results.result_rows import HiddenGroupRow
 from aen.results.verdict import ClassVerdict
 from aen.training import load_child, save_weights
 from aen_agents.agents.base import Task
-from aen_agents.agents.comparison import compare
+from aen_agents.agents.comparison import Right, compare, not_told_from_best
+from aen_agents.agents.plausible import supported_first
 from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain, right_on_validation
 from aen_agents.events import StageStarted
 from aen_agents.runs.folder import RunFolder, write_atomically
@@ -31,15 +35,20 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     seeds = fresh_seeds(config.seed, config.selection.seeds)
     by_key = {c.key: c for c in space.classes}
     untied = space.baseline
-    chosen = [by_key[key] for key in found[: config.selection.top]]
+    supported = _supported(task, found)
+    chosen = [by_key[key] for key in dict.fromkeys([*supported[:1], *found]) if key in by_key][: config.selection.top]
     chosen += [] if untied in chosen else [untied]
 
     task.listener(StageStarted("select", len(chosen) * len(seeds)))
     children = [final_child(config, space.spec(c)) for c in chosen]
     selected = retrain(task.evaluator, children, seeds, task.listener)
-    built_in, rivals = _rivals(task, rank(selected), seeds)
+    right = _remembering(partial(right_on_validation, weights=task.folder.weights, threads=threads))
+    built_in, rivals = _rivals(task, _winner_first(rank(selected), supported, right), seeds)
     ranking = rank([*selected, *rivals])
+    best_on_validation, ranking = ranking[0], _winner_first(ranking, supported, right)
     winner = ranking[0]
+    if winner is not best_on_validation:
+        task.notice(_why_it_wins(winner, best_on_validation))
     baseline = next(result for result in selected if result.class_key == untied.key)
 
     hidden_group = None
@@ -68,8 +77,48 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
             {place: on_test[id(result)] for place, result in enumerate(ranking) if id(result) in on_test},
             baseline=ranking.index(baseline),
             augmentation=tuple(ranking.index(result) for result in (*built_in, *rivals)),
-            right=partial(right_on_validation, weights=task.folder.weights, threads=threads),
+            right=right,
         ),
+    )
+
+
+def _supported(task: Task, found: Sequence[str]) -> list[str]:
+    """Return the keys of the classes visited whose symmetry the training images have, if ties are decided by that."""
+    if task.config.selection.ties != "images":
+        return []
+    visited = set(found)
+    return [c.key for c in supported_first(task.space, task.folder.symmetry_test()) if c.key in visited]
+
+
+def _winner_first(ranking: Sequence[ClassResult], supported: Sequence[str], right: Right) -> list[ClassResult]:
+    """Return a ranking with the winner first.
+
+    It is the best, or of the classes that cannot be told from the best the first one whose symmetry the images have.
+    """
+    if not supported:
+        return list(ranking)
+    tied = {result.class_key: result for result in not_told_from_best(ranking, right) if not result.rival}
+    winner = next((tied[key] for key in supported if key in tied), ranking[0])
+    return [winner, *(result for result in ranking if result is not winner)]
+
+
+def _remembering(right: Right) -> Right:
+    """Return the function so that it measures each network once."""
+    known: dict[int, NDArray[np.bool_] | None] = {}
+
+    def remembered(result: ClassResult) -> NDArray[np.bool_] | None:
+        if id(result) not in known:
+            known[id(result)] = right(result)
+        return known[id(result)]
+
+    return remembered
+
+
+def _why_it_wins(winner: ClassResult, best: ClassResult) -> str:
+    augmented = f" ({best.rival})" if best.rival else ""
+    return (
+        f"{best.spec.name}{augmented} is the best on validation, but {winner.spec.name} cannot be told from it, and "
+        "the training images have its symmetry: it wins (selection.ties)"
     )
 
 

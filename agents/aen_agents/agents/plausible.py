@@ -31,6 +31,21 @@ def most_plausible_first(space: Space, test: SymmetryTest | None) -> Sequence[Sp
     return [space.classes[place] for place in sorted(range(len(space.classes)), key=order)]
 
 
+def supported_first(space: Space, test: SymmetryTest | None) -> Sequence[SpaceClass]:
+    """Return the classes that have a symmetry, all of which the test of the images found, the largest symmetry first.
+
+    Args:
+        space: the classes.
+        test: of the training images; None: no class is supported.
+    """
+    found = set() if test is None else {row.factor.name for row in test.rows if not row.rejected}
+    return [
+        network_class
+        for network_class in (most_plausible_first(space, test) if found else ())
+        if (names := space.symmetry_of(network_class)) and found.issuperset(names)
+    ]
+
+
 def _weights(space: Space, network_class: SpaceClass) -> float:
     """Return the number of different weights of a class where the space knows it, else fewer for more choices."""
     orbits = space.describe_class(network_class).get("orbits")

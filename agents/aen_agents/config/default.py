@@ -123,7 +123,11 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
             "agent=racing: the classes that the images themselves suggest first, then the best on up to 10 seeds; one "
             f"seed of {explored['validation']:,} validation images has a standard error of up to {error:.1f} points",
         ),
-        Reason(("selection",), "selection: the best 5 and no symmetry again, on 5 fresh seeds each"),
+        Reason(
+            ("selection",),
+            "selection: the best 5 and no symmetry again, on 5 fresh seeds each; of those that cannot be told from the "
+            "best, one whose symmetry the images have wins",
+        ),
         Reason(("budget",), f"budget.minutes={MINUTES:g}: the default; --minutes sets another"),
         Reason(
             ("evaluator",),
@@ -136,7 +140,7 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
         **chosen,
         "agent": {"name": "racing"},
         "budget": {"children": 100_000, "minutes": MINUTES},
-        "selection": {"top": 5, "seeds": 5},
+        "selection": {"top": 5, "seeds": 5, "ties": "images"},
     }
     return content, reasons
 

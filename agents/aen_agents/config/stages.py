@@ -34,6 +34,11 @@ class SelectionConfig(Section):
         ("augmentation",),
         description="what else is trained: augmentation: no symmetry, the images moved by the best class's group",
     )
+    ties: Literal["validation", "images"] = Field(
+        "validation",
+        description="which of the networks that cannot be told from the best wins: the best on validation; or images: "
+        "one whose symmetry the training images have by the symmetry test, if there is one",
+    )
     train: int | None = Field(None, gt=0, description="training images of this stage; null: data.train")
     epochs: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="epochs of this stage; null: training.epochs"

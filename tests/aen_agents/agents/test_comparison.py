@@ -10,7 +10,8 @@ from aen.groups import Decomposition
 from aen.results import Evaluation, TestMeasurement
 from aen.results.class_result import ClassResult, TestedClass
 from aen.results.inference import Inference
-from aen_agents.agents.comparison import compare
+from aen_agents.agents.comparison import compare, not_told_from_best
+from aen_agents.agents.final_stage import _winner_first
 
 PLAIN = DenseSpec()
 TIED = PLAIN.with_decomposition(Decomposition.of(["rot90"]))
@@ -112,3 +113,19 @@ def test_without_weights_the_intervals_cover_the_seeds():
 
 def test_no_symmetry_as_the_winner_has_no_gain():
     assert compared(result(PLAIN, 0.9), result(TIED, 0.8)).gain is None
+
+
+def test_of_tied_classes_one_that_the_images_support_wins():
+    best, supported, worse = result(OTHER, 0.8), result(TIED, 0.797), result(PLAIN, 0.4)
+    ranking = [best, supported, worse]
+    assert [found.spec for found in not_told_from_best(ranking, right)] == [OTHER, TIED]
+    assert _winner_first(ranking, [TIED.class_key], right) == [supported, best, worse]
+    assert _winner_first(ranking, [], right) == ranking
+    # A class that is worse beyond the interval does not win, whatever the images say.
+    far = [best, worse, result(TIED, 0.3)]
+    assert _winner_first(far, [TIED.class_key], right) == far
+
+
+def test_a_class_that_failed_on_a_seed_wins_no_tie():
+    best, failed = result(OTHER, 0.8), result(TIED, 0.8, failed=(1,))
+    assert not_told_from_best([best, failed], right) == [best]
