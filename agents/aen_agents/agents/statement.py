@@ -100,8 +100,10 @@ def _without_gain(words: str, gain: Estimate) -> Statement | None:
     return Statement(
         kind="undecided",
         sentences=(
-            f"Undecided: no gain is shown. The winner on validation is {words}, "
-            f"{interval_text(gain)} over no symmetry.",
+            (
+                f"Undecided: no gain is shown. The winner on validation is {words}, "
+                f"{interval_text(gain)} over no symmetry."
+            ),
             "More images or more seeds (selection.seeds) would narrow the interval.",
         ),
     )
