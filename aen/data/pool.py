@@ -81,7 +81,7 @@ def pool_of(parts: Sequence[Part], *, side: int, channels: int, classes: int) ->
     names = [part.name if part.name and part.images_file == first else part.where for part in parts[1:]]
     mismatch = scale_mismatch([(n, part.images) for n, part in zip([parts[0].where, *names], parts, strict=True)])
     if mismatch is not None:
-        raise DataError(f"{mismatch}. Give both parts one type and one scale, such as uint8 from 0 to 255.")
+        raise DataError(f"{mismatch}. Give all parts one type and one scale, such as uint8 from 0 to 255.")
     # One part is taken as it is: its images may be mapped from a file, and concatenation would read them all.
     images = np.ascontiguousarray(parts[0].images) if len(parts) == 1 else np.concatenate([p.images for p in parts])
     labels = np.concatenate([part.labels for part in parts]).astype(np.int64)

@@ -3,13 +3,14 @@
 import math
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
 from aen.data.benchmarks import resolve
 from aen.data.find import is_npz
-from aen.data.own.paths import is_own, own_path
+from aen.data.own.paths import is_own
 from aen.data.own.rules import Colours, Rules, Size, checked_channels, checked_size
 from aen.errors import DataError, did_you_mean
 from aen.groups.generators import Generator
@@ -66,7 +67,9 @@ class DataSpec:
             raise DataError(
                 f"data.name is {shown(self.name)} but must be the name of a data set or the path of a file."
             )
-        given = self.name if isinstance(self.name, str) else own_path(self.name)
+        given = os.fspath(self.name)
+        if not isinstance(self.name, str) and not is_own(given) and Path(given).exists():
+            given = f"./{given}"  # a folder, not the data set of its name
         name, moves = (given, None) if is_own(given) else resolve(given)
         if moves is not None and self.moves:
             raise DataError(

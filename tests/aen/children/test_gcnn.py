@@ -289,6 +289,7 @@ OTHERS = {
     "dropout": 0.25,
     "backend": "escnn",
     "initialisation": "published",
+    "augment": "D4",
 }
 
 
@@ -303,7 +304,7 @@ def test_key_depends_on_every_field(name):
     assert getattr(other, name) != getattr(spec, name)
     assert other.key != spec.key
     # The class is the network: whatever changes how many fields it has is part of it.
-    network = [(one.group, one.augmentations, one.fields, one.kernel_size) for one in (spec, other)]
+    network = [(one.group, one.augmentations, one.augment, one.fields, one.kernel_size) for one in (spec, other)]
     assert (other.class_key != spec.class_key) == (network[0] != network[1])
     again = ChildSpec.from_json(json.loads(json.dumps(other.to_json())))
     assert type(again) is GCNNSpec

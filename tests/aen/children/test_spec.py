@@ -23,7 +23,10 @@ OTHER_DATA = {
     "moves": ("rot90", "hflip"),
     "angles": "any",
     "moves_seed": 1,
+    "all_training": True,
 }
+# Of own data only.
+IMPORT = {"split": "random", "size": 4, "channels": "grey", "skip_broken": True, "lift_sign": True}
 OTHER_TRAINING = {"epochs": 31, "batch_size": 63, "learning_rate": 0.02, "precision": "bfloat16"}
 SGD = {"optimiser": "sgd", "momentum": 0.9}  # which the dense child refuses
 OTHER = {
@@ -54,8 +57,14 @@ def names_of(kind):
 def test_every_field_has_another_value_here():
     # For layers see test_layerwise_dense.py; a parent is refused.
     assert names_of(DenseSpec) == {*OTHER, "layers", "parent", "data", "training"}
-    assert names_of(DataSpec) == set(OTHER_DATA)
+    assert names_of(DataSpec) == {*OTHER_DATA, *IMPORT}
     assert names_of(TrainingSpec) == {*OTHER_TRAINING, *SGD}
+
+
+def test_key_changes_with_every_field_of_own_data():
+    own = replace(BASE, data=DataSpec("cells/all.npz"))
+    keys = [own.key] + [replace(own, data=DataSpec("cells/all.npz", **{name: IMPORT[name]})).key for name in IMPORT]
+    assert len(set(keys)) == len(keys)
 
 
 def test_key_changes_with_every_single_field():

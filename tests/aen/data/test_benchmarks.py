@@ -78,7 +78,7 @@ def test_built_images_equal_those_used_by_name(data_folder, variant, angles):
     fake_data.write_mnist(data_folder)
     path = build("gmnist", data_folder / "built", variant=variant, angles=angles, seed=7)
     by_name = tensors(DataSpec(f"gmnist-{variant}", angles=angles, moves_seed=7, **SIZES))
-    assert same(by_name, tensors(DataSpec(str(path), **SIZES)))
+    assert same(by_name, tensors(DataSpec(str(path), split="random", **SIZES)))
     if variant != "none":
         assert not same(by_name, tensors(DataSpec("mnist", **SIZES)))
 
@@ -87,7 +87,7 @@ def test_the_rebuilt_rotated_mnist_equals_the_one_by_name(data_folder):
     fake_data.write_mnist(data_folder)
     path = build("rotmnist-rebuilt", data_folder / "built")
     sizes = {"train": 10, "validation": 5, "test": 60}
-    assert same(tensors(DataSpec("rotmnist-rebuilt", **sizes)), tensors(DataSpec(str(path), **sizes)))
+    assert same(tensors(DataSpec("rotmnist-rebuilt", **sizes)), tensors(DataSpec(str(path), split="random", **sizes)))
 
 
 def test_every_image_is_moved_as_its_place_says(data_folder):
@@ -213,5 +213,5 @@ def test_real_benchmarks_equal_what_is_built(name, tmp_path):
         pytest.skip("AEN_DATA is not set")
     path = build(name, tmp_path, variant="multi-3")
     sizes = {"train": 4000, "validation": 1000, "test": 1000}
-    assert same(tensors(DataSpec(f"{name}-multi-3", **sizes)), tensors(DataSpec(str(path), **sizes)))
+    assert same(tensors(DataSpec(f"{name}-multi-3", **sizes)), tensors(DataSpec(str(path), split="random", **sizes)))
     assert find_source(str(path)).images == (60_000, 10_000)

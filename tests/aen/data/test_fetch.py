@@ -320,7 +320,7 @@ def test_a_checksum_may_be_a_sha256(server, data_folder, tmp_path, monkeypatch, 
         ("isic-64:skip-missing", "data set 'isic' cannot be fetched"),
         ("mine.npz", "is a file of your own"),
         ("mnits", "unknown data set 'mnits'.*did you mean 'mnist'"),
-        ("../mnist", "unknown data set"),
+        ("../mnist", r"data path .* does not exist"),
     ],
 )
 def test_what_cannot_be_fetched_is_said(data_folder, name, message):

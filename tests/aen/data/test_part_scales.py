@@ -86,9 +86,11 @@ def test_parts_that_differ_are_refused_by_search_and_check(data_folder, train, t
     with pytest.raises(DataError, match=message) as checked:
         check_data("mine.npz")
     with pytest.raises(DataError) as loaded:
-        load_dataset(DataSpec("mine.npz", train=10, validation=10, test=1))
+        load_dataset(DataSpec("mine.npz", train=10, validation=10, test=1, split="random"))
     assert str(loaded.value) == str(checked.value)
     assert "mine.npz: " in str(checked.value)
+    with pytest.raises(DataError, match=r"mine\.npz: "):
+        load_dataset(DataSpec("mine.npz", train=10, validation=10, test=1))
 
 
 @pytest.mark.parametrize(("train", "test"), ACCEPTED.values(), ids=ACCEPTED)

@@ -77,7 +77,7 @@ def keys(capsys: pytest.CaptureFixture[str], *parts: str) -> list[str]:
 def test_keys_are_listed_whole_or_in_part(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"seed", "training.epochs", "child.width", "agent.epsilon", "grid"} <= set(keys(capsys))
     assert keys(capsys, "training.epochs", "seed") == ["seed", "training.epochs"]
-    assert keys(capsys, "budget") == ["budget.children", "budget.steps"]
+    assert keys(capsys, "budget") == ["budget.children", "budget.steps", "budget.minutes"]
     assert (
         keys(capsys, "agent.name=exhaustive")
         == keys(capsys, "exhaustive")
@@ -111,7 +111,10 @@ def test_values_and_defaults_are_those_of_the_models() -> None:
     assert found["seed"] == ("whole number >= 0 and < 1,000,000", "0")
     assert found["name"] == ("text", "required")
     assert found["training.optimiser"] == ("adam | sgd", "adam")
-    assert found["child.hidden"] == ("list of (whole number > 0), not empty", "[16, 16]")
+    assert found["child.hidden"] == (
+        "list of (whole number > 0 or [whole number > 0, whole number > 0]), not empty or auto",
+        "[16, 16]",
+    )
     assert found["evaluator.timeout"] == ("number > 0 or null", "null")
     assert found["debug"] == ("true or false", "false")
     assert found["agent.epsilon"][0] == "list of ([number >= 0, number >= 0 and <= 1]), not empty"

@@ -27,7 +27,10 @@ from aen_agents.config import (
         (["agent.discoun=0.5"], r"unknown key 'agent.discoun' \(did you mean 'discount'\?\)"),
         (["agent={name: exhaust}"], r"agent.name is 'exhaust', an unknown agent \(did you mean 'exhaustive'\?\)"),
         (["agent={name: [dqn]}"], r"agent.name is \['dqn'\], an unknown agent"),
-        (["agent=5"], "agent is 5; expected the name of an agent .dqn, exhaustive, equinas_e, equinas_d, static. or a"),
+        (
+            ["agent=5"],
+            "agent is 5; expected the name of an agent .dqn, exhaustive, racing, equinas_e, equinas_d, static. or a",
+        ),
         (["agent=[1]"], r"agent is \[1\]; expected the name of an agent"),
         (["agent.layers=[0]"], "agent.layers.*: .*greater than 0"),
         (["agent.epsilon=[[0.5, 1]]"], "thresholds must start at 0"),
