@@ -35,10 +35,12 @@ def grid(text: str) -> "int | tuple[int, int]":
     rows, times, columns = text.partition("x")
     try:
         sides = (whole_number(rows), whole_number(columns if times else rows))
-        if times and 0 in sides:
-            raise argparse.ArgumentTypeError("0 is no side")
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a whole number in decimal digits, such as 28, nor rows and columns, such as 20x30"
         ) from error
+    if times and 0 in sides:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number in decimal digits, such as 28, nor rows and columns of 1 or more"
+        )
     return sides[0] if sides[0] == sides[1] else sides

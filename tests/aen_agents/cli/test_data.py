@@ -193,7 +193,7 @@ def test_a_files_content_is_part_of_the_key(folder: Path) -> None:
     arrays["images"][0] = 1
     fake_data.write_npz(path, **arrays)
     assert child_of(config("mine.npz")).key != before.key
-    with pytest.raises(DataError, match="has changed: its sha256 does not begin with"):
+    with pytest.raises(DataError, match="has changed: the checksum of its content does not begin with"):
         load_test_split(replace(before.data, split_seed=1))
 
 
