@@ -70,9 +70,9 @@ def _check(value: object, wanted: Any, where: str) -> None:  # noqa: ANN401 - an
         _require(isinstance(value, Mapping), value, "an object", where)
         for key, content in value.items():  # type: ignore[attr-defined]  # a mapping, which was just checked
             _check(content, arguments[1], f"{where}.{key}")
-    elif is_dataclass(wanted):
+    elif isinstance(wanted, type) and is_dataclass(wanted):
         _require(isinstance(value, wanted), value, "an object", where)
-        for name, kind in _hints(type(value)):
+        for name, kind in _hints(wanted):
             _check(getattr(value, name), kind, f"{where}.{name}")
     else:
         _require(_is_plain(value, wanted), value, _NAMES.get(wanted, wanted.__name__), where)
