@@ -14,7 +14,7 @@ class FieldTypeError(ValueError):
     """A value of a result has another type than its field, or is no finite number."""
 
 
-def check_fields(result: object, *, unchecked: Iterable[str] = ()) -> None:
+def check_fields(result: Any, *, unchecked: Iterable[str] = ()) -> None:  # noqa: ANN401 - a dataclass
     """Check the fields of a dataclass, and of the dataclasses in them, against their annotations.
 
     Args:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec
 from aen.groups import Alphabet, Decomposition, Grid
+from aen.groups.grid import is_signal
 from aen.groups.plain_words import in_words, joined
 from aen.groups.planar_factors import planar_factors
 from aen.results.generator_effects import GeneratorEffect
@@ -229,7 +230,8 @@ def _hurting(effects: Sequence[GeneratorEffect], grid: Grid | None) -> str:
     parts = []
     for family, starts in _FAMILIES.items():
         offered = {effect.name for effect in effects if effect.name.startswith(starts)}
-        if len(offered) > 1 and offered <= hurting:
+        fits = family == "shifts" or grid is None or not is_signal(grid)
+        if fits and len(offered) > 1 and offered <= hurting:
             parts.append(family)
             hurting -= offered
     parts += [_choice_in_words(effect.name, grid) for effect in effects if effect.name in hurting]
