@@ -177,5 +177,6 @@ def _result(file: Path) -> SearchResult | None:
         return None
     except OSError as error:
         raise RunFolderError(f"{cannot_read(file, error)}.") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunFolderError(f"{file} is damaged: {error}. Move it away and resume the run.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else error
+        raise RunFolderError(f"{file} is damaged: {reason}. Move it away and resume the run.") from error

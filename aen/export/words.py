@@ -34,9 +34,9 @@ def symmetry_in_words(spec: ChildSpec) -> str:
     if isinstance(spec, EquiNASSpec):
         return _by_layer([_planar(name) for name in spec.layer_groups])
     if isinstance(spec, DenseSpec) and spec.layers:
-        return _by_layer([in_words(layer) for layer in spec.layers])
+        return _by_layer([in_words(layer, spec.grid) for layer in spec.layers])
     if isinstance(spec, DenseSpec):
-        words = in_words(spec.decomposition)
+        words = in_words(spec.decomposition, spec.grid)
         return f"{words} ({spec.group})" if spec.decomposition.factors else words
     return _planar(spec.group) if isinstance(spec, GCNNSpec) else f"{spec.name} ({spec.group})"
 

@@ -14,6 +14,7 @@ from aen.errors import GroupError
 Grid = int | tuple[int, int]
 
 MAX_SIDE = 512
+_SIGNAL = 8  # what is so many times as long as high is taken as a signal, whose rows are its channels
 MAX_CELLS = MAX_SIDE**2  # of a grid that is not square: one row of a signal may be longer than a side of a square
 
 
@@ -62,6 +63,12 @@ def shape_of(grid: Grid) -> tuple[int, int]:
 def cells_of(grid: Grid) -> int:
     """Return the number of cells."""
     return grid * grid if isinstance(grid, int) else grid[0] * grid[1]
+
+
+def is_signal(grid: Grid) -> bool:
+    """Return whether a grid is so much longer than high that it is taken as a signal of ``channels x length``."""
+    rows, columns = shape_of(grid)
+    return columns >= _SIGNAL * rows
 
 
 def grid_text(grid: Grid) -> str:

@@ -6,6 +6,7 @@ from fractions import Fraction
 from aen.groups.decomposition import Decomposition
 from aen.groups.factors import Factor
 from aen.groups.generators import Generator
+from aen.groups.grid import Grid, is_signal
 
 _WORDS = {
     "rot90": "quarter turns",
@@ -22,17 +23,27 @@ _WORDS = {
     "swap_lr_bottom": "left-right swaps in the bottom half",
 }
 _SHIFTS = {"hshift": ("horizontal", "width"), "vshift": ("vertical", "height")}
+_OF_SIGNALS = {
+    "hflip": "reversal",
+    "swap_lr": "exchange of the two halves",
+    "swap_tb": "a change of sign",
+}
 _PARTS = {Fraction(1, 2): "half", Fraction(1, 3): "a third of", Fraction(1, 4): "a quarter of"}
 
 
-def in_words(what: Decomposition | Factor | Generator) -> str:
+def in_words(what: Decomposition | Factor | Generator, grid: Grid | None = None) -> str:
     """Name the transformations in plain words, in lower case: ``quarter turns and horizontal flips``.
 
     A product of generators is named by its generators, each once. No factor at all is ``no symmetry``; a generator
-    made by the user is ``the transformation NAME``.
+    made by the user is ``the transformation NAME``. On the grid of a signal, the words are those of signals:
+    ``reversal and shifts by 4 samples``.
     """
+    signal = grid is not None and is_signal(grid)
     generators = (what,) if isinstance(what, Generator) else what.generators
-    return joined([_generator_in_words(generator) for generator in dict.fromkeys(generators)]) or "no symmetry"
+    return (
+        joined([_generator_in_words(generator, signal=signal) for generator in dict.fromkeys(generators)])
+        or "no symmetry"
+    )
 
 
 def joined(words: Sequence[str]) -> str:
@@ -41,17 +52,21 @@ def joined(words: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _generator_in_words(generator: Generator) -> str:
+def _generator_in_words(generator: Generator, *, signal: bool) -> str:
     name, _, step = generator.name.rstrip(")").partition("(")
+    if signal and name == "hshift" and step:
+        return f"shifts by {_distance(Fraction(step), 'length', 'sample')}"
+    if signal and name in _OF_SIGNALS and not generator.tables:
+        return _OF_SIGNALS[name]
     if name in _SHIFTS and step:
         direction, length = _SHIFTS[name]
-        return f"{direction} shifts by {_distance(Fraction(step), length)}"
+        return f"{direction} shifts by {_distance(Fraction(step), length, 'pixel')}"
     if generator.tables or name not in _WORDS:
         return f"the transformation {generator.name}"
     return _WORDS[name]
 
 
-def _distance(step: Fraction, length: str) -> str:
+def _distance(step: Fraction, length: str, unit: str) -> str:
     if step >= 1:
-        return "1 pixel" if step == 1 else f"{step} pixels"
+        return f"1 {unit}" if step == 1 else f"{step} {unit}s"
     return f"{_PARTS.get(step, f'{step} of')} the {length}"

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
+from aen._fields import shown
 from aen._typing import JsonDict
 from aen.results.factor_effects import FactorAnalysis
+from aen.results.field_types import FieldTypeError, check_fields, check_numbers
 from aen.results.generator_effects import GeneratorEffect
 from aen.results.provenance import Provenance, Seconds
 from aen.results.result_rows import HiddenGroupRow, MethodRow, SpaceRow
@@ -210,13 +212,17 @@ class SearchResult:
 
         Raises:
             KeyError: a key is missing that every version has.
-            TypeError: a value is of another type than it should be.
+            FieldTypeError: a value is of another type than it should be, or a number is not finite.
+            TypeError: the form is another one altogether.
         """
+        check_numbers(value)
+        if value["status"] not in ("complete", "interrupted"):
+            raise FieldTypeError(f"status is {shown(value['status'])} but must be 'complete' or 'interrupted'")
         factors, tested = value.get("factors"), value.get("symmetry_test")
         verdict: Verdict | None = None
         if value["status"] == "complete":
             verdict = (MethodVerdict if "methods" in value else ClassVerdict).from_json(value)
-        return cls(
+        result = cls(
             version=value.get("version", 1),
             name=value["name"],
             agent=value.get("agent", "dqn"),  # before there were agents to choose from
@@ -238,3 +244,9 @@ class SearchResult:
             notices=tuple(value["notices"]),
             symmetry_test=None if tested is None else SymmetryTest.from_json(tested),
         )
+        # Verdict and exploration stand in the JSON form without names of their own; the symmetry test checks itself.
+        check_fields(result, unchecked=("verdict", "exploration", "symmetry_test"))
+        for part in (result.verdict, result.exploration):
+            if part is not None:
+                check_fields(part)
+        return result

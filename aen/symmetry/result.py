@@ -113,7 +113,7 @@ class SymmetryTest:
         """
         generators = self._needed()
         if generators.factors:
-            return f"The images themselves look the same after {in_words(generators)}."
+            return f"The images themselves look the same after {in_words(generators, as_grid(self.grid))}."
         return "No transformation that was tested leaves the images as they are."
 
     def _needed(self) -> Decomposition:

@@ -15,6 +15,7 @@ from yaml import MarkedYAMLError, YAMLError
 
 from aen._files import cannot_read
 from aen.errors import AenError, RunFolderError, StoreError
+from aen.results.field_types import FieldTypeError
 from aen_agents.text import command
 
 _LONGEST = 40  # characters of a value that are shown
@@ -65,6 +66,8 @@ def what_is_wrong(error: Exception) -> str:
             reason = _of_key(error)
         case KeyError():
             reason = f"it lacks {error.args[0]}"
+        case FieldTypeError():
+            reason = str(error)
         case _:
             pass
     return reason

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.summaries import check_summary
 from rich.console import Console
 
 import aen
@@ -54,6 +55,7 @@ def test_a_run_folder_holds_everything(finished: tuple[RunFolder, JsonDict]) -> 
         assert (folder.path / name).is_file(), name
     assert list((folder.path / "tensorboard").glob("events*"))
     assert json.loads(folder.summary_file.read_text()) == summary
+    check_summary(folder.path)
     assert folder.config().model_dump() == SearchConfig.model_validate(folder.config().model_dump()).model_dump()
 
 
@@ -170,6 +172,7 @@ def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
     summary = folder.summary()
     assert summary is not None
     assert summary["status"] == "interrupted"
+    check_summary(folder.path)
     assert summary["classes_visited"] == 4
     assert "winner" not in summary
     build_report(folder)

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec
-from aen.groups import Alphabet, Decomposition
+from aen.groups import Alphabet, Decomposition, Grid
+from aen.groups.grid import is_signal
 from aen.groups.plain_words import in_words, joined
 from aen.groups.planar_factors import planar_factors
 from aen.results.generator_effects import GeneratorEffect
@@ -35,7 +36,7 @@ def _of_classes(verdict: ClassVerdict, effects: Sequence[GeneratorEffect]) -> St
     if found is None:
         return Statement(kind="undecided", sentences=(_UNDECIDED_SEEDS,))
     behind = (*_behind(found), *(f"Left out: {what}." for what in found.left_out))
-    hurting = _hurting(effects)
+    hurting = _hurting(effects, verdict.winner.child().grid if effects else None)
     if verdict.baseline_wins or found.gain is None:
         return Statement(
             kind="no_symmetry", sentences=(f"No symmetry helps{_but(hurting)}.", *_closest(found), *behind)
@@ -183,11 +184,11 @@ def group_in_words(spec: ChildSpec) -> str:
     """Return the group that a child is tied or augmented by, in plain words."""
     augment = getattr(spec, "augment", "")
     if isinstance(augment, Decomposition):
-        return in_words(augment if augment.factors else built_in(spec))
+        return in_words(augment if augment.factors else built_in(spec), spec.grid)
     own = built_in(spec)
     if augment and not own.factors:
         return in_words(next(iter(planar_factors([augment])), Decomposition()))
-    return in_words(own) if own.factors else spec.group if spec.group != "C1" else "no symmetry"
+    return in_words(own, spec.grid) if own.factors else spec.group if spec.group != "C1" else "no symmetry"
 
 
 def layers_in_words(spec: ChildSpec) -> str:
@@ -195,7 +196,7 @@ def layers_in_words(spec: ChildSpec) -> str:
     match spec:
         case DenseSpec():
             layers = [layer.name for layer in spec.layers]
-            words = [in_words(layer) for layer in spec.layers]
+            words = [in_words(layer, spec.grid) for layer in spec.layers]
         case EquiNASSpec() if not spec.mixed:
             layers = list(spec.layer_groups)
             words = [in_words(next(iter(planar_factors([name])), Decomposition())) for name in layers]
@@ -226,27 +227,28 @@ def _where(run: Sequence[int], layers: int) -> str:
     return f"the {'next' if count == 1 else f'next {_number(count)}'}"
 
 
-def _hurting(effects: Sequence[GeneratorEffect]) -> str:
+def _hurting(effects: Sequence[GeneratorEffect], grid: Grid | None) -> str:
     """Return the generators whose effects are negative beyond their simultaneous intervals, in words."""
     hurting = {effect.name for effect in effects if effect.hurts}
     parts = []
     for family, starts in _FAMILIES.items():
         offered = {effect.name for effect in effects if effect.name.startswith(starts)}
-        if len(offered) > 1 and offered <= hurting:
+        fits = family == "shifts" or grid is None or not is_signal(grid)
+        if fits and len(offered) > 1 and offered <= hurting:
             parts.append(family)
             hurting -= offered
-    parts += [_choice_in_words(effect.name) for effect in effects if effect.name in hurting]
+    parts += [_choice_in_words(effect.name, grid) for effect in effects if effect.name in hurting]
     return joined(parts) if parts else ""
 
 
-def _choice_in_words(name: str) -> str:
+def _choice_in_words(name: str, grid: Grid | None) -> str:
     kind, _, value = name.partition(" ")
     if kind == "group":
         return in_words(next(iter(planar_factors([value])), Decomposition())) if planar_factors([value]) else value
     if kind in ("augment", "size", "kernel", "stage"):
         return name
     try:
-        return in_words(Alphabet.of([name]).factors[0])
+        return in_words(Alphabet.of([name]).factors[0], grid)
     except ValueError:
         return name
 

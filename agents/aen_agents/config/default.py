@@ -13,7 +13,7 @@ from aen._typing import JsonDict
 from aen.data import DataSpec, Source, complete_spec
 from aen.data.own.paths import split_pin
 from aen.groups import ALPHABETS, Alphabet, Grid, hidden_grids
-from aen.groups.grid import cells_of, grid_text, shape_of
+from aen.groups.grid import cells_of, grid_text, is_signal, shape_of
 from aen.training import available_cores, choose_device
 from aen_agents.config.data import DataConfig
 from aen_agents.config.loading import complete_config
@@ -25,8 +25,6 @@ MINUTES = 10.0
 _DENSE_CELLS = 32 * 32
 # Shifts are by a part of the side of about so many cells, at most so many parts.
 _STEP, _MOST_PARTS = 4, 16
-# What is so many times as long as high is taken as a signal, whose rows are its channels.
-_SIGNAL = 8
 # Dense children are trained for about so many gradient steps: enough to tell groups apart, few enough for many of them.
 # Batches are larger from so many images on.
 _STEPS, _LARGE_SET = 300, 2000
@@ -155,7 +153,7 @@ def default_alphabet(grid: Grid, *, lifted: bool = False) -> Alphabet:
         lifted: whether the negated signal is appended.
     """
     rows, columns = shape_of(grid)
-    if columns >= _SIGNAL * rows:
+    if is_signal(grid):
         names = [name for name in ALPHABETS["signal"] if lifted or "sign" not in name]
     else:
         parts = {"hshift(1/4)": columns, "vshift(1/4)": rows}

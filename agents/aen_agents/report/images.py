@@ -98,7 +98,7 @@ def winner_action(winner: ChildSpec, dataset: Dataset) -> WinnerAction | None:
     strips = [Strip("Training images", "", originals)]
     rows = []
     for generator in generators:
-        words, permutation = in_words(generator), generator.permutation(grid)
+        words, permutation = in_words(generator, grid), generator.permutation(grid)
         moved = move(images.flatten(2), permutation).view_as(images)
         after = tuple(
             Image(_address(image), f"training image {number} after {words}", "")
@@ -109,7 +109,7 @@ def winner_action(winner: ChildSpec, dataset: Dataset) -> WinnerAction | None:
         rows.append((words, generator.name, generator.order(grid), f"{100 * share:.0f} %"))
     columns = ("transformation", "name", "does nothing when repeated so often", "pixels that it moves")
     everywhere = bool(of_all) or not winner.tied_grids
-    words = joined([in_words(generator) for generator in generators])
+    words = joined([in_words(generator, grid) for generator in generators])
     return WinnerAction(words, winner.group, everywhere, tuple(strips), Table.of(columns, rows, texts=2))
 
 

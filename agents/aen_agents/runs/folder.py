@@ -249,7 +249,7 @@ class RunFolder:
             return None
         try:
             summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise file_error(self.summary_file, error, _MEND) from error
         status = summary.get("status") if isinstance(summary, dict) else None
         wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
@@ -268,7 +268,7 @@ class RunFolder:
         summary = self.summary()
         try:
             return None if summary is None else SearchResult.from_json(summary)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise file_error(self.summary_file, error, _MEND) from error
 
     def symmetry_test(self) -> SymmetryTest | None:

@@ -41,3 +41,22 @@ def test_every_generator_has_words_of_its_own(name: str) -> None:
     assert words != name
     assert "_" not in words
     assert "transformation" not in words
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        ("reverse", "reversal"),
+        ("shift(1/4)", "shifts by a quarter of the length"),
+        ("shift(1)", "shifts by 1 sample"),
+        ("shift(4)", "shifts by 4 samples"),
+        ("swap_halves", "exchange of the two halves"),
+        ("reverse x sign", "reversal and a change of sign"),
+    ],
+)
+def test_signals_have_words_of_their_own(factor: str, words: str) -> None:
+    assert in_words(Decomposition.of([factor]), (2, 64)) == words
+
+
+def test_long_images_keep_the_words_of_images() -> None:
+    assert in_words(Decomposition.of(["hflip"]), (10, 79)) == "horizontal flips"

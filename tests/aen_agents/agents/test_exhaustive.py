@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from helpers.summaries import check_summary
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec
@@ -35,7 +36,8 @@ def figures(summary: JsonDict) -> JsonDict:
 
 
 def test_every_class_is_ranked_with_its_interval(exhausted: tuple[RunFolder, JsonDict]) -> None:
-    _, summary = exhausted
+    folder, summary = exhausted
+    check_summary(folder.path)
     space = summary["space"]
     rows = space["classes"]
     assert summary["agent"] == "exhaustive"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.summaries import check_summary
 from rich.console import Console
 
 import aen
@@ -57,7 +58,8 @@ def run(wanted: SearchConfig, path: Path) -> tuple[RunFolder, JsonDict]:
 
 
 def test_the_summary_says_what_was_found(searched: tuple[RunFolder, JsonDict]) -> None:
-    _, summary = searched
+    folder, summary = searched
+    check_summary(folder.path)
     assert summary["status"] == "complete"
     assert (summary["states"], summary["classes"], summary["baseline_name"]) == (1024, 768, "plain")
     assert "closed_sets" not in summary

@@ -78,6 +78,15 @@ def test_symmetry_with_what_hurts():
     )
 
 
+def test_a_signal_is_reversed_and_not_flipped():
+    spec = DenseSpec(grids=((2, 64), (2, 32), (2, 16)), decomposition=Decomposition.of(["reverse"]))
+    effects = [GeneratorEffect(name, 5, Estimate(-0.1, -0.2, -0.05)) for name in ("swap_lr", "swap_tb", "hshift(1/4)")]
+    first = _of_classes(verdict(spec, GAIN), effects).sentences[0]
+    assert first.startswith("Reversal: +6.1 points")
+    hurting = "exchange of the two halves, a change of sign and shifts by a quarter of the length hurt."
+    assert first.endswith(f"; {hurting}")
+
+
 def test_no_symmetry():
     found = _of_classes(verdict(DenseSpec(), None), [])
     assert (found.kind, found.sentences[0]) == ("no_symmetry", "No symmetry helps.")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.summaries import check_summary
 from helpers.tiny_search import TINY
 
 from aen._typing import JsonDict
@@ -100,7 +101,8 @@ def config_of(agent: JsonDict) -> SearchConfig:
     ids=lambda agent: agent["name"],
 )
 def test_agents_end_in_time_with_an_answer(agent: JsonDict, run_search: Run, tmp_path: Path) -> None:
-    _, summary = run_search(config_of(agent), tmp_path / "run")
+    folder, summary = run_search(config_of(agent), tmp_path / "run")
+    check_summary(folder.path)
     assert summary["status"] == "complete"
     assert summary["stopped_because"] == OUT_OF_TIME
     assert summary["classes_visited"] >= 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.overrides import changed
+from helpers.summaries import check_summary
 
 import aen
 from aen._typing import JsonDict
@@ -95,7 +96,8 @@ def keys_of(value: object) -> Iterator[str]:
 
 
 def test_the_summary_says_what_each_method_came_to(finished: tuple[Path, JsonDict]) -> None:
-    _, summary = finished
+    out, summary = finished
+    check_summary(out)
     assert summary["status"] == "complete"
     assert summary["stopped_because"] == "every method is done"
     rows = summary["methods"]
