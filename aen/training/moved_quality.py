@@ -101,8 +101,11 @@ def layer_errors(child: Child, generators: Sequence[Generator]) -> dict[str, dic
 def _errors_of(layer: nn.Module, generators: Sequence[Generator]) -> dict[str, float]:
     if isinstance(layer, SymmetrizedLinear):
         fitting = [g for g in generators if _fits(g, layer.in_grid) and _fits(g, layer.out_grid)]
-        sides = {"in_grid": layer.in_grid, "out_grid": layer.out_grid}
-        return dict(equivariance_errors(layer, fitting, words=0, seed=0, like=layer.weight, **sides))
+        return dict(
+            equivariance_errors(
+                layer, fitting, in_grid=layer.in_grid, out_grid=layer.out_grid, words=0, seed=0, like=layer.weight
+            )
+        )
     check = getattr(layer, "check_equivariance", None)
     inner = any(hasattr(own, "check_equivariance") for own in layer.children())
     if check is None or inner or isinstance(layer, Child) or next(layer.parameters(), None) is None:

@@ -5,6 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from aen._text import printable
+
+__all__ = ["command", "counted", "printable"]
+
 
 def command() -> str:
     """Return the shell command that starts `aen` here: ``aen`` if that is on the PATH, otherwise its file, quoted.
@@ -18,11 +22,6 @@ def command() -> str:
     if not file.is_file() or (on_path is not None and Path(on_path).resolve() == file.resolve()):
         return "aen"
     return shlex.quote(str(file))
-
-
-def printable(text: str) -> str:
-    """Return text that can be encoded: bytes of a file name that are not UTF-8 become question marks."""
-    return text.encode(errors="replace").decode()
 
 
 def counted(count: float, thing: str, things: str | None = None) -> str:

@@ -319,8 +319,8 @@ def test_the_test_of_the_images_changes_no_result_and_can_be_left_out(
     assert {name: value for name, value in figures(finished[1]).items() if name != "symmetry_test"} == figures(summary)
     assert table(folder) == table(finished[0])
     build_report(folder)
-    assert "The images before training" not in folder.report_file.read_text()
-    assert "The images before training" in finished[0].report_file.read_text()
+    assert "What the images say" not in folder.report_file.read_text()
+    assert "What the images say" in finished[0].report_file.read_text()
 
 
 def test_images_that_cannot_be_tested_are_searched_all_the_same(

@@ -13,8 +13,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from PIL import Image as PILImage
 
-# Decoders that start no programs and open no further files.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "MPO", "DIB")
+# Decoders that start no programs and open no further files. JPEG opens files of the format MPO, too.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "DIB")
 # Larger images are taken for decompression bombs.
 BOMB_PIXELS = 90_000_000
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F"}

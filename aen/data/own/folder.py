@@ -30,7 +30,7 @@ def entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
     """Return the entries of a folder that are not hidden, by name.
 
     Raises:
-        DataError: it cannot be listed, or one is a link that leads out of the root.
+        DataError: it cannot be listed, or one is a link that leads out of the root, or no file or folder.
     """
     try:
         with os.scandir(folder) as found:
@@ -40,6 +40,8 @@ def entries(folder: Path, root: Path) -> list[os.DirEntry[str]]:
     for entry in kept:
         if entry.is_symlink():
             refuse_outside(Path(entry.path), root)
+        if not entry.is_dir() and not entry.is_file():  # reading a pipe would wait for ever
+            raise DataError(f"{entry.path} is neither a file nor a folder, but a pipe, socket or device; remove it.")
     return kept
 
 

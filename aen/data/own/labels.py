@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aen._text import printable
 from aen.errors import DataError
 
 _WHOLE = re.compile(r"[+-]?\d+")
@@ -55,7 +56,7 @@ def map_labels(
         named = tuple(class_names[value] for value in values.tolist())
     else:
         named = tuple(str(value) for value in values.tolist())
-    return mapped.astype(np.int64), named, notices
+    return mapped.astype(np.int64), tuple(map(printable, named)), notices
 
 
 def _map_text(labels: npt.NDArray[np.str_], where: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], list[str]]:
@@ -74,7 +75,7 @@ def _map_text(labels: npt.NDArray[np.str_], where: str) -> tuple[npt.NDArray[np.
         order = np.array(sorted(range(len(names)), key=lambda i: (int(names[i]), names[i])))
         mapped = np.argsort(order)[mapped]
         names = [names[i] for i in order]
-    return mapped.astype(np.int64), tuple(names), []
+    return mapped.astype(np.int64), tuple(map(printable, names)), []
 
 
 def _check_number(found: int, where: str) -> None:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aen_agents.text import printable
+
 if TYPE_CHECKING:
     from aen.data.own.describe import Description
 
@@ -43,7 +45,7 @@ def _describe(options: argparse.Namespace) -> int:
         lines += ["", *in_characters(name, rules)]
     if options.out is not None:
         lines.append(f"samples: {options.out}")
-    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.write("\n".join(map(printable, lines)) + "\n")
     return 0
 
 

@@ -23,7 +23,7 @@ from aen_agents.cli.search_config import config_of
 from aen_agents.cli.status import add_status_commands
 from aen_agents.cli.streams import EXIT_ERROR, finish_output, lost_output, prepare_streams, say_error
 from aen_agents.cli.sweep import add_sweep_commands
-from aen_agents.text import command
+from aen_agents.text import command, printable
 
 if TYPE_CHECKING:
     from aen_agents.config import SearchConfig
@@ -58,7 +58,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         status: int = options.run(options)
     except AenError as error:
-        say_error(f"aen: error: {error}")
+        say_error(f"aen: error: {printable(str(error))}")
         return EXIT_ERROR
     except BrokenPipeError as error:  # the reader of the output closed it, such as `head`
         return lost_output(error)

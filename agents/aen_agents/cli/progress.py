@@ -32,6 +32,7 @@ from aen_agents.events import (
     Visited,
     WorkerLogged,
 )
+from aen_agents.text import printable
 
 if TYPE_CHECKING:
     from aen.evaluators import Activity  # imports torch, which the first output does not need to wait for
@@ -179,7 +180,7 @@ class ConsoleProgress:
             self._log(f"  {done}/{self._total}  {note}{'  ' * bool(doing)}{doing}")
 
     def _say(self, text: str) -> None:
-        self.console.print(text, style="yellow", markup=False, highlight=False)
+        self.console.print(printable(text), style="yellow", markup=False, highlight=False)
 
     def _log(self, text: str) -> None:
         if not self.console.is_terminal:

@@ -25,6 +25,8 @@ MINUTES = 10.0
 _DENSE_CELLS = 32 * 32
 # Shifts are by a part of the side of about so many cells, at most so many parts.
 _STEP, _MOST_PARTS = 4, 16
+# The planar groups without quarter turns.
+_RECTANGULAR_GROUPS = ("C1", "C2", "D1", "D1v", "D2")
 # Dense children are trained for about so many gradient steps: enough to tell groups apart, few enough for many of them.
 # Batches are larger from so many images on.
 _STEPS, _LARGE_SET = 300, 2000
@@ -196,17 +198,24 @@ def _convolutional(source: Source, train: int, machine: Machine) -> tuple[JsonDi
     width = 8 if machine.device == "cpu" else 20
     epochs = max(round(_STEPS * 64 / train), 3)
     kind = "colour images" if source.channels > 1 else "images"
+    square = isinstance(source.side, int)
+    groups = "bits" if square else list(_RECTANGULAR_GROUPS)
+    offered = (
+        "every group of rot90, hflip and vflip"
+        if square
+        else f"the groups {', '.join(groups)}; rectangles cannot be turned by quarter turns"
+    )
     reasons = [
         Reason(
             ("child",),
             f"child=gcnn, width {width}: {kind} of {grid_text(source.side)}, for which dense layers would be too large",
         ),
-        Reason(("space",), "space: every group of rot90, hflip and vflip, without augmentations and other sizes"),
+        Reason(("space",), f"space: {offered}, without augmentations and other sizes"),
         Reason(("training",), f"training: {epochs} epochs in batches of 64"),
     ]
     return {
         "child": {"kind": "gcnn", "width": width, "padding": "same", "norm": "batch", "head": "flatten", "dropout": 0},
-        "space": {"groups": "bits", "augmentations": [], "size_factors": [1.0]},
+        "space": {"groups": groups, "augmentations": [], "size_factors": [1.0]},
         "training": {"epochs": epochs, "batch_size": 64, "learning_rate": 3e-3},
     }, reasons
 

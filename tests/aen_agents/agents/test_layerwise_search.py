@@ -24,7 +24,7 @@ TINY: JsonDict = {
     "environment": {"horizon": 4},
     "budget": {"children": 6, "steps": 80},
     "agent": {"name": "dqn", "learn_after": 4, "batch_size": 8, "layers": [16]},
-    "selection": {"top": 2, "seeds": 2},
+    "selection": {"top": 2, "seeds": 2, "rivals": []},
 }
 
 

@@ -111,6 +111,15 @@ def test_bad_input_is_named_and_leaves_no_run_folder(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_message_is_one_line_without_control_characters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "a\n\x1b[31mb"
+    folder.mkdir()
+    assert main(["data", "describe", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert "a\\n\\x1b[31mb has no images" in said
+    assert said.count("\n") == 1
+
+
 def test_a_search_without_words_asks_for_a_config(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["search"]) == 2
     error = capsys.readouterr().err

@@ -38,6 +38,8 @@ def chosen(path: Path, *overrides: str, minutes: float | None = None) -> tuple[S
         ((12, 20), DenseConfig),
         ((40, 40), GCNNConfig),
         ((16, 16, 3), GCNNConfig),
+        ((16, 24, 3), GCNNConfig),
+        ((45, 30, 3), GCNNConfig),
     ],
     ids=str,
 )

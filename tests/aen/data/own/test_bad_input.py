@@ -40,6 +40,23 @@ def test_unreadable_images_are_named_and_counted(folder, own_cache):
     assert any("3 images that cannot be read are left out: circle/000.png" in notice for notice in source.notices)
 
 
+def test_a_file_of_another_format_is_no_image(folder):
+    (folder / "cross/012.png").write_text("no image")
+    refused(folder, r"cross/012.png \(it is no image of a known format\)")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_and_not_read(folder):
+    os.mkfifo(folder / "cross/pipe.png")
+    refused(folder, r"cross/pipe.png is neither a file nor a folder, but a pipe, socket or device; remove it")
+
+
+def test_control_characters_in_class_names_are_escaped(folder):
+    write_class_folders(folder, pictures(5, seed=7), ["two\n\x1b[31mlines"] * 5)
+    source = find_source(str(folder))
+    assert "two\\n\\x1b[31mlines" in source.class_names
+
+
 def test_the_same_file_in_two_classes(folder):
     shutil.copy(folder / "circle/000.png", folder / "star/copy.png")
     refused(folder, r"circle/000.png and star/copy.png are the same file in two classes .*--skip-broken")

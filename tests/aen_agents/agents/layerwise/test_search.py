@@ -185,7 +185,7 @@ def test_the_report_has_its_pictures(finished: tuple[Path, JsonDict]) -> None:
         "equinas_d": ["Shares of the groups: EquiNAS_D, mixed"],
     }[summary["agent"]]
     for title in titles:
-        assert f"<h2>{title}</h2>" in html, title
+        assert f"<h3>{title}</h3>" in html, title
     assert html.count("<svg") >= len(titles)
     assert all(row["title"] in html for row in summary["methods"])
     assert "interrupted" not in html
@@ -245,8 +245,8 @@ def test_an_interrupted_search_has_a_report_and_goes_on(evolved: Path, tmp_path:
     build_report(folder)
     html = folder.report_file.read_text()
     assert "interrupted" in html
-    assert "<h2>Accuracy over training</h2>" in html
-    assert "<h2>Accuracy by method</h2>" not in html
+    assert "<h3>Accuracy over training</h3>" in html
+    assert "<h3>Accuracy by method</h3>" not in html
 
     assert search(EVOLVES, folder.path)[0] == 0
     ours, theirs = folder.summary(), RunFolder.open(evolved).summary()
