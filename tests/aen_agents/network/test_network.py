@@ -1,8 +1,8 @@
 """aen train, aen evaluate and aen predict on a finished run."""
 
-import os
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
