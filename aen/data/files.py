@@ -16,7 +16,7 @@ _GZIP = b"\x1f\x8b"
 
 def damaged(path: Path, what: str) -> DataError:
     """Return the error that a file cannot be what it should be."""
-    return DataError(f"{path}: {what}; remove it and get a whole copy (aen data fetch, or the data set's own page).")
+    return DataError(f"{path}: {what}; repair it, or replace it by a whole copy (aen data fetch for published ones).")
 
 
 def unreadable(path: Path, error: OSError) -> DataError:

@@ -27,7 +27,7 @@ def planar_generators(elements: Iterable[PlanarElement], grid: Grid) -> tuple[Ge
     offered = [g for g in named if any(np.array_equal(g.permutation(grid), move) for _, move in moves)]
     # The mirroring at the other diagonal has no name among the generators.
     offered += [
-        Generator.from_permutations(name.replace(" ", "_"), [move])
+        Generator.from_permutations(name.replace(" ", "_"), [move.reshape(shape)])
         for name, move in moves
         if not any(np.array_equal(g.permutation(grid), move) for g in named)
     ]

@@ -78,7 +78,8 @@ def default_sizes(grouping: Grouping, seed: int, given: Mapping[str, int] | None
             part = PART_NAMES[found.index(0)]
             raise DataError(
                 f"the {len(grouping.labels):,} images, in {_groups(grouping)} groups that stay together, cannot be "
-                f"divided into training, validation and test images: none is left for data.{part}; add images."
+                f"divided into training, validation and test images: none is left for data.{part}; add images, or ask "
+                "for fewer."
             )
         if found == sizes:
             return found

@@ -117,6 +117,8 @@ class _Source:
             if not files:
                 raise DataError(f"{name} is a folder without images ({', '.join(IMAGE_SUFFIXES)}); name another one.")
             return cls(files)
+        if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+            raise DataError(f"{name} is neither a file nor a folder; give image files, folders, patterns or npz files.")
         if path.exists() or path.is_symlink():
             return cls(npz=path) if path.suffix.lower() == ".npz" else cls((path,))
         if glob.has_magic(name):

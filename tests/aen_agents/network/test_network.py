@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -170,12 +171,19 @@ def test_broken_images_are_named_and_the_others_predicted(
 
 @pytest.mark.parametrize(
     ("name", "why"),
-    [("none", "does not exist"), ("*.png", "no file matches"), ("empty", "folder without images")],
+    [
+        ("none", "does not exist"),
+        ("*.png", "no file matches"),
+        ("empty", "folder without images"),
+        ("pipe.png", "neither a file nor a folder"),
+    ],
 )
 def test_missing_images_are_named(
     name: str, why: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
+    if name == "pipe.png":
+        os.mkfifo(tmp_path / name)
     table = tmp_path / "p.csv"
     assert main(["predict", str(run), str(tmp_path / name), "--csv", str(table)]) == 2
     assert why in capsys.readouterr().err

@@ -125,7 +125,7 @@ HUGE = (SMALL, {"chunks": (1, 256, 256, 3), "maxshape": (None, 256, 256, 3)})
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (arrays(images=SMALL, ra=ANS, dec=ANS), "it has no 'ans'; it holds 'dec', 'images', 'ra'; remove it and get"),
+        (arrays(images=SMALL, ra=ANS, dec=ANS), "it has no 'ans'; it holds 'dec', 'images', 'ra'; repair it, or"),
         (arrays(pictures=SMALL, ans=ANS), "it has no 'images'; it holds 'ans', 'pictures'"),
         (arrays(), "it has no 'images'; it holds nothing"),
         (arrays(images=SMALL, ans=ANS[:3]), "has 4 images, but .* has 3 labels; they do not belong together"),
