@@ -93,11 +93,15 @@ def _comparison(result: SearchResult, verdict: Verdict) -> str:
     if verdict.baseline_wins:
         tried = "no symmetry" if name == "untied" else "nothing"
         return f"the {name} network has the highest mean on validation: {tried} that was tried is better"
-    difference = verdict.winner_minus_baseline.test
-    low, high = difference.interval
-    verdict_text = "better beyond the interval" if difference.better else "not better beyond the interval"
+    plain = verdict.winner_minus_baseline.test
+    mean, (low, high) = plain.mean, plain.interval
+    inference = verdict.inference if isinstance(verdict, ClassVerdict) else None
+    if inference is not None and inference.gain is not None:  # that of the verdict's sentence: seeds and images
+        gain = inference.gain.estimate
+        mean, low, high = gain.mean, gain.low, gain.high
+    verdict_text = "better beyond the interval" if low > 0 else "not better beyond the interval"
     return (
-        f"winner minus {name}, on test: {100 * difference.mean:+.1f} points "
+        f"winner minus {name}, on test: {100 * mean:+.1f} points "
         f"({100 * low:+.1f} to {100 * high:+.1f}): {verdict_text}"
     )
 
