@@ -180,7 +180,7 @@ def _dense(grid: Grid, train: int, *, lifted: bool) -> tuple[JsonDict, list[Reas
     reasons = [
         Reason(
             ("child",),
-            f"child=dense, hidden grids {', '.join(map(grid_text, hidden))}: small grey images or signals "
+            f"child.kind=dense, hidden grids {', '.join(map(grid_text, hidden))}: small grey images or signals "
             f"({grid_text(grid)}); every transformation has the order there that it has on the images",
         ),
         Reason(("alphabet",), f"alphabet: {', '.join(alphabet.names)}"),
@@ -208,7 +208,7 @@ def _convolutional(source: Source, train: int, machine: Machine) -> tuple[JsonDi
     reasons = [
         Reason(
             ("child",),
-            f"child=gcnn, width {width}: {kind} of {grid_text(source.side)}, for which dense layers would be too large",
+            f"child.kind=gcnn, width {width}: {kind} of {grid_text(source.side)}, for which dense layers would be too large",
         ),
         Reason(("space",), f"space: {offered}, without augmentations and other sizes"),
         Reason(("training",), f"training: {epochs} epochs in batches of 64"),
