@@ -43,9 +43,10 @@ def test_a_search_is_watched(finished: tuple[RunFolder, JsonDict]) -> None:
     assert view.best is not None
     assert view.best.accuracy == best
     assert view.best.group
-    events = [line["event"] for line in lines_of(folder.path / "log.jsonl")]
-    assert (events[0], events[-1]) == ("started", "ended")
-    assert events.count("visited") == len(folder.history())
+    lines = lines_of(folder.path / "log.jsonl")
+    assert (lines[0]["event"], lines[-1]["event"]) == ("started", "ended")
+    visits = [(line["run"], line["step"]) for line in lines if line["event"] == "visited"]
+    assert visits == [("tiny", line["step"]) for line in folder.history()]
     curves = EventAccumulator(str(folder.path / "tensorboard" / "search")).Reload()
     assert curves.Scalars("search/best_accuracy")[-1].value == pytest.approx(best)
     assert curves.Scalars("children/trained")[-1].step == view.children.done
