@@ -208,7 +208,8 @@ def _convolutional(source: Source, train: int, machine: Machine) -> tuple[JsonDi
     reasons = [
         Reason(
             ("child",),
-            f"child.kind=gcnn, width {width}: {kind} of {grid_text(source.side)}, for which dense layers would be too large",
+            f"child.kind=gcnn, width {width}: {kind} of {grid_text(source.side)}, for which dense layers would be too "
+            "large",
         ),
         Reason(("space",), f"space: {offered}, without augmentations and other sizes"),
         Reason(("training",), f"training: {epochs} epochs in batches of 64"),
