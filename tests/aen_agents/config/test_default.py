@@ -52,7 +52,15 @@ def test_the_choice_fits_the_images(shape: tuple[int, ...], kind: type, tmp_path
     assert (config.data.train, config.data.validation, config.data.test) == (36, 12, 12)
     assert child_of(config).data.train == 36
     check_space(config)
-    for part in ("images: ", "child=", "training: ", "agent=racing", "selection: ", "budget.minutes", "evaluator: 2"):
+    for part in (
+        "images: ",
+        "child.kind=",
+        "training: ",
+        "agent=racing",
+        "selection: ",
+        "budget.minutes",
+        "evaluator: 2",
+    ):
         assert sum(reason.startswith(part) for reason in reasons) == 1, part
 
 
@@ -89,7 +97,7 @@ def test_what_is_given_comes_first_and_needs_no_reason(tmp_path: Path) -> None:
     assert config.name == "mine"
     assert config.data.train == 20
     assert config.budget.minutes == 2.5
-    assert not [reason for reason in reasons if reason.startswith(("agent", "budget", "child="))]
+    assert not [reason for reason in reasons if reason.startswith(("agent", "budget", "child.kind="))]
 
 
 def test_the_config_can_be_run_again(tmp_path: Path) -> None:
