@@ -1,5 +1,6 @@
 """The device that a search chooses, and that the run keeps."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,13 @@ def test_the_choice_is_written_to_the_run(tiny_config: SearchConfig, tmp_path: P
 
 
 def test_a_resumed_run_keeps_its_device(
-    finished: tuple[RunFolder, object], tiny_config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+    finished: tuple[RunFolder, object], tiny_config: SearchConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where a GPU has appeared since: results depend on the device."""
     monkeypatch.setattr("aen_agents.evaluators.factory.choose_device", lambda: "cuda")
     events: list[Event] = []
-    folder = RunFolder.create(tiny_config, finished[0].path)  # not refused
+    shutil.copytree(finished[0].path, tmp_path / "run")  # it is run again, and others read the finished one
+    folder = RunFolder.create(tiny_config, tmp_path / "run")  # not refused
     assert Search(tiny_config, events.append).run(folder).provenance.device == "cpu"
     assert not [event for event in events if isinstance(event, Notice) and "device" in event.text]
 
