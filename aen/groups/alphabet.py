@@ -122,7 +122,10 @@ class Alphabet:
             else:
                 kept[action] = factor
         if not kept:
-            raise GroupError(f"no factor of the alphabet fits {', '.join(map(grid_text, grids))}; {' '.join(reasons)}")
+            raise GroupError(
+                f"no factor of the alphabet fits {', '.join(map(grid_text, grids))}; give images of another size "
+                f"(data.size), or other factors. The first, {reasons[0].removeprefix('left out ')}"
+            )
         return Alphabet(tuple(kept.values()), tuple(reasons))
 
     def in_fractions(self, grid: Grid) -> "Alphabet":

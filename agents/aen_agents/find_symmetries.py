@@ -1,5 +1,6 @@
 """`aen.find_symmetries`: the default search of arrays, as a function; its result holds the verdict and the network."""
 
+import json
 import shutil
 import sys
 import tempfile
@@ -167,7 +168,9 @@ def find_symmetries(
     """
     name = from_arrays(images, labels, groups=groups)
     time = "null" if minutes is None else repr(float(minutes))
-    config, _ = default_config([f"data.path={name!r}", f"seed={seed}", f"budget.minutes={time}", *overrides])
+    config, _ = default_config(
+        [f"data.path={json.dumps(name, ensure_ascii=False)}", f"seed={seed}", f"budget.minutes={time}", *overrides]
+    )
     path = Path(tempfile.mkdtemp(prefix="aen-")) if folder is None else Path(folder)
     run = RunFolder.create(config, path / "run" if folder is None else path)
     found = run.result()

@@ -1,27 +1,19 @@
-"""Describes own data before anything is trained: sizes, classes, parts, near-duplicates, and what can be searched."""
+"""Describes own data before anything is trained: sizes, classes, parts, and near-duplicates."""
 
-import time
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from aen._typing import JsonDict
 from aen.data.files import whole_file
 from aen.data.own.prepare import prepare
 from aen.data.own.rules import Rules
 from aen.data.own.split import Grouping, default_sizes
-from aen.errors import DataError, GroupError
-from aen.groups.alphabet import Alphabet
-from aen.groups.grid import cells_of, grid_text
-from aen.groups.hidden_grids import hidden_grids
+from aen.errors import DataError
+from aen.groups.grid import as_grid, grid_text
 
-_EPOCHS = 30
-# A training step takes about so many times the arithmetic of its matrix products; see docs/performance.md.
-_OVERHEAD = 2.0
 _SHADES = " .:-=+*#%@"
 
 
@@ -43,11 +35,6 @@ class Description:
         near_duplicates: how many images have a near-duplicate.
         groups: how many groups there are that lie in one part.
         notices: what was done to the images, and what is unusual.
-        fitting: the factors that fit the images.
-        left_out: why the others do not.
-        states: how many states the search of them has; None: of colour images, which G-CNNs are for.
-        hidden: the hidden grids of dense children.
-        seconds: about how long a child of 30 epochs takes on one core.
     """
 
     name: str
@@ -63,11 +50,6 @@ class Description:
     near_duplicates: int
     groups: int
     notices: tuple[str, ...]
-    fitting: tuple[str, ...]
-    left_out: tuple[str, ...]
-    states: int | None
-    hidden: tuple[str, ...]
-    seconds: float | None
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
@@ -85,32 +67,14 @@ def describe(name: str, rules: Rules | None = None) -> Description:
         DataError: it is not there, or cannot be used.
     """
     prepared = prepare(name, rules or Rules())
-    rows, columns = prepared.images.shape[2:]
-    channels = prepared.images.shape[1]
-    grid = rows if rows == columns else (rows, columns)
     sizes = default_sizes(Grouping(prepared.labels, prepared.groups, prepared.parts, prepared.divided), 0)
-    fitting: tuple[str, ...] = ()
-    left_out: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
-    states, seconds = None, None
-    try:
-        alphabet = Alphabet.of("signal" if prepared.signals else "quarter").fitting([grid])
-        fitting, left_out = tuple(map(str, alphabet.factors)), alphabet.left_out
-        if channels == 1:
-            states = 2 ** len(fitting)
-            grids = (grid, *hidden_grids(grid, alphabet))
-            hidden = tuple(map(grid_text, grids[1:]))
-            weights = sum(cells_of(one) * cells_of(other) for one, other in pairwise(grids))
-            seconds = round(_OVERHEAD * 6 * weights * sizes[0] * _EPOCHS / _rate(), 1)
-    except GroupError as error:
-        left_out = (*left_out, str(error))
     counts = np.bincount(prepared.labels, minlength=len(prepared.class_names)).tolist()
     return Description(
         name=name,
         kind=prepared.kind,
         images=len(prepared.labels),
-        grid=grid_text(grid),
-        channels=channels,
+        grid=grid_text(as_grid(prepared.images.shape[2:])),
+        channels=prepared.images.shape[1],
         dtype=str(prepared.images.dtype),
         signals=prepared.signals,
         classes=dict(zip(prepared.class_names, counts, strict=True)),
@@ -119,23 +83,7 @@ def describe(name: str, rules: Rules | None = None) -> Description:
         near_duplicates=prepared.near_duplicates,
         groups=len(np.unique(prepared.groups)),
         notices=prepared.notices,
-        fitting=fitting,
-        left_out=left_out,
-        states=states,
-        hidden=hidden,
-        seconds=seconds,
     )
-
-
-def _rate() -> float:
-    """Return the operations a second of a matrix product of a usual size, the best of a few."""
-    one, other = torch.rand(64, 512), torch.rand(512, 512)
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        torch.mm(one, other)
-        seconds.append(time.perf_counter() - started)
-    return 2 * 64 * 512 * 512 / max(min(seconds), 1e-9)
 
 
 def samples(name: str, rules: Rules | None = None, *, each: int = 8, classes: int = 10) -> npt.NDArray[np.uint8]:

@@ -52,7 +52,13 @@ def map_labels(
         notices.append(
             f"labels {_shown(values)} are not 0 to {len(values) - 1}; they are mapped to that range in this order"
         )
-    if class_names and values[0] >= 0 and values[-1] < len(class_names):
+    if class_names:
+        if values[0] < 0 or values[-1] >= len(class_names):
+            wrong = values[0] if values[0] < 0 else values[-1]
+            raise DataError(
+                f"{where}: class_names has {len(class_names)} names, for the labels 0 to {len(class_names) - 1}, but "
+                f"there is the label {wrong}; name every class, or leave class_names out."
+            )
         named = tuple(class_names[value] for value in values.tolist())
     else:
         named = tuple(str(value) for value in values.tolist())

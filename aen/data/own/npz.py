@@ -95,9 +95,11 @@ def as_images(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], bo
         DataError: another shape or type, no images, or pixels that are no numbers.
     """
     shape = list(array.shape)
+    if array.dtype == np.uint16:  # as image files of 16 bits
+        array = (array / 257).astype(np.float32)
     if array.dtype != np.uint8:
         if array.dtype.kind != "f":
-            raise DataError(f"{where} is of {array.dtype}; give uint8 (0 to 255) or floating point.")
+            raise DataError(f"{where} is of {array.dtype}; give uint8 (0 to 255), uint16 or floating point.")
         with np.errstate(over="ignore"):  # becomes infinite, which is refused with the image's number
             array = array.astype(np.float32)
     signals = array.ndim == 2 or (array.ndim == 3 and array.dtype.kind == "f" and 4 * shape[1] <= shape[2])  # noqa: PLR2004

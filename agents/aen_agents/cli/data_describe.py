@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aen.errors import AenError
 from aen_agents.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def add_data_describe(actions: "argparse._SubParsersAction[argparse.ArgumentPars
     describe = actions.add_parser(
         "describe",
         help="describe your own data before anything is trained",
-        description="Describe your own data: sizes, classes, near-duplicates, the parts and the space of a search.",
+        description="Describe your own data: sizes, classes, near-duplicates, the parts, and what a search would do.",
     )
     describe.add_argument("path", help="a folder of class folders, or an npz, csv, IDX, Parquet or Arrow file")
     describe.add_argument("--out", type=Path, metavar="FILE.png", help="write a picture of images of each class")
@@ -35,12 +36,13 @@ def _describe(options: argparse.Namespace) -> int:
 
     name, rules = own_path(options.path), Rules(skip_broken=options.skip_broken)
     found = describe(name, rules)
+    search = _search(name, skip_broken=options.skip_broken)
     if options.out is not None:
         write_samples(options.out, name, rules)
     if options.json:
-        sys.stdout.write(json.dumps(found.to_json(), indent=2) + "\n")
+        sys.stdout.write(json.dumps(found.to_json() | {"search": search}, indent=2) + "\n")
         return 0
-    lines = _lines(found)
+    lines = [*_lines(found), *search]
     if not found.signals:
         lines += ["", *in_characters(name, rules)]
     if options.out is not None:
@@ -63,14 +65,18 @@ def _lines(found: "Description") -> list[str]:
         f"balance: the largest class has {most / least:.1f} times the images of the smallest",
         f"near-duplicates: {found.near_duplicates:,} images have one; {found.groups:,} groups stay in one part",
         f"parts of a search: {parts}{own}",
-        f"transformations that fit: {', '.join(found.fitting) or 'none'}",
-        *found.left_out,
     ]
-    if found.states is not None and found.seconds is not None:
-        lines.append(
-            f"search: {found.states:,} states (dense children, hidden grids {', '.join(found.hidden)}), about "
-            f"{found.seconds:,g} s for a child of 30 epochs on one core"
-        )
-    elif found.channels != 1:
-        lines.append("search: colour images are for convolutional children (child.kind=gcnn), or data.channels=grey")
     return [*lines, *(f"note: {notice}" for notice in found.notices)]
+
+
+def _search(name: str, *, skip_broken: bool) -> list[str]:
+    """Return what `aen search --data` would do, a line for each choice, or why it cannot search the data."""
+    from aen_agents.config.default import default_config
+
+    try:
+        _, reasons = default_config(
+            [f"data.path={json.dumps(name, ensure_ascii=False)}", *(["data.skip_broken=true"] if skip_broken else [])]
+        )
+    except AenError as error:
+        return [f"aen search --data cannot search it: {error}"]
+    return ["aen search --data would do, without overrides:", *(f"  {reason}" for reason in reasons)]
