@@ -244,15 +244,15 @@ class TestError:
     def test_when_all_of_the_first_children_fail_the_search_ends(self, make, acting, open_store):
         store = open_store()
         evaluator = make(acting(each=("fail",)), store=store, retries=0)
-        futures = evaluator.submit(specs(400))
+        futures = evaluator.submit(specs(2000))
         wait(futures)
         errors = [future.exception() for future in futures if future.exception()]
-        assert len(errors) > 300
+        assert errors  # how many failed before that was heard of depends on the machine
         message = r"each of the first \d+ children failed; the last one: ZeroDivisionError: no luck with \d+$"
         with pytest.raises(WorkerError, match=message):
             raise errors[0]
         with pytest.raises(WorkerError, match="each of the first"):
-            evaluator.submit(specs(1, first=900))
+            evaluator.submit(specs(1, first=9000))
         assert store.count("failed") == len(futures) - len(errors) >= 10
 
     def test_some_that_fail_first_do_not_end_it(self, make, acting):
