@@ -6,6 +6,7 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
+from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -171,19 +172,22 @@ def find_symmetries(
     config, _ = default_config(
         [f"data.path={json.dumps(name, ensure_ascii=False)}", f"seed={seed}", f"budget.minutes={time}", *overrides]
     )
-    path = Path(tempfile.mkdtemp(prefix="aen-")) if folder is None else Path(folder)
-    run = RunFolder.create(config, path / "run" if folder is None else path)
-    found = run.result()
-    if found is None or found.status != "complete":
-        if progress:
-            _search_with_progress(config, run)
-        else:
-            Search(config, listener or (lambda _: None)).run(run)
-    values = np.unique(np.asarray(labels))
-    named = {str(value): place for place, value in enumerate(values)}
-    result = Result(run, values[[named[name] for name in class_names(child_of(config))]])
-    if folder is None:
-        weakref.finalize(result, shutil.rmtree, path, ignore_errors=True)
+    with ExitStack() as temporary:
+        if folder is None:
+            path = Path(tempfile.mkdtemp(prefix="aen-"))
+            temporary.callback(shutil.rmtree, path, ignore_errors=True)
+            folder = path / "run"
+        run = RunFolder.create(config, Path(folder))
+        found = run.result()
+        if found is None or found.status != "complete":
+            if progress:
+                _search_with_progress(config, run)
+            else:
+                Search(config, listener or (lambda _: None)).run(run)
+        values = np.unique(np.asarray(labels))
+        named = {str(value): place for place, value in enumerate(values)}
+        result = Result(run, values[[named[name] for name in class_names(child_of(config))]])
+        weakref.finalize(result, temporary.pop_all().close)
     return result
 
 

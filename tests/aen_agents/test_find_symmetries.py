@@ -11,6 +11,7 @@ import torch
 
 import aen
 from aen.errors import AenError, DataError
+from aen_agents.events import Event
 from aen_agents.find_symmetries import Result
 
 QUICK = ["training.epochs=3", "child.hidden=[6]", "budget.children=8", "selection.seeds=2", "evaluator.workers=1"]
@@ -109,3 +110,15 @@ def test_without_the_agents_there_is_a_remedy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "AenError: aen.find_symmetries needs the package" in done.stderr
     assert "pip install aen" in done.stderr
+
+
+def test_a_search_that_fails_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def stop(_: Event) -> None:
+        raise KeyboardInterrupt
+
+    images, labels = mirrored()
+    with pytest.raises(KeyboardInterrupt):
+        aen.find_symmetries(images, labels, minutes=None, overrides=QUICK, listener=stop)
+    assert list(tmp_path.iterdir()) == []

@@ -154,7 +154,7 @@ def _prepare(found: Scan, rules: Rules, where: str) -> Prepared:
             *done.notices,
             *notices,
             *said,
-            *_split_notices(near, groups, parts, together),
+            *_split_notices(groups, parts, together),
         ),
     )
 
@@ -213,7 +213,7 @@ def _check_classes(
     )
 
 
-def _split_notices(near: "np.ndarray", groups: "np.ndarray", parts: "np.ndarray", together: int) -> list[str]:
+def _split_notices(groups: "np.ndarray", parts: "np.ndarray", together: int) -> list[str]:
     notices = []
     if together:
         notices.append(f"{together:,} images have near-duplicates; those are kept in one part")
@@ -224,5 +224,4 @@ def _split_notices(near: "np.ndarray", groups: "np.ndarray", parts: "np.ndarray"
         notices.append(
             f"{dropped:,} images are left out, because near-duplicates or images of their group are in a later part"
         )
-    del near
     return notices
