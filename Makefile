@@ -21,7 +21,7 @@ SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_
   AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent test test-all test-portable lint format bench bench-scale bench-verdict clean docs docker
+.PHONY: help setup setup-dev train-agent test test-all test-portable lint format bench bench-scale bench-verdict torture clean docs docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ bench-scale: setup ## measure search at scale: Ray, 64 simulated workers, 100,00
 
 bench-verdict: setup ## measure how often the verdict of the default search is right, on 20 data sets (about 2 hours)
 	$(BIN)/python benchmarks/bench_verdict.py $(ARGS)
+
+torture: setup-dev ## cut the power, fail every input and output, kill, damage and fuzz searches (docs/reliability.md)
+	for t in power_cuts io_faults kills damaged_files fuzz; do \
+	  echo "== $$t"; $(BIN)/python tests/torture/$$t.py $(ARGS); \
+	done
 
 docs: setup-dev ## build the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
