@@ -59,14 +59,18 @@ def know_classes(environment: gymnasium.Env[Any, Any]) -> None:
 def walk(environment: gymnasium.Env[Any, Any], steps: int, states: set[int]) -> float:
     """Return the CPU seconds of a random walk; its states are added to `states`."""
     random = np.random.default_rng(0)
-    mask = environment.reset(seed=0)[1]["action_mask"]
+    space = environment.action_space
+    if not isinstance(space, gymnasium.spaces.Discrete):
+        raise TypeError(space)
+    every = np.ones(int(space.n), np.int8)  # environments without illegal actions give no mask
+    mask = environment.reset(seed=0)[1].get("action_mask", every)
     started = time.process_time()
     for draw in random.random(steps):
         legal = np.flatnonzero(mask)
         _, _, terminated, truncated, info = environment.step(legal[int(draw * len(legal))])
         if terminated or truncated:
             _, info = environment.reset()
-        mask = info["action_mask"]
+        mask = info.get("action_mask", every)
         states.add(info["state"])
     return time.process_time() - started
 
@@ -74,13 +78,17 @@ def walk(environment: gymnasium.Env[Any, Any], steps: int, states: set[int]) -> 
 def vector_walk(envs: gymnasium.vector.VectorEnv[Any, Any, Any], steps: int) -> float:
     """Return the CPU seconds of random walks side by side."""
     random = np.random.default_rng(0)
-    mask = envs.reset(seed=0)[1]["action_mask"]
+    space = envs.single_action_space
+    if not isinstance(space, gymnasium.spaces.Discrete):
+        raise TypeError(space)
+    every = np.ones((NUM_ENVS, int(space.n)), np.int8)
+    mask = envs.reset(seed=0)[1].get("action_mask", every)
     started = time.process_time()
     for draws in random.random((steps // NUM_ENVS, NUM_ENVS)):
         counts = mask.sum(axis=1)
         places = (draws * counts).astype(int) + 1
         actions = (np.cumsum(mask, axis=1) >= places[:, None]).argmax(axis=1)
-        mask = envs.step(actions)[4]["action_mask"]
+        mask = envs.step(actions)[4].get("action_mask", every)
     return time.process_time() - started
 
 

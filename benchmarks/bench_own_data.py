@@ -16,9 +16,10 @@ LOAD = """
 import resource, sys, time
 started = time.perf_counter()
 import aen.data
+from aen.data import data_spec, load_dataset
+import PIL.Image
 imported = time.perf_counter()
-spec = aen.data.data_spec(sys.argv[1])
-data = aen.data.load_dataset(spec)
+data = load_dataset(data_spec(sys.argv[1]))
 seconds, cpu = time.perf_counter() - imported, time.process_time()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 print(seconds, imported - started, peak, cpu)

@@ -1,6 +1,5 @@
 """Data sets as tensors: loaded, moved and split. The test split is available from `load_test_split` only."""
 
-import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -15,6 +14,7 @@ from aen.data.own.split import grouped_split, unused_places
 from aen.data.pool import Pool
 from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
+from aen.data.source import Source
 from aen.data.spec import DataSpec
 from aen.data.transforms import move_images
 from aen.errors import DataError
@@ -84,9 +84,22 @@ class _Loaded(NamedTuple):
     preprocessing: Preprocessing
 
 
-@functools.lru_cache(maxsize=2)
-def _load_splits(spec: DataSpec, _folders: tuple[Path, ...]) -> _Loaded:
-    pool = find_source(spec.name, spec.rules).load()
+# What was used last, by spec and data folders; the oldest first.
+_RECENT: dict[tuple[DataSpec, tuple[Path, ...]], _Loaded] = {}
+_MAX_RECENT = 2
+
+
+def _load_splits(spec: DataSpec, source: Source | None = None) -> _Loaded:
+    key = (spec, data_folders())
+    loaded = _RECENT.pop(key, None) or _split(spec, source or find_source(spec.name, spec.rules))
+    _RECENT[key] = loaded
+    for oldest in list(_RECENT)[:-_MAX_RECENT]:
+        _RECENT.pop(oldest, None)
+    return loaded
+
+
+def _split(spec: DataSpec, source: Source) -> _Loaded:
+    pool = source.load()
     parts = _choose(spec, pool)
     if spec.all_training:
         parts[0] = np.concatenate([parts[0], _unused(pool, parts)])
@@ -151,14 +164,14 @@ def load_dataset(spec: DataSpec) -> Dataset:
         DataError: unknown name, files that are missing or damaged, or too few images for the split.
         GroupError: a move that does not exist on the images.
     """
-    loaded = _load_splits(spec, data_folders())
     source = find_source(spec.name, spec.rules)
+    loaded = _load_splits(spec, source)
     return Dataset(spec, source.classes, loaded.train, loaded.validation, source.class_names)
 
 
 def load_test_split(spec: DataSpec) -> Split:
     """Return the test split. Only the final measurement of a search may call this, once."""
-    return _load_splits(spec, data_folders()).test
+    return _load_splits(spec).test
 
 
 def preprocessing_of(spec: DataSpec) -> Preprocessing:
@@ -167,4 +180,4 @@ def preprocessing_of(spec: DataSpec) -> Preprocessing:
     Raises:
         DataError: as for `load_dataset`.
     """
-    return _load_splits(spec, data_folders()).preprocessing
+    return _load_splits(spec).preprocessing

@@ -1,10 +1,9 @@
 """Pinned names: names of data sets with a checksum of their content, for use in keys."""
 
 from aen.data.find import is_npz, pinned_npz, require
-from aen.data.own.paths import is_own, split_pin
-from aen.data.own.prepare import prepare
+from aen.data.own.paths import is_own
 from aen.data.own.rules import Rules
-from aen.data.registry import owner_of, skipping
+from aen.data.registry import find_source, owner_of, skipping
 
 
 def pinned(name: str, rules: Rules | None = None) -> str:
@@ -21,8 +20,7 @@ def pinned(name: str, rules: Rules | None = None) -> str:
         DataError: no such data set, or it is not there.
     """
     if is_own(name) and not (is_npz(name) and rules is None):
-        prepared = prepare(name, rules or Rules())  # raises if another content is pinned
-        return name if split_pin(name)[1] else f"{name}@{prepared.pin}"
+        return find_source(name, rules).pinned  # raises if another content is pinned
     skipped = skipping(name)
     if skipped is None or skipped[1] is not None:
         return pinned_npz(name)

@@ -28,8 +28,12 @@ def complete_spec(name: str = "digits", **fields: Any) -> tuple[DataSpec, Source
     given = {part: fields[part] for part in _PARTS if fields.get(part) is not None}
     rest = {field: value for field, value in fields.items() if field not in _PARTS}
     spec = DataSpec(name, **rest, **given)
-    spec = replace(spec, name=pinned(spec.name, spec.rules))
     source = find_source(spec.name, spec.rules)
+    if source.pinned:
+        spec = replace(spec, name=source.pinned)
+    else:
+        spec = replace(spec, name=pinned(spec.name, spec.rules))
+        source = find_source(spec.name, spec.rules)
     if len(given) < len(_PARTS) and spec.rules is not None:
         grouping = source.load().grouping
         if grouping is not None:

@@ -62,6 +62,7 @@ class Source:
         pin: returns the pin of the images that are there, given the paths of its files.
         class_names: of the classes, in their order; empty: they are numbers.
         notices: what a user should know about how the images were made.
+        pinned: the name of own data, with a checksum of its content.
     """
 
     load: Callable[[], Pool]
@@ -79,6 +80,7 @@ class Source:
     pin: Callable[[Sequence[Path]], str] | None = None
     class_names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    pinned: str = ""
 
 
 def file_source(

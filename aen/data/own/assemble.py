@@ -21,6 +21,8 @@ _THREADS = 2
 # Images that a thread takes at once.
 _CHUNK = 64
 _SHOWN = 3
+# Files are read twice, for their size and to be decoded; so much of them is kept in between.
+_KEPT_BYTES = 128 * 2**20
 # Sides of shrunk images are multiples of it, so that halves and quarters of them exist.
 _STEP = 4
 
@@ -59,6 +61,8 @@ class _Files:
         self.content, self.rules, self.where = content, rules, where
         self.broken: dict[int, str] = {}
         self.digests: list[bytes] = [b""] * len(content.names)
+        self.contents: dict[int, bytes] = {}
+        self.kept_bytes = 0
 
     def assemble(self) -> Assembled:
         n = len(self.content.names)
@@ -117,13 +121,18 @@ class _Files:
 
     def _look(self, place: int) -> tuple[int, int, bool, bool] | None:
         try:
-            return look(self._read(place))
+            content = self._read(place)
+            found = look(content)
         except BrokenImageError as error:
             self.broken[place] = str(error)
-        return None
+            return None
+        if self.kept_bytes + len(content) <= _KEPT_BYTES:
+            self.contents[place] = content
+            self.kept_bytes += len(content)
+        return found
 
     def _decode(self, place: int, images: npt.NDArray[Any], size: tuple[int, int], colour: bool) -> set[str] | None:
-        content = self._read(place)
+        content = self.contents.pop(place, b"") or self._read(place)
         self.digests[place] = hashlib.sha256(content).digest()
         try:
             image, notes = decode(content, size, colour=colour)

@@ -103,11 +103,24 @@ def _thumbnails(images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     for axis in (2, 3):
         side = small.shape[axis]
         if side > _THUMBNAIL:
-            starts = np.linspace(0, side, _THUMBNAIL, endpoint=False).astype(int)
-            widths = np.diff([*starts, side]).astype(np.float32)
-            widths = widths[:, None] if axis == 2 else widths  # noqa: PLR2004 - rows
-            small = np.add.reduceat(small, starts, axis=axis) / widths
+            small = _means(small, axis)
     return np.asarray(small - small.mean(axis=(1, 2, 3), keepdims=True), np.float32)
+
+
+def _means(images: npt.NDArray[np.float32], axis: int) -> npt.NDArray[np.float32]:
+    """Return the means of `_THUMBNAIL` stretches of an axis, of the same length or nearly."""
+    side = images.shape[axis]
+    if side % _THUMBNAIL:
+        starts = np.linspace(0, side, _THUMBNAIL, endpoint=False).astype(int)
+        widths = np.diff([*starts, side]).astype(np.float32)
+        widths = widths[:, None] if axis == 2 else widths  # noqa: PLR2004 - rows
+        return np.asarray(np.add.reduceat(images, starts, axis=axis) / widths, np.float32)
+    step = side // _THUMBNAIL  # several times as fast
+    first, *others = (images[:, :, place::step] if axis == 2 else images[..., place::step] for place in range(step))  # noqa: PLR2004
+    total = first.copy()
+    for other in others:
+        total += other
+    return np.asarray(total / np.float32(step), np.float32)
 
 
 def _hashes(thumbs: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:

@@ -81,14 +81,15 @@ class Scan:
         Raises:
             DataError: a file is not there any more.
         """
-        text = hashlib.sha256("\0".join((self.kind, *known)).encode())
+        root, lines = os.path.join(self.root, ""), []  # noqa: PTH118 - paths are made 50,000 times
         for name in self.files:
-            path = os.path.join(self.root, name)  # noqa: PTH118 - 50,000 times
             try:
-                status = os.stat(path)  # noqa: PTH116
+                status = os.stat(root + name)  # noqa: PTH116
             except OSError as error:
-                raise unreadable(Path(path), error) from error
-            text.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+                raise unreadable(self.root / name, error) from error
+            lines.append(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n")
+        text = hashlib.sha256("\0".join((self.kind, *known)).encode())
+        text.update("".join(lines).encode("utf-8", "surrogateescape"))
         return text.hexdigest()
 
 

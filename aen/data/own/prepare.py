@@ -65,6 +65,7 @@ def own_source(name: str, rules: Rules) -> Source:
         images,
         class_names=prepared.class_names,
         notices=prepared.notices,
+        pinned=name if split_pin(name)[1] else f"{name}@{prepared.pin}",
     )
 
 

@@ -24,7 +24,7 @@ def _standardised_before(images: torch.Tensor, train: int) -> torch.Tensor:
 
 
 def _images(kind: torch.dtype) -> torch.Tensor:
-    drawn = torch.rand(20, 1, 6, 6, generator=torch.Generator().manual_seed(3)) * 200
+    drawn = torch.rand(2000, 1, 6, 6, generator=torch.Generator().manual_seed(3)) * 200
     return drawn.to(kind)
 
 

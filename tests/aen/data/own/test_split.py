@@ -77,8 +77,9 @@ def altered(image):
     return np.asarray(Image.open(content).resize(image.shape[1::-1], Image.Resampling.BOX).convert("L"))
 
 
-def test_near_duplicates_are_found_and_similar_images_are_not():
-    images = pictures(400, size=(32, 32))
+@pytest.mark.parametrize("size", [(32, 32), (36, 48)])
+def test_near_duplicates_are_found_and_similar_images_are_not(size):
+    images = pictures(400, size=size)
     copies = np.stack([altered(image) for image in images[:50]])
     exact = images[60:70]
     groups = near_duplicates(np.concatenate([images, copies, exact])[:, None])
