@@ -1,5 +1,6 @@
-"""Text of other people in messages: names of files, folders and classes."""
+"""Text of other people in messages: names of files, folders and classes; lists as sentences have them."""
 
+from collections.abc import Sequence
 from unicodedata import category
 
 # Control characters, and what ends a line.
@@ -16,3 +17,9 @@ def printable(text: str) -> str:
         return text
     text = text.encode(errors="replace").decode()
     return "".join(c.encode("unicode_escape").decode() if category(c) in _ESCAPED else c for c in text)
+
+
+def joined(words: Sequence[str]) -> str:
+    """Join words as English does: ``a``, ``a and b``, ``a, b and c``."""
+    *first, last = words or [""]
+    return f"{', '.join(first)} and {last}" if first else last

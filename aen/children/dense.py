@@ -16,7 +16,9 @@ from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
 from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json
+from aen.groups.layer_symmetry import LayerSymmetry
 from aen.groups.orbits import layer_orbits, pair_permutation
+from aen.groups.plain_words import in_words
 from aen.nn.linear import Initialisation
 
 Head = Literal["free", "invariant"]
@@ -216,6 +218,23 @@ class DenseSpec(ChildSpec):
         if not self.decomposition.factors:
             return []
         return [(f"tied {grid_text(grid)}", self.decomposition, grid) for grid in dict.fromkeys(self.grids)]
+
+    @property
+    def tied_layers(self) -> tuple[LayerSymmetry, ...]:
+        """The group of the decomposition in plain words; those of the layers, where they differ."""
+        if self.layers:
+            return tuple(LayerSymmetry(in_words(layer, self.grid)) for layer in self.layers)
+        return (LayerSymmetry(in_words(self.decomposition, self.grid), self.group),)
+
+    @property
+    def augmented_in_words(self) -> str:
+        """The group by whose elements the training images are moved, in plain words; empty: none."""
+        return in_words(self.augment, self.grid) if self.augment.factors else ""
+
+    @property
+    def moved_logits(self) -> Literal["equal", "nearly equal", "others"]:
+        """Others with a free head."""
+        return "others" if self.head == "free" else "equal"
 
     def augmenter(self, device: str) -> PermutationAugmenter | None:
         """Return what moves the training images before every epoch, or None."""

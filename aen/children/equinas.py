@@ -10,25 +10,22 @@ from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
 from aen.children.augmenter import Augmenter
-from aen.children.equinas_groups import discretised_groups, groups_along, relaxed_groups, shrinking, subgroup
-from aen.children.equinas_mixed import OF_MIXED, branch_counts, check_alpha
+from aen.children.equinas_groups import groups_along, relaxed_groups, shrinking, subgroup
+from aen.children.equinas_mixed import OF_MIXED, AlphaData, AlphaGradient, branch_counts, check_alpha, mixture
 from aen.children.equinas_poolings import check_poolings, default_poolings, sides_along
 from aen.children.spec import ChildSpec
 from aen.data.group_augmentation import GroupAugmenter, check_group
 from aen.errors import SpecError, did_you_mean
 from aen.groups.generators import Generator
+from aen.groups.layer_symmetry import LayerSymmetry
 from aen.groups.planar import PlanarGroup
 from aen.groups.planar_generators import shared_generators
 from aen.nn.linear import Initialisation
 from aen.nn.mixture import Weighting
 
-__all__ = ["LAYERS", "EquiNASSpec", "discretised_groups"]
-
 LAYERS = 8
 STAGES = 2
 _LEAST = 1e-6
-AlphaData = Literal["same", "halves"]
-AlphaGradient = Literal["own", "permuted"]
 # Images from this side up are photographs: they get the wider dense layer.
 _LARGE = 64
 _DENSE = (64, 128)
@@ -93,7 +90,6 @@ class EquiNASSpec(ChildSpec):
     heritable: ClassVar[bool] = True
     class_fields: ClassVar[tuple[str, ...]] = ("groups", "head_group", "mixed")
     newer_fields: ClassVar[tuple[str, ...]] = ("initialisation", "alpha", "alpha_gradient", "augment")
-    side_is: ClassVar[str] = "side is"
 
     side: int = 28
     channels: int = 1
@@ -135,7 +131,9 @@ class EquiNASSpec(ChildSpec):
             self._check_mixed(base)
         else:
             self._check_groups(base)
-        self._check_poolings()
+        poolings = default_poolings(self.side) if self.poolings is None else self.poolings
+        checked = check_poolings(poolings, self.side, LAYERS, published=self.published)
+        object.__setattr__(self, "poolings", checked)
 
     def _check_values(self) -> None:
         """Check each value, and bring equal ones into one form."""
@@ -169,9 +167,7 @@ class EquiNASSpec(ChildSpec):
                 f"{list(self.mixed)} in every layer; leave groups and head_group out, or mixed."
             )
         if self.drawn_as:
-            raise SpecError(
-                f"drawn_as is {self.drawn_as!r}, but a mixed child draws each branch's weights; leave it out."
-            )
+            raise SpecError(f"drawn_as is {self.drawn_as!r}; a mixed child draws each branch's weights: leave it out.")
         if self.penalty and (self.weighting != "sum" or self.keep_norm):
             raise SpecError(
                 f"penalty is {self.penalty}, which is for weighting='sum' and keep_norm=False; set it to 0, or "
@@ -220,11 +216,6 @@ class EquiNASSpec(ChildSpec):
         tied = subgroup("head_group", head, found[-1], f"groups[{LAYERS - 1}]")
         object.__setattr__(self, "head_group", tied.name)
 
-    def _check_poolings(self) -> None:
-        poolings = default_poolings(self.side) if self.poolings is None else self.poolings
-        checked = check_poolings(poolings, self.side, LAYERS, published=self.published)
-        object.__setattr__(self, "poolings", checked)
-
     @property
     def key_version(self) -> str:
         """``child-5``: the dense layer in front of the batch norm had a bias before."""
@@ -256,8 +247,8 @@ class EquiNASSpec(ChildSpec):
 
     @functools.cached_property
     def class_key(self) -> str:
-        """The canonical class: the groups of all layers."""
-        content = {name: getattr(self, name) for name in self.class_fields}
+        """The canonical class: the groups of all layers, with the augmentation if any."""
+        content = {name: getattr(self, name) for name in (*self.class_fields, *(["augment"] if self.augment else []))}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @functools.cached_property
@@ -266,9 +257,7 @@ class EquiNASSpec(ChildSpec):
 
         The child as a whole is equivariant to the last of them, and a mixed one to what all its groups have in common.
         """
-        if self.mixed:
-            return f"mixed over {', '.join(self.mixed)}"
-        return groups_along(self.groups)
+        return f"mixed over {', '.join(self.mixed)}" if self.mixed else groups_along(self.groups)
 
     @functools.cached_property
     def name(self) -> str:
@@ -302,6 +291,16 @@ class EquiNASSpec(ChildSpec):
         if len(groups) != wanted:
             raise SpecError(f"groups is {list(groups)}; name one for each of the {wanted} layers that have one.")
         return self.with_groups(tuple(groups[:LAYERS]), "".join(groups[LAYERS:]))
+
+    @property
+    def tied_layers(self) -> tuple[LayerSymmetry, ...]:
+        """The group of each tied layer in plain words."""
+        return (mixture(self.mixed),) if self.mixed else super().tied_layers
+
+    @property
+    def moved_logits(self) -> Literal["equal", "nearly equal", "others"]:
+        """Others with the published head, which is not tied."""
+        return "others" if self.published else "equal"
 
     @property
     def symmetries(self) -> tuple[Generator, ...]:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from aen._typing import Float, JsonDict
 from aen.children.child import Architecture, Child
 from aen.children.copying import deep_copied, hand_over
-from aen.children.equinas import LAYERS, EquiNASSpec, discretised_groups
+from aen.children.equinas import LAYERS, EquiNASSpec
+from aen.children.equinas_groups import discretised_groups
 from aen.children.equinas_layers import DenseNorm, backbone, start_alphas
 from aen.children.equinas_poolings import LAST_POOL
 from aen.children.spec import ChildSpec

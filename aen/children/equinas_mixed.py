@@ -3,9 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
+from aen._text import joined
 from aen.errors import SpecError
+from aen.groups.layer_symmetry import LayerSymmetry, planar_in_words
+
+AlphaData = Literal["same", "halves"]
+AlphaGradient = Literal["own", "permuted"]
 
 # What only mixed children have, and what the others have instead.
 OF_MIXED: Mapping[str, Any] = {
@@ -20,6 +25,12 @@ OF_MIXED: Mapping[str, Any] = {
     "alpha": (),
     "alpha_gradient": "own",
 }
+
+
+def mixture(groups: Sequence[str]) -> LayerSymmetry:
+    """Return what the layers of a child mixed over some groups are tied by, in plain words."""
+    words = joined([str(LayerSymmetry(planar_in_words(name), name)) for name in groups])
+    return LayerSymmetry(f"a mixture of {words} in every layer")
 
 
 def branch_counts(groups: int, layer_fields: Sequence[int], *, skip: bool, head: bool) -> tuple[int, ...]:

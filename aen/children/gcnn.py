@@ -254,6 +254,18 @@ class GCNNSpec(ChildSpec):
         group = "C4" if self.group == "SO2" else self.group  # of all turns, the quarter turns
         return planar_generators(PlanarGroup.of(group).elements, self.side)
 
+    @property
+    def other_choices(self) -> tuple[str, ...]:
+        """Augmentations, size and kernel, where they are not the usual ones."""
+        return tuple(part for part in self.name.split(", ")[1:] if part not in ("no augmentation", "x1"))
+
+    @property
+    def moved_logits(self) -> Literal["equal", "nearly equal", "others"]:
+        """Others with a flattened head; nearly equal where the group does not map pixels onto pixels."""
+        if self.head == "flatten":
+            return "others"
+        return "equal" if self.backend == "native" else "nearly equal"
+
     def augmenter(self, device: str) -> Augmenter | None:
         """Return what augments the training images, or None."""
         del device

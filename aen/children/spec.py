@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from aen._fields import fields_of, read_fields, shown
 from aen._typing import JsonDict
@@ -16,6 +16,7 @@ from aen.children.training_spec import TrainingSpec
 from aen.data.spec import DataSpec
 from aen.errors import SpecError, did_you_mean
 from aen.groups.grid import Grid
+from aen.groups.layer_symmetry import NO_SYMMETRY, LayerSymmetry, planar_in_words
 
 if TYPE_CHECKING:
     from aen.children.augmenter import Augmenter
@@ -180,6 +181,37 @@ class ChildSpec(ABC):
     def tied_grids(self) -> "Sequence[tuple[str, Decomposition, Grid]]":
         """Title, decomposition and shape of each grid whose orbits a report draws; none: it draws no orbits."""
         return ()
+
+    @property
+    def layer_groups(self) -> tuple[str, ...]:
+        """Names of the groups of the layers, where these may differ."""
+        return (self.group,)
+
+    @property
+    def tied_layers(self) -> tuple[LayerSymmetry, ...]:
+        """The group of each tied layer in plain words, the first layer's first; one if it is the same in all."""
+        return tuple(LayerSymmetry(planar_in_words(name), name) for name in self.layer_groups)
+
+    @property
+    def augmented_in_words(self) -> str:
+        """The group by whose elements the training images are moved, in plain words; empty: none."""
+        group = getattr(self, "augment", "")
+        return planar_in_words(group) if group else ""
+
+    @property
+    def other_choices(self) -> tuple[str, ...]:
+        """What was chosen besides the symmetry, for display."""
+        return ()
+
+    @property
+    def moved_logits(self) -> Literal["equal", "nearly equal", "others"]:
+        """How the logits of an image and of a moved one compare, if every layer is equivariant to the move."""
+        return "others"
+
+    @property
+    def is_augmented_instead(self) -> bool:
+        """Whether the training images are moved and no layer is tied."""
+        return bool(self.augmented_in_words) and {layer.words for layer in self.tied_layers} == {NO_SYMMETRY}
 
     @property
     def symmetries(self) -> "tuple[Generator, ...]":

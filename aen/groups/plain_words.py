@@ -1,12 +1,13 @@
 """Plain names of transformations, for readers who do not know the generators' names."""
 
-from collections.abc import Sequence
 from fractions import Fraction
 
+from aen._text import joined
 from aen.groups.decomposition import Decomposition
 from aen.groups.factors import Factor
 from aen.groups.generators import Generator
 from aen.groups.grid import Grid, is_signal
+from aen.groups.layer_symmetry import NO_SYMMETRY
 
 _WORDS = {
     "rot90": "quarter turns",
@@ -42,14 +43,8 @@ def in_words(what: Decomposition | Factor | Generator, grid: Grid | None = None)
     generators = (what,) if isinstance(what, Generator) else what.generators
     return (
         joined([_generator_in_words(generator, signal=signal) for generator in dict.fromkeys(generators)])
-        or "no symmetry"
+        or NO_SYMMETRY
     )
-
-
-def joined(words: Sequence[str]) -> str:
-    """Join words as English does: ``a``, ``a and b``, ``a, b and c``."""
-    *first, last = words or [""]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _generator_in_words(generator: Generator, *, signal: bool) -> str:

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from aen.children import ChildSpec, DenseSpec, EquiNASSpec, GCNNSpec
-from aen.groups import Alphabet, Decomposition, Grid
+from aen._text import joined
+from aen.children import ChildSpec
+from aen.groups import Alphabet, Grid
 from aen.groups.grid import is_signal
-from aen.groups.plain_words import in_words, joined
-from aen.groups.planar_factors import planar_factors
+from aen.groups.layer_symmetry import NO_SYMMETRY, planar_in_words
+from aen.groups.plain_words import in_words
 from aen.results.generator_effects import GeneratorEffect
 from aen.results.inference import Inference
 from aen.results.search_result import SearchResult
@@ -153,55 +154,20 @@ def _behind(found: Inference) -> tuple[str, ...]:
 def words_of(spec: ChildSpec) -> str:
     """Return what was chosen, in plain words."""
     group = group_in_words(spec)
-    match spec:
-        case DenseSpec() if spec.augment.factors:
-            return f"augmentation with {group}"
-        case GCNNSpec() | EquiNASSpec() if spec.augment and not built_in(spec).factors:
-            return f"augmentation with {group}"
-        case GCNNSpec():
-            rest = spec.name.split(", ")[1:]
-            chosen = [part for part in rest if part not in ("no augmentation", "x1")]
-            parts = ([group] if built_in(spec).factors or spec.group != "C1" else []) + chosen
-            return " with ".join([parts[0], ", ".join(parts[1:])][: len(parts)]) if parts else "no symmetry"
-    return group
-
-
-def built_in(spec: ChildSpec) -> Decomposition:
-    """Return the generators of the group that a child's first layer is tied by, where they are known."""
-    match spec:
-        case DenseSpec():
-            return spec.layer_decompositions[0]
-        case GCNNSpec():
-            names = [spec.group]
-        case EquiNASSpec():
-            names = list(spec.groups[:1])
-        case _:
-            return Decomposition()
-    return next(iter(planar_factors(names)), Decomposition())
+    if spec.is_augmented_instead:
+        return f"augmentation with {group}"
+    parts = [*([] if group == NO_SYMMETRY and spec.other_choices else [group]), *spec.other_choices]
+    return " with ".join([parts[0], ", ".join(parts[1:])][: len(parts)])
 
 
 def group_in_words(spec: ChildSpec) -> str:
-    """Return the group that a child is tied or augmented by, in plain words."""
-    augment = getattr(spec, "augment", "")
-    if isinstance(augment, Decomposition):
-        return in_words(augment if augment.factors else built_in(spec), spec.grid)
-    own = built_in(spec)
-    if augment and not own.factors:
-        return in_words(next(iter(planar_factors([augment])), Decomposition()))
-    return in_words(own, spec.grid) if own.factors else spec.group if spec.group != "C1" else "no symmetry"
+    """Return the group that a child's first layer is tied by, or that it is augmented by instead, in plain words."""
+    return spec.augmented_in_words if spec.is_augmented_instead else spec.tied_layers[0].words
 
 
 def layers_in_words(spec: ChildSpec) -> str:
     """Return from which layer on a child has less symmetry; empty where all layers have the same."""
-    match spec:
-        case DenseSpec():
-            layers = [layer.name for layer in spec.layers]
-            words = [in_words(layer, spec.grid) for layer in spec.layers]
-        case EquiNASSpec() if not spec.mixed:
-            layers = list(spec.layer_groups)
-            words = [in_words(next(iter(planar_factors([name])), Decomposition())) for name in layers]
-        case _:
-            return ""
+    layers = [layer.words for layer in spec.tied_layers]
     if len(set(layers)) < 2:  # noqa: PLR2004
         return ""
     runs: list[list[int]] = []
@@ -212,9 +178,9 @@ def layers_in_words(spec: ChildSpec) -> str:
             runs.append([place])
     parts = []
     for run in runs:
-        what = "none" if words[run[0]] == "no symmetry" else words[run[0]]
+        what = "none" if layers[run[0]] == NO_SYMMETRY else layers[run[0]]
         parts.append(f"{'full' if run[0] == 0 and what != 'none' else what} in {_where(run, len(layers))}")
-    full = "" if words[0] == "no symmetry" else f" (full: {words[0]})"
+    full = "" if layers[0] == NO_SYMMETRY else f" (full: {layers[0]})"
     return f"{', '.join(parts)}{full}"
 
 
@@ -244,7 +210,7 @@ def _hurting(effects: Sequence[GeneratorEffect], grid: Grid | None) -> str:
 def _choice_in_words(name: str, grid: Grid | None) -> str:
     kind, _, value = name.partition(" ")
     if kind == "group":
-        return in_words(next(iter(planar_factors([value])), Decomposition())) if planar_factors([value]) else value
+        return planar_in_words(value)
     if kind in ("augment", "size", "kernel", "stage"):
         return name
     try:

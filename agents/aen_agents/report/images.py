@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.image import imsave
 from torch import Tensor
 
+from aen._text import joined
 from aen.children import ChildSpec
 from aen.data import Dataset, Split
-from aen.groups.plain_words import in_words, joined
+from aen.groups.plain_words import in_words
 from aen.nn.equivariance import move
 from aen_agents.report.picture import Table
 

@@ -112,7 +112,7 @@ def test_key_depends_on_every_field(name):
     assert type(again) is EquiNASSpec
     assert again == other
     assert (again.key, again.class_key, again.name) == (other.key, other.class_key, other.name)
-    if name in {"groups", "head_group", "mixed", "base"}:
+    if name in {"groups", "head_group", "mixed", "base", "augment"}:
         assert other.class_key != spec.class_key
     elif name != "published":  # its head is free
         assert other.class_key == spec.class_key
@@ -177,7 +177,7 @@ def test_names():
           for name in ("alpha_learning_rate", "temperature", "penalty") for value in (-1.0, math.nan, math.inf)),
         ({"mixed": ("C1", "D4"), "temperature": 0}, r"temperature is 0; it must be a finite number from 1e-06 up"),
         ({"mixed": ("C1", "D4"), "penalty": 1.0}, r"penalty is 1.0, which is for weighting='sum' and keep"),
-        ({"mixed": ("C1", "D4"), "drawn_as": "D4"}, r"drawn_as is 'D4', but a mixed child draws each branch's weights"),
+        ({"mixed": ("C1", "D4"), "drawn_as": "D4"}, r"drawn_as is 'D4'; a mixed child draws each branch's weights"),
         ({"drawn_as": "C4"}, r"drawn_as is C4; weights are relaxed from a larger group: name D4 or one of its"),
         ({"base": "C4", "drawn_as": "D4"}, r"drawn_as is D4; .* name C4 or one of its subgroups that holds C4, the"),
         *(({"parent": value}, r"parent is .*; give the key of an evaluation, 24 hexadecimal digits")

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from aen.children import DenseSpec, EquiNASSpec
+from aen.children import DenseSpec, EquiNASSpec, GCNNSpec
 from aen.groups import Decomposition
 from aen.results.accuracy import Comparison, TestAccuracy, TestDifference, ValidationAccuracy, ValidationDifference
 from aen.results.generator_effects import GeneratorEffect, effects_of_sets
@@ -125,6 +125,11 @@ def test_approximate():
         "Approximate: full in the first two layers, none in the last (full: quarter turns and horizontal flips)."
     )
     assert layers_in_words(EquiNASSpec()) == ""
+    equinas = EquiNASSpec(groups=("D4",) * 4 + ("D1a",) * 4, head_group="C1")
+    assert layers_in_words(equinas) == (
+        "full in the first four layers, flips along the other diagonal in the next four, none in the last "
+        "(full: quarter turns and flips)"
+    )
 
 
 def test_without_inference_it_is_undecided():
@@ -140,6 +145,23 @@ def test_the_smallest_equal_network_is_offered():
         "Two of 3 networks compared cannot be told from the best; the smallest of them is small, with 5 parameters."
         in (found.sentences)
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (GCNNSpec(), "no symmetry"),
+        (GCNNSpec(group="D4"), "quarter turns and flips"),
+        (GCNNSpec(group="C4", augmentations=("hflip",)), "quarter turns with hflip"),
+        (GCNNSpec(augmentations=("hflip",)), "hflip"),
+        (GCNNSpec(group="C4").augmented_instead(), "augmentation with quarter turns"),
+        (EquiNASSpec(groups=("D2",) * 8), "horizontal and vertical flips"),
+        (EquiNASSpec(groups=("D2",) * 8).augmented_instead(), "augmentation with horizontal and vertical flips"),
+        (EquiNASSpec(mixed=("D4", "C1")), "a mixture of quarter turns and flips (D4) and no symmetry in every layer"),
+    ],
+)
+def test_words_of_planar_children(spec, words):
+    assert words_of(spec) == words
 
 
 def test_words_of_the_rival():

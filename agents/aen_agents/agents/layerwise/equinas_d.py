@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from aen.children import EquiNASSpec
-from aen.children.equinas import discretised_groups
+from aen.children.equinas_groups import discretised_groups
 from aen_agents.agents.layerwise.method import Member, Method, Trained
 from aen_agents.config import EquiNASDConfig
 

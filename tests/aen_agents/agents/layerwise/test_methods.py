@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aen.children import EquiNASSpec, TrainingSpec
-from aen.children.equinas import LAYERS, discretised_groups
+from aen.children.equinas import LAYERS
+from aen.children.equinas_groups import discretised_groups
 from aen.data import DataSpec
 from aen.errors import ConfigError
 from aen.results import Evaluation
