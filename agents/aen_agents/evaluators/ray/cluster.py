@@ -14,7 +14,12 @@ from typing import Any
 
 from aen.errors import AenError
 from aen_agents.evaluators.ray import auth
-from aen_agents.evaluators.ray.internals import QUIET_CLUSTER, local_cluster, local_resources
+from aen_agents.evaluators.ray.internals import (
+    QUIET_CLUSTER,
+    job_without_working_folder,
+    local_cluster,
+    local_resources,
+)
 from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe
 from aen_agents.evaluators.ray.surroundings import (
     ensure_user,
@@ -115,6 +120,8 @@ def connect(
         options["_temp_dir"] = _temporary_folder()
         for name, value in QUIET_CLUSTER.items():
             os.environ.setdefault(name, value)
+    if not (address or "").startswith("ray://"):
+        options["job_config"] = job_without_working_folder()
     try:
         with _kept_signal_handlers():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
@@ -161,12 +168,11 @@ def disconnect() -> None:
     remove_temporary_folders()
 
 
-def _temporary_folder() -> str | None:
+def _temporary_folder() -> str:
     try:
-        folder = temporary_folder()
+        return str(temporary_folder())
     except OSError as error:
         raise ClusterError(f"a Ray cluster cannot be started here: {error}.") from error
-    return None if folder is None else str(folder)
 
 
 def disconnect_lost() -> None:
