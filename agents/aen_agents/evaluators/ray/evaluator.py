@@ -143,7 +143,9 @@ class RayEvaluator(CachingEvaluator):
         except ConnectionRefusedError as error:
             self._lost_head = True
             self._disconnect()
-            raise ClusterError(f"the Ray cluster is lost: its raylet on this machine has ended.{self._resume}") from error
+            raise ClusterError(
+                f"the Ray cluster is lost: its raylet on this machine has ended.{self._resume}"
+            ) from error
         except BaseException:
             self._disconnect()
             raise

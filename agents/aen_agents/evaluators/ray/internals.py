@@ -72,7 +72,10 @@ def raylet_process() -> Process | None:
     Raises:
         ConnectionRefusedError: it has ended.
     """
-    with suppress(AttributeError, ImportError, TypeError, FileNotFoundError), socket.socket(socket.AF_UNIX) as connection:
+    with (
+        suppress(AttributeError, ImportError, TypeError, FileNotFoundError),
+        socket.socket(socket.AF_UNIX) as connection,
+    ):
         from ray._private.worker import global_worker
 
         connection.connect(global_worker.node.raylet_socket_name)  # type: ignore[union-attr]

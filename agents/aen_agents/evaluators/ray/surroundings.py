@@ -63,7 +63,9 @@ def temporary_folder() -> Path:
         OSError: no folder is usable; the message names the first one, the reason and the remedy.
     """
     named = [os.environ[name] for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
-    parents = list(dict.fromkeys(os.path.abspath(parent) for parent in (*named, tempfile.gettempdir(), *_OTHER_PARENTS)))
+    parents = list(
+        dict.fromkeys(os.path.abspath(parent) for parent in (*named, tempfile.gettempdir(), *_OTHER_PARENTS))
+    )
     longest = _LONGEST_SOCKET - len(_SOCKET)
     command = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(longest), *parents]
     process = subprocess.Popen(  # noqa: S603 - Python itself
