@@ -243,7 +243,7 @@ def test_a_worker_killed_twice_is_reported(own, open_store):
     futures = own.submit(hopeless)
     killed: set[int] = set()
     for _ in range(2):
-        until(lambda: len(pids(own) - killed) == 2)
+        until(lambda: len(pids(own) - killed) == 2)  # noqa: B023 - it is called at once
         new = pids(own) - killed
         killed |= new
         for pid in new:

@@ -25,6 +25,7 @@ from aen_agents.evaluators.ray.surroundings import (
     ensure_user,
     name_not_utf8,
     remove_temporary_folders,
+    report_loss,
     temporary_folder,
 )
 from aen_agents.text import counted, printable
@@ -118,6 +119,7 @@ def connect(
             check_resources(workers, cpus, gpus, ClusterResources((here,)))
         options["include_dashboard"] = False
         options["_temp_dir"] = _temporary_folder()
+        report_loss(_exit_lost)  # until an evaluator takes over: this thread may be waiting for Ray
         for name, value in QUIET_CLUSTER.items():
             os.environ.setdefault(name, value)
     if not (address or "").startswith("ray://"):
@@ -126,6 +128,7 @@ def connect(
         with _kept_signal_handlers():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:
+        report_loss(None)
         remove_temporary_folders()
         reason = " ".join(str(error).split())
         if "ersion mismatch" in reason:
@@ -163,6 +166,7 @@ def disconnect() -> None:
     """Disconnect from the cluster; one that was started by this process is stopped."""
     import ray
 
+    report_loss(None)
     with _kept_signal_handlers():
         ray.shutdown()
     remove_temporary_folders()
@@ -187,6 +191,15 @@ def disconnect_lost() -> None:
     if thread.is_alive():
         sys.excepthook = sys.__excepthook__  # Ray's hook reports every error to the head
         atexit.register(_exit)  # the last one registered runs first: before Ray's own
+
+
+def _exit_lost(what: str) -> None:
+    """End the process with a message. Ray itself would wait for a minute or longer, and then do so without one."""
+    sys.stderr.write(
+        f"aen: error: the Ray cluster is lost: {what}. All results so far are stored. To resume, run the same command "
+        "again with the folder that it has created as --out.\n"
+    )
+    _exit()
 
 
 def _exit() -> None:

@@ -23,6 +23,7 @@ from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 from aen_agents.evaluators.ray.internals import raylet_process
 from aen_agents.evaluators.ray.protocol import Trainer
 from aen_agents.evaluators.ray.settings import Settings, check_positive
+from aen_agents.evaluators.ray.surroundings import report_loss
 from aen_agents.evaluators.ray.work_units import cut_units
 from aen_agents.evaluators.ray.worker import ChildTrainer
 from aen_agents.events import Listener
@@ -119,7 +120,6 @@ class RayEvaluator(CachingEvaluator):
         )
         try:
             self._head = cluster.head_address(address)
-            raylet = raylet_process()
             self.workers = cluster.check_resources(workers, cpus_per_worker, gpus_per_worker)
             self._dispatcher = Dispatcher(
                 Settings(
@@ -140,16 +140,12 @@ class RayEvaluator(CachingEvaluator):
                 failed=self._fail,
                 listener=listener or (lambda _: None),
             )
-        except ConnectionRefusedError as error:
-            self._lost_head = True
-            self._disconnect()
-            raise ClusterError(
-                f"the Ray cluster is lost: its raylet on this machine has ended.{self._resume}"
-            ) from error
         except BaseException:
             self._disconnect()
             raise
-        self._head_monitor = HeadMonitor(self._head, self._cluster_lost, raylet)
+        self._head_monitor = HeadMonitor(self._head, self._cluster_lost, raylet_process())
+        if self._connected:
+            report_loss(self._cluster_lost)
         self._stop = threading.Event()
         self._poller: threading.Thread | None = None
 

@@ -2,8 +2,9 @@
 
 It imports nothing but the standard library. Arguments: the number of the search's process, the largest length of the
 folder's path, and the folders to try, the best first. It creates a folder for Ray's temporary files in one of them and
-prints its path, or why it cannot. When its standard input or the search's process ends, it kills the processes of that
-Ray, which would otherwise stay for a minute or more, and removes the folder.
+prints its path, or why it cannot. It prints another line if the raylet or the GCS of that Ray ends while the search
+lives, which Ray itself notices late or never. When its standard input or the search's process ends, it kills the
+processes of that Ray, which would otherwise stay for a minute or more, and removes the folder.
 """
 
 import json
@@ -20,6 +21,9 @@ PREFIX = "aen-ray-"
 _BLOCK = b"\0" * 4096
 _KILL_SECONDS = 30.0
 _QUIET_SECONDS = 0.3
+WATCH_SECONDS = 1.0
+START_SECONDS = 0.1  # while Ray is started
+_SERVERS = {"raylet": "raylet", "gcs_server": "GCS"}  # program: name in messages
 
 
 def main() -> None:
@@ -31,9 +35,18 @@ def main() -> None:
     try:
         sys.stdout.write(json.dumps([folder, reason]) + "\n")
         sys.stdout.flush()
+        seen: dict[int, str] = {}
+        lost = ""
         while folder is not None and os.getppid() == int(search):
-            if select.select([sys.stdin], [], [], 1.0)[0]:
+            if select.select([sys.stdin], [], [], WATCH_SECONDS if len(seen) == len(_SERVERS) else START_SECONDS)[0]:
                 break
+            if len(seen) < len(_SERVERS):
+                seen |= servers(folder)
+            gone = [name for pid, name in seen.items() if not lost and not belongs(pid, folder)]
+            if gone:
+                lost = gone[0]
+                sys.stdout.write(json.dumps(lost) + "\n")
+                sys.stdout.flush()
     except OSError:  # the search has ended
         pass
     finally:
@@ -87,27 +100,41 @@ def processes(folder: str) -> list[int]:
 
     Other searches that are connected to that Ray, and programs that read its log files, are not among them.
     """
-    found = []
     with suppress(OSError):
-        for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib takes longer to import
-            with suppress(OSError):
-                if name.isdigit() and os.stat(f"/proc/{name}").st_uid == os.geteuid() and _belongs(name, folder):  # noqa: PTH116
-                    found.append(int(name))
-    return found
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and belongs(int(name), folder)]  # noqa: PTH208 - pathlib takes longer to import
+    return []
 
 
-def _belongs(pid: str, folder: str) -> bool:
-    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - as above
-        if file.read().rpartition(")")[2].split()[0] in "ZX":
+def servers(folder: str) -> dict[int, str]:
+    """Return the raylet and the GCS of the Ray in a folder."""
+    found = {pid: _program(pid) for pid in processes(folder)}
+    return {pid: _SERVERS[name] for pid, name in found.items() if name in _SERVERS}
+
+
+def belongs(pid: int, folder: str) -> bool:
+    """Return whether a process runs and is one of the Ray in a folder."""
+    try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():  # noqa: PTH116
             return False
-    for descriptor in "12":
-        with suppress(OSError):
-            if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(f"{folder}/"):  # noqa: PTH115
-                return True
-    program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))  # noqa: PTH115, PTH119
-    ours = program in ("raylet", "gcs_server") or program == os.path.basename(os.path.realpath(sys.executable))  # noqa: PTH119
-    with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-        return ours and f"{folder}/".encode() in file.read()
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            if file.read().rpartition(")")[2].split()[0] in "ZX":
+                return False
+        for descriptor in "12":
+            with suppress(OSError):
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(f"{folder}/"):  # noqa: PTH115
+                    return True
+        with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
+            named = f"{folder}/".encode() in file.read()
+    except OSError:
+        return False
+    python = os.path.basename(os.path.realpath(sys.executable))  # noqa: PTH119
+    return named and _program(pid) in {*_SERVERS, python}
+
+
+def _program(pid: int) -> str:
+    with suppress(OSError):
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))  # noqa: PTH115, PTH119
+    return ""
 
 
 if __name__ == "__main__":

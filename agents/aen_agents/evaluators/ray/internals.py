@@ -61,21 +61,16 @@ def job_without_working_folder() -> Any:  # noqa: ANN401 - Ray's
     """
     from ray.job_config import JobConfig
 
-    config = JobConfig()
-    config._runtime_env_has_working_dir = lambda: True  # type: ignore[method-assign]
-    return config
+    class Job(JobConfig):
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    return Job()
 
 
 def raylet_process() -> Process | None:
-    """Return the raylet through which this process is connected to a cluster; None: unknown, or a Ray client.
-
-    Raises:
-        ConnectionRefusedError: it has ended.
-    """
-    with (
-        suppress(AttributeError, ImportError, TypeError, FileNotFoundError),
-        socket.socket(socket.AF_UNIX) as connection,
-    ):
+    """Return the raylet through which this process is connected to a cluster; None: unknown, or a Ray client."""
+    with suppress(Exception), socket.socket(socket.AF_UNIX) as connection:
         from ray._private.worker import global_worker
 
         connection.connect(global_worker.node.raylet_socket_name)  # type: ignore[union-attr]

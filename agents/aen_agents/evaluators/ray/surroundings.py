@@ -8,8 +8,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 from aen_agents.evaluators.ray import guard
 
@@ -19,6 +22,8 @@ _SOCKET = "/session_2026-01-01_00-00-00_000000_0000000/sockets/plasma_store"
 _OTHER_PARENTS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - folders with random names are made there
 _GUARD_SECONDS = 40.0  # more than it takes to kill what is left of Ray
 
+# Who is told that the Ray that was started here is lost; the last one.
+_listeners: list[Callable[[str], None]] = []
 _guards: "list[tuple[subprocess.Popen[str], Path]]" = []
 
 
@@ -63,9 +68,8 @@ def temporary_folder() -> Path:
         OSError: no folder is usable; the message names the first one, the reason and the remedy.
     """
     named = [os.environ[name] for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)]
-    parents = list(
-        dict.fromkeys(os.path.abspath(parent) for parent in (*named, tempfile.gettempdir(), *_OTHER_PARENTS))
-    )
+    named += [tempfile.gettempdir(), *_OTHER_PARENTS]
+    parents = list(dict.fromkeys(str(Path(parent).absolute()) for parent in named))
     longest = _LONGEST_SOCKET - len(_SOCKET)
     command = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(longest), *parents]
     process = subprocess.Popen(  # noqa: S603 - Python itself
@@ -75,13 +79,32 @@ def temporary_folder() -> Path:
     answer = process.stdout.readline()
     folder, reason = json.loads(answer) if answer else (None, "cannot be used (the process that creates it has ended)")
     if folder is None:
+        process.stdout.close()
         _close(process)
         raise OSError(
-            f"Ray's temporary folder {parents[0]} {reason}, and no other was found; set RAY_TMPDIR to a folder that can "
-            f"be written and has at most {longest - len(f'/{guard.PREFIX}12345678')} characters"
+            f"Ray's temporary folder {parents[0]} {reason}, and no other was found; set RAY_TMPDIR to a folder that "
+            f"can be written and has at most {longest - len(f'/{guard.PREFIX}12345678')} characters"
         )
     _guards.append((process, Path(folder)))
+    threading.Thread(target=_listen, args=(process.stdout,), name="aen-ray-guard", daemon=True).start()
     return Path(folder)
+
+
+def report_loss(listener: Callable[[str], None] | None) -> None:
+    """Have a listener called if the raylet or the GCS of the Ray that is started here ends; None: nobody any more.
+
+    It is called from another thread, with what is lost, as a clause.
+    """
+    _listeners.clear()
+    if listener is not None:
+        _listeners.append(listener)
+
+
+def _listen(output: IO[str]) -> None:
+    with output:
+        for line in output:
+            for listener in tuple(_listeners):
+                listener(f"its {json.loads(line)} on this machine has ended")
 
 
 def remove_temporary_folders() -> None:
@@ -95,7 +118,9 @@ def remove_temporary_folders() -> None:
 def _close(process: "subprocess.Popen[str]") -> None:
     """Let a guard do its work, and wait for it."""
     with suppress(OSError, subprocess.TimeoutExpired):
-        process.communicate(timeout=_GUARD_SECONDS)
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait(_GUARD_SECONDS)
 
 
 atexit.register(remove_temporary_folders)
