@@ -34,7 +34,7 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("flag", ["-P", "-I"])
+@pytest.mark.parametrize("flag", ["-P", pytest.param("-I", marks=pytest.mark.slow)])
 def test_modules_of_the_working_folder_are_not_run(tmp_path, flag):
     for name in PLANTED:
         (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'a').write({name!r})\n")

@@ -297,6 +297,8 @@ def main() -> int:
         expected = dict(zip(kinds, pool.map(whole_run, kinds), strict=True))
         done = pool.map(lambda chain: run_chain(chain, expected, deadline), chains)
         for chain in track(done, "killing", total=len(chains), console=console):
+            if not console.is_terminal:  # where the bar is not drawn
+                console.print(f"{chain.target}: {chain.done} kills, {len(chain.failures)} failures", highlight=False)
             for failure in chain.failures:
                 console.print(failure, markup=False)
     table = Table("what", "tried", "failed", "seconds")

@@ -104,7 +104,9 @@ def command_name(pid):
 
 def temporary_folders(pid):
     """The temporary folders of Ray that a command names."""
-    return set(re.findall(r"/[^\0=]*/aen-ray-\w+", Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")))
+    return set(
+        re.findall(r"/[^\0=:\s]*/aen-ray-\w+", Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
+    )
 
 
 def statuses(folder):
