@@ -122,7 +122,10 @@ e.submit(specs(9))
 time.sleep(600)
 """
     with driver(tmp_path, body) as process:
-        until(lambda: len("".join(file.read_text() for file in (tmp_path / "acting").glob("tries-*")).split("\n")) > 3)
+        until(
+            lambda: len("".join(file.read_text() for file in (tmp_path / "acting").glob("tries-*")).split("\n")) > 3,
+            180,
+        )
         children = descendants(process.pid)
         assert len(children) >= 7
         folders = {word for pid in children for word in temporary_folders(pid)}
