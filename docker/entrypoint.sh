@@ -154,7 +154,7 @@ await() { # PID
 
 # Waits until this search's own node and AEN_WORKERS nodes with cores have joined.
 wait_for_workers() {
-  python - "$ADDRESS" "$WORKERS" "$WAIT" <<'PYTHON' &
+  python -P - "$ADDRESS" "$WORKERS" "$WAIT" <<'PYTHON' &
 import sys
 import time
 

@@ -1,4 +1,4 @@
-"""A clear error for evaluators that cannot be pickled, because they hold locks, threads or connections."""
+"""Pickles for other processes, and a clear error for evaluators that hold locks, threads or connections."""
 
 import pickle
 from contextvars import ContextVar
@@ -24,7 +24,7 @@ def check_picklable(owner: object, contents: object, what: str = "evaluator") ->
         return
     token = _trying.set(_trying.get() | {id(owner)})
     try:
-        _dump(contents)
+        pickled(contents)
     except AenError:
         raise
     except Exception as error:
@@ -37,10 +37,11 @@ def check_picklable(owner: object, contents: object, what: str = "evaluator") ->
         _trying.reset(token)
 
 
-def _dump(contents: object) -> None:
-    try:  # AsyncVectorEnv and Ray send by it what pickle alone cannot, such as functions made in place
+def pickled(contents: object) -> bytes:
+    """Return the pickle of an object; with cloudpickle also of functions and classes that the main script defines."""
+    try:  # AsyncVectorEnv and Ray use it, too
         import cloudpickle  # type: ignore[import-untyped]
     except ImportError:
-        pickle.dumps(contents)
-    else:
-        cloudpickle.dumps(contents)
+        return pickle.dumps(contents)
+    content: bytes = cloudpickle.dumps(contents)
+    return content

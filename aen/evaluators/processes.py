@@ -1,25 +1,42 @@
 """WorkerPool: processes on this machine that train children in parallel."""
 
 import functools
-import os
+import pickle
+import queue
 import signal
+import subprocess
 import threading
-import time
+import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from aen._subprocesses import import_path, python_command
 from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import AenError
+from aen.evaluators.pickling import pickled
 from aen.results.evaluation import Evaluation
 from aen.training import train_child, train_population
 
 RETRIES = 1
-PARENT_SECONDS = 1.0
+# How often the end of a worker is looked for that left its connection open, in a process that it started.
+POLL_SECONDS = 1.0
+
+# Of a worker; the connection comes from the process that started it.
+_PROGRAM = """
+from multiprocessing.connection import Connection
+connection = Connection(int(sys.argv.pop(1)))
+sys.path[:] = connection.recv()
+from aen.evaluators.processes import serve
+serve(connection)
+"""
 
 
 class WorkerError(AenError):
@@ -55,25 +72,73 @@ def _dataset(spec: DataSpec, device: str) -> Dataset:
     return load_dataset(spec).to(device)
 
 
-def _start_worker() -> None:
-    # Ctrl-C is for the process that the user started; it ends its workers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), name="aen-parent-watch", daemon=True).start()
+def serve(connection: Connection) -> None:
+    """Train what comes over a connection, in a worker, until the connection ends."""
+    while True:
+        try:
+            content = connection.recv_bytes()
+        except EOFError:
+            return
+        try:
+            specs, options = pickle.loads(content)  # noqa: S301 - from the process that started this one
+            answer = pickle.dumps((train(specs, _dataset(specs[0].data, options["device"]), **options), None))
+        except Exception as error:  # noqa: BLE001 - it is raised by the future
+            error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+            answer = _packed(error)
+        connection.send_bytes(answer)
 
 
-def _end_with(parent: int) -> None:
-    """End this process when its parent process has ended, in whatever way: its results could not be delivered."""
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
-    os._exit(1)
+def _packed(error: Exception) -> bytes:
+    try:
+        content = pickle.dumps((None, error))
+        pickle.loads(content)  # noqa: S301 - an error with other arguments than its message cannot be made again
+    except Exception:  # noqa: BLE001 - pickle raises many kinds
+        return pickle.dumps((None, WorkerError(f"{type(error).__name__}: {error}")))
+    return content
 
 
-def _ready() -> None:
-    """Do nothing: submitted to start a worker."""
+class _Worker:
+    """A process that trains. It ends with the thread that started it."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = Pipe()
+        with theirs:
+            number = theirs.fileno()
+            self.process = subprocess.Popen(  # noqa: S603 - Python itself
+                python_command(_PROGRAM, [str(number)]), pass_fds=[number], stdin=subprocess.DEVNULL
+            )
+        with suppress(OSError):  # it has ended already, which the first call reports
+            self._connection.send(import_path())
+
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def train(self, content: bytes) -> tuple[list[Evaluation] | None, Exception | None]:
+        """Return what a pickled call of `train` gave: evaluations, or an error.
+
+        Raises:
+            OSError, EOFError: the process ended before.
+        """
+        self._connection.send_bytes(content)
+        while not self._connection.poll(POLL_SECONDS):
+            if not self.is_alive():
+                raise EOFError
+        answer: tuple[list[Evaluation] | None, Exception | None] = self._connection.recv()
+        return answer
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._connection.close()
 
 
-def _train_in_worker(specs: list[ChildSpec], options: dict[str, Any]) -> list[Evaluation]:
-    return train(specs, _dataset(specs[0].data, options["device"]), **options)
+@dataclass(frozen=True)
+class _Call:
+    """A call of `train` in a worker."""
+
+    future: "Future[list[Evaluation]]"
+    name: str
+    content: bytes
 
 
 class WorkerPool:
@@ -82,79 +147,124 @@ class WorkerPool:
     Args:
         workers: how many.
 
-    A worker that dies (killed, out of memory) takes its children down with it; they are given to a new pool once more.
+    Children whose worker dies (killed, out of memory) are given to a new worker once more. Workers end with this
+    process, in whatever way it ends.
     """
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._executor: Any = None
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._running: set[_Worker] = set()
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def pids(self) -> set[int]:
+        """Numbers of the processes that are running."""
+        with self._lock:
+            return {worker.process.pid for worker in self._running if worker.is_alive()}
+
     def start(self) -> None:
         """Start the workers now instead of with the first work."""
-        executor = self._running()
-        for _ in range(self.workers):
-            executor.submit(_ready)
+        with self._lock:
+            self._check()
+            for _ in range(self.workers - len(self._threads)):
+                # One thread for each worker: a worker ends with the thread that started it.
+                thread = threading.Thread(target=self._serve, name="aen-worker", daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def submit(self, specs: Sequence[ChildSpec], options: dict[str, Any]) -> "Future[list[Evaluation]]":
         """Train these specs together in one worker; `options` are those of `train`."""
-        outer: Future[list[Evaluation]] = Future()
-        self._try(outer, list(specs), options, RETRIES)
-        return outer
-
-    def _try(
-        self, outer: "Future[list[Evaluation]]", specs: list[ChildSpec], options: dict[str, Any], retries: int
-    ) -> None:
-        def done(inner: "Future[list[Evaluation]]") -> None:
-            if inner.cancelled():
-                outer.cancel()
-                return
-            error = inner.exception()
-            if isinstance(error, BrokenProcessPool):
-                self._forget(executor)
-                if retries and not self._closed:
-                    self._try(outer, specs, options, retries - 1)
-                    return
-                error = WorkerError(
-                    f"a worker process died twice while it trained {specs[0].name} (killed, or out of "
-                    "memory); use fewer workers or a smaller population."
-                )
-            if error is not None:
-                outer.set_exception(error)
-            else:
-                outer.set_result(inner.result())
-
+        future: Future[list[Evaluation]] = Future()
         try:
-            executor = self._running()
-            inner = executor.submit(_train_in_worker, specs, options)
-        except BrokenProcessPool:  # it broke under others' work a moment ago
-            self._forget(executor)
-            self._try(outer, specs, options, retries)
-        except (RuntimeError, OSError, WorkerError) as error:  # closed meanwhile, or no process can be started
-            outer.set_exception(error)
-        else:
-            inner.add_done_callback(done)
-
-    def _running(self) -> Any:  # noqa: ANN401 - loky has no types
+            self.start()
+            call = _Call(future, specs[0].name, pickled((list(specs), options)))
+        except Exception as error:  # noqa: BLE001 - closed meanwhile, no thread can be started, or it cannot be pickled
+            future.set_exception(error)
+            return future
         with self._lock:
-            if self._closed:
-                raise WorkerError("the evaluator is closed; make a new one.")
-            if self._executor is None:
-                # loky, not the standard library's pool: it does not import the user's main script in every worker.
-                from joblib.externals.loky import ProcessPoolExecutor
-
-                self._executor = ProcessPoolExecutor(max_workers=self.workers, timeout=None, initializer=_start_worker)
-            return self._executor
-
-    def _forget(self, executor: Any) -> None:  # noqa: ANN401 - loky has no types
-        with self._lock:
-            if self._executor is executor:
-                self._executor = None
+            closed = self._closed
+            if not closed:
+                self._calls.put(call)
+        if closed:
+            future.set_exception(_closed())
+        return future
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""
         with self._lock:
-            executor, self._executor, self._closed = self._executor, None, True
-        if executor is not None:
-            executor.shutdown(wait=True, kill_workers=True)
+            self._closed = True
+            for worker in self._running:
+                worker.process.kill()
+            for _ in self._threads:
+                self._calls.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise _closed()
+
+    def _serve(self) -> None:
+        """Keep one worker, and give it one call after the other."""
+        # Ctrl-C is for the process that the user started, which ends its workers. They inherit this mask.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        worker: _Worker | None = None
+        try:
+            with suppress(OSError, WorkerError):  # the first call reports it
+                worker = self._new_worker()
+            while (call := self._calls.get()) is not None:
+                worker = self._run(call, worker)
+        finally:
+            self._end(worker)
+
+    def _run(self, call: _Call, worker: _Worker | None) -> _Worker | None:
+        """Carry out a call; return the worker for the next one."""
+        if not call.future.set_running_or_notify_cancel():
+            return worker
+        evaluations: list[Evaluation] | None = None
+        error: Exception | None = None
+        try:
+            for _ in range(1 + RETRIES):
+                if worker is None or not worker.is_alive():
+                    self._end(worker)
+                    worker = None
+                    worker = self._new_worker()
+                try:
+                    evaluations, error = worker.train(call.content)
+                    break
+                except (OSError, EOFError, pickle.UnpicklingError):
+                    self._end(worker)
+                    worker = None
+            else:
+                error = WorkerError(
+                    f"a worker process died twice while it trained {call.name} (killed, or out of "
+                    "memory); use fewer workers or a smaller population."
+                )
+        except Exception as other:  # noqa: BLE001 - closed meanwhile, or no process can be started
+            error = other
+        if error is not None or evaluations is None:
+            call.future.set_exception(_closed() if self._closed else error or WorkerError("a worker gave no result."))
+        else:
+            call.future.set_result(evaluations)
+        return worker
+
+    def _new_worker(self) -> _Worker:
+        with self._lock:
+            self._check()
+            worker = _Worker()
+            self._running.add(worker)
+        return worker
+
+    def _end(self, worker: _Worker | None) -> None:
+        if worker is not None:
+            worker.end()
+            with self._lock:
+                self._running.discard(worker)
+
+
+def _closed() -> WorkerError:
+    return WorkerError("the evaluator is closed; make a new one.")

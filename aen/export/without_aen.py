@@ -1,25 +1,27 @@
 """Runs exports in a process of Python that cannot import aen."""
 
 import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 from torch import Tensor
 
+from aen._subprocesses import python_command
 from aen.errors import ExportError
 
-# Arguments: the export, a file of batches, and a file for the logits. The line in the middle loads the network.
+# The argument is the export. Batches come from standard input, logits go to standard output: no file is left by a
+# process that is killed. The line in the middle loads the network.
 _PROGRAM = """
-import sys
 sys.dont_write_bytecode = True  # nothing is added to the export
 sys.modules["aen"] = None  # importing it is an error
+answer = os.fdopen(os.dup(1), "wb")
+os.dup2(2, 1)  # what loading prints
 import torch
-from safetensors.torch import load_file, save_file
-path, batches, logits = sys.argv[1:]
+from safetensors.torch import load, save
+batches = load(sys.stdin.buffer.read())
+path = sys.argv[1]
 {load}
-with torch.no_grad():
-    save_file({{name: network(batch) for name, batch in load_file(batches).items()}}, logits)
+with torch.no_grad(), answer:
+    answer.write(save({{name: network(batch) for name, batch in batches.items()}}))
 """
 
 
@@ -36,14 +38,12 @@ def run_without_aen(load: str, path: Path, batches: list[Tensor]) -> list[Tensor
     """
     from safetensors import torch as files
 
-    with tempfile.TemporaryDirectory(prefix="aen-export-") as folder:
-        given, found = Path(folder) / "batches.safetensors", Path(folder) / "logits.safetensors"
-        # Not `save_file`, whose errors have no numbers.
-        given.write_bytes(files.save({str(i): batch.contiguous() for i, batch in enumerate(batches)}))
-        words = [sys.executable, "-I", "-c", _PROGRAM.format(load=load), *map(str, (path.absolute(), given, found))]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - Python itself
-        if done.returncode:
-            why = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
-            raise ExportError(f"the export cannot be run in a process without aen ({why}); nothing was kept.")
-        logits = files.load(found.read_bytes())
+    given = files.save({str(i): batch.contiguous() for i, batch in enumerate(batches)})
+    words = python_command(_PROGRAM.format(load=load), [str(path.absolute())], isolated=True)
+    done = subprocess.run(words, input=given, capture_output=True, check=False)  # noqa: S603 - Python itself
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        why = (lines or [f"exit status {done.returncode}"])[-1]
+        raise ExportError(f"the export cannot be run in a process without aen ({why}); nothing was kept.")
+    logits = files.load(done.stdout)
     return [logits[str(i)] for i in range(len(batches))]

@@ -1,6 +1,6 @@
 """The order of a permutation group too large to enumerate, by sympy's Schreier-Sims, in a process that can be stopped.
 
-Run as a program it reads generators as JSON lists from standard input and prints the order.
+In that process `main` reads generators as JSON lists from standard input and prints the order.
 """
 
 import json
@@ -8,7 +8,15 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from aen._subprocesses import import_path, python_command
 from aen._typing import IntArray
+
+_PROGRAM = """
+import json
+sys.path[:] = json.loads(sys.argv[1])
+from aen.groups.order import main
+main()
+"""
 
 
 def count_elements(generators: Sequence[IntArray], seconds: float) -> int | None:
@@ -17,8 +25,7 @@ def count_elements(generators: Sequence[IntArray], seconds: float) -> int | None
     Schreier-Sims may take minutes and cannot be interrupted inside this process; a child process can.
     """
     request = json.dumps([generator.tolist() for generator in generators])
-    # -P: do not import modules from the current folder.
-    command = [sys.executable, "-P", "-m", "aen.groups.order"]
+    command = python_command(_PROGRAM, [json.dumps(import_path())])
     try:
         done = subprocess.run(command, input=request, capture_output=True, text=True, timeout=seconds, check=True)  # noqa: S603
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
@@ -26,12 +33,9 @@ def count_elements(generators: Sequence[IntArray], seconds: float) -> int | None
     return int(done.stdout)
 
 
-def _main() -> None:
+def main() -> None:
+    """Print the order of the group whose generators standard input has."""
     from sympy.combinatorics import Permutation, PermutationGroup
 
     generators = json.load(sys.stdin)
     sys.stdout.write(str(PermutationGroup([Permutation(g) for g in generators]).order()))
-
-
-if __name__ == "__main__":
-    _main()

@@ -17,7 +17,15 @@ from aen_agents.config.changes import keep_choices
 from aen_agents.errors import file_error
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
-from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
+from aen_agents.runs.folders import (
+    LOCK_FILE,
+    CreatedFolder,
+    OtherVersionError,
+    contents,
+    lock_folder,
+    new_folder,
+    remove_parts,
+)
 from aen_agents.runs.resume_check import check_config, started_config
 from aen_agents.text import command
 
@@ -76,25 +84,40 @@ class RunFolder:
         folder = cls(out)
         try:
             folder._made = CreatedFolder(out)
-            folder._initialise(config)
-            for inner in _FOLDERS:
-                (out / inner).mkdir(exist_ok=True)
+            folder.check(config)
+            folder._check_contents()
+            with folder.locked():  # of searches that start at the same time, one writes and the others check
+                folder.initialise(config)
         except OSError as error:
             raise RunFolderError(
                 f"run folder {out} cannot be written: {error.strerror}; choose a folder that you can write to."
             ) from error
         return folder
 
-    def _initialise(self, config: SearchConfig) -> None:
+    def initialise(self, config: SearchConfig) -> None:
+        """Write what a run starts with, unless it is there. The folder is locked.
+
+        Raises:
+            RunFolderError: the run in the folder is another one.
+        """
         self.check(config)
+        self._check_contents()
         if not self.config_file.is_file():
-            if any(self.path.iterdir()):
-                raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
             write_atomically(self.config_file, config.to_yaml())
         head = self._head()
         if "config" not in head:
             head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
             write_atomically(self.version_file, json.dumps(head) + "\n")
+        remove_parts(self.path)
+        for inner in _FOLDERS:
+            (self.path / inner).mkdir(exist_ok=True)
+            if not (self.path / inner).is_symlink():  # it may be shared with other searches
+                remove_parts(self.path / inner)
+
+    def _check_contents(self) -> None:
+        others = contents(self.path)  # before the look for the config, which is the first file of a new run
+        if others and not self.config_file.is_file():
+            raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
 
     def holds_run(self) -> bool:
         """Return whether the folder is that of a run.

@@ -1,5 +1,6 @@
 """Shared by run folders and sweep folders: unique names, a lock, and the removal of what a refused start created."""
 
+import re
 import secrets
 import shutil
 import time
@@ -14,6 +15,7 @@ DEFAULT_FOLDER = Path("runs")
 LOCK_FILE = ".lock"
 SWEEP_FILE = "sweep.yaml"  # the folder of every sweep has one
 TRIALS_FOLDER = "trials"  # in a sweep's folder
+_PART = re.compile(r".+\.\d+-[0-9a-f]{8}\.part")  # see `aen._files.new_file`
 
 
 class OtherVersionError(RunFolderError):
@@ -27,6 +29,10 @@ class OtherVersionError(RunFolderError):
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.number = number
+
+
+class FolderInUseError(RunFolderError):
+    """Another process holds the lock of a folder."""
 
 
 def new_folder(name: str) -> Path:
@@ -43,7 +49,8 @@ def lock_folder(path: Path, message: str) -> Iterator[None]:
         message: the message of the error, with the remedy.
 
     Raises:
-        RunFolderError: another process holds the lock, the file system has no locks, or the folder cannot be written.
+        FolderInUseError: another process holds the lock.
+        RunFolderError: the file system has no locks, or the folder cannot be written.
     """
     try:
         opened = (path / LOCK_FILE).open("w")
@@ -58,8 +65,25 @@ def lock_folder(path: Path, message: str) -> Iterator[None]:
         except NoLocksError as error:
             raise no_locks(error) from error
         if not locked:
-            raise RunFolderError(message)
+            raise FolderInUseError(message)
         yield
+
+
+def contents(folder: Path) -> set[str]:
+    """Return the names in a folder, except for those that a killed start leaves: the lock and temporary files."""
+    return {path.name for path in folder.iterdir() if path.name != LOCK_FILE and not _PART.fullmatch(path.name)}
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove temporary files that killed processes left in a folder; it is locked, so that no other process writes.
+
+    Those of reports stay: a report may be written without the lock.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _PART.fullmatch(path.name) and not path.name.startswith("report"):
+                with suppress(OSError):
+                    path.unlink()
 
 
 def no_locks(error: NoLocksError) -> RunFolderError:

@@ -16,8 +16,10 @@ from aen_agents.runs.folders import (
     SWEEP_FILE,
     TRIALS_FOLDER,
     CreatedFolder,
+    contents,
     lock_folder,
     new_folder,
+    remove_parts,
 )
 from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.sweep.config import SweepConfig
@@ -68,9 +70,12 @@ class SweepFolder:
         folder = cls(out)
         try:
             folder._made = CreatedFolder(out)
-            folder._write_or_check(sweep, trials)
-            for inner in (folder.trials_folder, folder.weights):
-                inner.mkdir(exist_ok=True)
+            folder._check(sweep, trials)
+            with folder.locked():  # of sweeps that start at the same time, one writes and the others check
+                folder._check(sweep, trials)
+                folder._write(sweep, trials)
+                for inner in (folder.trials_folder, folder.weights):
+                    inner.mkdir(exist_ok=True)
         except OSError as error:
             with suppress(OSError):
                 folder.discard()
@@ -79,7 +84,8 @@ class SweepFolder:
             ) from error
         return folder
 
-    def _write_or_check(self, sweep: SweepConfig, trials: list[Trial]) -> None:
+    def _check(self, sweep: SweepConfig, trials: list[Trial]) -> None:
+        others = contents(self.path) - {self.trials_file.name}  # first: the files of a new sweep come after that one
         if _is_file(self.sweep_file) and _is_file(self.trials_file):
             other_sweep, other_trials = self.load()
             same = (
@@ -92,8 +98,11 @@ class SweepFolder:
                     f"{self._difference(trials, other_trials)}); choose another --out, or resume that one with "
                     f"{command()} sweep --restore {shlex.quote(str(self.path))}."
                 )
-        elif {inner.name for inner in self.path.iterdir()} - {self.trials_file.name, LOCK_FILE}:
+        elif others:
             raise RunFolderError(f"{self.path} is not empty and is not a sweep's folder; choose another --out.")
+
+    def _write(self, sweep: SweepConfig, trials: list[Trial]) -> None:
+        remove_parts(self.path)
         write_atomically(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
         write_atomically(self.sweep_file, sweep.to_yaml())  # last: a folder that has this file is complete
 

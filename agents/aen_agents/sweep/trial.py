@@ -13,6 +13,7 @@ from aen.errors import AenError, RunFolderError
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.runs.folder import RunFolder
+from aen_agents.runs.folders import FolderInUseError
 from aen_agents.runs.trial_files import Report, TrialFiles
 from aen_agents.sweep.folder import SweepFolder
 
@@ -76,22 +77,27 @@ def _open_run(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFold
     """Create or open the run folder, after waiting for any process of a killed sweep that still uses it."""
     if files.path.is_dir() and any(files.path.iterdir()) and not files.run.config_file.is_file():
         raise RunFolderError(f"{files.path} is not empty and is not a run folder; move it away and restore the sweep.")
-    run = RunFolder.create(config, files.path)
-    if not run.weights.is_symlink():
-        # Weights that the shared store refers to must be found by every trial, or the child would be trained again.
-        if any(run.weights.iterdir()):
-            raise RunFolderError(f"{run.weights} is not empty; move {files.path} away and restore the sweep.")
-        run.weights.rmdir()
-        run.weights.symlink_to(os.path.relpath(weights, files.path), target_is_directory=True)
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
+            run = RunFolder.create(config, files.path)
             with run.locked():
+                _share_weights(run, weights)
                 return run
-        except RunFolderError:
+        except FolderInUseError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
+
+
+def _share_weights(run: RunFolder, weights: Path) -> None:
+    """Let the run's folder of weights be that of all trials."""
+    if not run.weights.is_symlink():
+        # Weights that the shared store refers to must be found by every trial, or the child would be trained again.
+        if any(run.weights.iterdir()):
+            raise RunFolderError(f"{run.weights} is not empty; move {run.path} away and restore the sweep.")
+        run.weights.rmdir()
+        run.weights.symlink_to(os.path.relpath(weights, run.path), target_is_directory=True)
 
 
 class Reporter:

@@ -80,8 +80,7 @@ def timeless(evaluations):
 
 
 def pids(evaluator):
-    executor = evaluator._pool._executor
-    return set(executor._processes) if executor is not None else set()
+    return evaluator._pool.pids
 
 
 def running(pid):
@@ -234,7 +233,8 @@ def test_a_killed_worker_loses_nothing(own, open_store):
     assert own.trained == len(LONG) + 2
     assert {row.key for row, _ in open_store().evaluations()} == {spec.key for spec in [*LONG, *SPECS[5:]]}
     assert leases_of(open_store()) == []
-    until(lambda: not any(running(pid) for pid in before))
+    assert not running(min(before))
+    assert max(before) in pids(own)  # a worker that dies takes no other with it
 
 
 @pytest.mark.slow
@@ -242,15 +242,12 @@ def test_a_worker_killed_twice_is_reported(own, open_store):
     hopeless = [replace(spec, training=TrainingSpec(epochs=10**7)) for spec in SPECS[:2]]
     futures = own.submit(hopeless)
     killed: set[int] = set()
-
-    def both_are_new():
-        return len(pids(own) - killed) == 2
-
     for _ in range(2):
-        until(both_are_new)
+        until(lambda: len(pids(own) - killed) == 2)  # noqa: B023 - it is called at once
         new = pids(own) - killed
         killed |= new
-        os.kill(max(new), signal.SIGKILL)
+        for pid in new:
+            os.kill(pid, signal.SIGKILL)
     for future in futures:
         with pytest.raises(WorkerError, match=r"died twice .*; use fewer workers or a smaller population"):
             future.result(timeout=100)

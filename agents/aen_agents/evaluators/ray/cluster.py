@@ -14,12 +14,18 @@ from typing import Any
 
 from aen.errors import AenError
 from aen_agents.evaluators.ray import auth
-from aen_agents.evaluators.ray.internals import QUIET_CLUSTER, local_cluster, local_resources
+from aen_agents.evaluators.ray.internals import (
+    QUIET_CLUSTER,
+    job_without_working_folder,
+    local_cluster,
+    local_resources,
+)
 from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe
 from aen_agents.evaluators.ray.surroundings import (
     ensure_user,
     name_not_utf8,
     remove_temporary_folders,
+    report_loss,
     temporary_folder,
 )
 from aen_agents.text import counted, printable
@@ -113,12 +119,16 @@ def connect(
             check_resources(workers, cpus, gpus, ClusterResources((here,)))
         options["include_dashboard"] = False
         options["_temp_dir"] = _temporary_folder()
+        report_loss(_exit_lost)  # until an evaluator takes over: this thread may be waiting for Ray
         for name, value in QUIET_CLUSTER.items():
             os.environ.setdefault(name, value)
+    if not (address or "").startswith("ray://"):
+        options["job_config"] = job_without_working_folder()
     try:
         with _kept_signal_handlers():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:
+        report_loss(None)
         remove_temporary_folders()
         reason = " ".join(str(error).split())
         if "ersion mismatch" in reason:
@@ -156,17 +166,17 @@ def disconnect() -> None:
     """Disconnect from the cluster; one that was started by this process is stopped."""
     import ray
 
+    report_loss(None)
     with _kept_signal_handlers():
         ray.shutdown()
     remove_temporary_folders()
 
 
-def _temporary_folder() -> str | None:
+def _temporary_folder() -> str:
     try:
-        folder = temporary_folder()
+        return str(temporary_folder())
     except OSError as error:
         raise ClusterError(f"a Ray cluster cannot be started here: {error}.") from error
-    return None if folder is None else str(folder)
 
 
 def disconnect_lost() -> None:
@@ -181,6 +191,15 @@ def disconnect_lost() -> None:
     if thread.is_alive():
         sys.excepthook = sys.__excepthook__  # Ray's hook reports every error to the head
         atexit.register(_exit)  # the last one registered runs first: before Ray's own
+
+
+def _exit_lost(what: str) -> None:
+    """End the process with a message. Ray itself would wait for a minute or longer, and then do so without one."""
+    sys.stderr.write(
+        f"aen: error: the Ray cluster is lost: {what}. All results so far are stored. To resume, run the same command "
+        "again with the folder that it has created as --out.\n"
+    )
+    _exit()
 
 
 def _exit() -> None:

@@ -20,8 +20,10 @@ from aen_agents.evaluators.ray import cluster
 from aen_agents.evaluators.ray.cluster import ClusterError
 from aen_agents.evaluators.ray.dispatcher import Dispatcher
 from aen_agents.evaluators.ray.head_monitor import HeadMonitor
+from aen_agents.evaluators.ray.internals import raylet_process
 from aen_agents.evaluators.ray.protocol import Trainer
 from aen_agents.evaluators.ray.settings import Settings, check_positive
+from aen_agents.evaluators.ray.surroundings import report_loss
 from aen_agents.evaluators.ray.work_units import cut_units
 from aen_agents.evaluators.ray.worker import ChildTrainer
 from aen_agents.events import Listener
@@ -141,7 +143,9 @@ class RayEvaluator(CachingEvaluator):
         except BaseException:
             self._disconnect()
             raise
-        self._head_monitor = HeadMonitor(self._head, self._head_lost)
+        self._head_monitor = HeadMonitor(self._head, self._cluster_lost, raylet_process())
+        if self._connected:
+            report_loss(self._cluster_lost)
         self._stop = threading.Event()
         self._poller: threading.Thread | None = None
 
@@ -296,12 +300,9 @@ class RayEvaluator(CachingEvaluator):
         for pending in unfinished.values():
             pending.future.set_exception(error)
 
-    def _head_lost(self, silence: float) -> None:
+    def _cluster_lost(self, what: str) -> None:
         """Stop with a message. Ray itself would end this process without saying how to resume."""
-        error = ClusterError(
-            f"the Ray cluster is lost: its head, {self._head}, has not answered for {silence:.0f} s. "
-            f"All results so far are stored.{self._resume}"
-        )
+        error = ClusterError(f"the Ray cluster is lost: {what}. All results so far are stored.{self._resume}")
         self._lost_head = True
         self._dispatcher.stop(error, lost=True)
         self._fail(error)  # directly: the dispatcher's thread may be waiting for Ray

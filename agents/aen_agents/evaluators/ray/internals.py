@@ -5,9 +5,13 @@ answer "unknown", and Ray's own checks apply, later and with its own messages.
 """
 
 import os
+import socket
+import struct
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal
+
+from aen._processes import Process, process_start, this_machine
 
 # Calls of Ray's gRPC services that change nothing and are answered at once: method, and request as bytes. Ray's public
 # interface waits for minutes for an address that does not answer, and prints lines on the terminal.
@@ -48,6 +52,32 @@ def call_ray(target: str, *, client: bool, timeout: float, token: str | None) ->
                 return "token"
             return "silent" if code is grpc.StatusCode.DEADLINE_EXCEEDED else "other"
     return "ray"
+
+
+def job_without_working_folder() -> Any:  # noqa: ANN401 - Ray's
+    """Return the settings of a job whose workers do not import from the working folder or that of the main script.
+
+    Ray puts both in front of the ``sys.path`` of its workers, unless the job has a working folder of its own.
+    """
+    from ray.job_config import JobConfig
+
+    class Job(JobConfig):
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    return Job()
+
+
+def raylet_process() -> Process | None:
+    """Return the raylet through which this process is connected to a cluster; None: unknown, or a Ray client."""
+    with suppress(Exception), socket.socket(socket.AF_UNIX) as connection:
+        from ray._private.worker import global_worker
+
+        connection.connect(global_worker.node.raylet_socket_name)  # type: ignore[union-attr]
+        pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        start = process_start(pid)
+        return Process(this_machine(), pid, start) if pid > 0 and start is not None else None
+    return None
 
 
 def reload_configuration() -> None:

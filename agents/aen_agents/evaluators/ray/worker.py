@@ -9,6 +9,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,8 +60,11 @@ class ChildTrainer:
         specs = [ChildSpec.from_json(json.loads(text)) for text in request.specs.values()]
         if request.data not in self._datasets:
             self._datasets = {request.data: unpack(dataset).to(self.device)}  # one at a time: they can be large
-        with tempfile.TemporaryDirectory(prefix="aen-worker-") as scratch:
-            folder = Path(request.folder or scratch)
+        with ExitStack() as stack:
+            if request.folder is not None:
+                folder = Path(request.folder)
+            else:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aen-worker-")))
             for key, content in request.parents.items():
                 (folder / f"{key}.safetensors").write_bytes(content)
             evaluations = train(
@@ -84,9 +88,11 @@ class Worker:
 
     Args:
         trainer: trains the children.
+        path: folders from which the search imports modules, for plug-ins.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer, path: Sequence[str] = ()) -> None:
+        sys.path += [entry for entry in path if entry not in sys.path]  # last: nothing there replaces installed modules
         # Ctrl-C is handled by the process that the user started; it stops its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._trainer = trainer

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from aen._subprocesses import import_path
 from aen.evaluators.processes import WorkerError
 from aen_agents.evaluators.ray.cluster import cluster_resources
 from aen_agents.evaluators.ray.faults import last_line, text_of
@@ -69,7 +70,7 @@ class Workers:
                 max_task_retries=0,
                 scheduling_strategy="SPREAD",
                 enable_task_events=False,  # recording each call for Ray's dashboard costs more than the call
-            ).remote(self._trainer)
+            ).remote(self._trainer, import_path())
             self._starting.add(actor)
             self._follow_start(actor)
 

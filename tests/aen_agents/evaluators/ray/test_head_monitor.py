@@ -1,12 +1,15 @@
 """A head that falls silent is told of, once; one that answers again in time, or never did, is not."""
 
 import queue
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
+from aen._processes import Process, process_start, this_machine
 from aen_agents.evaluators.ray import head_monitor
 from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 
@@ -14,6 +17,7 @@ from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(head_monitor, "PROBE_SECONDS", 0.02)
+    monkeypatch.setattr(head_monitor, "RAYLET_SECONDS", 0.02)
     monkeypatch.setattr(head_monitor, "ANSWER_SECONDS", 0.2)
     monkeypatch.setattr(head_monitor, "SILENCE_SECONDS", 0.3)
 
@@ -66,7 +70,7 @@ def watch(head):
 def test_a_head_that_is_gone_is_told_of_once(head, watch):
     head.was_heard()
     head.stop()
-    assert 0.3 <= watch.get(timeout=5) < 4
+    assert watch.get(timeout=5).startswith(f"its head, 127.0.0.1:{head.port}, has not answered for ")
     with pytest.raises(queue.Empty):
         watch.get(timeout=0.2)
 
@@ -95,3 +99,16 @@ def test_a_head_that_never_answered_is_not_told_of(address):
     with pytest.raises(queue.Empty):
         lost.get(timeout=0.6)
     watching.close()
+
+
+def test_a_raylet_that_ends_is_reported_at_once():
+    lost = queue.Queue()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as raylet:
+        process = Process(this_machine(), raylet.pid, process_start(raylet.pid))
+        watching = HeadMonitor("local", lost.put, process)
+        watching.start()
+        with pytest.raises(queue.Empty):
+            lost.get(timeout=0.2)
+        raylet.kill()  # nobody waits for it yet, as for a raylet that the search has started
+        assert lost.get(timeout=20) == f"its raylet on this machine (process {raylet.pid}) has ended"
+        watching.close()

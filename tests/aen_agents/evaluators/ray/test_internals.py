@@ -4,6 +4,7 @@ That a real head answers the two calls as expected is in test_probe.py.
 """
 
 import importlib
+import inspect
 import mmap
 from pathlib import Path
 
@@ -89,3 +90,18 @@ def test_ray_knows_a_variable_of_its_configuration(variable):
         mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as raw,
     ):
         assert raw.find(variable.removeprefix("RAY_").encode()) >= 0, f"Ray {ray.__version__} has no {variable}"
+
+
+def test_ray_asks_the_job_before_it_puts_the_working_folder_on_the_path_of_workers():
+    source = inspect.getsource(need("ray._private.worker", "connect"))
+    assert source.count("not job_config._runtime_env_has_working_dir()") == 2, (
+        f"Ray {ray.__version__} puts folders on the path of workers in another way"
+    )
+    job = internals.job_without_working_folder()
+    assert isinstance(job, need("ray.job_config", "JobConfig"))
+    assert job._runtime_env_has_working_dir()
+
+
+def test_without_a_cluster_there_is_no_raylet():
+    need("ray._private.worker", "global_worker")
+    assert internals.raylet_process() is None

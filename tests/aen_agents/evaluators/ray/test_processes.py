@@ -98,6 +98,17 @@ def descendants(pid):
     return found
 
 
+def command_name(pid):
+    return Path(f"/proc/{pid}/comm").read_text().strip()
+
+
+def temporary_folders(pid):
+    """The temporary folders of Ray that a command names."""
+    return set(
+        re.findall(r"/[^\0=:\s]*/aen-ray-\w+", Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace"))
+    )
+
+
 def statuses(folder):
     with ResultStore(folder / "results.sqlite", create=False) as store:
         return store.statuses()
@@ -111,16 +122,59 @@ e.submit(specs(9))
 time.sleep(600)
 """
     with driver(tmp_path, body) as process:
-        until(lambda: len("".join(file.read_text() for file in (tmp_path / "acting").glob("tries-*")).split("\n")) > 3)
+        until(
+            lambda: len("".join(file.read_text() for file in (tmp_path / "acting").glob("tries-*")).split("\n")) > 3,
+            180,
+        )
         children = descendants(process.pid)
-        # Two of Ray's own helpers, which do nothing, look for their head for a minute before they end.
-        agents = {pid for pid in children if b"Agent" in Path(f"/proc/{pid}/cmdline").read_bytes()}
-        assert len(children - agents) >= 5
+        assert len(children) >= 7
+        folders = {word for pid in children for word in temporary_folders(pid)}
+        assert len(folders) == 1
         process.send_signal(signal.SIGKILL)
         process.wait()
-        until(lambda: not any(running(pid) for pid in children - agents), seconds=20)
-        until(lambda: not any(running(pid) for pid in agents), seconds=120)
+        until(lambda: not any(running(pid) for pid in children), seconds=60)
+        until(lambda: not any(Path(folder).exists() for folder in folders), seconds=60)
     assert statuses(tmp_path) == {"ok": 1}
+
+
+def test_a_raylet_that_is_killed_while_workers_start_ends_the_search(tmp_path):
+    (tmp_path / "acting").mkdir()
+    body = """
+e = evaluator(Acting(folder / "acting", each=("sleep", 600)), workers=2, resume="aen resume RUN")
+futures = e.submit(specs(9))
+say(begun=True)
+try:
+    futures[0].result()
+except AenError as error:
+    say(error=str(error))
+e.close()
+"""
+    with driver(tmp_path, body) as process:
+        said = lines(process)
+        assert next(said) == {"begun": True}
+        (raylet,) = [pid for pid in descendants(process.pid) if command_name(pid) == "raylet"]
+        os.kill(raylet, signal.SIGKILL)
+        killed = time.monotonic()
+        (error,) = [line["error"] for line in said if "error" in line]
+        assert time.monotonic() - killed < 60  # on a machine with other work; docs/scale.md has the usual figure
+    assert error.startswith("the Ray cluster is lost: its raylet on this machine")
+    assert error.endswith("All results so far are stored. To resume: aen resume RUN")
+
+
+def test_modules_of_the_working_folder_are_not_run_by_ray(tmp_path):
+    (tmp_path / "acting").mkdir()
+    for name in ("joblib", "numpy", "ray", "random", "aen", "torch"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'a').write({name!r})\n")
+    body = """
+sys.path.append(str(folder / "plugins"))
+e = evaluator(Acting(folder / "acting"), workers=1)
+evaluate(e, specs(1))
+say(done=True)
+e.close()
+"""
+    with driver(tmp_path, body, cwd=tmp_path, env={"PYTHONSAFEPATH": "1"}) as process:
+        assert {"done": True} in list(lines(process)), (tmp_path / "err").read_text()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_machine_that_is_lost_in_the_midst_costs_no_result(tmp_path):
@@ -181,11 +235,7 @@ say(closed=True)
     with driver(tmp_path, body) as process:
         said = lines(process)
         assert next(line for line in said if "done" in line)
-        heads = [
-            pid
-            for pid in descendants(process.pid)
-            if Path(f"/proc/{pid}/comm").read_text().strip() in ("raylet", "gcs_server")
-        ]
+        heads = [pid for pid in descendants(process.pid) if command_name(pid) in ("raylet", "gcs_server")]
         assert len(heads) == 2
         for pid in heads:
             os.kill(pid, fate)
@@ -199,7 +249,8 @@ say(closed=True)
                     os.kill(pid, signal.SIGKILL)
     assert time.monotonic() - started < 40
     (error,) = [line["error"] for line in rest if "error" in line]
-    assert re.match(r"the Ray cluster is lost: its head, [\d.]+:\d+, has .* stored. To resume: aen resume RUN$", error)
+    what = r"its (raylet|GCS) on this machine .*" if fate == signal.SIGKILL else r"its head, [\d.]+:\d+, has .*"
+    assert re.match(rf"the Ray cluster is lost: {what} stored. To resume: aen resume RUN$", error)
     assert rest[-1] == {"closed": True}
     assert "will terminate" not in (tmp_path / "err").read_text()
     stored = statuses(tmp_path)

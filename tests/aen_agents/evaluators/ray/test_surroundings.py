@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.permissions import permissions_apply
 
-from aen_agents.evaluators.ray import auth, surroundings
+from aen_agents.evaluators.ray import auth, guard, surroundings
 from aen_agents.evaluators.ray.cluster import ClusterError, connect
 from aen_agents.evaluators.ray.surroundings import ensure_user, remove_temporary_folders, temporary_folder
 
@@ -33,10 +33,13 @@ def short() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("name", ["RAY_TMPDIR", "TMPDIR"])
-def test_ray_keeps_its_own_folder_where_that_is_usable(monkeypatch: pytest.MonkeyPatch, short: Path, name: str) -> None:
+def test_a_new_folder_is_made_where_the_user_wants_it(monkeypatch: pytest.MonkeyPatch, short: Path, name: str) -> None:
     monkeypatch.setenv(name, str(short / "new"))
-    assert temporary_folder() is None
-    assert (short / "new" / "ray").is_dir()
+    folder = temporary_folder()
+    assert folder.parent == short / "new"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    remove_temporary_folders()
+    assert not folder.exists()
 
 
 def longer(path: Path) -> Path:
@@ -60,18 +63,19 @@ def test_another_folder_replaces_one_that_ray_cannot_use(
     assert callable(make)
     monkeypatch.setenv(name, str(make(short)))
     folder = temporary_folder()
-    assert folder is not None
     assert folder.is_dir()
     assert len(os.fsencode(folder)) <= SHORT
     remove_temporary_folders()
     assert not folder.exists()
 
 
-def test_another_folder_replaces_that_of_another_user(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
-    monkeypatch.setenv("RAY_TMPDIR", str(short))
-    (short / "ray").mkdir(mode=0o555)
+def test_another_folder_replaces_that_of_another_user(short: Path) -> None:
+    (short / "theirs").mkdir(mode=0o555)
     with permissions_apply():
-        assert temporary_folder() is not None
+        folder, _ = guard.create([str(short / "theirs"), str(short / "mine")], SHORT)
+        assert folder is not None
+        assert Path(folder).parent == short / "mine"
+        assert guard.create([str(short / "theirs")], SHORT) == (None, "cannot be written (Permission denied)")
 
 
 def test_without_any_usable_folder_nothing_is_started(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
@@ -79,7 +83,7 @@ def test_without_any_usable_folder_nothing_is_started(monkeypatch: pytest.Monkey
     monkeypatch.setattr(surroundings, "_OTHER_PARENTS", ())
     monkeypatch.setattr(tempfile, "tempdir", str(longer(short)))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    said = rf"temporary folder .*x/ray has a path that is too long for sockets.*; set RAY_TMPDIR to .* {SHORT - 4} char"
+    said = rf"temporary folder .*x has a path that is too long for sockets.*; set RAY_TMPDIR to .* {SHORT - 17} char"
     with pytest.raises(ClusterError, match=said):
         connect(None, 10)
 
