@@ -25,7 +25,7 @@ class EvaluationCache:
         store: where results are kept; None: in memory alone.
         weights_folder: where kept weights are.
         notice: is told, once for each file, of weights that are damaged or missing, so that a child is trained again;
-            None: a warning.
+            None: a warning about damaged ones.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class EvaluationCache:
                 missing.append(path)
             else:
                 self._tell(f"weights {path} are {wrong}: the child {key} is trained again")
-        if missing:
+        if missing and self._notice is not None:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             self._tell(f"weights {missing[0]}{more} are missing: trained again")
 

@@ -216,6 +216,12 @@ class ResultStore:
         with self._errors(), self._begin() as connection:
             return connection.execute(EVALUATIONS.delete().where(EVALUATIONS.c.status == "failed")).rowcount
 
+    def kept_weights(self) -> set[str]:
+        """Return the names of all files of weights that results name."""
+        column = EVALUATIONS.c.weights
+        with self._errors(), self._read() as connection:
+            return set(connection.execute(sa.select(column).where(column.is_not(None))).scalars())
+
     def forget_weights(self, keys: Collection[str]) -> None:
         """Record that the weights of some results are not needed any more; the results stay."""
         with self._errors(), self._begin() as connection:

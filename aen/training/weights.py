@@ -72,8 +72,7 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
                 f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}. If an earlier aen "
                 f"wrote them, whose key version was not {spec.key_version}, read them with it or train the child again."
             )
-        child = _child_with(spec, state)
-    return child
+        return _child_with(spec, state)
 
 
 def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:

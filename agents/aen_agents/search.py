@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version
@@ -39,6 +40,7 @@ from aen_agents.events import Listener, Notice
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.shared_weights import sharing
 
 
 def _processor() -> str:
@@ -109,8 +111,9 @@ class Search:
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
         with (
             ResultStore(self.config.store or folder.store_file) as store,
+            self._weights(folder, store) as weights,
             cpu_threads(self.config.evaluator.threads),
-            closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
+            closing(make_evaluator(self.config, store, weights, self._listener)) as evaluator,
         ):
             self.monitor.evaluator = evaluator
             # Not in the summary, which must not depend on how often the search was resumed.
@@ -161,6 +164,17 @@ class Search:
                 )
                 write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
         return result
+
+    @contextmanager
+    def _weights(self, folder: RunFolder, store: ResultStore) -> Iterator[Path]:
+        """Use the folder of weights inside the block."""
+        weights = folder.weights_for(self.config.store)
+        if weights == folder.weights:
+            yield weights
+            return
+
+        with sharing(weights, folder.weights, store):
+            yield weights
 
     def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:
         """Test the training images for the symmetries on offer, or read what an earlier start of the run found."""

@@ -19,6 +19,7 @@ from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
 from aen_agents.runs.resume_check import check_config, started_config
+from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.text import command
 
 VERSION = 1  # raise it when a file is removed or changes its meaning; handle older runs in `check_version`
@@ -40,7 +41,8 @@ class RunFolder:
     """The files of a run.
 
     ``run.json`` (the folder's version, and the config that the run was started with), ``config.yaml`` (resolved),
-    ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/``, ``agent/`` (checkpoints and the agent),
+    ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/`` (or beside a shared store, see `weights_for`),
+    ``agent/`` (checkpoints and the agent),
     ``tensorboard/``, ``best/`` (the winner's weights and spec), ``symmetry_test.json``, ``summary.json``,
     ``report.html``.
 
@@ -95,6 +97,17 @@ class RunFolder:
         if "config" not in head:
             head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
             write_atomically(self.version_file, json.dumps(head) + "\n")
+
+    def weights_for(self, store: str | None) -> Path:
+        """Return the folder of weights of a search with this store: beside it if it is a file that searches share.
+
+        A folder that is a link was shared on purpose, as a sweep does for its trials.
+
+        Args:
+            store: as in the config; None: that of the run.
+        """
+        shared = None if self.weights.is_symlink() else weights_beside(store)
+        return self.weights if shared is None else shared
 
     def holds_run(self) -> bool:
         """Return whether the folder is that of a run.

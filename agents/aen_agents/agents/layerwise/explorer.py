@@ -108,7 +108,9 @@ class LayerwiseExplorer:
             self.methods,
             self.seeds,
             evaluator=task.evaluator,
-            weights=task.folder.weights,
+            weights=task.weights,
+            store=task.store,
+            shared=task.weights != task.folder.weights,
             states=task.folder.path / "agent" / "lanes",
         )
         self.trained = 0
@@ -171,7 +173,7 @@ class LayerwiseExplorer:
         best = winner.best
         if best is None:
             raise SpecError("every method diverged on every seed; use a lower training.learning_rate.")
-        keep_best(best.spec, best.evaluation, task.folder)
+        keep_best(best.spec, best.evaluation, task)
         several = len(self.seeds) > 1
         rows = {
             result.method.name: result.row(self.seeds, minus_no_symmetry=result.minus(baseline) if several else None)
@@ -185,7 +187,7 @@ class LayerwiseExplorer:
         )
 
     def _result(self, method: Method) -> MethodResult:
-        return MethodResult(method, tuple(self.runs.run_of(method.name, seed).final for seed in self.seeds))
+        return MethodResult(method, tuple(self.runs.final(method.name, seed) for seed in self.seeds))
 
     def _test(self, result: MethodResult) -> list[float]:
         accuracies = []
@@ -193,7 +195,7 @@ class LayerwiseExplorer:
             if member is None or member.evaluation.weights is None:
                 accuracies.append(0.0)
                 continue
-            child = load_child(member.spec, self.task.folder.weights / member.evaluation.weights)
+            child = load_child(member.spec, self.task.weights / member.evaluation.weights)
             split = load_test_split(member.spec.data)
             threads = self.task.config.evaluator.threads
             accuracies.append(measure_test(child, split, threads=threads).test_accuracy)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen.children.spec import ChildSpec
-from aen.errors import AenError, SpecError
+from aen.errors import SpecError
 from aen.evaluators.base import Activity
 from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.results.evaluation import Evaluation
@@ -250,7 +250,7 @@ class RayEvaluator(CachingEvaluator):
         return futures
 
     def _train_with_parents(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> None:
-        """Train specs; those whose parents' weights are damaged or missing after these were trained again."""
+        """Train specs; those whose parents' weights are damaged or missing, after these were trained again."""
         parents = self._cache.parents_to_train(specs.values())
         self._train([(k, spec) for k, spec in specs.items() if spec.parent not in parents], keep_weights=keep_weights)
         again = self.submit(list(parents.values()), keep_weights=bool(parents))
@@ -259,10 +259,7 @@ class RayEvaluator(CachingEvaluator):
             parent.add_done_callback(partial(self._train_heirs, heirs, keep_weights))
 
     def _train_heirs(
-        self,
-        heirs: Sequence[tuple[str, ChildSpec]],
-        keep_weights: bool,  # noqa: FBT001 - of a callback
-        parent: "Future[Evaluation]",
+        self, heirs: Sequence[tuple[str, ChildSpec]], keep_weights: bool, parent: "Future[Evaluation]"
     ) -> None:
         error = parent.exception()
         with self._lock:
