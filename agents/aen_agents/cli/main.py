@@ -185,7 +185,10 @@ def _search(options: argparse.Namespace) -> int:
         progress.activity = search.monitor.activity
         folder = RunFolder.create(config, options.out)
         result = folder.result()
-        if result is not None and result.status == "complete":
+        lost = search.what_is_lost(folder, result) if result is not None and result.status == "complete" else None
+        if lost is not None:
+            console.print(f"{folder.path} is complete, but {lost}: resuming it.", highlight=False, soft_wrap=True)
+        if result is not None and result.status == "complete" and lost is None:
             console.print(f"{folder.path} holds this search already, complete; nothing was run.", highlight=False)
             if not folder.report_file.is_file():
                 build_report(folder)

@@ -158,6 +158,10 @@ class RunFolder:
         if "key_version" not in head:
             write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
 
+    def has_key_version(self, key_version: str) -> bool:
+        """Return whether the run's children were trained as those with this key version are."""
+        return bool(self._head().get("key_version", UNRECORDED_KEY_VERSION) == key_version)
+
     def record(self, config: SearchConfig) -> None:
         """Write the run's config again, with the choices that it left to aen; see `aen_agents.config.AUTO`.
 

@@ -119,6 +119,10 @@ class LayerwiseExplorer:
 
     def explore(self) -> None:
         """Run every method on every seed."""
+        recorded: dict[tuple[str, int], set[str]] = {}
+        for line in self.task.folder.history():
+            recorded.setdefault((line["method"], line["seed"]), set()).add(line["key"])
+        self.runs.restart_unstored(recorded)
         history = self._history()
         self.task.listener(StageStarted("explore", self.runs.total, "slices"))
         self.trained = len(history)

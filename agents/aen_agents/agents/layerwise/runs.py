@@ -155,6 +155,25 @@ class MethodRuns:
         self._specs: dict[int, list[EquiNASSpec]] = {}
         self._results: dict[int, dict[int, Evaluation]] = {}
 
+    def restart_unstored(self, keys: Mapping[tuple[str, int], set[str]]) -> None:
+        """Start those runs again from the first slice that have children whose results the store does not have.
+
+        Nothing that is stored is trained again.
+
+        Args:
+            keys: of the children in the history, by method and seed.
+        """
+        if self.store is None:
+            return
+        for run in self.runs:
+            known = {member.key: member.accuracy for member in run.members}
+            recorded = {*known, *keys.get((run.method.name, run.seed), ())}
+            stored = self.store.get_many(sorted(recorded))
+            same = all(stored[key].validation_accuracy == known[key] for key in known.keys() & stored.keys())
+            if recorded - stored.keys() or not same:
+                run.slice, run.members, run.ended = 0, [], None
+                run.save()
+
     @property
     def total(self) -> int:
         """The number of slices of all runs."""
