@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from aen_agents.evaluators.factory import (
     workers_of,
 )
 from aen_agents.events import Listener, Notice
+from aen_agents.monitoring.guard import FolderGuard, rescue
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.best import what_is_wrong_with_best
@@ -143,6 +144,9 @@ class Search:
             closing(make_evaluator(self.config, store, weights, self._listener)) as evaluator,
         ):
             self.monitor.evaluator = evaluator
+            file = folder.store_file if self.config.store is None else sqlite_file(self.config.store, resolve=False)
+            guard = FolderGuard(folder, self.config, file, weights)
+            self.monitor.guard, self.monitor.rescue = guard, partial(rescue, store, guard)
             # Not in the summary, which must not depend on how often the search was resumed.
             for change in change_notices(folder.config(), self.config):
                 self._listener(Notice(change))

@@ -21,6 +21,7 @@ from aen_agents.agents.plausible import supported_first
 from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain, right_on_validation
 from aen_agents.events import StageStarted
 from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.lost import check_not_lost
 
 
 def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
@@ -168,6 +169,7 @@ def keep_best(spec: ChildSpec, evaluation: Evaluation, task: Task) -> None:
         return
     folder = task.folder
     child = load_child(spec, task.weights / evaluation.weights)
+    check_not_lost(folder.best)
     save_weights(child, folder.best / "weights.safetensors")
     preprocessing = preprocessing_of(spec.data).to_json()
     write_atomically(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")

@@ -164,6 +164,7 @@ def _search(options: argparse.Namespace) -> int:
     from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
+    from aen_agents.runs.lost import LostRunError
 
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
     config, reasons = config_of(options)
@@ -204,7 +205,7 @@ def _search(options: argparse.Namespace) -> int:
                 )
                 build_report(folder)
                 raise
-            except FullDiskError:
+            except (FullDiskError, LostRunError):
                 raise  # its message says how to resume the run
             except AenError:
                 folder.discard()

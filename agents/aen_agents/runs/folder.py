@@ -18,6 +18,7 @@ from aen_agents.errors import file_error
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
+from aen_agents.runs.lost import check_not_lost
 from aen_agents.runs.resume_check import check_config, started_config
 from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.text import command
@@ -329,8 +330,10 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a text file of a run; it appears complete or not at all.
 
     Raises:
-        RunFolderError: it cannot be written; an existing file stays as it was.
+        RunFolderError: it cannot be written; an existing file stays as it was. `LostRunError`: it is in a folder that
+            was removed or replaced while its search ran.
     """
+    check_not_lost(path)
     try:
         _files.write_atomically(path, text, durable=False)
     except OSError as error:

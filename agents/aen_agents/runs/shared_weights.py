@@ -32,8 +32,13 @@ def weights_beside(store: str | None) -> Path | None:
     return None if file is None else file.with_name(f"{file.name}-weights")
 
 
-def sqlite_file(store: str | None) -> Path | None:
-    """Return the SQLite file of a store, without links; None: it is that of the run, or a server."""
+def sqlite_file(store: str | None, *, resolve: bool = True) -> Path | None:
+    """Return the SQLite file of a store; None: it is that of the run, or a server.
+
+    Args:
+        store: as in the config.
+        resolve: follow links.
+    """
     if store is None:
         return None
     if "://" in store:
@@ -46,7 +51,7 @@ def sqlite_file(store: str | None) -> Path | None:
         if url.get_backend_name() != "sqlite" or not url.database or url.database.startswith((":", "file:")):
             return None
         store = url.database
-    return Path(os.path.realpath(store))
+    return Path(os.path.realpath(store)) if resolve else Path(store)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import LayerwiseConfig
 from aen_agents.events import SliceTrained, StageStarted
 from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.lost import check_not_lost
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,7 @@ class LayerwiseExplorer:
         self.trained += len(events)
         for event in events:
             self._seen[event.class_key] = max(event.accuracy, self._seen.get(event.class_key, 0.0))
+        check_not_lost(self._file)
         with self._file.open("a", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(asdict(event))}\n" for event in events)
         self.task.listener(events[0])
