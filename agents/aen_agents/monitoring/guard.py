@@ -74,6 +74,10 @@ class FolderGuard:
         return _identity(path) == self._began.get(self.folder.path)
 
     def _problems(self) -> Iterator[str]:
+        # First: what is in a folder that may not be entered cannot be looked at.
+        for path in dict.fromkeys((self.folder.path, self.weights, *(() if self.store is None else (self.store,)))):
+            if _identity(path) == self._began.get(path) and not permits(path, os.W_OK):
+                yield f"{path} may not be written any more"
         for path, began in self._began.items():
             now = _identity(path)
             what = f"{'run folder ' if path == self.folder.path else ''}{path}"
@@ -87,9 +91,6 @@ class FolderGuard:
             if link.endswith(_DELETED) and Path(link).is_relative_to(self._real) and Path(link).name[0] != "#":
                 yield f"{link.removesuffix(_DELETED)} was removed"
         yield from self._of_config()
-        for path in dict.fromkeys((self.folder.path, self.weights, *(() if self.store is None else (self.store,)))):
-            if not permits(path, os.W_OK):
-                yield f"{path} may not be written any more"
 
     def _deleted_of_store(self) -> Iterator[str]:
         if self._real_store is not None:
