@@ -141,7 +141,7 @@ def lost_message(gone: str, guard: FolderGuard, rescued: Path | None) -> str:
 
 def rescue(store: ResultStore, guard: FolderGuard) -> Path | None:
     """Copy the results of a store whose file is gone, which is still open, to a file beside; return it, or None."""
-    if guard.store is None or not guard.store_is_gone():
+    if guard.store is None or not guard.store_is_gone() or guard.moved_to() is not None:
         return None
     own = guard.store.parent == guard.folder.path and guard.folder_is_foreign()
     stem = guard.folder.path if own else guard.store.with_suffix("")
