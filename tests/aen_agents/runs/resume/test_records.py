@@ -10,6 +10,7 @@ import pytest
 
 import aen
 from aen._typing import JsonDict
+from aen.errors import StoreError
 from aen.results.store import ResultStore
 from aen_agents.cli.main import main
 from aen_agents.config import SearchConfig
@@ -107,6 +108,9 @@ def test_a_complete_run_that_lost_something_is_resumed(
 ) -> None:
     folder = copied(finished, tmp_path / "run")
     damage(folder)
+    if said.startswith("weights"):
+        with pytest.raises(StoreError, match=f"aen resume {folder.path}"):
+            aen.load(folder.path)
     assert main(["resume", str(folder.path)]) == 0
     assert said in "".join(capsys.readouterr().out.splitlines())
     assert aen.load(folder.path).spec == aen.load(finished[0].path).spec
