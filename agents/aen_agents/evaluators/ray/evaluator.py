@@ -266,11 +266,10 @@ class RayEvaluator(CachingEvaluator):
             if error is None:
                 self._train([heir for heir in heirs if heir[0] in self._in_flight], keep_weights=keep_weights)
                 return
-            pending = [self._in_flight.pop(key, None) for key, _ in heirs]
+            pending = [self._in_flight.pop(key) for key, _ in heirs if key in self._in_flight]
         self._cache.release([key for key, _ in heirs])
         for each in pending:
-            if each is not None:
-                each.future.set_exception(error)
+            each.future.set_exception(error)
 
     def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
         self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
