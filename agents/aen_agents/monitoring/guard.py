@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,10 @@ class FolderGuard:
         self._real_store = None if store is None else Path(os.path.realpath(store))
         watched = (folder.path, weights, folder.path / "agent", folder.best, *(() if store is None else (store,)))
         self._began = {path: mark for path in watched if (mark := _identity(path)) is not None}
+        # Open, so that file systems that number files anew once nobody uses them (FUSE) do not.
+        for path in self._began:
+            if path.is_dir():
+                weakref.finalize(self, os.close, os.open(path, os.O_RDONLY))
         self._config_mark, self._config_text = _content_mark(folder.config_file), _text(folder.config_file)
         self._suspected: str | None = None
 
