@@ -253,7 +253,7 @@ class RayEvaluator(CachingEvaluator):
         """Train specs; those whose parents' weights are damaged or missing, after these were trained again."""
         parents = self._cache.parents_to_train(specs.values())
         self._train([(k, spec) for k, spec in specs.items() if spec.parent not in parents], keep_weights=keep_weights)
-        again = self.submit(list(parents.values()), keep_weights=bool(parents))
+        again = self.submit(list(parents.values()), keep_weights=True) if parents else []
         for key, parent in zip(parents, again, strict=True):
             heirs = [(k, spec) for k, spec in specs.items() if spec.parent == key]
             parent.add_done_callback(partial(self._train_heirs, heirs, keep_weights))
