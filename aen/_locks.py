@@ -46,6 +46,21 @@ def lock_file(file: IO[Any], *, wait: bool = False) -> bool:
     return _lock(fcntl.flock, file, Path(str(file.name)), wait=wait)
 
 
+def share_lock(file: IO[Any]) -> None:
+    """Lock an open file together with others that share the lock, until it is closed; `lock_file` excludes them.
+
+    It waits for a process that holds the lock alone. A later call of `lock_file` by the same process asks for the lock
+    alone in place of the shared one.
+
+    Raises:
+        NoLocksError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH)
+    except OSError as error:
+        raise NoLocksError(error.errno, error.strerror, str(file.name)) from error
+
+
 def check_locks(folder: Path) -> None:
     """Check that `lock_file` works in a folder, or in the first of its parents that exists. Nothing is left there.
 

@@ -1,11 +1,13 @@
 """Loading the network that a search found."""
 
 import json
+import shlex
 from pathlib import Path
 
 from aen._files import cannot_read
 from aen.children import Child, ChildSpec
 from aen.errors import AenError, RunFolderError
+from aen.training.tensor_files import DamagedFileError
 from aen.training.weights import load_child
 
 
@@ -41,4 +43,9 @@ def load_network(folder: Path) -> Child:
         raise RunFolderError(f"{spec_file}: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{spec_file} is damaged: {error}") from error
-    return load_child(spec, spec_file.parent / "weights.safetensors")
+    try:
+        return load_child(spec, folder / "weights.safetensors")
+    except DamagedFileError as error:
+        again = {"best": "resume", "trained": "train"}.get(folder.name)
+        remedy = "" if again is None else f" `aen {again} {shlex.quote(str(run))}` writes them again."
+        raise DamagedFileError(f"{str(error).rstrip('.')}.{remedy}") from error

@@ -1,6 +1,8 @@
 """EvaluationCache: what is known of specs, in memory and in a store, so that no evaluator trains one twice."""
 
-from collections.abc import Collection, Sequence
+import os
+import warnings
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from aen.children.spec import ChildSpec
 from aen.errors import AenError, SpecError
 from aen.evaluators.base import Evaluator
 from aen.results.evaluation import Evaluation
+from aen.training.weights import what_is_wrong_with
 
 if TYPE_CHECKING:
     from aen.results.store import Claim, ResultStore
@@ -21,48 +24,132 @@ class EvaluationCache:
     Args:
         store: where results are kept; None: in memory alone.
         weights_folder: where kept weights are.
+        notice: is told, once for each file, of weights that are damaged or missing, so that a child is trained again;
+            None: a warning about damaged ones.
     """
 
-    def __init__(self, store: "ResultStore | None", weights_folder: Path | str | None) -> None:
+    def __init__(
+        self,
+        store: "ResultStore | None",
+        weights_folder: Path | str | None,
+        notice: Callable[[str], None] | None = None,
+    ) -> None:
         self.store = store
         self.weights_folder = None if weights_folder is None else Path(weights_folder)
+        self._notice = notice
         self._known: dict[str, Evaluation] = {}
+        self._intact: dict[str, tuple[int, int, int]] = {}  # files that were read and found intact, by key
+        self._reported: set[str] = set()
+        self._has_folder = False
 
     def check_weights(self, *, keep_weights: bool) -> None:
-        """Check that there is a folder for weights, if they are wanted.
+        """Check that there is a folder for weights, if they are wanted; the first time it is created.
 
         Raises:
             SpecError: there is none.
         """
-        if keep_weights and self.weights_folder is None:
+        if not keep_weights:
+            return
+        if self.weights_folder is None:
             raise SpecError("keep_weights needs an evaluator with a weights_folder.")
+        if not self._has_folder:
+            # Not later: a folder that was removed meanwhile must not come back with the next weights alone in it.
+            self.weights_folder.mkdir(parents=True, exist_ok=True)
+            self._has_folder = True
 
     def known(self, keys: Sequence[str], *, keep_weights: bool) -> dict[str, Evaluation]:
-        """Return what is known by key, marked as looked up; where weights are wanted, only what has them."""
+        """Return what is known by key, marked as looked up; where weights are wanted, only what has intact ones."""
         found = {key: self._known[key] for key in keys if key in self._known}
-        if self.store is not None and len(found) < len(keys):
-            fresh = self.store.get_many([key for key in keys if key not in found])
+        # Another process may have added the weights meanwhile.
+        unknown = [key for key in keys if key not in found or (keep_weights and found[key].weights is None)]
+        if self.store is not None and unknown:
+            fresh = self.store.get_many(unknown)
             found |= fresh
             # Failures can be deleted from the store to be tried again, so the store is asked about them every time.
             self._known |= {key: evaluation for key, evaluation in fresh.items() if evaluation.status != "failed"}
-        return {
-            key: evaluation.as_looked_up()
-            for key, evaluation in found.items()
-            if not keep_weights or self.has_weights(evaluation)
-        }
+        if keep_weights:
+            self._report_lost(found.values())
+            found = {key: evaluation for key, evaluation in found.items() if self.has_weights(evaluation)}
+        return {key: evaluation.as_looked_up() for key, evaluation in found.items()}
 
     def has_weights(self, evaluation: Evaluation) -> bool:
-        """Return whether an evaluation's weights exist, or never will."""
-        if evaluation.status != "ok":
-            return True
-        folder = self.weights_folder
-        return folder is not None and evaluation.weights is not None and (folder / evaluation.weights).is_file()
+        """Return whether an evaluation's weights are there, intact, or will never be."""
+        return evaluation.status != "ok" or (
+            evaluation.weights is not None and self._what_is_wrong(evaluation.key, evaluation.weights) is None
+        )
 
-    def claim(self, keys: Sequence[str]) -> "dict[str, Claim]":
-        """Ask the store for leases to train specs; those that need none have no entry and are the caller's."""
-        # A result without the weights that are wanted now is trained again; that needs no lease.
-        asked = [key for key in keys if key not in self._known]
-        return {} if self.store is None else self.store.claim_many(asked)
+    def parents_to_train(self, specs: Iterable[ChildSpec]) -> dict[str, ChildSpec]:
+        """Return by key the stored parents of some specs whose weights are missing or damaged.
+
+        A spec whose parent is not in the store either is left to the training, which says so.
+        """
+        wanted = {spec.parent for spec in specs if spec.parent is not None}
+        lost = [key for key in sorted(wanted) if self._what_is_wrong(key, f"{key}.safetensors") is not None]
+        if not lost or self.store is None or self.weights_folder is None:
+            return {}
+        self._report_lost(self.store.get_many(lost).values())
+        return self.store.specs(lost)
+
+    def _what_is_wrong(self, key: str, name: str) -> str | None:
+        """Return why the weights of a key cannot be used, or None; a file that has not changed is read once."""
+        if self.weights_folder is None:
+            return "missing"
+        path = self.weights_folder / name
+        with suppress(OSError):
+            found = os.stat(path)  # noqa: PTH116 - Path.stat takes longer
+            mark = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._intact.get(key) == mark:
+                return None
+            wrong = what_is_wrong_with(key, path)
+            if wrong is None:
+                self._intact[key] = mark
+            return wrong
+        return what_is_wrong_with(key, path)
+
+    def _report_lost(self, evaluations: Iterable[Evaluation]) -> None:
+        """Say which weights that a store names cannot be used; missing ones all at once."""
+        if self.store is None:  # what is in memory alone may drop weights that it can train again
+            return
+        missing: list[Path] = []
+        for evaluation in evaluations:
+            key, name = evaluation.key, evaluation.weights
+            if evaluation.status != "ok" or name is None or self.weights_folder is None or key in self._reported:
+                continue
+            wrong, path = self._what_is_wrong(key, name), self.weights_folder / name
+            if wrong is None:
+                continue
+            self._reported.add(key)
+            if wrong == "missing":
+                missing.append(path)
+            else:
+                self._tell(f"weights {path} are {wrong}: the child {key} is trained again")
+        if missing and self._notice is not None:
+            more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+            self._tell(f"weights {missing[0]}{more} are missing: trained again")
+
+    def _tell(self, text: str) -> None:
+        if self._notice is None:
+            warnings.warn(text, stacklevel=2)
+        else:
+            self._notice(text)
+
+    def claim(self, keys: Sequence[str], *, keep_weights: bool = False) -> "dict[str, Claim]":
+        """Ask the store for leases to train specs.
+
+        Args:
+            keys: of what `known` does not return.
+            keep_weights: as for `known`: results without intact weights are trained again.
+        """
+        if self.store is None:
+            return {}
+        claims = self.store.claim_many(keys, again=self._known.keys() if keep_weights else ())
+        for key, claim in claims.items():
+            if claim.mine and claim.evaluation is not None and self.has_weights(claim.evaluation):
+                # Another process has added them since `known` was asked.
+                self.recall(claim.evaluation)
+                self.release([key])
+                claims[key] = replace(claim, mine=False)
+        return claims
 
     def release(self, keys: Collection[str]) -> None:
         """Give leases back; those of others stay. Errors of the store are ignored, since leases expire."""

@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +41,7 @@ class LocalEvaluator(CachingEvaluator):
             device's memory, it is halved until they do. A result depends on it in its last bits.
         weights_folder: where weights go when they are kept, and where those of parents are found.
         debug: check of every child that inherits weights that it begins as the same function as its parent.
+        notice: is told of weights that are damaged or missing, whose children are trained again; None: a warning.
 
     Raises:
         SpecError: the device is not here, or there are fewer cores than threads.
@@ -56,6 +57,7 @@ class LocalEvaluator(CachingEvaluator):
         population: int = 1,
         weights_folder: Path | str | None = None,
         debug: bool = False,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
         check_device(device)
         if workers < 1 or population < 1:
@@ -68,7 +70,7 @@ class LocalEvaluator(CachingEvaluator):
         self.debug = debug
         self._trained = 0
         self._pool = WorkerPool(workers)
-        self._cache = EvaluationCache(store, weights_folder)
+        self._cache = EvaluationCache(store, weights_folder, notice)
         self._datasets: dict[DataSpec, Dataset] = {}
         self._in_flight: dict[str, Future[Evaluation]] = {}
 
@@ -109,7 +111,10 @@ class LocalEvaluator(CachingEvaluator):
                 futures |= self._look_up(waiting, keep_weights=keep_weights)
                 mine = [spec for spec in waiting if spec.key not in futures]
                 # `mine` first, so that Ctrl-C in the middle of the claim leaves no lease behind
-                mine = self._claim(mine)
+                mine = self._claim(mine, keep_weights=keep_weights)
+                parents = self._cache.parents_to_train(mine)
+                for future in self.submit(list(parents.values()), keep_weights=bool(parents)):
+                    future.result()
                 futures |= self._train(mine, keep_weights=keep_weights)
             except BaseException:
                 self._cache.release([spec.key for spec in mine])
@@ -141,9 +146,9 @@ class LocalEvaluator(CachingEvaluator):
             found[key].set_result(known)
         return found
 
-    def _claim(self, specs: Sequence[ChildSpec]) -> list[ChildSpec]:
+    def _claim(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> list[ChildSpec]:
         """Return those of the specs that are this evaluator's to train."""
-        claims = self._cache.claim([spec.key for spec in specs])
+        claims = self._cache.claim([spec.key for spec in specs], keep_weights=keep_weights)
         return [spec for spec in specs if spec.key not in claims or claims[spec.key].mine]
 
     def _train(self, specs: Sequence[ChildSpec], *, keep_weights: bool) -> dict[str, "Future[Evaluation]"]:

@@ -7,11 +7,12 @@ for the time of a lease and saw no heartbeat, or at once if its owner is a proce
 
 import math
 import os
+import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +27,7 @@ from aen.results.database import EVALUATIONS, LEASES, READ_ONLY, open_database
 from aen.results.database_errors import database_errors, shown
 from aen.results.evaluation import Evaluation, Status
 from aen.results.leases import LeaseWatch, drop_leases, new_owner, take_leases
-from aen.results.rows import EVALUATION_COLUMNS, evaluation_of, spec_of, values_of
+from aen.results.rows import EVALUATION_COLUMNS, chunks, evaluation_of, spec_of, values_of
 from aen.results.upsert import insert_missing, present
 
 # Rows that are read in one query.
@@ -147,8 +148,14 @@ class ResultStore:
         """Claim a spec for training: returns the stored result, or the lease, or neither if another owner has it."""
         return self.claim_many([key])[key]
 
-    def claim_many(self, keys: Sequence[str]) -> dict[str, Claim]:
-        """Claim some specs in one transaction; returns the result of `claim` for each key."""
+    def claim_many(self, keys: Sequence[str], *, again: Collection[str] = ()) -> dict[str, Claim]:
+        """Claim some specs in one transaction; returns the result of `claim` for each key.
+
+        Args:
+            keys: of the specs.
+            again: keys of stored results that are to be trained again, for their weights: a claim may be both a result
+                and the caller's lease.
+        """
         asked = _different(keys)
         if not asked:
             return {}
@@ -156,9 +163,10 @@ class ResultStore:
             # The leases come first: a result committed between a look and a lease would otherwise be trained again.
             mine = take_leases(connection, asked, self.owner, self._next_heartbeat(), self._watch)
             stored = self._select(connection, asked)
-            drop_leases(connection, mine & stored.keys(), self.owner)
-        mine -= stored.keys()
-        if len(stored) < len(asked):  # some are mine, or are watched
+            done = stored.keys() - set(again)
+            drop_leases(connection, mine & done, self.owner)
+        mine -= done
+        if len(done) < len(asked):  # some are mine, or are watched
             self._start_heart()
         return {key: Claim(stored.get(key), key in mine) for key in keys}
 
@@ -208,6 +216,28 @@ class ResultStore:
         """Delete failed evaluations, so that they are tried again; return how many there were."""
         with self._errors(), self._begin() as connection:
             return connection.execute(EVALUATIONS.delete().where(EVALUATIONS.c.status == "failed")).rowcount
+
+    def kept_weights(self) -> set[str]:
+        """Return the names of all files of weights that results name."""
+        column = EVALUATIONS.c.weights
+        with self._errors(), self._read() as connection:
+            return set(connection.execute(sa.select(column).where(column.is_not(None))).scalars())
+
+    def forget_weights(self, keys: Collection[str]) -> None:
+        """Record that the weights of some results are not needed any more; the results stay."""
+        with self._errors(), self._begin() as connection:
+            for some in chunks(sorted(keys)):
+                connection.execute(EVALUATIONS.update().where(EVALUATIONS.c.key.in_(some)).values(weights=None))
+
+    def copy_to(self, path: Path) -> int:
+        """Copy an SQLite store to another file, from the open file, also if that was removed; return how many results.
+
+        Raises:
+            sqlite3.Error: it cannot be copied.
+        """
+        with closing(sqlite3.connect(path)) as target, self._read() as connection:
+            connection.connection.driver_connection.backup(target)  # type: ignore[union-attr]
+            return int(target.execute("SELECT count(*) FROM evaluations").fetchone()[0])
 
     def close(self) -> None:
         """Stop the heartbeat and close the connections. Leases still held expire by themselves."""

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.errors import StoreError
-from aen.training.weights import read_tensors, reading
+from aen.training.tensor_files import read_tensors, reading, write_tensors
 
 # Prefixes of the names of tensors.
 _PARTS = ("state", "best_state", "optimiser")
@@ -44,15 +43,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint, identity: JsonDict) -> 
     Raises:
         OSError: it cannot be written; the one before stays as it was.
     """
-    from safetensors.torch import save  # a slow import
-
-    tensors = {
-        f"{part}|{name}": value.detach().cpu().contiguous()
-        for part in _PARTS
-        for name, value in getattr(checkpoint, part).items()
-    }
+    tensors = {f"{part}|{name}": value for part in _PARTS for name, value in getattr(checkpoint, part).items()}
     metadata = {"curve": json.dumps(checkpoint.curve), "identity": json.dumps(identity, sort_keys=True)}
-    write_atomically(path, save(tensors, metadata), durable=True)
+    write_tensors(path, tensors, metadata, durable=True)
 
 
 def read_checkpoint(path: Path, identity: JsonDict) -> Checkpoint:

@@ -48,7 +48,8 @@ def train_child(
         dataset: its data; moved to the device if it is not there.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: number of CPU threads; one is fastest for small children.
-        weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
+        weights_folder: where to keep the trained weights, as ``<key>.safetensors``; the folder
+            is created, its parents are not. None keeps none.
         parents_folder: where the weights of the spec's parent are.
         debug: check that the child computes what its parent does before it is trained.
         micro_batches: how many micro-batches every batch is split into, fewer where one would be a single image; a
@@ -87,7 +88,7 @@ def train_child(
         name = None
         if weights_folder is not None and good:
             kept = fitted.progress if spec.heritable else None
-            name = save_weights(child, weights_folder / f"{spec.key}.safetensors", kept)
+            name = save_weights(child, weights_folder / f"{spec.key}.safetensors", kept, parents=False)
         record = child.record() if good else None
     return evaluation_of(
         spec,

@@ -1,18 +1,17 @@
 """Files of trained weights, and of the state that is needed to continue a training, in safetensors format."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
-from aen._files import cannot_read, write_atomically
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
-from aen.errors import AenError, StoreError
+from aen.errors import StoreError
 from aen.nn.stored import load_stored_state, stored_state
+from aen.training.tensor_files import DamagedFileError, read_tensors, reading, write_tensors
 
 # Prefix of the names of the optimiser's tensors; no module's name has a slash.
 _OPTIMISER = "optimiser/"
@@ -34,17 +33,16 @@ class Progress:
     epochs: float = 0.0
 
 
-def save_weights(child: Child, path: Path, progress: Progress | None = None) -> str:
+def save_weights(child: Child, path: Path, progress: Progress | None = None, *, parents: bool = True) -> str:
     """Write a child's weights; the file appears complete or not at all. Returns the file's name.
 
     Args:
         child: the trained child.
-        path: the file.
+        path: the file; its folder is created.
         progress: what is needed to continue the training; None: it will not be continued.
+        parents: whether parents of the folder are created, too.
     """
-    from safetensors.torch import save
-
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=parents, exist_ok=True)
     state = stored_state(child)
     metadata = {"key": child.spec.key}
     if progress is not None:
@@ -55,8 +53,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
         }
         for parameter, kept in progress.optimiser.items():
             state |= {f"{_OPTIMISER}{parameter}/{name}": value for name, value in kept.items()}
-    plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write_atomically(path, save(plain, metadata), durable=False)
+    write_tensors(path, state, metadata, durable=False)
     return path.name
 
 
@@ -64,7 +61,8 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
     """Return the trained network of a spec, in evaluation mode on the CPU.
 
     Raises:
-        StoreError: the file is missing, may not be read, is damaged, or belongs to another spec.
+        StoreError: the file is missing, may not be read, is damaged, or belongs to another spec; `DamagedFileError` if
+            it is missing or damaged.
     """
     with reading(path):
         metadata, state = read_tensors(path)
@@ -74,9 +72,7 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
                 f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}. If an earlier aen "
                 f"wrote them, whose key version was not {spec.key_version}, read them with it or train the child again."
             )
-        child = build_child(spec)
-        load_stored_state(child, {name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
-    return child.eval()
+        return _child_with(spec, state)
 
 
 def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
@@ -97,45 +93,51 @@ def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
         spec = ChildSpec.from_stored(json.loads(metadata["spec"]))
         if not spec.key == metadata.get("key") == key:
             raise StoreError(f"weights {path} belong to another child: key {spec.key}, not {key}.")
-        child = build_child(spec)
-        load_stored_state(child, {name: value for name, value in state.items() if not name.startswith(_OPTIMISER)})
+        child = _child_with(spec, state)
         kept: dict[str, dict[str, Tensor]] = {}
         for name, value in state.items():
             if name.startswith(_OPTIMISER):
                 parameter, _, what = name.removeprefix(_OPTIMISER).rpartition("/")
                 kept.setdefault(parameter, {})[what] = value
         progress = Progress(int(metadata["batches"]), kept, float(metadata["epochs"]))
-    return child.eval(), progress
+    return child, progress
 
 
-def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return the metadata and the tensors of a safetensors file; see `reading` for its errors."""
-    from safetensors.torch import load
+def what_is_wrong_with(key: str, path: Path) -> str | None:
+    """Return why a file does not hold the intact weights of a key, or None if it does.
 
-    # Opened here: safetensors takes only paths in UTF-8, and calls a file missing that may not be read.
-    content = path.read_bytes()
-    state = load(content)
-    head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return head.get("__metadata__", {}), state
-
-
-@contextmanager
-def reading(path: Path, what: str = "weights") -> Iterator[None]:
-    """Translate errors of reading a file of tensors into a StoreError that names it.
+    One that may not be read is not called damaged: whoever reads it says why.
 
     Args:
+        key: of the evaluation.
         path: the file.
-        what: its content, in a word.
     """
-    from safetensors import SafetensorError
-
     try:
-        yield
-    except FileNotFoundError as error:
-        raise StoreError(f"{what} {path} are missing; train the child again.") from error
-    except OSError as error:
-        raise StoreError(f"weights {cannot_read(path, error)}.") from error
+        with reading(path):
+            metadata, state = read_tensors(path)
+            _weights_in(state)
+    except DamagedFileError as error:
+        return "missing" if isinstance(error.__cause__, FileNotFoundError) else "damaged"
     except StoreError:
-        raise
-    except (SafetensorError, RuntimeError, AenError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{what} {path} are damaged or belong to another child: {error}") from error
+        return None
+    return None if metadata.get("key") == key else "of another child"
+
+
+def _child_with(spec: ChildSpec, state: Mapping[str, Tensor]) -> Child:
+    """Return a child in evaluation mode with the weights of a file."""
+    child = build_child(spec)
+    load_stored_state(child, _weights_in(state))
+    return child.eval()
+
+
+def _weights_in(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights in a file, which may also have the optimiser's state.
+
+    Raises:
+        ValueError: some are NaN. Files of earlier versions have no checksum, by which this would be found.
+    """
+    weights = {name: value for name, value in state.items() if not name.startswith(_OPTIMISER)}
+    for name, value in weights.items():
+        if value.isnan().any():
+            raise ValueError(f"{name} has values that are not numbers (NaN)")
+    return weights

@@ -4,15 +4,18 @@ import json
 import os
 import platform
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
 from aen.children import ChildSpec
 from aen.data import find_source, load_dataset
-from aen.errors import AenError, GroupError, SpecError
+from aen.errors import AenError, GroupError, SpecError, StoreError
+from aen.evaluators import stream
+from aen.results.database_errors import shown
 from aen.results.provenance import Provenance, Seconds
 from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
@@ -21,6 +24,7 @@ from aen.symmetry import SymmetryTest, symmetry_test
 from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of, generator_effects_of
+from aen_agents.agents.recorded import lost_children
 from aen_agents.agents.registry import check_agent, make_explorer
 from aen_agents.agents.selection import check_final_child, fresh_seeds
 from aen_agents.agents.statement import state
@@ -36,9 +40,12 @@ from aen_agents.evaluators.factory import (
     workers_of,
 )
 from aen_agents.events import Listener, Notice
+from aen_agents.monitoring.guard import FolderGuard, rescue
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
+from aen_agents.runs.best import what_is_wrong_with_best
 from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.shared_weights import sharing, sqlite_file
 
 
 def _processor() -> str:
@@ -100,6 +107,29 @@ class Search:
             self._resolve(folder)
             return self._run(folder, started)
 
+    def what_is_lost(self, folder: RunFolder, result: SearchResult) -> str | None:
+        """Return what a complete run has lost, as a clause, or None; `run` trains it again.
+
+        Args:
+            folder: of the run.
+            result: of the run.
+
+        Raises:
+            RunFolderError: a file of the run is damaged.
+        """
+        if result.verdict is None or not folder.has_key_version(self.child.key_version):
+            return None
+        damaged = what_is_wrong_with_best(folder)
+        file = folder.store_file if self.config.store is None else sqlite_file(self.config.store)
+        if damaged is not None:
+            return damaged
+        if file is not None and not file.exists():
+            return f"its store {file} is missing"
+        with suppress(StoreError), ResultStore(self.config.store or folder.store_file, create=False) as store:
+            lost = lost_children(self.config, self.space, store, folder.history(), result)
+            return f"{lost} not in its store {shown(store.where)}" if lost.keys else None
+        return None
+
     def _resolve(self, folder: RunFolder) -> None:
         """Choose what the config leaves to aen, such as the device, and record it in the folder."""
         config = keep_choices(folder.config(), self.config)
@@ -114,10 +144,14 @@ class Search:
         # An agent's own arithmetic, too, depends on the number of threads in its last bits.
         with (
             ResultStore(self.config.store or folder.store_file) as store,
+            self._weights(folder, store) as weights,
             cpu_threads(self.config.evaluator.threads),
-            closing(make_evaluator(self.config, store, folder.weights, self._listener)) as evaluator,
+            closing(make_evaluator(self.config, store, weights, self._listener)) as evaluator,
         ):
             self.monitor.evaluator = evaluator
+            file = folder.store_file if self.config.store is None else sqlite_file(self.config.store, resolve=False)
+            guard = FolderGuard(folder, self.config, file, weights)
+            self.monitor.guard, self.monitor.rescue = guard, partial(rescue, store, guard)
             # Not in the summary, which must not depend on how often the search was resumed.
             for change in change_notices(folder.config(), self.config):
                 self._listener(Notice(change))
@@ -144,6 +178,7 @@ class Search:
             try:
                 result = replace(result, symmetry_test=self._symmetry_test(folder, clock))
                 limit.begin()
+                self._train_lost(task)
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
                 factors = factors_of(self.space, explorer.accuracies(), seed=self.config.seed)
@@ -166,6 +201,28 @@ class Search:
                 )
                 write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
         return result
+
+    def _train_lost(self, task: Task) -> None:
+        """Train what the history has and the store has lost; agents that resume do not ask for it again."""
+        if task.store is None:
+            return
+        lost = lost_children(task.config, task.space, task.store, task.folder.history())
+        if lost.keys:  # not in the summary, which must not depend on how often the search was resumed
+            text = f"{lost} not in the store {shown(task.store.where)}: trained again"
+            self._listener(Notice(text))
+        for _ in stream(task.evaluator, lost.specs):
+            pass
+
+    @contextmanager
+    def _weights(self, folder: RunFolder, store: ResultStore) -> Iterator[Path]:
+        """Use the folder of weights inside the block."""
+        weights = folder.weights_for(self.config.store)
+        if weights == folder.weights:
+            yield weights
+            return
+
+        with sharing(weights, folder.weights, store):
+            yield weights
 
     def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:
         """Test the training images for the symmetries on offer, or read what an earlier start of the run found."""

@@ -64,7 +64,8 @@ def train_population(
             there are; by default it is the number of specs.
         device: ``cpu``, ``cuda`` or ``cuda:1``.
         threads: number of CPU threads.
-        weights_folder: where to keep the trained weights, as ``<key>.safetensors``; None keeps none.
+        weights_folder: where to keep the trained weights, as ``<key>.safetensors``; the folder
+            is created, its parents are not. None keeps none.
         micro_batches: how many micro-batches every batch is split into; see `aen.training.train_child`.
 
     Returns:
@@ -100,7 +101,7 @@ def train_population(
             if weights_folder is not None and good:
                 child = build_child(spec)
                 load_stored_state(child, trainer.stored_state(i))
-                name = save_weights(child, weights_folder / f"{spec.key}.safetensors")
+                name = save_weights(child, weights_folder / f"{spec.key}.safetensors", parents=False)
             outcomes.append((spec, train, validation, good, trainer.parameter_counts[i], name))
     seconds = (time.perf_counter() - started) / len(specs)
     return [

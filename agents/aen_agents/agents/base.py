@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from aen.children import ChildSpec
@@ -44,6 +45,11 @@ class Task:
     notice: Callable[[str], None]
     store: ResultStore | None = None
     limit: TimeLimit = field(default_factory=TimeLimit.none)
+
+    @property
+    def weights(self) -> Path:
+        """The folder of kept weights."""
+        return self.folder.weights_for(self.config.store)
 
 
 class Explorer(Protocol):

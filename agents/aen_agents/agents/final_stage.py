@@ -20,7 +20,8 @@ from aen_agents.agents.comparison import Right, compare, not_told_from_best
 from aen_agents.agents.plausible import supported_first
 from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain, right_on_validation
 from aen_agents.events import StageStarted
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.lost import check_not_lost
 
 
 def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
@@ -42,7 +43,7 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     task.listener(StageStarted("select", len(chosen) * len(seeds)))
     children = [final_child(config, space.spec(c)) for c in chosen]
     selected = retrain(task.evaluator, children, seeds, task.listener)
-    right = _remembering(partial(right_on_validation, weights=task.folder.weights, threads=threads))
+    right = _remembering(partial(right_on_validation, weights=task.weights, threads=threads))
     built_in, rivals = _rivals(task, _winner_first(rank(selected), supported, right), seeds)
     ranking = rank([*selected, *rivals])
     best_on_validation, ranking = ranking[0], _winner_first(ranking, supported, right)
@@ -60,12 +61,11 @@ def conclude(task: Task, found: Sequence[str]) -> ClassVerdict:
     # The test images choose nothing: what is measured on them is fixed before.
     chosen_for_test = {id(result): result for result in (winner, baseline, *built_in, *rivals)}
     on_test = {
-        place: measure_on_test(result, task.folder.weights, threads=threads)
-        for place, result in chosen_for_test.items()
+        place: measure_on_test(result, task.weights, threads=threads) for place, result in chosen_for_test.items()
     }
     tested, tested_baseline = on_test[id(winner)], on_test[id(baseline)]
     best = max(winner.evaluations, key=lambda e: e.validation_accuracy)
-    keep_best(winner.spec.with_seed(best.seed), best, task.folder)
+    keep_best(winner.spec.with_seed(best.seed), best, task)
     return ClassVerdict(
         winner=tested.row(with_spec=True),
         baseline=tested_baseline.row(),
@@ -163,11 +163,13 @@ def _compare_with_hidden_group(
     )
 
 
-def keep_best(spec: ChildSpec, evaluation: Evaluation, folder: RunFolder) -> None:
+def keep_best(spec: ChildSpec, evaluation: Evaluation, task: Task) -> None:
     """Write a trained child to ``best/``: its spec, preprocessing and weights, without the optimiser's state."""
     if evaluation.weights is None:
         return
-    child = load_child(spec, folder.weights / evaluation.weights)
+    folder = task.folder
+    child = load_child(spec, task.weights / evaluation.weights)
+    check_not_lost(folder.best)
     save_weights(child, folder.best / "weights.safetensors")
     preprocessing = preprocessing_of(spec.data).to_json()
     write_atomically(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")

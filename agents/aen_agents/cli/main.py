@@ -164,6 +164,7 @@ def _search(options: argparse.Namespace) -> int:
     from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
+    from aen_agents.runs.lost import LostRunError
 
     console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
     config, reasons = config_of(options)
@@ -185,7 +186,10 @@ def _search(options: argparse.Namespace) -> int:
         progress.activity = search.monitor.activity
         folder = RunFolder.create(config, options.out)
         result = folder.result()
-        if result is not None and result.status == "complete":
+        lost = search.what_is_lost(folder, result) if result is not None and result.status == "complete" else None
+        if lost is not None:
+            console.print(f"{folder.path} is complete, but {lost}: resuming it.", highlight=False, soft_wrap=True)
+        if result is not None and result.status == "complete" and lost is None:
             console.print(f"{folder.path} holds this search already, complete; nothing was run.", highlight=False)
             if not folder.report_file.is_file():
                 build_report(folder)
@@ -201,7 +205,7 @@ def _search(options: argparse.Namespace) -> int:
                 )
                 build_report(folder)
                 raise
-            except FullDiskError:
+            except (FullDiskError, LostRunError):
                 raise  # its message says how to resume the run
             except AenError:
                 folder.discard()

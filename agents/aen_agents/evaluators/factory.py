@@ -12,7 +12,7 @@ from aen.evaluators import Evaluator, LocalEvaluator
 from aen.results.store import ResultStore
 from aen.training import available_cores, check_device, check_threads, choose_device, idle_gpus
 from aen_agents.config import AUTO, LocalConfig, SearchConfig
-from aen_agents.events import Listener
+from aen_agents.events import Listener, Notice
 
 CUDA_POPULATION = 64  # population on CUDA if the config leaves it out
 
@@ -69,7 +69,6 @@ class LocalFactory(EvaluatorFactory):
 
     def make(self, config: SearchConfig, store: ResultStore, weights: Path, listener: Listener) -> Evaluator:
         """Return a `LocalEvaluator`."""
-        del listener
         return LocalEvaluator(
             store,
             device=config.evaluator.device,
@@ -78,6 +77,7 @@ class LocalFactory(EvaluatorFactory):
             population=population_of(config),
             weights_folder=weights,
             debug=config.debug,
+            notice=lambda text: listener(Notice(text)),
         )
 
     def check(self, config: SearchConfig) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 from aen._processes import Process
@@ -14,12 +15,15 @@ from aen.evaluators import Activity, Evaluator
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
 from aen_agents.monitoring.event_log import EventLog
+from aen_agents.monitoring.guard import FolderGuard, lost_message
 from aen_agents.monitoring.heartbeat import Heartbeat
+from aen_agents.monitoring.interruption import stoppable
 from aen_agents.monitoring.redact import hide_secrets
 from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now
 from aen_agents.monitoring.tensorboard import ScalarFile
 from aen_agents.monitoring.tracker import ProgressTracker
 from aen_agents.runs.folder import RunFolder
+from aen_agents.runs.lost import LostRunError, mark_lost
 from aen_agents.text import printable
 
 _LONGEST_MESSAGE = 1000
@@ -37,14 +41,20 @@ class SearchMonitor:
 
     Attributes:
         evaluator: the evaluator of the search, which sets it; None before and after.
+        guard: notices that files of the search are gone, which ends the search; likewise.
+        rescue: saves the results of a store whose file is gone; returns where they are; likewise.
     """
 
     def __init__(self, config: SearchConfig, listener: Listener) -> None:
         self.config = config
         self.evaluator: Evaluator | None = None
+        self.guard: FolderGuard | None = None
+        self.rescue: Callable[[], Path | None] | None = None
         self._listener = listener
         self._log: EventLog | None = None
         self._tracker = ProgressTracker()
+        self._lost: str | None = None
+        self._rescued: Path | None = None
 
     def __call__(self, event: Event) -> None:
         """Write an event and forward it to the listener; may be called from any thread."""
@@ -67,7 +77,12 @@ class SearchMonitor:
 
     @contextmanager
     def over(self, folder: RunFolder) -> Iterator[None]:
-        """Record the events inside the block in a run folder that this process has locked."""
+        """Record the events inside the block in a run folder that this process has locked.
+
+        Raises:
+            LostRunError: the folder, its store or another file of the search was removed or replaced meanwhile.
+        """
+        mark_lost(folder.path, lost=False)
         earlier = None
         with suppress(RunFolderError):
             earlier = Status.read(folder.path)
@@ -82,11 +97,12 @@ class SearchMonitor:
         )
         writer = _StatusWriter(self.config, folder, self._tracker, self.activity)
         writer.beat()
-        heartbeat = Heartbeat(writer.beat)
+        heartbeat = Heartbeat(lambda: None if self._is_foreign() else writer.beat())
         state: State = "failed"
         message = None
         try:
-            yield
+            with self._guarded(folder):
+                yield
             state = "complete"
         except (KeyboardInterrupt, SystemExit):
             state = "interrupted"
@@ -96,10 +112,48 @@ class SearchMonitor:
             message = hide_secrets(text)[:_LONGEST_MESSAGE]
             raise
         finally:
-            if heartbeat.stop():
+            if heartbeat.stop() and not self._is_foreign():
                 writer.end(state, message)
-            self.evaluator = None
+            self.evaluator = self.guard = self.rescue = None
             self._log.ended(state=state, message=message)
+
+    @contextmanager
+    def _guarded(self, folder: RunFolder) -> Iterator[None]:
+        """End the block with an error soon after files of the search are gone."""
+        self._lost = self._rescued = None
+        with stoppable() as stop:
+            heartbeat = Heartbeat(lambda: self._check(folder, stop))
+            try:
+                yield
+            except BaseException as error:
+                # What is gone may have caused the error before the heartbeat noticed it.
+                gone = self._lost or (None if self.guard is None else self.guard.what_is_gone())
+                if gone is None or self.guard is None:
+                    raise
+                self._lose(folder, gone)
+                raise LostRunError(lost_message(gone, self.guard, self._rescued)) from error
+            finally:
+                heartbeat.stop()
+
+    def _check(self, folder: RunFolder, stop: Callable[[], None]) -> None:
+        gone = None if self.guard is None or self._lost is not None else self.guard.lost()
+        if gone is not None:
+            self._lose(folder, gone)
+            stop()
+
+    def _lose(self, folder: RunFolder, gone: str) -> None:
+        """Save what the store has, and write nothing more into a folder that is another one now."""
+        if self._lost is None:
+            self._lost = gone
+            if self._is_foreign():
+                mark_lost(folder.path)
+            if self.rescue is not None:
+                with suppress(Exception):
+                    self._rescued = self.rescue()
+
+    def _is_foreign(self) -> bool:
+        """Return whether the run folder is gone, or is not that of this search any more."""
+        return self.guard is not None and self.guard.folder_is_foreign()
 
 
 class _StatusWriter:

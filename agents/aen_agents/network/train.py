@@ -14,6 +14,7 @@ from aen.children import ChildSpec
 from aen.data import load_dataset, preprocessing_of
 from aen.errors import DataError, RunFolderError, StoreError
 from aen.training import Epoch, LongTraining, check_device, check_threads, choose_device, save_weights, train_longer
+from aen.training.weights import what_is_wrong_with
 from aen_agents.errors import full_disk_problem
 from aen_agents.network.models import (
     BEST,
@@ -175,7 +176,7 @@ def _train(
 
 
 def _holds(folder: Path, plan: TrainPlan, settings: TrainSettings) -> bool:
-    """Return whether a trained network is there that was trained with the same settings.
+    """Return whether a trained network is there, intact, that was trained with the same settings.
 
     Raises:
         RunFolderError: one is there that was trained with others.
@@ -193,7 +194,7 @@ def _holds(folder: Path, plan: TrainPlan, settings: TrainSettings) -> bool:
             f"{folder} holds a network that was trained with other settings: {what}. --restart trains it again and "
             "replaces it."
         )
-    return True
+    return what_is_wrong_with(plan.spec.key, folder / "weights.safetensors") is None
 
 
 def _config(plan: TrainPlan, settings: TrainSettings) -> JsonDict:

@@ -26,7 +26,9 @@ from aen_agents.runs.folders import (
     new_folder,
     remove_parts,
 )
+from aen_agents.runs.lost import check_not_lost
 from aen_agents.runs.resume_check import check_config, started_config
+from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.text import command
 
 VERSION = 1  # raise it when a file is removed or changes its meaning; handle older runs in `check_version`
@@ -48,7 +50,8 @@ class RunFolder:
     """The files of a run.
 
     ``run.json`` (the folder's version, and the config that the run was started with), ``config.yaml`` (resolved),
-    ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/``, ``agent/`` (checkpoints and the agent),
+    ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/`` (or beside a shared store, see `weights_for`),
+    ``agent/`` (checkpoints and the agent),
     ``tensorboard/``, ``best/`` (the winner's weights and spec), ``symmetry_test.json``, ``summary.json``,
     ``report.html``.
 
@@ -119,6 +122,17 @@ class RunFolder:
         if others and not self.config_file.is_file():
             raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
 
+    def weights_for(self, store: str | None) -> Path:
+        """Return the folder of weights of a search with this store: beside it if it is a file that searches share.
+
+        A folder that is a link was shared on purpose, as a sweep does for its trials.
+
+        Args:
+            store: as in the config; None: that of the run.
+        """
+        shared = None if self.weights.is_symlink() else weights_beside(store)
+        return self.weights if shared is None else shared
+
     def holds_run(self) -> bool:
         """Return whether the folder is that of a run.
 
@@ -167,6 +181,10 @@ class RunFolder:
             )
         if "key_version" not in head:
             write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
+
+    def has_key_version(self, key_version: str) -> bool:
+        """Return whether the run's children were trained as those with this key version are."""
+        return bool(self._head().get("key_version", UNRECORDED_KEY_VERSION) == key_version)
 
     def record(self, config: SearchConfig) -> None:
         """Write the run's config again, with the choices that it left to aen; see `aen_agents.config.AUTO`.
@@ -335,8 +353,10 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a text file of a run; it appears complete or not at all.
 
     Raises:
-        RunFolderError: it cannot be written; an existing file stays as it was.
+        RunFolderError: it cannot be written; an existing file stays as it was. `LostRunError`: it is in a folder that
+            was removed or replaced while its search ran.
     """
+    check_not_lost(path)
     try:
         _files.write_atomically(path, text, durable=False)
     except OSError as error:

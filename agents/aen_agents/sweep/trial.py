@@ -14,6 +14,7 @@ from aen_agents.config import SearchConfig
 from aen_agents.events import Event, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.folders import FolderInUseError
+from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.runs.trial_files import Report, TrialFiles
 from aen_agents.sweep.folder import SweepFolder
 
@@ -41,7 +42,9 @@ def run_trial(task: JsonDict) -> None:
     files = folder.files(trial)
     try:
         config = trial.config.model_copy(update={"store": folder.store(sweep)})
-        search_trial(config, files, folder.weights, tune.report)
+        # A store that the config names has its weights beside it, where other searches find them, too.
+        elsewhere = sweep.store is not None and weights_beside(config.store) is not None
+        search_trial(config, files, None if elsewhere else folder.weights, tune.report)
     except TrialStopped:
         pass
     except AenError as error:
@@ -50,13 +53,13 @@ def run_trial(task: JsonDict) -> None:
         files.fail(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
-def search_trial(config: SearchConfig, files: TrialFiles, weights: Path, send: Send) -> None:
+def search_trial(config: SearchConfig, files: TrialFiles, weights: Path | None, send: Send) -> None:
     """Run or resume the search of a trial in its own run folder.
 
     Args:
         config: of the search.
         files: of the trial.
-        weights: folder of weights, shared by all trials like the store.
+        weights: folder of weights, shared by all trials like the store; None: they are beside the store.
         send: is called with every report.
 
     Raises:
@@ -73,7 +76,7 @@ def search_trial(config: SearchConfig, files: TrialFiles, weights: Path, send: S
     Search(config, reporter).run(run)
 
 
-def _open_run(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFolder:
+def _open_run(config: SearchConfig, files: TrialFiles, weights: Path | None) -> RunFolder:
     """Create or open the run folder, after waiting for any process of a killed sweep that still uses it."""
     if files.path.is_dir() and any(files.path.iterdir()) and not files.run.config_file.is_file():
         raise RunFolderError(f"{files.path} is not empty and is not a run folder; move it away and restore the sweep.")
@@ -82,7 +85,8 @@ def _open_run(config: SearchConfig, files: TrialFiles, weights: Path) -> RunFold
         try:
             run = RunFolder.create(config, files.path)
             with run.locked():
-                _share_weights(run, weights)
+                if weights is not None:
+                    _share_weights(run, weights)
                 return run
         except FolderInUseError:
             if time.monotonic() > deadline:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from aen.children import DenseSpec
+from aen.children import DenseSpec, build_child
 from aen.errors import SpecError
 from aen.evaluators.cache import EvaluationCache
 from aen.results import Evaluation
 from aen.results.store import ResultStore
+from aen.training import save_weights
 
 SPEC = DenseSpec()
 
@@ -75,12 +76,72 @@ def test_a_failure_that_was_forgotten_may_be_tried_again(tmp_path):
     cache.close([SPEC.key])
 
 
-def test_a_result_without_the_weights_that_are_wanted_is_trained_again_without_a_lease(cache, tmp_path):
-    take_in(cache, result(weights="x.safetensors"))
+def kept(tmp_path):
+    """Weights of the child in the cache's folder, and the name of their file."""
+    return save_weights(build_child(SPEC), tmp_path / f"{SPEC.key}.safetensors")
+
+
+def flipped(content, at):
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def test_a_result_without_the_weights_that_are_wanted_is_trained_again(tmp_path):
+    cache = EvaluationCache(None, tmp_path)
+    take_in(cache, result(weights=f"{SPEC.key}.safetensors"))
     assert cache.known([SPEC.key], keep_weights=True) == {}
-    assert cache.claim([SPEC.key]) == {}
-    (tmp_path / "x.safetensors").write_bytes(b"")
+    assert cache.claim([SPEC.key], keep_weights=True) == {}
+    kept(tmp_path)
     assert SPEC.key in cache.known([SPEC.key], keep_weights=True)
+
+
+DAMAGE = {
+    "zeroed": lambda content: bytes(len(content)),
+    "empty": lambda _: b"",
+    "cut": lambda content: content[:-1],
+    "a bit of the tensors": lambda content: flipped(content, -5),
+    "a bit of the header": lambda content: flipped(content, content.index(b"F32")),
+    "a bit of the checksum": lambda content: flipped(content, content.index(b'"sha256":"') + 12),
+    "longer": lambda content: content + b"x",
+    "a link to nothing": None,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_damaged_weights_count_as_none_and_that_is_said_once(damage, tmp_path):
+    store, said = ResultStore(tmp_path / "results.sqlite"), []
+    cache = EvaluationCache(store, tmp_path, said.append)
+    path = tmp_path / kept(tmp_path)
+    take_in(cache, result(weights=path.name))
+    assert SPEC.key in cache.known([SPEC.key], keep_weights=True)
+    content = path.read_bytes()
+    path.unlink()
+    if damage is None:
+        path.symlink_to(tmp_path / "nothing")
+    else:
+        path.write_bytes(damage(content))
+    for _ in range(2):
+        assert cache.known([SPEC.key], keep_weights=True) == {}
+    assert SPEC.key in cache.known([SPEC.key], keep_weights=False)
+    assert len(said) == 1
+    assert str(path) in said[0]
+    assert "again" in said[0]
+    cache.close([])
+
+
+def test_two_processes_do_not_both_train_again_what_lacks_weights(tmp_path):
+    one, other = (EvaluationCache(ResultStore(tmp_path / "results.sqlite"), tmp_path, print) for _ in range(2))
+    take_in(one, result())
+    for cache in (one, other):
+        assert cache.known([SPEC.key], keep_weights=True) == {}
+    assert one.claim([SPEC.key], keep_weights=True)[SPEC.key].mine
+    assert not other.claim([SPEC.key], keep_weights=True)[SPEC.key].mine
+    take_in(one, result(weights=kept(tmp_path)))
+    assert SPEC.key in other.known([SPEC.key], keep_weights=True)
+    # Asked just before the first had stored them: its lease is given back.
+    assert not other.claim([SPEC.key], keep_weights=True)[SPEC.key].mine
+    assert one.claim(["another"])["another"].mine
+    for cache in (one, other):
+        cache.close(["another"])
 
 
 def test_what_is_unfinished_is_given_back(tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 import aen
 from aen._typing import JsonDict
 from aen.data import load_dataset
+from aen.errors import StoreError
 from aen_agents.cli.main import main
 from aen_agents.network import find_model, predict
 from aen_agents.report import build_report
@@ -60,6 +61,18 @@ def test_the_winner_is_trained_on_all_images_and_then_used(run: Path, capsys: py
     assert (folder / "weights.safetensors").read_bytes() == before
     assert main(["train", str(run), "epochs=4", "--restart"]) == 0
     assert find_model(run).child.spec.training.epochs == 4
+
+
+def test_a_damaged_trained_network_is_trained_again(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", str(run), "epochs=1"]
+    assert main(words) == 0
+    weights = run / "trained" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8] + b"\xff" * 8)
+    with pytest.raises(StoreError, match=f"aen train {run}"):
+        find_model(run)
+    assert main(words) == 0
+    assert "nothing was trained" not in capsys.readouterr().out
+    assert find_model(run).child.spec.training.epochs == 1
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.errors import UnreadableError, what_is_wrong
+from aen_agents.runs.lost import check_not_lost
 
 VERSION = 1  # raise it when a part of a checkpoint is removed or changes its meaning
 KEPT = 2
@@ -70,6 +71,7 @@ def save(folder: Path, arrays: Arrays, state: JsonDict) -> None:
         raise TypeError(
             f"array {objects[0]!r} holds Python objects, which cannot be saved without pickle; convert it to numbers"
         )
+    check_not_lost(folder)
     content = io.BytesIO()
     text = np.frombuffer(json.dumps(state).encode(), dtype=np.uint8)
     everything: dict[str, Any] = {**arrays, _STATE: text}

@@ -16,6 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from aen._files import write_atomically
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import DQNConfig
+from aen_agents.runs.lost import check_not_lost
 
 NEVER = 10**12
 
@@ -129,4 +130,5 @@ def save_agent(model: SearchDQN, path: Path) -> None:
     """Write an agent; the file appears complete or not at all."""
     content = io.BytesIO()  # SB3 would leave the file open on a full disk
     model.save(content)
+    check_not_lost(path)
     write_atomically(path, content.getbuffer(), durable=False)

@@ -29,6 +29,7 @@ from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import LayerwiseConfig
 from aen_agents.events import SliceTrained, StageStarted
 from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.lost import check_not_lost
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,9 @@ class LayerwiseExplorer:
             self.methods,
             self.seeds,
             evaluator=task.evaluator,
-            weights=task.folder.weights,
+            weights=task.weights,
+            store=task.store,
+            shared=task.weights != task.folder.weights,
             states=task.folder.path / "agent" / "lanes",
         )
         self.trained = 0
@@ -117,6 +120,10 @@ class LayerwiseExplorer:
 
     def explore(self) -> None:
         """Run every method on every seed."""
+        recorded: dict[tuple[str, int], set[str]] = {}
+        for line in self.task.folder.history():
+            recorded.setdefault((line["method"], line["seed"]), set()).add(line["key"])
+        self.runs.restart_unstored(recorded)
         history = self._history()
         self.task.listener(StageStarted("explore", self.runs.total, "slices"))
         self.trained = len(history)
@@ -171,7 +178,7 @@ class LayerwiseExplorer:
         best = winner.best
         if best is None:
             raise SpecError("every method diverged on every seed; use a lower training.learning_rate.")
-        keep_best(best.spec, best.evaluation, task.folder)
+        keep_best(best.spec, best.evaluation, task)
         several = len(self.seeds) > 1
         rows = {
             result.method.name: result.row(self.seeds, minus_no_symmetry=result.minus(baseline) if several else None)
@@ -185,7 +192,7 @@ class LayerwiseExplorer:
         )
 
     def _result(self, method: Method) -> MethodResult:
-        return MethodResult(method, tuple(self.runs.run_of(method.name, seed).final for seed in self.seeds))
+        return MethodResult(method, tuple(self.runs.final(method.name, seed) for seed in self.seeds))
 
     def _test(self, result: MethodResult) -> list[float]:
         accuracies = []
@@ -193,7 +200,7 @@ class LayerwiseExplorer:
             if member is None or member.evaluation.weights is None:
                 accuracies.append(0.0)
                 continue
-            child = load_child(member.spec, self.task.folder.weights / member.evaluation.weights)
+            child = load_child(member.spec, self.task.weights / member.evaluation.weights)
             split = load_test_split(member.spec.data)
             threads = self.task.config.evaluator.threads
             accuracies.append(measure_test(child, split, threads=threads).test_accuracy)
@@ -204,6 +211,7 @@ class LayerwiseExplorer:
         self.trained += len(events)
         for event in events:
             self._seen[event.class_key] = max(event.accuracy, self._seen.get(event.class_key, 0.0))
+        check_not_lost(self._file)
         with self._file.open("a", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(asdict(event))}\n" for event in events)
         self.task.listener(events[0])

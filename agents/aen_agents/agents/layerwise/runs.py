@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from aen.children import EquiNASSpec
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
+from aen.results.store import ResultStore
 from aen_agents.agents.layerwise.method import Member, Method, best, rank
 from aen_agents.errors import UnreadableError
 from aen_agents.events import SliceTrained
@@ -123,6 +124,8 @@ class MethodRuns:
         evaluator: trains the children; it must keep weights.
         weights: the folder of the weights; those that are no longer needed are removed.
         states: the folder of the runs' saved states.
+        store: where results are kept: of those that are there already, weights are not needed before they are used.
+        shared: whether other searches use the same store and weights, so that weights are not removed but forgotten.
 
     Attributes:
         runs: one for each method and seed, method by method.
@@ -136,8 +139,10 @@ class MethodRuns:
         evaluator: Evaluator,
         weights: Path,
         states: Path,
+        store: ResultStore | None = None,
+        shared: bool = False,
     ) -> None:
-        self.evaluator, self.weights = evaluator, weights
+        self.evaluator, self.weights, self.store, self.shared = evaluator, weights, store, shared
         states.mkdir(parents=True, exist_ok=True)
         self.runs = [
             MethodRun(method, seed, states / f"{name}-{seed}.json")
@@ -149,6 +154,25 @@ class MethodRuns:
         self._in_flight: dict[Future[Evaluation], list[tuple[int, int]]] = {}
         self._specs: dict[int, list[EquiNASSpec]] = {}
         self._results: dict[int, dict[int, Evaluation]] = {}
+
+    def restart_unstored(self, keys: Mapping[tuple[str, int], set[str]]) -> None:
+        """Start those runs again from the first slice that have children whose results the store does not have.
+
+        Nothing that is stored is trained again.
+
+        Args:
+            keys: of the children in the history, by method and seed.
+        """
+        if self.store is None:
+            return
+        for run in self.runs:
+            known = {member.key: member.accuracy for member in run.members}
+            recorded = {*known, *keys.get((run.method.name, run.seed), ())}
+            stored = self.store.get_many(sorted(recorded))
+            same = all(stored[key].validation_accuracy == known[key] for key in known.keys() & stored.keys())
+            if recorded - stored.keys() or not same:
+                run.slice, run.members, run.ended = 0, [], None
+                run.save()
 
     @property
     def total(self) -> int:
@@ -191,9 +215,31 @@ class MethodRuns:
             self._specs[number], self._results[number] = specs, {}
             starting += [(number, place, spec) for place, spec in enumerate(specs)]
         if starting:
-            futures = self.evaluator.submit([spec for _, _, spec in starting], keep_weights=True)
-            for future, (number, place, _) in zip(futures, starting, strict=True):
+            for future, (number, place, _) in zip(self._submit([s for *_, s in starting]), starting, strict=True):
                 self._in_flight.setdefault(future, []).append((number, place))
+
+    def _submit(self, specs: Sequence[EquiNASSpec]) -> list[Future[Evaluation]]:
+        """Submit specs; weights are wanted of those that are not stored yet.
+
+        What another search, or an earlier start, has trained and removed the weights of would be trained again
+        otherwise. Where a child is to inherit them, the evaluator trains its parent again.
+        """
+        keys = [spec.key for spec in specs]
+        known = {} if self.store is None else self.store.get_many(keys)
+        futures: dict[str, Future[Evaluation]] = {}
+        for keep in (True, False):
+            some = {key: spec for key, spec in zip(keys, specs, strict=True) if (key not in known) is keep}
+            submitted = self.evaluator.submit(list(some.values()), keep_weights=keep) if some else []
+            futures |= dict(zip(some, submitted, strict=True))
+        return [futures[key] for key in keys]
+
+    def final(self, method: str, seed: int) -> Member | None:
+        """Return the best member of a run, with its weights in their folder; None: all diverged."""
+        member = self.run_of(method, seed).final
+        if member is None:
+            return None
+        (future,) = self.evaluator.submit([member.spec], keep_weights=True)
+        return replace(member, evaluation=replace(member.evaluation, weights=future.result().weights))
 
     def _ready(self, run: MethodRun) -> bool:
         """Return whether a run can start: the method that it starts from, if any, has ended."""
@@ -215,5 +261,8 @@ class MethodRuns:
         """Remove the weights of these keys that no run needs any more."""
         needed = {member.key for run in self.runs for member in run.members}
         needed |= {spec.key for specs in self._specs.values() for spec in specs}
+        if self.shared and self.store is not None:
+            self.store.forget_weights(keys - needed)
+            return
         for key in keys - needed:
             (self.weights / f"{key}.safetensors").unlink(missing_ok=True)

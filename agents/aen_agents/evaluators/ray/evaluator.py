@@ -8,17 +8,19 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen.children.spec import ChildSpec
-from aen.errors import AenError, SpecError
+from aen.errors import SpecError
 from aen.evaluators.base import Activity
 from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.ray import cluster
 from aen_agents.evaluators.ray.cluster import ClusterError
 from aen_agents.evaluators.ray.dispatcher import Dispatcher
+from aen_agents.evaluators.ray.futures import after
 from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 from aen_agents.evaluators.ray.internals import raylet_process
 from aen_agents.evaluators.ray.protocol import Trainer
@@ -26,7 +28,7 @@ from aen_agents.evaluators.ray.settings import Settings, check_positive
 from aen_agents.evaluators.ray.surroundings import report_loss
 from aen_agents.evaluators.ray.work_units import cut_units
 from aen_agents.evaluators.ray.worker import ChildTrainer
-from aen_agents.events import Listener
+from aen_agents.events import Listener, Notice
 
 if TYPE_CHECKING:
     from aen.results.store import ResultStore
@@ -107,7 +109,8 @@ class RayEvaluator(CachingEvaluator):
         if gpus_per_worker > 1 and gpus_per_worker != int(gpus_per_worker):
             raise SpecError(f"gpus_per_worker is {gpus_per_worker}; Ray takes a fraction below 1 or a whole number.")
         self.population = population
-        self._cache = EvaluationCache(store, weights_folder)
+        notice = None if listener is None else lambda text: listener(Notice(text))
+        self._cache = EvaluationCache(store, weights_folder, notice)
         self._in_flight: dict[str, _InFlight] = {}
         self._other_processes: dict[str, tuple[ChildSpec, bool]] = {}
         self._lock = threading.RLock()
@@ -236,9 +239,9 @@ class RayEvaluator(CachingEvaluator):
             future.set_running_or_notify_cancel()  # no cancelling: several callers may share it
         self._in_flight |= {key: _InFlight(future, keep_weights) for key, future in futures.items()}
         try:
-            claims = self._cache.claim(list(specs))
+            claims = self._cache.claim(list(specs), keep_weights=keep_weights)
             mine = {key for key in specs if key not in claims or claims[key].mine}
-            self._train([(key, spec) for key, spec in specs.items() if key in mine], keep_weights=keep_weights)
+            self._train_with_parents({key: specs[key] for key in specs if key in mine}, keep_weights=keep_weights)
             self._other_processes |= {key: (spec, keep_weights) for key, spec in specs.items() if key not in mine}
             if len(mine) < len(specs):
                 self._start_poller()
@@ -250,34 +253,34 @@ class RayEvaluator(CachingEvaluator):
             raise
         return futures
 
+    def _train_with_parents(self, specs: dict[str, ChildSpec], *, keep_weights: bool) -> None:
+        """Train specs; those whose parents' weights are damaged or missing, after these were trained again."""
+        parents = self._cache.parents_to_train(specs.values())
+        self._train([(k, spec) for k, spec in specs.items() if spec.parent not in parents], keep_weights=keep_weights)
+        again = self.submit(list(parents.values()), keep_weights=True) if parents else []
+        for key, parent in zip(parents, again, strict=True):
+            heirs = [(k, spec) for k, spec in specs.items() if spec.parent == key]
+            parent.add_done_callback(partial(self._train_heirs, heirs, keep_weights))
+
+    def _train_heirs(
+        self, heirs: Sequence[tuple[str, ChildSpec]], keep_weights: bool, parent: "Future[Evaluation]"
+    ) -> None:
+        error = parent.exception()
+        with self._lock:
+            if error is None:
+                self._train([heir for heir in heirs if heir[0] in self._in_flight], keep_weights=keep_weights)
+                return
+            pending = [self._in_flight.pop(key) for key, _ in heirs if key in self._in_flight]
+        self._cache.release([key for key, _ in heirs])
+        for each in pending:
+            each.future.set_exception(error)
+
     def _train(self, specs: Sequence[tuple[str, ChildSpec]], *, keep_weights: bool) -> None:
         self._dispatcher.add(cut_units(specs, population=self.population, keep_weights=keep_weights))
 
     def _again(self, pending: _InFlight, spec: ChildSpec) -> "Future[Evaluation]":
         """Train a spec again, with weights, after its present evaluation without them."""
-        outer: Future[Evaluation] = Future()
-        outer.set_running_or_notify_cancel()
-
-        def pass_on(inner: "Future[Evaluation]") -> None:
-            error = inner.exception()
-            if error is not None:
-                outer.set_exception(error)
-            else:
-                outer.set_result(inner.result())
-
-        def submit(first: "Future[Evaluation]") -> None:
-            if first.exception() is not None:
-                pass_on(first)
-                return
-            try:
-                (inner,) = self.submit([spec], keep_weights=True)
-            except AenError as error:
-                outer.set_exception(error)
-            else:
-                inner.add_done_callback(pass_on)
-
-        pending.future.add_done_callback(submit)
-        return outer
+        return after(pending.future, lambda: self.submit([spec], keep_weights=True)[0])
 
     def _finish(self, results: Sequence[tuple[Evaluation, ChildSpec]]) -> None:
         """Complete the futures of results."""
@@ -326,21 +329,23 @@ class RayEvaluator(CachingEvaluator):
             waiting = dict(self._other_processes)
         if self.store is None or not waiting:
             return
-        claims = self.store.claim_many(list(waiting))
-        finished = []
+        claims = self.store.claim_many(list(waiting), again=[key for key, (_, keeps) in waiting.items() if keeps])
+        finished, given_back = [], []
         with self._lock:
-            self._cache.release(
-                [key for key, claim in claims.items() if claim.mine and key not in self._other_processes]
-            )
             for key, claim in claims.items():
                 spec, keep_weights = waiting[key]
-                if key not in self._other_processes or not (claim.mine or claim.evaluation is not None):
+                known = claim.evaluation
+                if known is not None and keep_weights and not self._cache.has_weights(known):
+                    self._cache.recall(known)  # it is trained again, for its weights
+                    known = None
+                if claim.mine and (known is not None or key not in self._other_processes):
+                    given_back.append(key)
+                if key not in self._other_processes or not (claim.mine or known is not None):
                     continue
                 del self._other_processes[key]
-                if claim.evaluation is not None and (not keep_weights or self._cache.has_weights(claim.evaluation)):
-                    finished.append((claim.evaluation, spec))
-                    continue
-                if claim.evaluation is not None:
-                    self._cache.recall(claim.evaluation)  # it is trained again, for its weights
-                self._train([(key, spec)], keep_weights=keep_weights)
+                if known is not None:
+                    finished.append((known, spec))
+                else:
+                    self._train([(key, spec)], keep_weights=keep_weights)
+            self._cache.release(given_back)
         self._finish(finished)

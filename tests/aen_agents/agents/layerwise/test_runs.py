@@ -11,7 +11,7 @@ import pytest
 
 from aen.children import EquiNASSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.errors import RunFolderError, StoreError
+from aen.errors import RunFolderError
 from aen.evaluators import LocalEvaluator
 from aen.results.store import ResultStore
 from aen_agents.agents.layerwise.method import Method
@@ -243,7 +243,7 @@ def test_a_run_that_was_broken_off_comes_to_the_same(stops: list[int], whole: Wh
     assert weights_of(tmp_path) == weights_of(whole[0])
 
 
-def test_weights_that_were_lost_are_named(tmp_path: Path) -> None:
+def test_weights_that_were_lost_are_trained_again(tmp_path: Path) -> None:
     def interrupt(method_run: MethodRun, _events: Sequence[SliceTrained]) -> None:
         if method_run.slice == 2:
             raise KeyboardInterrupt
@@ -253,10 +253,12 @@ def test_weights_that_were_lost_are_named(tmp_path: Path) -> None:
         run(tmp_path, methods, took=interrupt)
     for file in (tmp_path / "weights").iterdir():
         file.unlink()
-    with pytest.raises(StoreError, match="are missing; train the child again"):
-        run(tmp_path, methods)
+    unbroken = tmp_path / "unbroken"
+    unbroken.mkdir()
+    table, _ = run(unbroken, methods)
+    assert run(tmp_path, methods)[0] == table
     (tmp_path / "lanes" / "static_c1-0.json").unlink()
-    assert run(tmp_path, methods)[1] == 2
+    assert run(tmp_path, methods) == (table, 0)  # what is stored is looked up, also where its weights were removed
 
 
 def test_a_finished_run_trains_nothing_more(whole: Whole) -> None:
