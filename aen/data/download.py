@@ -1,5 +1,6 @@
 """Downloading one file from a list of mirrors, with retries, resumption and a checksum before it gets its name."""
 
+import errno
 import hashlib
 import http.client
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from aen._cache import append_own
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
 from aen.data.files import MAX_BYTES, checksum_kind, make_folder
 from aen.errors import DataError
@@ -110,9 +112,11 @@ def _locked(part: Path) -> Iterator[FileIO]:
     """Open a part file for this process alone, at its end."""
     try:
         # Unbuffered: after a write that failed, closing must not try again and hide the reason.
-        file = part.open("ab", buffering=0)
+        file = append_own(part, mode=0o666)
     except OSError as error:
-        raise DataError(f"{part} cannot be written: {error.strerror}; choose another folder with --to.") from error
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        remedy = f"remove {part}, or choose" if os.path.lexists(part) else "choose"
+        raise DataError(f"{part} cannot be written: {why}; {remedy} another folder with --to.") from error
     with file:
         try:
             # Another process may have finished and renamed it between opening and locking.
@@ -254,6 +258,6 @@ def _empty(file: FileIO) -> None:
 
 
 def _digest(file: FileIO, checksum: str) -> str:
-    """Return the file's checksum of the same kind as the one given."""
-    with Path(str(file.name)).open("rb") as content:
-        return hashlib.file_digest(content, checksum_kind(checksum)).hexdigest()
+    """Return the file's checksum of the same kind as the one given; the file is at its end then."""
+    file.seek(0)
+    return hashlib.file_digest(file, checksum_kind(checksum)).hexdigest()  # type: ignore[arg-type]

@@ -94,6 +94,9 @@ def _problem(folder: Path) -> str | None:
         return "has a name that is not UTF-8"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        owner = folder.stat().st_uid
+        if owner not in (os.geteuid(), 0):  # who could replace what Ray puts there
+            return f"belongs to another user (uid {owner})"
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(_BLOCK)
             file.flush()
