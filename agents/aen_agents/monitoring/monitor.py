@@ -9,13 +9,13 @@ from importlib.metadata import version
 from typing import Literal
 
 from aen._processes import Process
+from aen._secrets import hide_secrets, remember_address
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity, Evaluator
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
 from aen_agents.monitoring.event_log import EventLog
 from aen_agents.monitoring.heartbeat import Heartbeat
-from aen_agents.monitoring.redact import hide_secrets
 from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now
 from aen_agents.monitoring.tensorboard import ScalarFile
 from aen_agents.monitoring.tracker import ProgressTracker
@@ -68,6 +68,8 @@ class SearchMonitor:
     @contextmanager
     def over(self, folder: RunFolder) -> Iterator[None]:
         """Record the events inside the block in a run folder that this process has locked."""
+        if self.config.store is not None:
+            remember_address(self.config.store)
         earlier = None
         with suppress(RunFolderError):
             earlier = Status.read(folder.path)

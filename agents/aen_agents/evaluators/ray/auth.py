@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from aen._secrets import remember_secret
 from aen.errors import AenError
 from aen_agents.evaluators.ray.internals import reload_configuration
 
@@ -107,6 +108,8 @@ def use(token: Token | None) -> None:
     if _before is None:
         _before = {name: os.environ.get(name) for name in _VARIABLES}
     _used = token
+    if token is not None:
+        remember_secret(token.value)
     _set({MODE: "disabled"} if token is None else {MODE: "token", "RAY_AUTH_TOKEN": token.value})
 
 
