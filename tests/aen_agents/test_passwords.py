@@ -30,11 +30,8 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_
 
 def exposed(folder: Path) -> list[str]:
     """Return the files with the password that others than their owner may read."""
-    found = []
-    for path in folder.rglob("*"):
-        if path.is_file() and path.stat().st_mode & 0o077 and any(s in path.read_bytes() for s in (S.encode(), b"PW4")):
-            found.append(str(path.relative_to(folder)))
-    return found
+    readable = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    return [str(path.relative_to(folder)) for path in readable if S.encode() in path.read_bytes()]
 
 
 STORES = [
@@ -93,7 +90,7 @@ from aen_agents.cli.main import main
 sys.exit(main())
 """
     (tmp_path / "command.py").write_text(code)
-    store = f"postgresql://aen:{S}@host/db?sslpassword=PW4{S}"
+    store = f"postgresql://aen:{S}@host/db?sslpassword=x{S}"
     small = ["agent=exhaustive", "data.train=64", "training.epochs=1", "evaluator.workers=1", "selection.top=1"]
     done = subprocess.run(
         [sys.executable, "command.py", "search", "digits", f"store={store}", *small, "--out", "run"],

@@ -31,18 +31,18 @@ def trusted_users() -> set[int]:
 
 
 def _listens_for_us(endpoint: ClusterEndpoint) -> bool:
-    """Return whether the port is one of this machine, on which only processes of this user listen."""
+    """Return whether the port is one of this machine, on which only processes of this user listen.
+
+    They count at all addresses of the machine: for a loopback address Ray connects to another one.
+    """
     try:
         found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
         listeners = _listeners(endpoint.port)
     except (OSError, UnicodeError, ValueError):
         return False
-    owners: set[int] = set()
-    for address in {_plain(str(info[4][0])) for info in found}:
-        if not _is_local(address):
-            return False
-        owners |= {uid for at, uid in listeners if at == address or at.is_unspecified}
-    return bool(owners) and owners <= trusted_users()
+    addresses = {_plain(str(info[4][0])) for info in found}
+    reached = any(at in addresses or at.is_unspecified for at, _ in listeners)
+    return reached and all(map(_is_local, addresses)) and {uid for _, uid in listeners} <= trusted_users()
 
 
 def _listeners(port: int) -> list[tuple[IPAddress, int]]:

@@ -28,11 +28,11 @@ IS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start proc
 class Head(grpc.GenericRpcHandler):
     """A server that records which calls it gets, with what authorization, and requires a token, or does not."""
 
-    def __init__(self, *, asks: bool) -> None:
+    def __init__(self, *, asks: bool, host: str = "127.0.0.1") -> None:
         self.asks, self.calls = asks, []
         self.another_call = threading.Event()  # than those of the probe
         self._server = grpc.server(ThreadPoolExecutor(4), handlers=[self])
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self.port = self._server.add_insecure_port(f"{host}:0")
         self._server.start()
 
     def service(self, details):
@@ -70,8 +70,8 @@ def home(monkeypatch, tmp_path):
 def head():
     heads = []
 
-    def make(*, asks):
-        heads.append(Head(asks=asks))
+    def make(**settings):
+        heads.append(Head(**settings))
         return heads[-1]
 
     yield make
@@ -271,7 +271,7 @@ connect(sys.argv[1], 20)
 @pytest.mark.parametrize("named", [False, True])
 def test_an_open_stranger_is_sent_nothing_by_ray(head, home, named):
     """Ray finds the token in the home folder and would send it with its first call."""
-    stranger = head(asks=named)
+    stranger = head(asks=named, host="0.0.0.0")  # noqa: S104 - Ray connects to an address that others can reach
     environment = os.environ | ({"RAY_AUTH_TOKEN": TOKEN} if named else {})
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", CONNECT, f"127.0.0.1:{stranger.port}", str(home)],
