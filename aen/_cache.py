@@ -48,7 +48,7 @@ def private_folder(*names: str) -> Path | None:
     try:
         folder = cache_folder().absolute().joinpath(*names)
         reason = _not_private(folder, len(names))
-        if reason is None:
+        if reason is None and not folder.is_dir():
             _make(folder)
             reason = _not_private(folder, len(names))  # again: in /tmp another user may have been faster
     except (OSError, RuntimeError):  # RuntimeError: this user has no home folder

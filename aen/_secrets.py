@@ -17,12 +17,24 @@ HIDDEN = "***"
 # Parts of the names of secrets, without what is between their words; `_ENDS` only at the end of a name.
 _PARTS = ("password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "signature", "connectionstring")
 _ENDS = ("pass", "key", "auth", "sig", "pw", "odbcconnect", "dsn")
-_NAME = (
-    r"[\w.%-]{0,40}?(?:pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|private|account)[_-]?key|credentials?)"
+_WORD = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|(?:api|access|private|account)[_-]?key|credentials?)"
+# One of these is in every text in which `_PAIR` or `_MEMBER` finds something; looking for them takes no time.
+_HINTS = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "credential",
+    "apikey",
+    "api_key",
+    "api-key",
+    "access",
+    "private",
+    "account",
 )
 _QUOTED = r"\"[^\"\\,:{}\[\]]*\"|'[^']*'|\\\"(?:[^\\]|\\[^\"])*\\\"|\{[^}]*\}"
-_PAIR = re.compile(rf"(?i)(\b{_NAME}\s*(?:=|%3D)\s*)(?:{_QUOTED}|[^\s;&,\"')\]]+)")
-_MEMBER = re.compile(rf"(?i)([\"']{_NAME}[\"']\s*:\s*)([\"'])(?:\\.|(?!\2).)*\2")  # of JSON, or of a dict in Python
+_PAIR = re.compile(rf"(?i)({_WORD}\s*(?:=|%3D)\s*)(?:{_QUOTED}|[^\s;&,\"')\]]+)")
+_MEMBER = re.compile(rf"(?i)({_WORD}([\"'])\s*:\s*)([\"'])(?:\\.|(?!\3).)*\3")  # of JSON, or of a dict in Python
 # In JSON a backslash may precede a quote. A comma ends an address only before a blank.
 _URL = re.compile(r"[A-Za-z][\w+.-]*:///?(?:[^\s\"\\<>]|\\.)+|(?<![\w/])://(?:[^\s\"\\<>]|\\.)+")
 _PORTS = re.compile(r"(?:\[[^\]]*\]|[^:,]*)(?::(?:\d*|port))?(?:,(?:\[[^\]]*\]|[^:,]*)(?::\d*)?)*\W*")
@@ -60,12 +72,14 @@ def holds_secret(text: str) -> bool:
 
 def hide_secrets(text: str) -> str:
     """Return a text, a traceback, or a line of JSON, with the secrets in it replaced by ``***``."""
-    for pattern, replacement in _replacements():
-        text = pattern.sub(replacement, text)
+    for form, pattern, replacement in _replacements():
+        if form in text:
+            text = pattern.sub(replacement, text)
     if "://" in text:
         text = _URL.sub(lambda found: found[0] if _EXAMPLE in found[0] else hide_in_address(found[0]), text)
-    if "=" in text or "%3" in text or '"' in text or "'" in text:
-        text = _MEMBER.sub(rf"\1\2{HIDDEN}\2", _PAIR.sub(rf"\1{HIDDEN}", text))
+    lower = text.lower()
+    if any(hint in lower for hint in _HINTS):
+        text = _MEMBER.sub(rf"\1\3{HIDDEN}\3", _PAIR.sub(rf"\1{HIDDEN}", text))
     return text
 
 
@@ -141,10 +155,10 @@ def _secrets_of(address: str) -> Iterator[str]:
 
 
 @cache
-def _replacements() -> tuple[tuple[re.Pattern[str], str], ...]:
+def _replacements() -> tuple[tuple[str, re.Pattern[str], str], ...]:
     """Return what is replaced by what: whole addresses first, then longer secrets before shorter ones."""
     found = [
-        (re.compile(re.escape(form)), hide_in_address(address).replace("\\", "\\\\"))
+        (form, re.compile(re.escape(form)), hide_in_address(address).replace("\\", "\\\\"))
         for address in sorted(_addresses, key=len, reverse=True)
         for form in _forms(address)
     ]
@@ -153,7 +167,8 @@ def _replacements() -> tuple[tuple[re.Pattern[str], str], ...]:
     forms = {form for secret in (*_secrets, *environment) for form in _forms(secret)}
     for form in sorted(forms, key=lambda text: (-len(text), text)):
         pattern = re.escape(form)
-        found.append((re.compile(pattern if len(form) >= _UNMISTAKABLE else rf"(?<!\w){pattern}(?!\w)"), HIDDEN))
+        word = pattern if len(form) >= _UNMISTAKABLE else rf"(?<!\w){pattern}(?!\w)"
+        found.append((form, re.compile(word), HIDDEN))
     return tuple(found)
 
 
