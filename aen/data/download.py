@@ -264,4 +264,4 @@ def _empty(file: FileIO) -> None:
 def _digest(file: FileIO, checksum: str) -> str:
     """Return the file's checksum of the same kind as the one given; the file is at its end then."""
     file.seek(0)
-    return hashlib.file_digest(file, checksum_kind(checksum)).hexdigest()  # type: ignore[arg-type]
+    return hashlib.file_digest(file, checksum_kind(checksum)).hexdigest()
