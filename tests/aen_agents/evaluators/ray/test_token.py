@@ -301,13 +301,16 @@ except BaseException:
 @pytest.mark.slow
 def test_a_cluster_of_the_searchs_own_listens_on_loopback_and_requires_a_token(home):
     code = """
-import os, subprocess, sys
+import contextlib, os, subprocess, sys
 import psutil
 from aen_agents.evaluators.ray.cluster import connect, disconnect
 connect(None, 60, workers=1)
 import ray
-tree = [psutil.Process(), *psutil.Process().children(recursive=True)]
-listening = {c.laddr.ip for p in tree for c in p.net_connections(kind="inet") if c.status == psutil.CONN_LISTEN}
+listening = set()
+for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+    with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+        connections = process.net_connections(kind="inet")
+        listening |= {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN}
 print(sorted(listening), flush=True)
 address = ray.get_runtime_context().gcs_address
 environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_AUTH")}
