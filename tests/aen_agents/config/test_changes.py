@@ -55,7 +55,7 @@ def test_what_decides_results_is_named_by_its_key(config_file: Path, before: lis
 def test_only_keys_that_the_evaluator_heeds_are_offered(config_file: Path) -> None:
     assert changeable_keys(load_config(config_file)) == ["evaluator.workers", "symmetry_test"]
     assert changeable_keys(load_config(config_file, RAY)) == [
-        *("cluster.address", "cluster.connect_timeout", "evaluator.workers", "evaluator.cpus_per_worker"),
+        *("cluster.address", "cluster.connect_timeout", "cluster.token_file", "evaluator.workers", "evaluator.cpus_per_worker"),
         *("evaluator.gpus_per_worker", "evaluator.timeout", "evaluator.retries", "symmetry_test"),
     ]
     assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout, " in changeable_keys_text(
