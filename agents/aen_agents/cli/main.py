@@ -83,7 +83,9 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = Parser(prog="aen", description="Find which symmetries a network should have for a data set.")
+    parser: argparse.ArgumentParser = Parser(
+        prog="aen", description="Find which symmetries a network should have for a data set."
+    )
     parser.set_defaults(run=None, help_of=parser)
     parser.add_argument("--version", action="version", version=f"aen {version('aen')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")

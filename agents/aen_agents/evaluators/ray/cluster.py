@@ -289,7 +289,7 @@ def _check_address(address: str, timeout: float, token: auth.Token | None) -> tu
         token = auth.home_token()
     sent = token if mode == "token" or (mode is None and uses_tls()) else None
     try:
-        answer = probe(endpoint, timeout, sent and sent.value)
+        answer = probe(endpoint, timeout, None if sent is None else sent.value)
         if answer == "token" and token is not None and mode is None:
             sent = token
             answer = probe(endpoint, max(deadline - time.monotonic(), 1.0), token.value)
