@@ -16,7 +16,7 @@
 #   RAY_PORT             port on which the head listens (6379)
 #   RAY_AUTH_TOKEN       the cluster's token, the same on every node, or
 #   RAY_AUTH_TOKEN_PATH  a file that contains it, or
-#   RAY_AUTH_MODE        disabled: everyone who can reach the network can run code on the cluster
+#   RAY_AUTH_MODE        token, or disabled: everyone who can reach the network can run code on the cluster (token)
 #   AEN_CPUS             cores that a head or worker offers to children (head: 0; worker: all)
 #   AEN_GPUS             GPUs that a head or worker offers to children (all)
 #   RAY_TMPDIR           folder for Ray's sockets and logs; its path has at most 40 characters (/tmp)
@@ -52,22 +52,26 @@ check_number() { # NAME VALUE
 
 note_role() { printf '%s %s\n' "$1" "$$" >"$ROLE_FILE"; }
 
-# The nodes of a cluster share a token. Without one Ray 2.60 would accept every connection.
-check_token() {
+# The nodes of a cluster share a token. Without one, and with any other word as its mode, Ray 2.60 would accept every
+# connection. The token in the home folder is that of a head which runs here: it is not sent to other addresses.
+check_token() { # ROLE
   local mode=${RAY_AUTH_MODE:-token}
-  export RAY_AUTH_MODE=$mode
-  if [[ $mode == disabled ]]; then
+  [[ ${mode,,} == token || ${mode,,} == disabled ]] || fail "RAY_AUTH_MODE is '$mode'; set it to token or disabled."
+  export RAY_AUTH_MODE=${mode,,}
+  if [[ $RAY_AUTH_MODE == disabled ]]; then
     say "warning: RAY_AUTH_MODE is disabled: whoever reaches this network may run code on the cluster."
     return
   fi
   [[ -n ${RAY_AUTH_TOKEN:-} ]] && return
-  local remedy="make one with 'openssl rand -hex 32' and hand the same to every node"
+  local remedy="make one with 'openssl rand -hex 32' and hand the same to every node" kept=${HOME:-/}/.ray/auth_token
   if [[ -n ${RAY_AUTH_TOKEN_PATH:-} ]]; then
     [[ -r $RAY_AUTH_TOKEN_PATH ]] || fail "RAY_AUTH_TOKEN_PATH is '$RAY_AUTH_TOKEN_PATH', which cannot be read; $remedy."
     [[ -s $RAY_AUTH_TOKEN_PATH ]] || fail "RAY_AUTH_TOKEN_PATH is '$RAY_AUTH_TOKEN_PATH', which is empty; $remedy."
-  elif [[ ! -s ${HOME:-/}/.ray/auth_token ]]; then
+  elif [[ ! -s $kept ]]; then
     fail "the nodes of a cluster share a token, and there is none here; $remedy, in RAY_AUTH_TOKEN or in a file named" \
       "by RAY_AUTH_TOKEN_PATH, or set RAY_AUTH_MODE=disabled where nobody else reaches the network."
+  elif [[ $1 != head ]]; then
+    fail "the token in $kept is not sent to $ADDRESS unasked; to send it, set RAY_AUTH_TOKEN_PATH=$kept."
   fi
 }
 
@@ -114,7 +118,7 @@ ray_start() { # arguments for `ray start`, which replaces this process
 
 run_head() {
   check_number RAY_PORT "$PORT" 6379
-  check_token
+  check_token head
   # By default a head offers no cores: training there would slow down the whole cluster.
   AEN_CPUS=${AEN_CPUS:-0}
   unset RAY_ADDRESS # with it `ray start` would join a cluster
@@ -124,7 +128,7 @@ run_head() {
 
 run_worker() {
   check_address worker
-  check_token
+  check_token worker
   wait_for_head
   note_role worker
   ray_start --address "$ADDRESS" "$@"
@@ -179,7 +183,7 @@ PYTHON
 }
 
 run_on_cluster() { # arguments for aen
-  check_token
+  check_token "$1"
   wait_for_head
   note_role "$1"
 

@@ -1,5 +1,6 @@
 """Downloading one file from a list of mirrors, with retries, resumption and a checksum before it gets its name."""
 
+import errno
 import hashlib
 import http.client
 import os
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from aen._cache import append_own
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
+from aen._secrets import hide_in_address, hide_secrets
 from aen.data.files import MAX_BYTES, checksum_kind, make_folder
 from aen.errors import DataError
 
@@ -58,7 +61,9 @@ def check_mirror(url: str) -> str:
         DataError: it is not an http or https address.
     """
     if not re.fullmatch(r"https?://[^\s/]+\S*", url, re.IGNORECASE):
-        raise DataError(f"mirror {url!r} is not an address; give one such as https://example.org/mnist/.")
+        raise DataError(
+            f"mirror {hide_in_address(url)!r} is not an address; give one such as https://example.org/mnist/."
+        )
     return url if url.endswith("/") else f"{url}/"
 
 
@@ -110,9 +115,11 @@ def _locked(part: Path) -> Iterator[FileIO]:
     """Open a part file for this process alone, at its end."""
     try:
         # Unbuffered: after a write that failed, closing must not try again and hide the reason.
-        file = part.open("ab", buffering=0)
+        file = append_own(part, mode=0o666)
     except OSError as error:
-        raise DataError(f"{part} cannot be written: {error.strerror}; choose another folder with --to.") from error
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        remedy = f"remove {part}, or choose" if os.path.lexists(part) else "choose"
+        raise DataError(f"{part} cannot be written: {why}; {remedy} another folder with --to.") from error
     with file:
         try:
             # Another process may have finished and renamed it between opening and locking.
@@ -147,16 +154,17 @@ def _from_mirror(
             with _faults(file):
                 resumed = _receive(url, file, patience.timeout, progress)
         except _TransientError as error:
-            failures.append(f"{url}: {error}")
+            failures.append(f"{hide_in_address(url)}: {error}")
             continue
         except _MirrorError as error:
-            failures.append(f"{url}: {error}")
+            failures.append(f"{hide_in_address(url)}: {error}")
             return False
         found = _digest(file, checksum)
         if found == checksum:
             return True
         _empty(file)
-        failures.append(f"{url}: checksum mismatch, the file's {checksum_kind(checksum)} is {found}, not {checksum}")
+        wrong = f"the file's {checksum_kind(checksum)} is {found}, not {checksum}"
+        failures.append(f"{hide_in_address(url)}: checksum mismatch, {wrong}")
         if not resumed:  # a resumed file may have begun with other bytes; a fresh one is simply not the right one
             return False
     return False
@@ -201,11 +209,11 @@ def _faults(file: FileIO) -> Iterator[None]:
             raise _MirrorError("the host is unknown, or there is no network") from error
         if isinstance(error.reason, ssl.SSLCertVerificationError):
             raise _MirrorError(f"its certificate is refused ({error.reason.verify_message})") from error
-        raise _TransientError(f"no answer ({error.reason})") from error
+        raise _TransientError(f"no answer ({hide_secrets(str(error.reason))})") from error
     except (http.client.HTTPException, OSError) as error:
         raise _TransientError(f"the connection broke after {file.tell():,} bytes ({error})") from error
     except ValueError as error:
-        raise _MirrorError(f"this is no address ({error})") from error
+        raise _MirrorError(f"this is no address ({hide_secrets(str(error))})") from error
 
 
 def _position(response: http.client.HTTPResponse, file: FileIO, have: int) -> tuple[int | None, bool]:
@@ -254,6 +262,6 @@ def _empty(file: FileIO) -> None:
 
 
 def _digest(file: FileIO, checksum: str) -> str:
-    """Return the file's checksum of the same kind as the one given."""
-    with Path(str(file.name)).open("rb") as content:
-        return hashlib.file_digest(content, checksum_kind(checksum)).hexdigest()
+    """Return the file's checksum of the same kind as the one given; the file is at its end then."""
+    file.seek(0)
+    return hashlib.file_digest(file, checksum_kind(checksum)).hexdigest()

@@ -17,10 +17,9 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aen._files import new_file
+from aen._cache import append_own, new_private, open_private, private_folder
 from aen._locks import NoLocksError, lock_file
 from aen.data.files import unreadable
-from aen.groups.class_cache import cache_folder
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -70,13 +69,15 @@ def _from_disk(
     try:
         # One file for each folder of sources: another copy of them does not displace it, newer sources do.
         place = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-        path = cache_folder() / "images" / f"{name}-{place}.npy"
+        images_folder = private_folder("images")
+        if images_folder is None:
+            return None
+        path = images_folder / f"{name}-{place}.npy"
         images = _read(path, shape, stamp)
         if images is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, shape, stamp, decode)
             images = _read(path, shape, stamp)
-    except (OSError, RuntimeError):  # RuntimeError: this user has no home folder
+    except (OSError, RuntimeError):  # RuntimeError: a circle of links
         return None
     return images
 
@@ -102,7 +103,7 @@ def _read(path: Path, shape: tuple[int, ...], stamp: bytes) -> Bytes | None:
     header = _header(shape)
     size = len(header) + math.prod(shape) + len(stamp)
     try:
-        with path.open("rb") as file:
+        with open_private(path) as file:
             # Nothing in the file is believed; it is compared with what it must be.
             if os.fstat(file.fileno()).st_size != size or file.read(len(header)) != header:
                 return None
@@ -118,12 +119,12 @@ def _read(path: Path, shape: tuple[int, ...], stamp: bytes) -> Bytes | None:
 def _write(path: Path, shape: tuple[int, ...], stamp: bytes, decode: Callable[[], Iterator[Bytes]]) -> None:
     """Write the file, or wait until another process has."""
     part = path.with_name(f"{path.name}.part")
-    with part.open("ab") as file:
+    with io.BufferedWriter(append_own(part)) as file:
         try:
             lock_file(file, wait=True)
         except NoLocksError:  # other processes may do the same work; each writes a file of its own
             part.unlink(missing_ok=True)
-            with new_file(path, durable=False) as own:
+            with new_private(path) as own:
                 _fill(own, shape, stamp, decode)
             return
         if not _is_at(part, file):  # while this process waited, another one finished, or failed
@@ -139,14 +140,16 @@ def _write(path: Path, shape: tuple[int, ...], stamp: bytes, decode: Callable[[]
             raise
 
 
-def _is_at(path: Path, file: BinaryIO) -> bool:
+def _is_at(path: Path, file: BinaryIO | io.BufferedWriter) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False
 
 
-def _fill(file: BinaryIO, shape: tuple[int, ...], stamp: bytes, decode: Callable[[], Iterator[Bytes]]) -> None:
+def _fill(
+    file: BinaryIO | io.BufferedWriter, shape: tuple[int, ...], stamp: bytes, decode: Callable[[], Iterator[Bytes]]
+) -> None:
     file.truncate(0)  # what a process that was killed has left
     if shutil.disk_usage(str(file.name)).free < math.prod(shape):  # said before the work, not in the middle of it
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,8 +1,10 @@
-"""A cache on disk of class tables, keyed by everything that an enumeration of classes depends on."""
+"""A cache on disk of class tables, keyed by everything that an enumeration of classes depends on.
+
+What is read is checked by `aen.groups.table_check`: a wrong class key would spoil every result's key.
+"""
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from aen._files import write_atomically
+from aen._cache import new_private, open_private, private_folder
 from aen._typing import JsonDict
 from aen.groups.alphabet import Alphabet
 from aen.groups.classes import (
@@ -26,6 +28,7 @@ from aen.groups.classes import (
 from aen.groups.grid import Grid, grids_as_json
 from aen.groups.group_names import group_names
 from aen.groups.layerwise_classes import LayerwiseClassTable, count_layerwise_classes, enumerate_layerwise_classes
+from aen.groups.table_check import is_consistent, keys_are_right
 
 # Part of every key: raise it when the same alphabet and grids would give another table.
 _VERSION = "classes-1"
@@ -35,14 +38,6 @@ _LAYERWISE_VERSION = "layerwise-classes-1"
 _Asked = tuple[str, Alphabet, tuple[Grid, ...]]
 _LOADED: dict[_Asked, Any] = {}
 _MAX_LOADED = 16
-
-
-def cache_folder() -> Path:
-    """Return the folder of aen's caches: ``$AEN_CACHE``, or ``aen`` in the user's cache folder."""
-    own = os.environ.get("AEN_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aen"
 
 
 def load_classes(alphabet: Alphabet, grids: Sequence[Grid]) -> ClassTable:
@@ -105,10 +100,8 @@ def load_layerwise_classes(alphabet: Alphabet, grids: Sequence[Grid]) -> Layerwi
     layers = tuple(tables[shape] for shape in shapes)
     count = count_layerwise_classes(layers)
     path = _path(_LAYERWISE_VERSION, alphabet, grids)
-    keys = None if path is None else _read_keys(path, count)
-    if keys is not None:
-        table = LayerwiseClassTable(layers, keys)
-    else:
+    table = None if path is None else _read_layerwise(path, layers, count)
+    if table is None:
         table = enumerate_layerwise_classes(layers)
         if path is not None:
             _write(path, {"keys": list(table.keys)})
@@ -131,10 +124,9 @@ def known_layerwise_classes(
     found = [layer for layer in layers if layer is not None]
     if path is None or len(found) < len(layers):
         return None
-    keys = _read_keys(path, prod(len(layer.classes) for layer in found))
-    if keys is None:
+    table = _read_layerwise(path, tuple(found), prod(len(layer.classes) for layer in found))
+    if table is None:
         return None
-    table = LayerwiseClassTable(tuple(found), keys)
     _keep(_LAYERWISE_VERSION, alphabet, grids, table)
     return table
 
@@ -149,10 +141,8 @@ def _path(version: str, alphabet: Alphabet, grids: Sequence[Grid]) -> Path | Non
     """Return the cache file of a table that depends on these values; None if there is no cache folder."""
     content = [version, [factor.to_json() for factor in alphabet.factors], grids_as_json(grids)]
     name = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    try:
-        return cache_folder() / "classes" / f"{name}.json"
-    except RuntimeError:  # this user has no home folder
-        return None
+    folder = private_folder("classes")
+    return None if folder is None else folder / f"{name}.json"
 
 
 def _content(table: ClassTable) -> JsonDict:
@@ -167,35 +157,41 @@ def _content(table: ClassTable) -> JsonDict:
 
 def _read(path: Path, alphabet: Alphabet, grids: tuple[Grid, ...]) -> ClassTable | None:
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = _load(path)
         digest = stored.pop("digest")
         if digest != _digest(path.stem, *stored.values()):
             return None
         classes = tuple(NetworkClass(**(item | {"orbits": tuple(item["orbits"])})) for item in stored["classes"])
         class_of_state = np.array(stored["class_of_state"], dtype=np.int64)
-        states = np.bincount(class_of_state, minlength=len(classes))
         # Files of earlier versions have no names.
         names = tuple(stored["groups"][number] for number in stored.get("group_of_state", ()))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError, IndexError):
+        table = ClassTable(alphabet, grids, classes, class_of_state, names)
+        return table if is_consistent(table) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, AttributeError, IndexError, OverflowError):
         return None
-    fits = len(class_of_state) == 2 ** len(alphabet) and [c.states for c in classes] == list(states)
-    return ClassTable(alphabet, grids, classes, class_of_state, names) if fits else None
 
 
-def _read_keys(path: Path, count: int) -> tuple[str, ...] | None:
+def _read_layerwise(path: Path, layers: tuple[ClassTable, ...], count: int) -> LayerwiseClassTable | None:
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        good = stored["digest"] == _digest(path.stem, stored["keys"]) and len(stored["keys"]) == count
+        stored = _load(path)
+        if stored["digest"] != _digest(path.stem, stored["keys"]) or len(stored["keys"]) != count:
+            return None
+        table = LayerwiseClassTable(layers, tuple(stored["keys"]))
+        return table if keys_are_right(table) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return tuple(stored["keys"]) if good else None
+
+
+def _load(path: Path) -> JsonDict:
+    with open_private(path) as file:
+        content: JsonDict = json.loads(file.read())
+    return content
 
 
 def _write(path: Path, content: JsonDict) -> None:
     text = json.dumps({"digest": _digest(path.stem, *content.values())} | content)
-    with suppress(OSError):  # without the file, the table is computed again next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text, durable=False)
+    with suppress(OSError), new_private(path) as file:  # without the file, the table is computed again next time
+        file.write(text.encode())
 
 
 def _digest(*content: object) -> str:

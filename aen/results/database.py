@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from aen._files import cannot_read, permits
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
+from aen._secrets import hide_secrets, remember_address, remember_secret
 from aen.errors import StoreError
 from aen.results.database_errors import (
     ANOTHER,
@@ -99,6 +100,7 @@ def open_database(where: str, *, create: bool) -> Engine:
 
 def _connect(where: str, *, create: bool) -> Engine:
     """Return the engine of an existing database, or of an SQLite file that is intact or does not exist yet."""
+    remember_address(where)
     try:
         url = sa.make_url(where) if "://" in where else sa.URL.create("sqlite", database=where)
     except (sa.exc.ArgumentError, ValueError) as error:
@@ -106,6 +108,8 @@ def _connect(where: str, *, create: bool) -> Engine:
             f"result store {shown(where)} is neither a path nor a database's URL, such as "
             "store=postgresql+psycopg://user:password@host:5432/database."
         ) from error
+    if url.password is not None:
+        remember_secret(str(url.password))
     try:
         engine = sa.create_engine(_patient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
     except ModuleNotFoundError as error:
@@ -113,7 +117,7 @@ def _connect(where: str, *, create: bool) -> Engine:
     except sa.exc.NoSuchModuleError as error:
         raise unknown_database(where) from error
     except sa.exc.ArgumentError as error:
-        raise StoreError(f"result store {shown(where)}: {error}; {ANOTHER}.") from error
+        raise StoreError(f"result store {shown(where)}: {hide_secrets(str(error))}; {ANOTHER}.") from error
     if engine.dialect.name != "sqlite":
         reach(engine, where)
         return engine

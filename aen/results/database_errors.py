@@ -1,6 +1,5 @@
 """Translating database errors into `StoreError`s that name the store and the remedy."""
 
-import re
 import shlex
 import sqlite3
 import sys
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from aen._locks import MOUNT_WITH_LOCKS
+from aen._secrets import hide_in_address, hide_secrets
 from aen.errors import StoreError, did_you_mean
 
 # SQLite reports a limit of the process or a quota of the user as a write error.
@@ -63,7 +63,7 @@ def database_errors(where: str) -> Iterator[None]:
                 f"result store {shown(where)} cannot be written ({full}): make room on its disk and start again; what "
                 "was stored before is kept."
             ) from error
-        raise StoreError(f"result store {shown(where)}: {_said(error, where)}{remedy(error.orig)}") from error
+        raise StoreError(f"result store {shown(where)}: {_said(error)}{remedy(error.orig)}") from error
 
 
 def remedy(error: BaseException | None) -> str:
@@ -97,7 +97,7 @@ def reach(engine: Engine, where: str) -> None:
         engine.connect().close()
     except sa.exc.DBAPIError as error:
         raise StoreError(
-            f"result store {shown(where)} cannot be reached: {_said(error, where)}. Check that its server runs, and "
+            f"result store {shown(where)} cannot be reached: {_said(error)}. Check that its server runs, and "
             f"host, port, database, user and password; or {ANOTHER}."
         ) from error
 
@@ -130,14 +130,11 @@ def _python() -> str:
     return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
-def _said(error: sa.exc.DBAPIError, where: str) -> str:
-    """Return the database's message in one line, without the password."""
-    said = " ".join(str(error.orig).split()).rstrip(".?")
-    password = sa.make_url(where).password if "://" in where else None
-    return said.replace(str(password), "***") if password else said
+def _said(error: sa.exc.DBAPIError) -> str:
+    """Return the database's message in one line, without passwords."""
+    return hide_secrets(" ".join(str(error.orig).split()).rstrip(".?"))
 
 
 def shown(where: str) -> str:
     """Return a store's place as messages may show it: a URL, even a wrong one, without its password."""
-    where = re.sub(r"(://[^:/@]*:).*@", r"\1***@", where)
-    return re.sub(r"([?&]password=)[^&]*", r"\1***", where)
+    return hide_in_address(where)

@@ -77,6 +77,15 @@ ADDRESS = {"RAY_ADDRESS": "127.0.0.1:1"}
         (["head"], {}, "the nodes of a cluster share a token, and there is none here"),
         (["head"], {"RAY_AUTH_TOKEN_PATH": "/no/such"}, "RAY_AUTH_TOKEN_PATH is '/no/such', which cannot be read"),
         (["head"], {"RAY_AUTH_TOKEN_PATH": "/dev/null"}, "RAY_AUTH_TOKEN_PATH is '/dev/null', which is empty"),
+        *(
+            (
+                words,
+                environment | {"RAY_AUTH_TOKEN": "t", "RAY_AUTH_MODE": mode},
+                f"RAY_AUTH_MODE is '{mode}'; set it to token",
+            )
+            for words, environment in ((["head"], {}), (["worker"], ADDRESS), (["search", "digits"], ADDRESS))
+            for mode in ("enabled", "true", " token", "off")
+        ),
         (["head"], {"RAY_PORT": "http"}, "RAY_PORT is 'http'; give a whole number, such as 6379"),
         (["worker"], {"AEN_WAIT": "soon"}, "AEN_WAIT is 'soon'; give a whole number"),
         (["search", "x.yaml"], {"AEN_WORKERS": "-1"}, "AEN_WORKERS is '-1'; give a whole number"),
@@ -94,6 +103,22 @@ def test_bad_input_is_said_with_a_remedy(
     assert said in done.stderr
     assert done.stderr.startswith("entrypoint: error: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["worker"], ["search", "digits"], ["resume", "runs/digits"]], ids=lambda w: w[0])
+def test_the_token_of_the_home_folder_is_not_sent_unasked(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text(TOKEN)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.settimeout(0)
+        address = f"127.0.0.1:{stranger.getsockname()[1]}"
+        done = _run(tmp_path, *words, RAY_ADDRESS=address)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+    assert done.returncode == 2
+    kept = tmp_path / ".ray" / "auth_token"
+    remedy = f"to send it, set RAY_AUTH_TOKEN_PATH={kept}."
+    assert done.stderr == f"entrypoint: error: the token in {kept} is not sent to {address} unasked; {remedy}\n"
 
 
 def test_other_words_are_handed_to_aen(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """What must hold of the container files: pinned, locked, not as root, and in step with the project and each other."""
 
 import importlib.metadata
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -182,8 +185,17 @@ def test_compose_describes_a_cluster() -> None:
         assert (DOCKER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
         assert "memory" in service["deploy"]["resources"]["limits"]
         assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert service["user"] == "1000:1000"
+        assert service["read_only"] is True
+        assert {mount.partition(":")[0] for mount in service["tmpfs"]} == {"/tmp", "/home/aen/.cache"}  # noqa: S108 - a tmpfs
+        assert 0 < service["pids_limit"] < 2**16
+        assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & service.keys()
         assert any(volume.startswith("runs:/home/aen/runs") for volume in service["volumes"])
     nodes = [services[name] for name in ("head", "worker", "search")]
+    assert {tuple(node["networks"]) for node in nodes} == {("cluster",)}
+    assert services["tensorboard"]["networks"] == ["board"], "TensorBoard is published, and needs no cluster"
+    assert compose["networks"].keys() == {"cluster", "board"}
     assert all(node["shm_size"] and node["secrets"] == ["ray_token"] for node in nodes)
     assert {node["environment"]["RAY_AUTH_TOKEN_PATH"] for node in nodes} == {"/run/secrets/ray_token"}
     assert compose["secrets"] == {"ray_token": {"environment": "AEN_RAY_TOKEN"}}
@@ -236,8 +248,99 @@ def test_every_variable_is_explained() -> None:
     assert used <= explained
 
 
+def _kubernetes() -> list[Any]:
+    return list(yaml.safe_load_all((DOCKER / "kuberay-rayjob.yaml").read_text()))
+
+
+def _pod_templates() -> dict[str, Any]:
+    spec = _kubernetes()[2]["spec"]
+    cluster = spec["rayClusterSpec"]
+    groups = {group["groupName"]: group["template"] for group in cluster["workerGroupSpecs"]}
+    return {"submitter": spec["submitterPodTemplate"], "head": cluster["headGroupSpec"]["template"], **groups}
+
+
+@pytest.mark.parametrize("name", ["submitter", "head", "workers"])
+def test_every_pod_is_restricted(name: str) -> None:
+    """As the Pod Security Standard "restricted" asks, and more."""
+    assert len(_pod_templates()) == 3
+    pod = _pod_templates()[name]["spec"]
+    assert pod["automountServiceAccountToken"] is False, "no pod calls the API of Kubernetes"
+    assert not {"hostNetwork", "hostPID", "hostIPC", "serviceAccountName"} & pod.keys()
+    context = pod["securityContext"]
+    assert context["runAsNonRoot"] is True
+    assert context["runAsUser"] == context["runAsGroup"] == context["fsGroup"] == 1000
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["image"] == f"aen:{VERSION}"
+    for kind in ("requests", "limits"):
+        assert container["resources"][kind].keys() == {"cpu", "memory", "ephemeral-storage"}
+    assert "command" not in container, "KubeRay puts its own there"
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    volumes = {volume.pop("name"): volume for volume in pod["volumes"]}
+    assert mounts.keys() - {"/home/aen/runs"} == {"/tmp"}  # noqa: S108 - in the pod
+    assert set(mounts.values()) == volumes.keys()
+    assert all(v.keys() <= {"emptyDir", "persistentVolumeClaim"} for v in volumes.values()), "nothing of the host"
+    assert volumes[mounts["/tmp"]]["emptyDir"]["sizeLimit"]  # noqa: S108
+    if name == "submitter":
+        assert pod["restartPolicy"] == "Never"
+        assert container["name"] == "ray-job-submitter", "KubeRay looks for that name"
+
+
+def test_the_network_policy_selects_the_pods_and_nothing_else_reaches_them() -> None:
+    policy = _kubernetes()[1]
+    assert (policy["apiVersion"], policy["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
+    spec = policy["spec"]
+    selected = spec["podSelector"]["matchLabels"]
+    assert selected
+    for name, template in _pod_templates().items():
+        assert selected.items() <= template["metadata"]["labels"].items(), name
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    own, operator = spec["ingress"]
+    assert own == {"from": [{"podSelector": spec["podSelector"]}]}
+    (peer,) = operator["from"]
+    assert peer["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "kuberay-operator"}
+    assert [port["port"] for port in operator["ports"]] == [8265], "the operator asks the dashboard for the job"
+    inside, names = spec["egress"]
+    assert inside == {"to": [{"podSelector": spec["podSelector"]}]}
+    assert {port["port"] for port in names["ports"]} == {53}
+
+
+def test_kubernetes_schemas_accept_the_files() -> None:
+    if shutil.which("kubeconform") is None:
+        pytest.skip("kubeconform is not installed")
+    command = ["kubeconform", "-strict", "-ignore-missing-schemas", str(DOCKER / "kuberay-rayjob.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    if "failed downloading schema" in done.stdout + done.stderr:
+        pytest.skip("kubeconform cannot download the schemas")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.cuda.yaml"]], ids=["cpu", "cuda"])
+def test_compose_accepts_the_files(files: list[str]) -> None:
+    if (
+        shutil.which("docker") is None
+        or subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("docker compose is not installed")
+    words = [word for name in files for word in ("-f", str(DOCKER / name))]
+    done = subprocess.run(
+        ["docker", "compose", *words, "config", "--quiet"],
+        env=os.environ | {"AEN_RAY_TOKEN": "t"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_rayjob_is_one() -> None:
-    volume, job = yaml.safe_load_all((DOCKER / "kuberay-rayjob.yaml").read_text())
+    volume, _, job = _kubernetes()
     assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
     assert (volume["apiVersion"], volume["kind"]) == ("v1", "PersistentVolumeClaim")
     spec = job["spec"]
@@ -257,15 +360,9 @@ def test_the_rayjob_is_one() -> None:
         pod = part["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] == 1000
-        (container,) = pod["containers"]
-        assert container["image"] == f"aen:{VERSION}"
-        assert set(container["resources"]) == {"requests", "limits"}
-        assert "command" not in container, "KubeRay puts `ray start` there"
     (container,) = head["template"]["spec"]["containers"]
-    (mount,) = container["volumeMounts"]
-    assert runs.startswith(mount["mountPath"] + "/")
-    (pod_volume,) = head["template"]["spec"]["volumes"]
-    assert pod_volume["name"] == mount["name"]
+    (mount,) = [mount for mount in container["volumeMounts"] if runs.startswith(mount["mountPath"] + "/")]
+    (pod_volume,) = [v for v in head["template"]["spec"]["volumes"] if v["name"] == mount["name"]]
     assert pod_volume["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
 
 

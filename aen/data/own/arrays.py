@@ -2,18 +2,17 @@
 
 import hashlib
 import io
-import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from aen._files import write_atomically
+from aen._cache import cache_folder, new_private, open_private, private_folder
 from aen.data.npz import write_npz
 from aen.data.own.labels import map_labels
 from aen.data.own.npz import checked_arrays, content_of
 from aen.errors import DataError
-from aen.groups.class_cache import cache_folder
 
 
 def from_arrays(
@@ -49,13 +48,34 @@ def from_arrays(
     file = io.BytesIO()
     write_npz(file, arrays)
     checksum = hashlib.sha256(file.getbuffer()).hexdigest()[:24]
-    path = cache_folder().absolute() / "arrays" / f"{checksum}.npz"
+    folder = private_folder("arrays")
+    if folder is None:
+        raise DataError(
+            f"the arrays cannot be kept: the cache {_named()} cannot be written, or others can write to it; point "
+            "AEN_CACHE at a folder that only you can write to."
+        )
+    path = folder / f"{checksum}.npz"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file() or os.stat(path).st_size != len(file.getbuffer()):  # noqa: PTH116
-            write_atomically(path, file.getbuffer(), durable=False)
+        if not _holds(path, file.getbuffer()):
+            with new_private(path) as kept:
+                kept.write(file.getbuffer())
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}; make room, or point AEN_CACHE at another folder."
         ) from error
     return str(path)
+
+
+def _holds(path: Path, content: memoryview) -> bool:
+    try:
+        with open_private(path) as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False
+
+
+def _named() -> str:
+    try:
+        return str(cache_folder())
+    except RuntimeError:
+        return "in the home folder, which this user lacks,"

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from aen._files import new_file
+from aen._cache import new_private, open_private
 from aen._typing import JsonDict
 
 _MAGIC = b"aen own data 1\n"
@@ -61,16 +61,15 @@ class Prepared:
 
 
 def write_prepared(path: Path, prepared: Prepared, stamp: str) -> None:
-    """Write the file; it appears whole or not at all.
+    """Write the file, in a folder of `aen._cache.private_folder`; it appears whole or not at all.
 
     Raises:
         OSError: it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     head = {"stamp": stamp} | {f.name: getattr(prepared, f.name) for f in fields(Prepared) if f.name not in _ARRAYS}
     arrays = {name: getattr(prepared, name) for name in _ARRAYS}
     head["arrays"] = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
-    with new_file(path, durable=False) as file:
+    with new_private(path) as file:
         file.write(_MAGIC + json.dumps(head).encode() + b"\n")
         for array in arrays.values():
             _align(file)
@@ -91,7 +90,7 @@ def _align(file: BinaryIO) -> None:
 def read_prepared(path: Path, stamp: str) -> Prepared | None:
     """Return what the file holds, its images mapped, not read; None if it is not there, damaged, or of other data."""
     try:
-        with path.open("rb") as file:
+        with open_private(path) as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 return None
             head = json.loads(file.readline(_MAX_HEADER))

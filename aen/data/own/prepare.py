@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from aen._cache import private_folder
 from aen.data.files import digest
 from aen.data.own.assemble import Assembled, assemble
 from aen.data.own.cache import Prepared, read_prepared, release_pages, write_prepared
@@ -24,7 +25,6 @@ from aen.data.pool import Pool
 from aen.data.signals import lift_sign
 from aen.data.source import Source
 from aen.errors import DataError
-from aen.groups.class_cache import cache_folder
 
 # Part of every stamp: raise it when the same files would become other images or groups.
 _VERSION = "own-1"
@@ -95,17 +95,18 @@ def prepare(name: str, rules: Rules) -> Prepared:
 
 def _stored(found: Scan, path: Path, rules: Rules, stamp: str) -> Prepared:
     """Return own data from the cache, after putting it there; without a cache, from memory."""
-    with suppress(RuntimeError):  # this user has no home folder
-        place = hashlib.sha256(os.fsencode(path.resolve()) + repr(rules).encode()).hexdigest()[:24]
-        file = cache_folder() / "own" / f"{place}.bin"
-        prepared = read_prepared(file, stamp)
-        if prepared is None:
-            prepared = _prepare(found, rules, str(path))
-            with suppress(OSError):  # it is prepared again the next time
-                write_prepared(file, prepared, stamp)
-            prepared = read_prepared(file, stamp) or prepared  # mapped, which frees the memory
-        return prepared
-    return _prepare(found, rules, str(path))
+    folder = private_folder("own")
+    if folder is None:
+        return _prepare(found, rules, str(path))
+    place = hashlib.sha256(os.fsencode(path.resolve()) + repr(rules).encode()).hexdigest()[:24]
+    file = folder / f"{place}.bin"
+    prepared = read_prepared(file, stamp)
+    if prepared is None:
+        prepared = _prepare(found, rules, str(path))
+        with suppress(OSError):  # it is prepared again the next time
+            write_prepared(file, prepared, stamp)
+        prepared = read_prepared(file, stamp) or prepared  # mapped, which frees the memory
+    return prepared
 
 
 def _versions() -> tuple[str, ...]:

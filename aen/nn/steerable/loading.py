@@ -1,6 +1,5 @@
 """Importing escnn without its two requirements that cannot be installed, and with its disk cache among aen's."""
 
-import os
 import sys
 import threading
 import warnings
@@ -15,9 +14,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from aen._files import permits
+from aen._cache import private_folder
 from aen.errors import SpecError
-from aen.groups.class_cache import cache_folder
+from aen.nn.steerable.array_cache import ArrayCache
 from aen.nn.steerable.sylvester import sylvester_constraint
 
 _LOCK = threading.Lock()
@@ -35,7 +34,7 @@ def load_escnn() -> ModuleType:
     - The warning that py3nj is missing is kept back: it serves rotations in space too.
     - escnn hands scikit-learn's `randomized_svd` a matrix class that it refuses; without it, SciPy's is taken.
     - Clebsch-Gordan coefficients are kept in `$AEN_CACHE` or the user's cache folder, not in the installed package,
-      and are computed without sparse matrices (see `aen.nn.steerable.sylvester`).
+      in files without pickles, and are computed without sparse matrices (see `aen.nn.steerable.sylvester`).
 
     Raises:
         SpecError: escnn or something it needs is not installed.
@@ -60,17 +59,14 @@ def escnn_building() -> Iterator[ModuleType]:
 
 
 def escnn_cache() -> Path | None:
-    """Return where escnn's coefficients are kept, or None where no folder can be written: joblib fails to read others.
+    """Return where escnn's coefficients are kept, or None where there is no folder that only this user can write to.
 
     The folder's name carries escnn's version: another version may order its basis otherwise.
     """
     try:
-        folder = cache_folder() / "escnn" / version("escnn")
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError, PackageNotFoundError):  # RuntimeError: this user has no home folder
+        return private_folder("escnn", version("escnn"))
+    except PackageNotFoundError:
         return None
-    parts = (folder, folder / "joblib")
-    return folder if all(permits(part, os.W_OK | os.X_OK) for part in parts if part.exists()) else None
 
 
 @cache
@@ -120,24 +116,21 @@ def _no_wigner(*_: object, **__: object) -> NoReturn:
 
 @contextmanager
 def _own_cache() -> Iterator[None]:
-    """Redirect the caches that escnn's modules open while they are imported.
+    """Replace the caches that escnn's modules open while they are imported.
 
-    They are opened at import, in the package's own folder, which another user may have installed read-only.
+    They are joblib's, which unpickles what it reads, in the package's own folder, which may be another user's.
     """
     import joblib
 
     usual = joblib.Memory
-    folder = escnn_cache()
+    kept = ArrayCache(escnn_cache())
 
-    class Redirected(usual):  # type: ignore[misc,valid-type]
-        """`joblib.Memory`, except for escnn's own folder."""
+    def memory(location: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - joblib's
+        if Path(str(location)).parts[-3:] == ("escnn", "group", "_cache"):
+            return kept
+        return usual(location, *args, **kwargs)
 
-        def __init__(self, location: Any = None, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - joblib's
-            if Path(str(location)).parts[-3:] == ("escnn", "group", "_cache"):
-                location = None if folder is None else str(folder)
-            super().__init__(location, *args, **kwargs)
-
-    joblib.Memory = Redirected
+    joblib.Memory = memory
     try:
         yield
     finally:

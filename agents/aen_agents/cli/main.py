@@ -21,7 +21,15 @@ from aen_agents.cli.numbers import grid, positive_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.search_config import config_of
 from aen_agents.cli.status import add_status_commands
-from aen_agents.cli.streams import EXIT_ERROR, finish_output, lost_output, prepare_streams, say_error
+from aen_agents.cli.streams import (
+    EXIT_ERROR,
+    Parser,
+    finish_output,
+    lost_output,
+    prepare_streams,
+    print_exception,
+    say_error,
+)
 from aen_agents.cli.sweep import add_sweep_commands
 from aen_agents.text import command, printable
 
@@ -35,6 +43,8 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     prepare_streams()
+    if arguments is None:
+        sys.excepthook = print_exception
     try:
         status = _main(arguments)
     except SystemExit:  # of argparse, which has printed the help or an error
@@ -73,7 +83,7 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="aen", description="Find which symmetries a network should have for a data set."
     )
     parser.set_defaults(run=None, help_of=parser)

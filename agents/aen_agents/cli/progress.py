@@ -21,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from aen._secrets import hide_secrets
 from aen_agents.events import (
     ChildLogged,
     Event,
@@ -180,7 +181,7 @@ class ConsoleProgress:
             self._log(f"  {done}/{self._total}  {note}{'  ' * bool(doing)}{doing}")
 
     def _say(self, text: str) -> None:
-        self.console.print(printable(text), style="yellow", markup=False, highlight=False)
+        self.console.print(printable(hide_secrets(text)), style="yellow", markup=False, highlight=False)
 
     def _log(self, text: str) -> None:
         if not self.console.is_terminal:

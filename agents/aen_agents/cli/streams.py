@@ -1,10 +1,15 @@
 """Standard streams of the command that are closed, full, or no longer read."""
 
+import argparse
 import io
 import os
 import sys
+import traceback
 from contextlib import suppress
-from typing import TextIO
+from types import TracebackType
+from typing import NoReturn, TextIO
+
+from aen._secrets import hide_secrets
 
 EXIT_ERROR = 2
 EXIT_BROKEN_PIPE = 141  # that of a shell's command that ends by SIGPIPE
@@ -34,12 +39,25 @@ def prepare_streams() -> None:
 
 
 def say_error(text: str) -> None:
-    """Write a line on standard error, if that can be written."""
+    """Write a line on standard error, without passwords, if that can be written."""
     try:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{hide_secrets(text)}\n")
         sys.stderr.flush()
     except (OSError, ValueError):
         _discard(sys.stderr)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors, which repeat what was typed, are written without passwords; so are its subparsers."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and an error, and exit."""
+        super().error(hide_secrets(message))
+
+
+def print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that nobody caught, without passwords; for `sys.excepthook`."""
+    say_error("".join(traceback.format_exception(kind, error, trace)).rstrip())
 
 
 def finish_output(status: int) -> int:

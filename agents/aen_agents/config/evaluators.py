@@ -149,3 +149,9 @@ class ClusterConfig(Section):
         description="host:port, ray://host:port or auto; null: the cluster that this runs in, or a new local one",
     )
     connect_timeout: float = Field(30.0, gt=0, allow_inf_nan=False, description="seconds to wait for the connection")
+    token_file: str | None = Field(
+        None,
+        min_length=1,
+        description="file that contains the cluster's token; null: that of $RAY_AUTH_TOKEN or $RAY_AUTH_TOKEN_PATH, "
+        "and for a cluster of yours on this machine that of ~/.ray/auth_token",
+    )

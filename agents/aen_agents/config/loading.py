@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pydantic
 
+from aen._secrets import remember_address
 from aen._typing import JsonDict
 from aen.data.own.paths import is_own, own_path, placed
 from aen.errors import ConfigError
@@ -64,6 +65,8 @@ def complete_config(content: JsonDict, given: Sequence[Override], folder: Path, 
         for override in given:
             if override.key.startswith("agent."):
                 apply_override(content, override)
+    if isinstance(content.get("store"), str):
+        remember_address(content["store"])
     try:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:

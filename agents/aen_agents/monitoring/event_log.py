@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aen._secrets import hide_secrets
 from aen_agents.events import Event
-from aen_agents.monitoring.redact import hide_secrets
 
 _ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=str).encode
 _CAPITAL = re.compile(r"(?<=.)(?=[A-Z])")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from aen._processes import Process
+from aen._secrets import hide_secrets, remember_address
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity, Evaluator
 from aen_agents.config import SearchConfig
@@ -18,7 +19,6 @@ from aen_agents.monitoring.event_log import EventLog
 from aen_agents.monitoring.guard import FolderGuard, lost_message
 from aen_agents.monitoring.heartbeat import Heartbeat
 from aen_agents.monitoring.interruption import stoppable
-from aen_agents.monitoring.redact import hide_secrets
 from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now
 from aen_agents.monitoring.tensorboard import ScalarFile
 from aen_agents.monitoring.tracker import ProgressTracker
@@ -83,6 +83,8 @@ class SearchMonitor:
             LostRunError: the folder, its store or another file of the search was removed or replaced meanwhile.
         """
         mark_lost(folder.path, lost=False)
+        if self.config.store is not None:
+            remember_address(self.config.store)
         earlier = None
         with suppress(RunFolderError):
             earlier = Status.read(folder.path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from aen._secrets import hide_secrets
 from aen.children import ChildSpec
 from aen.data import load_dataset
 from aen.errors import RunFolderError
@@ -55,7 +56,7 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
     environment.filters["points"] = lambda value: f"{100 * value:+.1f}"
     html = environment.get_template("template.html").render(
         config=config,
-        config_text=config.model_copy(update={"store": config.store and shown(config.store)}).to_yaml(),
+        config_text=hide_secrets(config.model_copy(update={"store": config.store and shown(config.store)}).to_yaml()),
         child=child,
         result=result,
         verdict=result and result.verdict,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from aen._secrets import hide_secrets
 from aen.children import ChildSpec
 from aen.results import Evaluation
 
@@ -59,7 +60,7 @@ def failures_of(found: Iterable[tuple[Evaluation, ChildSpec]]) -> Failures:
 def _row(evaluation: Evaluation, spec: ChildSpec) -> FailedChild:
     failure = (evaluation.record or {}).get("failure")
     known = failure if isinstance(failure, dict) else {}
-    kind, text = str(known.get("kind", "unknown")), str(known.get("traceback", ""))
+    kind, text = str(known.get("kind", "unknown")), hide_secrets(str(known.get("traceback", "")))
     cut = "" if len(text) <= _MOST_LETTERS else "...\n"
     return FailedChild(
         name=spec.name,

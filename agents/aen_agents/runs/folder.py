@@ -1,6 +1,7 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
+import os
 import shlex
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
@@ -8,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen import _files
+from aen._secrets import holds_secret
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
@@ -350,7 +352,7 @@ class RunFolder:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file of a run; it appears complete or not at all.
+    """Write a text file of a run; it appears complete or not at all. With a password in it, only its owner can read it.
 
     Raises:
         RunFolderError: it cannot be written; an existing file stays as it was. `LostRunError`: it is in a folder that
@@ -358,7 +360,10 @@ def write_atomically(path: Path, text: str) -> None:
     """
     check_not_lost(path)
     try:
-        _files.write_atomically(path, text, durable=False)
+        with _files.new_file(path, durable=False) as file:
+            if holds_secret(text):
+                os.fchmod(file.fileno(), 0o600)
+            file.write(text.encode())
     except OSError as error:
         raise RunFolderError(
             f"{path} cannot be written: {error.strerror}; make room, or make its folder writable."

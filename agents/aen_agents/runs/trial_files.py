@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from aen._secrets import hide_secrets
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen.results.search_result import SearchResult
@@ -94,7 +95,8 @@ class TrialFiles:
     def fail(self, message: str, traceback: str | None = None) -> None:
         """Record why the trial failed."""
         self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.failure_file, json.dumps({"message": message, "traceback": traceback}, indent=2) + "\n")
+        failure = {"message": hide_secrets(message), "traceback": traceback and hide_secrets(traceback)}
+        write_atomically(self.failure_file, json.dumps(failure, indent=2) + "\n")
 
     def failure(self) -> str:
         """Return why the trial failed, or an empty string."""

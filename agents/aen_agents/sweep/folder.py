@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from aen._secrets import remember_address
 from aen.errors import RunFolderError
 from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.errors import UnreadableError
@@ -103,6 +104,8 @@ class SweepFolder:
 
     def _write(self, sweep: SweepConfig, trials: list[Trial]) -> None:
         remove_parts(self.path)
+        if sweep.store is not None:
+            remember_address(sweep.store)
         write_atomically(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
         write_atomically(self.sweep_file, sweep.to_yaml())  # last: a folder that has this file is complete
 
@@ -170,6 +173,7 @@ class SweepFolder:
         """Return the store of all trials, as an absolute path or a URL."""
         if sweep.store is None:
             return str(self.store_file.resolve())
+        remember_address(sweep.store)
         return sweep.store if "://" in sweep.store else str(Path(sweep.store).resolve())
 
     def files(self, trial: Trial) -> TrialFiles:

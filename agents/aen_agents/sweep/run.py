@@ -92,7 +92,7 @@ def run_sweep(folder: SweepFolder, console: Console) -> None:
             share(sweep, left, ClusterResources((here,)))  # before Ray is started, which takes seconds
         where = "starting Ray" if own else f"connecting to Ray at {address}"
         console.print(f"aen: {where}", markup=False, highlight=False, soft_wrap=True)
-        ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout)
+        ours = connect(sweep.cluster.address, sweep.cluster.connect_timeout, token_file=sweep.cluster.token_file)
         gpus = sum(have for _, have in cluster_resources().nodes)
         if gpus and not sweep.gpus_per_trial:
             stay = "stays" if gpus == 1 else "stay"

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import re
 import socket
 import zipfile
@@ -351,3 +352,23 @@ def test_every_recipe_puts_its_files_where_they_are_looked_for():
 def test_a_folder_that_may_not_be_entered_is_named(tmp_path):
     with without_permission(tmp_path), pytest.raises(DataError, match=r"mat may not be read by this user \(Permission"):
         fetch("svhn", to=tmp_path)
+
+
+@pytest.mark.usefixtures("svhn")
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "fifo", "folder"])
+def test_what_lies_in_place_of_the_part_is_not_written_through(data_folder, tmp_path, kind):
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"mine")
+    part = data_folder / "train_32x32.mat.part"
+    {
+        "link": lambda: part.symlink_to(precious),
+        "dangling link": lambda: part.symlink_to(tmp_path / "made"),
+        "hard link": lambda: part.hardlink_to(precious),
+        "fifo": lambda: os.mkfifo(part),
+        "folder": part.mkdir,
+    }[kind]()
+    with pytest.raises(DataError, match=r"train_32x32.mat.part cannot be written: .*; remove .*, or choose another"):
+        quick()
+    assert precious.read_bytes() == b"mine"
+    assert not (tmp_path / "made").exists()
+    assert list(data_folder.iterdir()) == [part]

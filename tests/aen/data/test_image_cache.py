@@ -269,3 +269,26 @@ def test_only_the_images_that_are_asked_for_are_read(cache, data_folder):
     assert images[-1, -1, -1, -9:].tolist() == [7] * 9
     dataset = load_dataset(DataSpec("galaxy10", train=6, validation=2, test=2))
     assert dataset.train.images.shape == (6, 3, 256, 256)
+
+
+def test_what_others_may_have_put_there_is_not_used(cache, sources, tmp_path):
+    decode = Decoder()
+    load(sources, decode)
+    (file,) = cache.iterdir()
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    load(sources, decode)
+    assert decode.times == 2, "a link is not followed"
+    assert not file.is_symlink()
+    file.unlink()
+    part = file.with_name(f"{file.name}.part")
+    (tmp_path / "precious").write_bytes(b"mine")
+    part.symlink_to(tmp_path / "precious")
+    load(sources, decode)
+    assert decode.times == 3
+    assert (tmp_path / "precious").read_bytes() == b"mine"
+    part.unlink()
+    load(sources, decode)
+    cache.chmod(0o777)
+    load(sources, decode)
+    assert decode.times == 5, "a folder that others can write is not used"

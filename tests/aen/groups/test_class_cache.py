@@ -5,10 +5,12 @@ from dataclasses import astuple
 
 import pytest
 
+from aen._cache import cache_folder
 from aen.errors import GroupError
 from aen.groups import Alphabet, Decomposition, Generator, class_cache, class_key, classes, enumerate_classes
 from aen.groups import load_classes as load
-from aen.groups.class_cache import cache_folder
+from aen.groups.alphabet import ALPHABETS
+from aen.groups.table_check import is_consistent
 
 FACTORS = ["rot90", "hflip", "vflip", "swap_lr"]
 SIDES = (4, 2, 4)
@@ -187,12 +189,80 @@ def test_what_cannot_be_enumerated_is_refused_before_anything_is_read(factors, s
     assert not cache_folder().exists()
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):
-    monkeypatch.setenv("AEN_CACHE", str(tmp_path / "own"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "own"
-    monkeypatch.delenv("AEN_CACHE")
-    assert cache_folder() == tmp_path / "xdg" / "aen"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "aen"
+def rewrite(folder, change):
+    """Change the content of a stored table, and its checksum with it, as someone would who can write to the folder."""
+    (file,) = [path for path in folder.iterdir() if "class_of_state" in path.read_text()]
+    stored = json.loads(file.read_text())
+    stored.pop("digest")
+    change(stored)
+    file.write_text(json.dumps({"digest": class_cache._digest(file.stem, *stored.values())} | stored))
+
+
+def swap_keys(stored):
+    first, second = stored["classes"][:2]
+    first["key"], second["key"] = second["key"], first["key"]
+
+
+def move_state(stored):
+    of_state, classes = stored["class_of_state"], stored["classes"]
+    representatives = {c["representative"] for c in classes}
+    state = next(s for s in reversed(range(len(of_state))) if s not in representatives)
+    classes[of_state[state]]["states"] -= 1
+    of_state[state] = (of_state[state] + 1) % len(classes)
+    classes[of_state[state]]["states"] += 1
+
+
+FORGERIES = {
+    "keys of two classes": swap_keys,
+    "a key": lambda stored: stored["classes"][0].update(key="0" * 16),
+    "a key of another kind": lambda stored: stored["classes"][0].update(key="<script>"),
+    "the class of a state": move_state,
+    "a representative": lambda stored: stored["classes"][-1].update(representative=0),
+    "orbits": lambda stored: stored["classes"][0]["orbits"].__setitem__(0, 1),
+    "all states are one class": lambda stored: stored.update(
+        class_of_state=[0] * 16, classes=[stored["classes"][0] | {"states": 16}]
+    ),
+    "a group name of another type": lambda stored: stored["groups"].__setitem__(0, 7),
+    "a class of no number": lambda stored: stored["class_of_state"].__setitem__(0, -1),
+    "a class of a huge number": lambda stored: stored["class_of_state"].__setitem__(0, 2**80),
+}
+
+
+@pytest.mark.parametrize("change", FORGERIES.values(), ids=FORGERIES)
+def test_a_table_with_a_right_checksum_and_wrong_content_is_computed_again(folder, walks, change):
+    alphabet = Alphabet.of(FACTORS)
+    load(alphabet, SIDES)
+    rewrite(folder, lambda _: None)
+    load(alphabet, SIDES)
+    assert len(walks) == 1, "a table that was only written again is taken"
+    rewrite(folder, change)
+    assert figures(load(alphabet, SIDES)) == figures(enumerate_classes(alphabet, SIDES))
+    assert len(walks) == 2
+
+
+def test_layerwise_keys_with_a_right_checksum_and_wrong_content_are_computed_again(folder):
+    alphabet = Alphabet.of(["rot90", "hflip"])
+    expected = class_cache.load_layerwise_classes(alphabet, SIDES).keys
+    (file,) = [path for path in folder.iterdir() if "keys" in json.loads(path.read_text())]
+    keys = list(expected)
+    keys[0], keys[1] = keys[1], keys[0]
+    file.write_text(json.dumps({"digest": class_cache._digest(file.stem, keys), "keys": keys}))
+    assert class_cache.load_layerwise_classes(alphabet, SIDES).keys == expected
+
+
+def test_a_link_in_the_cache_is_not_followed(folder, walks, tmp_path):
+    alphabet = Alphabet.of(FACTORS)
+    load(alphabet, SIDES)
+    (file,) = folder.iterdir()
+    file.rename(tmp_path / "moved")
+    file.symlink_to(tmp_path / "moved")
+    load(alphabet, SIDES)
+    assert len(walks) == 2
+    assert not file.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["published", "quarter"])
+def test_tables_that_are_right_pass(name):
+    alphabet = Alphabet.of(ALPHABETS[name])
+    table = enumerate_classes(alphabet, (8, 8))
+    assert is_consistent(table)

@@ -23,7 +23,13 @@ def both(file: Path, before: list[str], now: list[str]) -> tuple[SearchConfig, S
 
 
 def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) -> None:
-    free = ["cluster.address=b:2", "cluster.connect_timeout=1", "evaluator.workers=3", "evaluator.cpus_per_worker=2"]
+    free = [
+        "cluster.address=b:2",
+        "cluster.connect_timeout=1",
+        "cluster.token_file=t",
+        "evaluator.workers=3",
+        "evaluator.cpus_per_worker=2",
+    ]
     free += ["evaluator.gpus_per_worker=1", "evaluator.timeout=9", "evaluator.retries=1", "symmetry_test=false"]
     theirs, ours = both(config_file, RAY, free)
     assert result_changes(theirs, ours) == {}
@@ -55,7 +61,13 @@ def test_what_decides_results_is_named_by_its_key(config_file: Path, before: lis
 def test_only_keys_that_the_evaluator_heeds_are_offered(config_file: Path) -> None:
     assert changeable_keys(load_config(config_file)) == ["evaluator.workers", "symmetry_test"]
     assert changeable_keys(load_config(config_file, RAY)) == [
-        *("cluster.address", "cluster.connect_timeout", "evaluator.workers", "evaluator.cpus_per_worker"),
+        *(
+            "cluster.address",
+            "cluster.connect_timeout",
+            "cluster.token_file",
+            "evaluator.workers",
+            "evaluator.cpus_per_worker",
+        ),
         *("evaluator.gpus_per_worker", "evaluator.timeout", "evaluator.retries", "symmetry_test"),
     ]
     assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout, " in changeable_keys_text(

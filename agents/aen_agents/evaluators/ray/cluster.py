@@ -15,12 +15,15 @@ from typing import Any
 from aen.errors import AenError
 from aen_agents.evaluators.ray import auth
 from aen_agents.evaluators.ray.internals import (
+    LOOPBACK,
     QUIET_CLUSTER,
     job_without_working_folder,
-    local_cluster,
+    listen_on_loopback,
+    local_clusters,
     local_resources,
 )
-from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe
+from aen_agents.evaluators.ray.ownership import is_own_cluster
+from aen_agents.evaluators.ray.probe import CLIENT_PORT, GCS_PORT, ClusterEndpoint, probe, uses_tls
 from aen_agents.evaluators.ray.surroundings import (
     ensure_user,
     name_not_utf8,
@@ -32,6 +35,9 @@ from aen_agents.text import counted, printable
 
 DISCONNECT_SECONDS = 5.0
 _EXIT_ERROR = 2
+_START_ONE = (
+    "Start one (ray start --head), give its host:port, or leave cluster.address out to start one for this search."
+)
 
 
 class ClusterError(AenError):
@@ -74,9 +80,18 @@ def _on_gpus(gpus: float, have: float) -> int:
 
 
 def connect(
-    address: str | None, timeout: float, *, workers: int | None = None, cpus: float = 1.0, gpus: float = 0.0
+    address: str | None,
+    timeout: float,
+    *,
+    workers: int | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    token_file: str | None = None,
 ) -> bool:
     """Connect this process to a cluster; without an address, in $RAY_ADDRESS either, start one on this machine.
+
+    A cluster that is started listens on the loopback interface only, and requires a token unless $RAY_AUTH_MODE is
+    ``disabled``: the one that the user has named, else a random one.
 
     Args:
         address: ``host:port``, ``ray://host:port``, ``auto`` or None.
@@ -85,6 +100,7 @@ def connect(
             its resources are checked.
         cpus: cores of each worker.
         gpus: GPUs of each worker.
+        token_file: file that contains the cluster's token; see `aen_agents.evaluators.ray.auth`.
 
     Returns:
         Whether this call connected the process; if so, the caller should disconnect it.
@@ -92,6 +108,7 @@ def connect(
     Raises:
         ClusterError: the cluster does not answer, refuses this process, or runs another version of Ray or Python; or
             this machine has too few resources.
+        AuthError: $RAY_AUTH_MODE has an unknown value, or a token's file cannot be read.
     """
     # Ray prints a paragraph on standard output whenever a worker or a machine is lost (listeners get an event), and
     # when workers use fractions of a core (which was asked for).
@@ -110,26 +127,31 @@ def connect(
     if ray.is_initialized():
         return False
     address = resolve_address(address)
+    mode, token = auth.mode(), auth.named_token(token_file)
     options: dict[str, Any] = {}
     if address not in (None, "local"):
-        address = _check_address(address, timeout)
+        address, token = _check_address(address, timeout, token)
     else:
+        token = None if mode == "disabled" else token or auth.new_token()
         here = local_resources()
         if here is not None:
             check_resources(workers, cpus, gpus, ClusterResources((here,)))
         options["include_dashboard"] = False
         options["_temp_dir"] = _temporary_folder()
         report_loss(_exit_lost)  # until an evaluator takes over: this thread may be waiting for Ray
+        options["_node_ip_address"] = LOOPBACK
         for name, value in QUIET_CLUSTER.items():
             os.environ.setdefault(name, value)
     if not (address or "").startswith("ray://"):
         options["job_config"] = job_without_working_folder()
     try:
+        auth.use(token)
+        listen_on_loopback(alone="_node_ip_address" in options)
         with _kept_signal_handlers():
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     except Exception as error:
         report_loss(None)
-        remove_temporary_folders()
+        _forget()
         reason = " ".join(str(error).split())
         if "ersion mismatch" in reason:
             raise ClusterError(
@@ -169,6 +191,13 @@ def disconnect() -> None:
     report_loss(None)
     with _kept_signal_handlers():
         ray.shutdown()
+    _forget()
+
+
+def _forget() -> None:
+    """Undo what was prepared for a connection."""
+    auth.restore()
+    listen_on_loopback(alone=False)
     remove_temporary_folders()
 
 
@@ -246,43 +275,48 @@ def check_resources(workers: int | None, cpus: float, gpus: float, here: Cluster
     )
 
 
-def _check_address(address: str, timeout: float) -> str:
-    """Return the address of a cluster that accepts this process.
+def _check_address(address: str, timeout: float, token: auth.Token | None) -> tuple[str, auth.Token | None]:
+    """Return the address of a cluster that accepts this process, and the token to send.
 
-    If the cluster requires a token, and $RAY_AUTH_MODE is not set, Ray is made to send that of this machine.
+    If $RAY_AUTH_MODE is not set, a token is sent only to a cluster that requires one.
+
+    Args:
+        address: of the cluster, or ``auto``.
+        timeout: seconds to wait for its answer.
+        token: that the user has named; without it, the one in the home folder is sent to a cluster of this user.
 
     Raises:
         ClusterError: there is no cluster at the address, or it refuses this process.
     """
-    given, found = f"cluster.address is {address!r}", None
-    if address == "auto":
-        found = local_cluster()
-        if found is None:
-            return address
-        if not found:
-            raise ClusterError(
-                f"{given}, but no Ray cluster runs on this machine. Start one (ray start --head), give its host:port, "
-                "or leave cluster.address out to start one for this search."
-            )
-        given += f" ({found})"
-    endpoint = ClusterEndpoint.parse(found or address)
+    given, mode = f"cluster.address is {address!r}", auth.mode()
+    auto = address == "auto"
+    if auto:
+        address = _found_cluster(given)
+        given += f" ({address})"
+    endpoint = ClusterEndpoint.parse(address)
     if endpoint is None:
         raise ClusterError(f"{given}; give host:port, such as 10.0.0.1:{GCS_PORT}, ray://host:port, or auto.")
     deadline = time.monotonic() + timeout
-    token = auth.find_token()
+    own = is_own_cluster(endpoint)
+    if auto and not own:
+        token = None  # nobody has named this address
+    elif own and token is None:
+        token = auth.home_token()
+    sent = token if mode == "token" or (mode is None and uses_tls()) else None
     try:
-        answer = probe(endpoint, timeout, auth.current_token())
-        if answer == "token" and token is not None and auth.mode() is None:
+        answer = probe(endpoint, timeout, None if sent is None else sent.value)
+        if answer == "token" and token is not None and mode is None:
+            sent = token
             answer = probe(endpoint, max(deadline - time.monotonic(), 1.0), token.value)
-            if answer == "ray":
-                auth.enable_token()
     except OSError as error:
         reason = f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else error.strerror or str(error)
         raise ClusterError(
             f"{given}: cannot connect to {endpoint} ({reason}). Start a cluster there (ray start --head "
             f"--port={endpoint.port}), or leave cluster.address out to start one on this machine."
         ) from error
-    if answer == "token":
+    if auto and not own:
+        raise ClusterError(f"{given}, but that cluster is not this user's. {_START_ONE}")
+    if answer == "token" or (mode == "token" and token is None and answer == "ray"):
         raise ClusterError(f"{given}: {auth.explain_refusal(token)}")
     if answer != "ray":
         silent = f", or does not answer within {timeout:g} s" if answer == "silent" else ""
@@ -290,7 +324,19 @@ def _check_address(address: str, timeout: float) -> str:
             f"{given}: the service on that port is not a Ray cluster{silent}. By default a head uses port {GCS_PORT} "
             f"for host:port and port {CLIENT_PORT} for ray://host:port."
         )
-    return found or address
+    return address, sent
+
+
+def _found_cluster(given: str) -> str:
+    """Return the address of a cluster on this machine, if possible one of this user's."""
+    found = local_clusters()
+    if found is None:
+        raise ClusterError(f"{given}, but this version of Ray does not say which clusters there are; give host:port.")
+    if not found:
+        raise ClusterError(f"{given}, but no Ray cluster runs on this machine. {_START_ONE}")
+    endpoints = {address: ClusterEndpoint.parse(address) for address in found}
+    own = (address for address, endpoint in endpoints.items() if endpoint is not None and is_own_cluster(endpoint))
+    return next(own, found[0])
 
 
 @contextmanager

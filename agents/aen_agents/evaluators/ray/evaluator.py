@@ -65,6 +65,7 @@ class RayEvaluator(CachingEvaluator):
         store: of results; None keeps them in memory.
         address: of the cluster; see `aen_agents.evaluators.ray.cluster.connect`.
         connect_timeout: seconds to wait for the cluster.
+        token_file: file that contains the cluster's token.
         workers: number of actors; None: as many as fit.
         cpus_per_worker: cores that Ray reserves for each.
         gpus_per_worker: GPUs that Ray reserves for each, or a fraction of one; 0: children are trained on the CPU.
@@ -89,6 +90,7 @@ class RayEvaluator(CachingEvaluator):
         *,
         address: str | None = None,
         connect_timeout: float = 30.0,
+        token_file: str | None = None,
         workers: int | None = None,
         cpus_per_worker: float = 1.0,
         gpus_per_worker: float = 0.0,
@@ -119,7 +121,7 @@ class RayEvaluator(CachingEvaluator):
             self._resume += ", once a cluster runs there again; for another cluster, add cluster.address=host:port."
         self._lost_head = False
         self._connected = cluster.connect(
-            address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker
+            address, connect_timeout, workers=workers, cpus=cpus_per_worker, gpus=gpus_per_worker, token_file=token_file
         )
         try:
             self._head = cluster.head_address(address)

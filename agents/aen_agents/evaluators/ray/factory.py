@@ -30,7 +30,7 @@ class RayFactory(EvaluatorFactory):
         limits: dict[str, Any] = {"workers": settings.workers, "cpus": settings.cpus_per_worker}
         part, said = settings.gpus_per_worker, []
         if isinstance(part, str):
-            nodes = gpus.find_gpus(config.cluster.address, config.cluster.connect_timeout)
+            nodes = gpus.find_gpus(config.cluster.address, config.cluster.connect_timeout, config.cluster.token_file)
             on_gpu = with_evaluator(config, gpus_per_worker=1.0)
             need = training_bytes(child, load_dataset(child.data), population=population_of(on_gpu)) if nodes else 0
             part, why = gpus.choose_part(nodes, need, **limits)
@@ -50,6 +50,7 @@ class RayFactory(EvaluatorFactory):
             store,
             address=config.cluster.address,
             connect_timeout=config.cluster.connect_timeout,
+            token_file=config.cluster.token_file,
             workers=settings.workers,
             cpus_per_worker=settings.cpus_per_worker,
             gpus_per_worker=float(settings.gpus_per_worker),

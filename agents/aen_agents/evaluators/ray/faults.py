@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aen._secrets import hide_secrets
 from aen.children.spec import ChildSpec
 from aen.errors import AenError
 from aen.evaluators.processes import WorkerError
@@ -171,7 +172,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 def text_of(error: BaseException) -> str:
     """Return type and message of an error, without Ray's colour codes."""
     text = str(error).strip() or "".join(traceback.format_exception_only(error)).strip()
-    return _ANSI.sub("", f"{type(error).__name__}: {text}")[-_TRACEBACK_CHARACTERS:]
+    return hide_secrets(_ANSI.sub("", f"{type(error).__name__}: {text}"))[-_TRACEBACK_CHARACTERS:]
 
 
 def as_aen_error(error: BaseException) -> AenError:

@@ -34,7 +34,7 @@ class GpuNode:
     memory: int
 
 
-def find_gpus(address: str | None, timeout: float) -> list[GpuNode]:
+def find_gpus(address: str | None, timeout: float, token_file: str | None = None) -> list[GpuNode]:
     """Return the machines with GPUs of the cluster at an address.
 
     A cluster that is not this machine's is connected to, and disconnected from, for this.
@@ -42,6 +42,7 @@ def find_gpus(address: str | None, timeout: float) -> list[GpuNode]:
     Args:
         address: as `aen_agents.evaluators.ray.cluster.connect` takes it.
         timeout: seconds to wait for the cluster's answer.
+        token_file: as for `connect`.
 
     Raises:
         ClusterError: the cluster cannot be reached.
@@ -52,7 +53,7 @@ def find_gpus(address: str | None, timeout: float) -> list[GpuNode]:
         here = local_resources()
         if here is not None:
             return [GpuNode(*here, *_look())] if here[1] else []
-    connected = cluster.connect(address, timeout)
+    connected = cluster.connect(address, timeout, token_file=token_file)
     try:
         return _look_everywhere()
     finally:

@@ -65,6 +65,10 @@ def create(parents: list[str], longest: int) -> tuple[str | None, str]:
                 reasons.append("has a path that is too long for sockets")
                 continue
             os.makedirs(parent, exist_ok=True)  # noqa: PTH103 - pathlib takes longer to import
+            owner = os.stat(parent).st_uid  # noqa: PTH116
+            if owner not in (os.geteuid(), 0):  # who could replace what Ray puts there
+                reasons.append(f"belongs to another user (uid {owner})")
+                continue
             folder = tempfile.mkdtemp(prefix=PREFIX, dir=parent)
         except UnicodeEncodeError:
             reasons.append("has a name that is not UTF-8")

@@ -7,6 +7,7 @@ answer "unknown", and Ray's own checks apply, later and with its own messages.
 import os
 import socket
 import struct
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Literal
@@ -26,6 +27,9 @@ QUIET_CLUSTER = {
     "RAY_task_events_report_interval_ms": "0",
     "RAY_core_worker_internal_heartbeat_ms": "10000",
 }
+
+LOOPBACK = "127.0.0.1"
+_CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 
 Answer = Literal["ray", "token", "other", "silent"]
 
@@ -81,11 +85,31 @@ def raylet_process() -> Process | None:
 
 
 def reload_configuration() -> None:
-    """Have Ray read its environment variables again; it has read them when it was imported."""
+    """Have Ray read its environment variables and its token again, if it was imported: it has read them then."""
+    if "ray" not in sys.modules:
+        return
     with suppress(Exception):
-        from ray._raylet import Config  # type: ignore[attr-defined]
+        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
 
         Config.initialize("")
+        AuthenticationTokenLoader.instance().reset_cache()
+
+
+def listen_on_loopback(*, alone: bool) -> None:
+    """Have a Ray that this process starts listen on the loopback interface only, with `LOOPBACK`.
+
+    Ray replaces that address by one that others can reach, except on systems on which it builds no clusters.
+
+    Args:
+        alone: whether it does; the default is not.
+    """
+    os.environ.pop(_CLUSTERS, None)
+    if alone:
+        os.environ[_CLUSTERS] = "0"  # for Ray's own processes
+    with suppress(Exception):
+        from ray._private import ray_constants
+
+        ray_constants.ENABLE_RAY_CLUSTER = not alone
 
 
 def local_resources() -> tuple[float, float] | None:
@@ -105,14 +129,16 @@ def local_resources() -> tuple[float, float] | None:
     return None
 
 
-def local_cluster() -> str | None:
-    """Return the ``host:port`` to which ``auto`` connects, an empty string if there is no cluster; None: unknown.
+def local_clusters() -> list[str] | None:
+    """Return the ``host:port`` of the clusters on this machine, first that to which ``auto`` connects; None: unknown.
 
-    Ray's public interface has this only as part of `ray.init`, which waits for a head that is lost.
+    They may be other users': Ray reads a file in its temporary folder and all users' command lines. Ray's public
+    interface has this only as part of `ray.init`, which waits for a head that is lost.
     """
     with suppress(Exception):
         from ray._private.services import find_bootstrap_address, find_gcs_addresses
 
         running: Iterable[str] = find_gcs_addresses()  # type: ignore[no-untyped-call]
-        return str(find_bootstrap_address(None) or next(iter(sorted(running)), ""))
+        last = find_bootstrap_address(None)
+        return list(dict.fromkeys(([] if last is None else [str(last)]) + sorted(running)))
     return None

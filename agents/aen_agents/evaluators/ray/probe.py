@@ -42,6 +42,11 @@ class ClusterEndpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+def uses_tls() -> bool:
+    """Return whether Ray encrypts its connections."""
+    return os.environ.get("RAY_USE_TLS", "0") not in ("", "0")
+
+
 def probe(endpoint: ClusterEndpoint, timeout: float, token: str | None = None) -> Answer:
     """Check whether a Ray cluster is available at an endpoint.
 
@@ -60,7 +65,7 @@ def probe(endpoint: ClusterEndpoint, timeout: float, token: str | None = None) -
     deadline = time.monotonic() + timeout
     with socket.create_connection((endpoint.host, endpoint.port), timeout) as connection:
         host, port = connection.getpeername()[:2]
-    if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+    if uses_tls():
         return "ray"  # a call would need the cluster's certificates
     target = f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
     left = max(deadline - time.monotonic(), 0.1)

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from aen_agents.evaluators.ray import cluster
-from aen_agents.evaluators.ray.auth import Token, find_token
+from aen_agents.evaluators.ray.auth import Token, home_token, named_token
 from aen_agents.evaluators.ray.cluster import ClusterError, ClusterResources, connect
 from aen_agents.evaluators.ray.internals import local_resources
 from aen_agents.evaluators.ray.probe import ClusterEndpoint, probe
@@ -192,19 +192,25 @@ class TestToken:
         )
 
     def test_it_is_looked_for_where_ray_does(self, monkeypatch, home):
-        assert find_token() is None
+        assert named_token() is home_token() is None
+        (home / ".ray").mkdir()
+        (home / ".ray" / "auth_token").write_text("of-home\n")
+        assert named_token() is None
+        assert home_token() == Token("of-home", str(home / ".ray" / "auth_token"))
         (home / "copy").write_text(" of-the-copy\n")
         monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(home / "copy"))
-        assert find_token() == Token("of-the-copy", str(home / "copy"))
+        assert named_token() == Token("of-the-copy", str(home / "copy"))
         monkeypatch.setenv("RAY_AUTH_TOKEN", "of-the-environment")
-        assert find_token() == Token("of-the-environment", "$RAY_AUTH_TOKEN")
+        assert named_token() == Token("of-the-environment", "$RAY_AUTH_TOKEN")
+        (home / "file").write_text("of-the-config")
+        assert named_token("~/file") == Token("of-the-config", str(home / "file"))
 
 
 def test_auto_without_a_cluster(monkeypatch):
-    monkeypatch.setattr(cluster, "local_cluster", lambda: "")
+    monkeypatch.setattr(cluster, "local_clusters", list)
     refused("auto", "cluster.address is 'auto', but no Ray cluster runs on this machine. Start one .ray start --head")
     near = f"127.0.0.1:{free_port()}"
-    monkeypatch.setattr(cluster, "local_cluster", lambda: near)
+    monkeypatch.setattr(cluster, "local_clusters", lambda: [near])
     refused("auto", rf"cluster.address is 'auto' \({near}\): cannot connect to {near} ")
 
 

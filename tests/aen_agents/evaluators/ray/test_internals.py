@@ -80,7 +80,20 @@ def test_cores_and_gpus_of_this_machine_are_known_before_ray_starts():
 def test_it_is_known_whether_a_cluster_runs_on_this_machine():
     need("ray._private.services", "find_bootstrap_address")
     need("ray._private.services", "find_gcs_addresses")
-    assert internals.local_cluster() is not None, f"a call in local_cluster fails with Ray {ray.__version__}"
+    assert internals.local_clusters() is not None, f"a call in local_clusters fails with Ray {ray.__version__}"
+
+
+def test_ray_can_listen_on_loopback_only(monkeypatch):
+    constants = need("ray._private.ray_constants")
+    assert need("ray._private.ray_constants", "ENABLE_RAY_CLUSTERS_ENV_VAR") == internals._CLUSTERS
+    resolve = need("ray._private.services", "resolve_ip_for_localhost")
+    monkeypatch.setattr(constants, "ENABLE_RAY_CLUSTER", True)
+    internals.listen_on_loopback(alone=True)
+    try:
+        assert resolve(internals.LOOPBACK) == internals.LOOPBACK, f"Ray {ray.__version__} replaces the address"
+    finally:
+        internals.listen_on_loopback(alone=False)
+    assert constants.ENABLE_RAY_CLUSTER
 
 
 @pytest.mark.parametrize("variable", internals.QUIET_CLUSTER)

@@ -97,7 +97,7 @@ def test_a_head_lets_in_whoever_has_its_token_and_it_is_shown_to_no_other(head, 
     asks, addresses = head
     for address in addresses:
         said, errors = tried(homes / "ours", [address])
-        assert said == [["2 cores and 0 GPUs on 1 machine", "token" if asks else None]], errors
+        assert said == [["2 cores and 0 GPUs on 1 machine", "token" if asks else "disabled"]], errors
         assert "InvalidAuthToken" not in errors
 
 

@@ -99,7 +99,7 @@ def test_a_user_without_home_and_name_gets_both() -> None:
             os.setuid(54321)
             for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
                 os.environ.pop(name, None)
-            assert auth.find_token() is None
+            assert auth.named_token() is auth.home_token() is None
             ensure_user()
             assert getpass.getuser() == "54321"
             home = Path.home()
