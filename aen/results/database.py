@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from aen._files import cannot_read, permits
+from aen._files import cannot_read, permits, sync_folder
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen.errors import StoreError
 from aen.results.database_errors import (
@@ -190,7 +190,18 @@ def _check_sqlite_file(path: Path, *, create: bool) -> ReadOnlyFile | None:
         # Made by SQLite, the file would have mode 0644 at most; with umask 002 the group may write it, too.
         with suppress(OSError):  # SQLite reports it
             path.touch()
+        _sync_entry(path)
     return read_only
+
+
+def _sync_entry(path: Path) -> None:
+    """Sync the entry of a new database in its folder: SQLite syncs only those of its log and its journal."""
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"result store {path} cannot be written: {error.strerror}; check its disk, or {ANOTHER}."
+        ) from error
 
 
 def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from aen._files import cannot_read, write_atomically
+from aen._files import cannot_read, make_folder, write_atomically
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
@@ -35,7 +35,7 @@ class Progress:
 
 
 def save_weights(child: Child, path: Path, progress: Progress | None = None) -> str:
-    """Write a child's weights; the file appears complete or not at all. Returns the file's name.
+    """Write a child's weights; the file appears complete or not at all, and durably. Returns the file's name.
 
     Args:
         child: the trained child.
@@ -44,7 +44,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
     """
     from safetensors.torch import save
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     state = stored_state(child)
     metadata = {"key": child.spec.key}
     if progress is not None:
@@ -56,7 +56,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None) -> 
         for parameter, kept in progress.optimiser.items():
             state |= {f"{_OPTIMISER}{parameter}/{name}": value for name, value in kept.items()}
     plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write_atomically(path, save(plain, metadata), durable=False)
+    write_atomically(path, save(plain, metadata), durable=True)
     return path.name
 
 

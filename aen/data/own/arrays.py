@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from aen._files import write_atomically
+from aen._files import make_folder, write_atomically
 from aen.data.npz import write_npz
 from aen.data.own.labels import map_labels
 from aen.data.own.npz import checked_arrays, content_of
@@ -51,9 +51,9 @@ def from_arrays(
     checksum = hashlib.sha256(file.getbuffer()).hexdigest()[:24]
     path = cache_folder().absolute() / "arrays" / f"{checksum}.npz"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if not path.is_file() or os.stat(path).st_size != len(file.getbuffer()):  # noqa: PTH116
-            write_atomically(path, file.getbuffer(), durable=False)
+            write_atomically(path, file.getbuffer(), durable=True)
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}; make room, or point AEN_CACHE at another folder."

@@ -7,7 +7,7 @@ from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
-from aen import _files
+from aen._files import is_blank, sync_folder
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
@@ -16,9 +16,10 @@ from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import keep_choices
 from aen_agents.errors import file_error
 from aen_agents.events import SliceTrained, Trained, Visited
+from aen_agents.runs.files import write_file
 from aen_agents.runs.folder_hints import why_not_a_run
-from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, lock_folder, new_folder
-from aen_agents.runs.resume_check import check_config, started_config
+from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, is_unused, lock_folder, new_folder
+from aen_agents.runs.resume_check import check_config, restored_config, started_config
 from aen_agents.text import command
 
 VERSION = 1  # raise it when a file is removed or changes its meaning; handle older runs in `check_version`
@@ -79,6 +80,7 @@ class RunFolder:
             folder._initialise(config)
             for inner in _FOLDERS:
                 (out / inner).mkdir(exist_ok=True)
+            sync_folder(out)
         except OSError as error:
             raise RunFolderError(
                 f"run folder {out} cannot be written: {error.strerror}; choose a folder that you can write to."
@@ -88,13 +90,15 @@ class RunFolder:
     def _initialise(self, config: SearchConfig) -> None:
         self.check(config)
         if not self.config_file.is_file():
-            if any(self.path.iterdir()):
+            if not is_unused(self.path):
                 raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
-            write_atomically(self.config_file, config.to_yaml())
+            write_file(self.config_file, config.to_yaml())
+        elif is_blank(self.config_file):
+            write_file(self.config_file, config.to_yaml())
         head = self._head()
         if "config" not in head:
             head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
-            write_atomically(self.version_file, json.dumps(head) + "\n")
+            write_file(self.version_file, json.dumps(head) + "\n")
 
     def holds_run(self) -> bool:
         """Return whether the folder is that of a run.
@@ -121,7 +125,30 @@ class RunFolder:
             self.check_version(
                 "Use that version of aen, or choose another --out; a separate store can still be shared."
             )
-            check_config(self.path, self._head().get("config"), config)
+            started = self._head().get("config")
+            if started is not None or not is_blank(self.config_file):
+                check_config(self.path, started, config)
+            elif self.history() or self._count():
+                raise RunFolderError(
+                    f"{self.config_file} and {self.version_file} are blank, so that it is not known which config the "
+                    f"results in {self.path} belong to; choose another --out, where store={self.store_file} keeps them."
+                )
+
+    def restore_config(self) -> None:
+        """Write a blank ``config.yaml`` again, from what ``run.json`` has; other files are left as they are.
+
+        Raises:
+            RunFolderError: ``run.json`` does not have it, or the run's store is not in the folder and so not known.
+        """
+        if not is_blank(self.config_file):
+            return
+        started = self._head().get("config")
+        if started is None or not self.store_file.is_file():
+            raise RunFolderError(
+                f"{self.config_file} is blank, as a power failure may leave it; resume with the config of the run: "
+                f"{command()} search CONFIG --out {shlex.quote(str(self.path))}."
+            )
+        write_file(self.config_file, restored_config(self.path, started, None).to_yaml())
 
     def check_key_version(self, key_version: str) -> None:
         """Check that the run's children were trained as this aen trains them; a new run notes how that is.
@@ -143,7 +170,7 @@ class RunFolder:
                 f"another run: {command()} search {shlex.quote(str(self.config_file))} --out ANOTHER."
             )
         if "key_version" not in head:
-            write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
+            write_file(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
 
     def record(self, config: SearchConfig) -> None:
         """Write the run's config again, with the choices that it left to aen; see `aen_agents.config.AUTO`.
@@ -152,9 +179,9 @@ class RunFolder:
             RunFolderError: it cannot be written.
         """
         if keep_choices(config, self.config()) != self.config():
-            write_atomically(self.config_file, keep_choices(config, self.config()).to_yaml())
+            write_file(self.config_file, keep_choices(config, self.config()).to_yaml())
             head = self._head() | {"config": started_config(self.config())}
-            write_atomically(self.version_file, json.dumps(head) + "\n")
+            write_file(self.version_file, json.dumps(head) + "\n")
 
     def discard(self) -> None:
         """Remove the files of a search that was refused at its start, if `create` made the folder or found it empty.
@@ -182,10 +209,12 @@ class RunFolder:
             return store.count()
 
     def _head(self) -> JsonDict:
-        """Return the content of ``run.json``; empty if the folder is so old that it has none."""
+        """Return the content of ``run.json``; empty if the folder is so old that it has none, or the file is blank."""
         if not self.version_file.is_file():
             return {}
         try:
+            if is_blank(self.version_file):
+                return {}
             head = json.loads(self.version_file.read_text(encoding="utf-8"))
             head = dict(head) | {"version": int(head["version"]), "aen": str(head["aen"])}
             return head | ({"config": dict(head["config"])} if "config" in head else {})
@@ -248,6 +277,8 @@ class RunFolder:
         if not self.summary_file.is_file():
             return None
         try:
+            if is_blank(self.summary_file):
+                return None
             summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise file_error(self.summary_file, error, _MEND) from error
@@ -280,6 +311,8 @@ class RunFolder:
         if not self.symmetry_test_file.is_file():
             return None
         try:
+            if is_blank(self.symmetry_test_file):
+                return None
             return SymmetryTest.from_json(json.loads(self.symmetry_test_file.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise file_error(self.symmetry_test_file, error, _MEND) from error
@@ -306,17 +339,3 @@ class RunFolder:
                 break
             visits.append(visit)
         return visits
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file of a run; it appears complete or not at all.
-
-    Raises:
-        RunFolderError: it cannot be written; an existing file stays as it was.
-    """
-    try:
-        _files.write_atomically(path, text, durable=False)
-    except OSError as error:
-        raise RunFolderError(
-            f"{path} cannot be written: {error.strerror}; make room, or make its folder writable."
-        ) from error

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from aen._files import make_folder
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
 from aen.errors import RunFolderError
 
@@ -32,6 +33,11 @@ class OtherVersionError(RunFolderError):
 def new_folder(name: str) -> Path:
     """Return the path ``runs/<name>-<time>-<id>`` of a folder that does not exist yet."""
     return DEFAULT_FOLDER / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def is_unused(path: Path) -> bool:
+    """Return whether a folder is empty but for what a start leaves that is cut short: a lock and unfinished files."""
+    return all(inner.name == LOCK_FILE or inner.suffix == ".part" for inner in path.iterdir())
 
 
 @contextmanager
@@ -86,8 +92,8 @@ class CreatedFolder:
         self.path = path.absolute()
         chain = (self.path, *self.path.parents)
         self._made = [folder for folder in chain if not folder.exists()]  # the innermost first
-        path.mkdir(parents=True, exist_ok=True)
-        self._empty = not any(path.iterdir())
+        make_folder(path)
+        self._empty = is_unused(path)
 
     def undo(self, known: Collection[str]) -> None:
         """Empty the folder if it was empty before, and remove it and those of its parents that were created with it.

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import yaml
 
+from aen._files import is_blank, sync_folder
 from aen.errors import RunFolderError
 from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.errors import UnreadableError
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
 from aen_agents.runs.folders import (
     LOCK_FILE,
     SWEEP_FILE,
@@ -71,6 +72,7 @@ class SweepFolder:
             folder._write_or_check(sweep, trials)
             for inner in (folder.trials_folder, folder.weights):
                 inner.mkdir(exist_ok=True)
+            sync_folder(out)
         except OSError as error:
             with suppress(OSError):
                 folder.discard()
@@ -80,7 +82,7 @@ class SweepFolder:
         return folder
 
     def _write_or_check(self, sweep: SweepConfig, trials: list[Trial]) -> None:
-        if _is_file(self.sweep_file) and _is_file(self.trials_file):
+        if all(_is_file(file) and not is_blank(file) for file in (self.sweep_file, self.trials_file)):
             other_sweep, other_trials = self.load()
             same = (
                 sweep.model_dump(exclude=_CHANGEABLE) == other_sweep.model_dump(exclude=_CHANGEABLE)
@@ -92,10 +94,16 @@ class SweepFolder:
                     f"{self._difference(trials, other_trials)}); choose another --out, or resume that one with "
                     f"{command()} sweep --restore {shlex.quote(str(self.path))}."
                 )
-        elif {inner.name for inner in self.path.iterdir()} - {self.trials_file.name, LOCK_FILE}:
+        elif not all(self._of_cut_start(inner) for inner in self.path.iterdir()):
             raise RunFolderError(f"{self.path} is not empty and is not a sweep's folder; choose another --out.")
-        write_atomically(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
-        write_atomically(self.sweep_file, sweep.to_yaml())  # last: a folder that has this file is complete
+        write_file(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
+        write_file(self.sweep_file, sweep.to_yaml())  # last: a folder that has this file is complete
+
+    def _of_cut_start(self, inner: Path) -> bool:
+        """Return whether a file or folder holds only what a start of the sweep that was cut short may have left."""
+        if inner.is_dir():
+            return inner in (self.trials_folder, self.weights) and not any(inner.iterdir())
+        return inner.suffix == ".part" or inner.name in (self.trials_file.name, LOCK_FILE) or is_blank(inner)
 
     def begin(self) -> None:
         """Record that trials have been started: from now on `discard` leaves the folder as it is."""

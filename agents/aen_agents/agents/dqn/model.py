@@ -129,4 +129,4 @@ def save_agent(model: SearchDQN, path: Path) -> None:
     """Write an agent; the file appears complete or not at all."""
     content = io.BytesIO()  # SB3 would leave the file open on a full disk
     model.save(content)
-    write_atomically(path, content.getbuffer(), durable=False)
+    write_atomically(path, content.getbuffer(), durable=True)
