@@ -18,7 +18,15 @@ from aen_agents.errors import file_error
 from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.files import write_file
 from aen_agents.runs.folder_hints import why_not_a_run
-from aen_agents.runs.folders import LOCK_FILE, CreatedFolder, OtherVersionError, is_unused, lock_folder, new_folder
+from aen_agents.runs.folders import (
+    LOCK_FILE,
+    VERSION_FILE,
+    CreatedFolder,
+    OtherVersionError,
+    is_unused,
+    lock_folder,
+    new_folder,
+)
 from aen_agents.runs.resume_check import check_config, restored_config, started_config
 from aen_agents.text import command
 
@@ -51,7 +59,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.version_file = path / "run.json"
+        self.version_file = path / VERSION_FILE
         self.config_file = path / "config.yaml"
         self.store_file = path / "results.sqlite"
         self.history_file = path / "history.jsonl"

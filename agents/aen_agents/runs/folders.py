@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from aen._files import make_folder
+from aen._files import is_blank, make_folder
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
 from aen.errors import RunFolderError
 
 DEFAULT_FOLDER = Path("runs")
 LOCK_FILE = ".lock"
+VERSION_FILE = "run.json"  # of a run
 SWEEP_FILE = "sweep.yaml"  # the folder of every sweep has one
 TRIALS_FOLDER = "trials"  # in a sweep's folder
 
@@ -36,8 +37,11 @@ def new_folder(name: str) -> Path:
 
 
 def is_unused(path: Path) -> bool:
-    """Return whether a folder is empty but for what a start leaves that is cut short: a lock and unfinished files."""
-    return all(inner.name == LOCK_FILE or inner.suffix == ".part" for inner in path.iterdir())
+    """Return whether a folder holds only what a start leaves that is cut short: a lock, unfinished and blank files."""
+    return all(
+        inner.name == LOCK_FILE or inner.suffix == ".part" or (inner.name == VERSION_FILE and is_blank(inner))
+        for inner in path.iterdir()
+    )
 
 
 @contextmanager

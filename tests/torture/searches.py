@@ -1,0 +1,158 @@
+"""Small searches for the torture tests, each with another agent, and what a resumed one must equal."""
+
+import contextlib
+import io
+import json
+import os
+import sqlite3
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aen._typing import JsonDict
+from aen_agents.agents.dqn.explorer import DQNExplorer
+from aen_agents.cli.main import main as aen
+from aen_agents.config import SearchConfig, load_config
+from aen_agents.events import Event, SliceTrained, Trained, Visited
+from aen_agents.report import build_report
+from aen_agents.runs.folder import RunFolder
+from aen_agents.search import Search
+
+DQNExplorer.checkpoint_seconds = 0.0  # after every step: a search of a second has checkpoints, too
+
+KINDS = ("exhaustive", "dqn", "equinas")
+_BASE: JsonDict = {
+    "name": "tortured",
+    "data": {"train": 80, "validation": 80, "test": 80, "moves": ["rot90", "hflip"]},
+    "alphabet": ["rot90", "hflip", "vflip"],
+    "child": {"hidden": [4]},
+    "training": {"epochs": 1},
+    "evaluator": {"workers": 1, "threads": 1, "device": "cpu"},
+    "selection": {"top": 1, "seeds": 2},
+}
+_CONFIGS: dict[str, JsonDict] = {
+    "exhaustive": _BASE | {"agent": {"name": "exhaustive", "seeds": 1}},
+    "dqn": _BASE
+    | {
+        "agent": {"name": "dqn", "learn_after": 4, "batch_size": 4, "layers": [8]},
+        "environment": {"horizon": 4},
+        "budget": {"children": 5, "steps": 24},
+    },
+}
+_EQUINAS = (
+    *("data.train=40", "data.validation=40", "data.test=40", "child.width=1", "child.dense=4", "training.epochs=1"),
+    *("evaluator.workers=1", "agent.generations=1", "agent.population=2", "agent.seeds=1"),
+    *("agent.subgroups=[D4, C1]", "agent.baselines=[static_c1]"),
+)
+# What depends on the time and on how often a run was resumed.
+_OF_THIS_START = ("seconds", "children_trained", "children_trained_in_all")
+
+
+def config_of(kind: str) -> SearchConfig:
+    """Return the config of one of `KINDS`."""
+    if kind == "equinas":
+        return load_config("equinas/digits_e", _EQUINAS)
+    return SearchConfig.model_validate(_CONFIGS[kind])
+
+
+def told_of(event: Event) -> JsonDict | None:
+    """Return which result an event tells of, or None: its class, and its seed where the event has it."""
+    if isinstance(event, Trained):
+        return {"class_key": event.class_key, "seed": event.seed}
+    if isinstance(event, SliceTrained):
+        return {"key": event.key}
+    return {"class_key": event.class_key} if isinstance(event, Visited) else None
+
+
+def run(kind: str, folder: Path, told: Path) -> None:
+    """Run or resume a search; each result it tells of is a line of a file."""
+    file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def listener(event: Event) -> None:
+        result = told_of(event)
+        if result is not None:
+            os.write(file, json.dumps(result).encode() + b"\n")
+
+    config = config_of(kind)
+    run_folder = RunFolder.create(config, folder)
+    Search(config, listener).run(run_folder)
+    build_report(run_folder)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered: its exit status, or None after an exception, and what it printed."""
+
+    status: int | None
+    out: str
+    err: str
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the user saw a traceback."""
+        return self.status is None or "Traceback (most recent" in self.out + self.err
+
+
+def call_aen(*words: str) -> Answer:
+    """Run a command in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    status: int | None = None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = aen(list(words))
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else 1
+        except BaseException:  # noqa: BLE001 - whatever reaches the user as a traceback
+            traceback.print_exc()
+    return Answer(status, out.getvalue(), err.getvalue())
+
+
+def start(kind: str, folder: Path) -> Answer:
+    """Start a search as its user would, in this process; its config is written beside the run folder."""
+    file = folder.with_name(f"{folder.name}.yaml")
+    file.write_text(config_of(kind).to_yaml())
+    return call_aen("search", str(file), "--out", str(folder))
+
+
+def resume(kind: str, folder: Path) -> list[str]:
+    """Resume a search as its user would, in this process; return what is wrong."""
+    answer = call_aen("resume", str(folder)) if (folder / "config.yaml").is_file() else start(kind, folder)
+    if answer.status == 0 and not answer.crashed:
+        return []
+    return [f"resuming {folder} ended with {answer.status}: {(answer.err or answer.out).strip()[-800:]}"]
+
+
+def rows(store: Path) -> list[JsonDict]:
+    """Return the results of a store, by key, without their times."""
+    if not store.is_file():
+        return []
+    with sqlite3.connect(store) as connection:
+        connection.row_factory = sqlite3.Row
+        try:
+            found = connection.execute("select * from evaluations order by key").fetchall()
+        except sqlite3.OperationalError:  # the table was not made yet
+            return []
+        finally:
+            connection.commit()
+    connection.close()
+    return [{k: row[k] for k in row.keys() if k not in ("seconds", "finished_at")} for row in found]  # noqa: SIM118
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """Return what a finished run holds, without what depends on the time and on how often it was resumed."""
+    summary = json.loads((folder / "summary.json").read_text())
+    files = [p for p in folder.rglob("*") if p.is_file() and p.suffix == ".safetensors"]
+    return {
+        "summary": {name: value for name, value in summary.items() if name not in _OF_THIS_START},
+        "rows": rows(folder / "results.sqlite"),
+        "history": (folder / "history.jsonl").read_text(),
+        "spec": (folder / "best" / "spec.json").read_text(),
+        "weights": {str(p.relative_to(folder)): p.read_bytes() for p in files},
+        "report": (folder / "report.html").is_file(),
+    }
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
