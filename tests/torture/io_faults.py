@@ -18,13 +18,15 @@ import tempfile
 import time
 from pathlib import Path
 
-import searches
-from disk import recorder
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from aen._typing import JsonDict
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script
+from torture import searches
+from torture.disk import recorder
 
 FAULTS = {"ENOSPC": (errno.ENOSPC, 0), "EIO": (errno.EIO, 0), "EINTR": (errno.EINTR, 0), "full": (errno.ENOSPC, 1)}
 _SECONDS = 14 * 60  # the time after which no further fault is tried
@@ -54,7 +56,7 @@ class Faults:
 def count_calls(kind: str, faults: Faults, folder: Path) -> tuple[int, JsonDict]:
     """Run a search without a fault; return the number of its calls, and what it comes to."""
     folder.mkdir()
-    faults.arm(folder, _NEVER, "EIO")
+    faults.arm(folder / "run", _NEVER, "EIO")
     answer = searches.start(kind, folder / "run")
     calls = faults.disarm()
     if answer.status != 0:
@@ -66,7 +68,7 @@ def try_fault(kind: str, faults: Faults, folder: Path, number: int, fault: str, 
     """Run a search with a fault, then without; return what is wrong."""
     folder.mkdir()
     run = folder / "run"
-    faults.arm(folder, number, fault)
+    faults.arm(run, number, fault)
     try:
         answer = searches.start(kind, run)
     finally:

@@ -17,13 +17,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import searches
-from disk import STATES, Call, cut, read_calls, recorder
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from aen._typing import JsonDict
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script
+from torture import searches
+from torture.disk import STATES, Call, cut, read_calls, recorder
 
 _SECONDS = 14 * 60  # the time after which no further cut is tried
 
@@ -82,16 +84,17 @@ def record(kind: str, library: Path, scratch: Path, start: Path | None = None) -
     return Recording(kind, machine, read_calls(log), start, searches.outcome(machine / "run"))
 
 
-def try_cut(recording: Recording, seed: int, folder: Path) -> list[str]:
+def try_cut(recording: Recording, seed: int, folder: Path, state: str | None = None) -> list[str]:
     """Cut the power of a recorded search and resume it; return what is wrong.
 
     Args:
         recording: the search.
-        seed: chooses the moment and the state of the disk.
+        seed: chooses the moment.
         folder: for files; it does not exist.
+        state: of the disk; None: the seed chooses it, too.
     """
     draw = random.Random(seed)  # noqa: S311
-    at, state = draw.randint(0, len(recording.calls)), draw.choice(STATES)
+    at, state = draw.randint(0, len(recording.calls)), state or draw.choice(STATES)
     cut(recording.calls[:at], recording.root, folder, state=state, draw=draw, start=recording.start)
     (folder / "told").unlink(missing_ok=True)
     run = folder / "run"

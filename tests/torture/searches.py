@@ -149,9 +149,16 @@ def outcome(folder: Path) -> dict[str, Any]:
         "rows": rows(folder / "results.sqlite"),
         "history": (folder / "history.jsonl").read_text(),
         "spec": (folder / "best" / "spec.json").read_text(),
-        "weights": {str(p.relative_to(folder)): p.read_bytes() for p in files},
+        "weights": {str(p.relative_to(folder)): _tensors(p) for p in files},
         "report": (folder / "report.html").is_file(),
     }
+
+
+def _tensors(file: Path) -> tuple[JsonDict, bytes]:
+    """Return the header and the data of a safetensors file; the order in its header varies from process to process."""
+    content = file.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
 
 
 if __name__ == "__main__":
