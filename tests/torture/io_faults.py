@@ -121,7 +121,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=400, metavar="N", help="number of cases; 0: all (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of cases (default: 0)")
-    parser.add_argument("--search", choices=searches.KINDS, default="exhaustive", help="default: exhaustive")
+    parser.add_argument("--search", choices=searches.SEARCHES, default="exhaustive", help="default: exhaustive")
     parser.add_argument("--only", metavar="N:FAULT", help="one case, such as 12:EIO")
     parser.add_argument("--keep", action="store_true", help="keep the folders of cases that failed")
     options = parser.parse_args()

@@ -115,6 +115,37 @@ def try_cut(recording: Recording, seed: int, folder: Path, state: str | None = N
     return [f"{problem} (cut after call {at} of {len(recording.calls)}, state {state})" for problem in wrong]
 
 
+def cut_at_end(recording: Recording, folder: Path) -> list[str]:
+    """Cut the power just after a recorded search has ended; return which of its files are not whole on the disk.
+
+    Args:
+        recording: the search.
+        folder: for files; it does not exist.
+    """
+    folder.mkdir()
+    wrong = []
+    for state in STATES:
+        disk = folder / state
+        draw = random.Random(0)  # noqa: S311
+        cut(recording.calls, recording.root, disk, state=state, draw=draw, start=recording.start)
+        for file in sorted(recording.root.rglob("*")):
+            name = file.relative_to(recording.root)
+            if not file.is_file() or _not_needed(name):
+                continue
+            if not (disk / name).is_file() or (disk / name).read_bytes() != file.read_bytes():
+                wrong.append(f"{name} is not whole after the end of the search (state {state})")
+    return wrong
+
+
+def _not_needed(name: Path) -> bool:
+    """Return whether no later command needs a file: what only shows progress, locks, and what SQLite makes itself."""
+    return (
+        name.name in ("told", "status.json", "log.jsonl", ".lock")
+        or "tensorboard" in name.parts
+        or name.name.endswith(("-shm", "-wal"))
+    )
+
+
 def run_cuts(count: int, seed: int, scratch: Path, library: Path, console: Console) -> tuple[int, int]:
     """Try so many cuts; return how many were tried and how many failed."""
     started, tried, failed = time.monotonic(), 0, 0
@@ -127,6 +158,9 @@ def run_cuts(count: int, seed: int, scratch: Path, library: Path, console: Conso
         cut(young.calls[:middle], young.root, start, state="random", draw=draw, start=None)
         (start / "told").unlink(missing_ok=True)
         recordings += [young, record(kind, library, scratch, start)]
+        for problem in cut_at_end(young, scratch / f"{kind}-end"):
+            failed += 1
+            console.print(f"{kind}: {problem}", markup=False, soft_wrap=True)
     for number in track(range(seed, seed + count), "cutting", console=console):
         if time.monotonic() - started > _SECONDS:
             console.print(f"the time is over after {tried} of {count} cuts")

@@ -19,10 +19,16 @@ from aen_agents.events import Event, SliceTrained, Trained, Visited
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
+from aen_agents.sweep.config import SweepConfig
+from aen_agents.sweep.folder import SweepFolder
+from aen_agents.sweep.plan import Trial
+from aen_agents.sweep.summary import summarise
+from aen_agents.sweep.trial import search_trial
 
 DQNExplorer.checkpoint_seconds = 0.0  # after every step: a search of a second has checkpoints, too
 
-KINDS = ("exhaustive", "dqn", "equinas")
+SEARCHES = ("exhaustive", "dqn", "equinas")
+KINDS = (*SEARCHES, "sweep")
 _BASE: JsonDict = {
     "name": "tortured",
     "data": {"train": 80, "validation": 80, "test": 80, "moves": ["rot90", "hflip"]},
@@ -51,7 +57,7 @@ _OF_THIS_START = ("seconds", "children_trained", "children_trained_in_all")
 
 
 def config_of(kind: str) -> SearchConfig:
-    """Return the config of one of `KINDS`."""
+    """Return the config of one of `SEARCHES`."""
     if kind == "equinas":
         return load_config("equinas/digits_e", _EQUINAS)
     return SearchConfig.model_validate(_CONFIGS[kind])
@@ -67,7 +73,10 @@ def told_of(event: Event) -> JsonDict | None:
 
 
 def run(kind: str, folder: Path, told: Path) -> None:
-    """Run or resume a search; each result it tells of is a line of a file."""
+    """Run or resume one of `KINDS`; each result it tells of is a line of a file."""
+    if kind == "sweep":
+        run_sweep(folder)
+        return
     file = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def listener(event: Event) -> None:
@@ -79,6 +88,20 @@ def run(kind: str, folder: Path, told: Path) -> None:
     run_folder = RunFolder.create(config, folder)
     Search(config, listener).run(run_folder)
     build_report(run_folder)
+
+
+def run_sweep(folder: Path) -> None:
+    """Run or resume a sweep of two trials, one after the other in this process: Ray is not what is tested."""
+    config = SweepConfig.model_validate({"name": "tortured", "search": "a.yaml", "grid": {"seed": [0, 1]}})
+    trials = [Trial(seed, {"seed": seed}, config_of("exhaustive").model_copy(update={"seed": seed})) for seed in (0, 1)]
+    sweep = SweepFolder.create(config, trials, folder)
+    with sweep.locked():
+        for trial in trials:
+            files = sweep.files(trial)
+            if files.status() in ("unfinished", "failed"):
+                search = trial.config.model_copy(update={"store": sweep.store(config)})
+                search_trial(search, files, sweep.weights, lambda _: None)
+        summarise(sweep)
 
 
 @dataclass(frozen=True)
@@ -117,7 +140,13 @@ def start(kind: str, folder: Path) -> Answer:
 
 
 def resume(kind: str, folder: Path) -> list[str]:
-    """Resume a search as its user would, in this process; return what is wrong."""
+    """Resume one of `KINDS` as its user would, in this process; return what is wrong."""
+    if kind == "sweep":
+        try:
+            run_sweep(folder)
+        except Exception as error:  # noqa: BLE001 - a failure of the test
+            return [f"resuming the sweep {folder} failed: {type(error).__name__}: {error}"]
+        return []
     answer = call_aen("resume", str(folder)) if (folder / "config.yaml").is_file() else start(kind, folder)
     if answer.status == 0 and not answer.crashed:
         return []
@@ -141,7 +170,10 @@ def rows(store: Path) -> list[JsonDict]:
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """Return what a finished run holds, without what depends on the time and on how often it was resumed."""
+    """Return what a finished run or sweep holds, without what depends on the time and on how often it was resumed."""
+    if (folder / "sweep.yaml").is_file():
+        trials = {trial.name: outcome(trial) for trial in sorted((folder / "trials").iterdir())}
+        return {"rows": rows(folder / "results.sqlite"), **trials, "sweep": (folder / "trials.json").read_text()}
     summary = json.loads((folder / "summary.json").read_text())
     files = [p for p in folder.rglob("*") if p.is_file() and p.suffix == ".safetensors"]
     return {
@@ -150,7 +182,6 @@ def outcome(folder: Path) -> dict[str, Any]:
         "history": (folder / "history.jsonl").read_text(),
         "spec": (folder / "best" / "spec.json").read_text(),
         "weights": {str(p.relative_to(folder)): _tensors(p) for p in files},
-        "report": (folder / "report.html").is_file(),
     }
 
 

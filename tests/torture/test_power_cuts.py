@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from torture.disk import STATES, cut, read_calls, recorder
-from torture.power_cuts import Recording, record, try_cut
+from torture.power_cuts import Recording, cut_at_end, record, try_cut
 
 WRITER = """
 import os, sys
@@ -48,6 +48,10 @@ def test_a_search_resumes_after_power_cuts(recording: Recording, state: str, tmp
     wrong = [problem for seed in range(3) for problem in try_cut(recording, seed, tmp_path / str(seed), state)]
     assert wrong == []
     assert len(recording.told(len(recording.calls))) == len(recording.whole["history"].splitlines())
+
+
+def test_all_files_of_a_finished_search_are_on_the_disk(recording: Recording, tmp_path: Path) -> None:
+    assert cut_at_end(recording, tmp_path / "end") == []
 
 
 def test_what_a_disk_holds_after_a_cut(library: Path, tmp_path: Path) -> None:
