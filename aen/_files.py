@@ -122,11 +122,17 @@ def sync_folder(path: Path) -> None:
 
 
 def is_blank(path: Path) -> bool:
-    """Return whether a file has no content: no byte, or only zeros, which a power failure may leave of a lost write."""
-    if not path.is_file():
+    """Return whether a file has no content: no byte, or only zeros, which a power failure may leave of a lost write.
+
+    One that cannot be read counts as having content: whoever reads it reports why.
+    """
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return not file.read(_HEAD).strip(b"\0")
+    except OSError:
         return False
-    with path.open("rb") as file:
-        return not file.read(_HEAD).strip(b"\0")
 
 
 def cannot_read(path: Path, error: OSError) -> str:

@@ -75,3 +75,12 @@ def test_blank_files(tmp_path: Path, content: bytes, blank: bool) -> None:
 def test_what_is_no_file_is_not_blank(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert not any(is_blank(path) for path in (tmp_path, tmp_path / "fifo", tmp_path / "none"))
+
+
+def test_a_file_that_may_not_be_read_is_not_blank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, mode: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path), mode)
+
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(Path, "open", refuse)
+    assert not is_blank(tmp_path / "file")

@@ -10,6 +10,7 @@ What was synced is there after a cut. Of the rest a file system may keep anythin
   half, the last of them cut in the middle.
 """
 
+import os
 import random
 import shutil
 import subprocess
@@ -103,8 +104,11 @@ class Disk:
     def _at(self, path: bytes) -> tuple[_Folder, str]:
         parts = Path(path.decode()).relative_to(self.root).parts
         folder = self.top
-        for part in parts[:-1]:
+        for place, part in enumerate(parts[:-1]):
             inner = folder.now[part]
+            if isinstance(inner, _Link):
+                target = self.root.joinpath(*parts[:place], inner.target, *parts[place + 1 :])
+                return self._at(os.path.normpath(target).encode())
             assert isinstance(inner, _Folder), path
             folder = inner
         return folder, parts[-1] if parts else ""
