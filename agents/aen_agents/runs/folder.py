@@ -27,7 +27,7 @@ from aen_agents.runs.folders import (
     lock_folder,
     new_folder,
 )
-from aen_agents.runs.resume_check import check_config, restored_config, started_config
+from aen_agents.runs.resume_check import blank_config, check_config, started_config
 from aen_agents.text import command
 
 VERSION = 1  # raise it when a file is removed or changes its meaning; handle older runs in `check_version`
@@ -97,15 +97,15 @@ class RunFolder:
 
     def _initialise(self, config: SearchConfig) -> None:
         self.check(config)
-        if not self.config_file.is_file():
-            if not is_unused(self.path):
-                raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
-            write_file(self.config_file, config.to_yaml())
-        elif is_blank(self.config_file):
+        if not self.config_file.is_file() and not is_unused(self.path):
+            raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
+        if not self.config_file.is_file() or is_blank(self.config_file):
             write_file(self.config_file, config.to_yaml())
         head = self._head()
         if "config" not in head:
             head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
+            if is_blank(self.version_file):
+                head["restored"] = True  # so that its key version is not known
             write_file(self.version_file, json.dumps(head) + "\n")
 
     def holds_run(self) -> bool:
@@ -148,15 +148,9 @@ class RunFolder:
         Raises:
             RunFolderError: ``run.json`` does not have it, or the run's store is not in the folder and so not known.
         """
-        if not is_blank(self.config_file):
-            return
-        started = self._head().get("config")
-        if started is None or not self.store_file.is_file():
-            raise RunFolderError(
-                f"{self.config_file} is blank, as a power failure may leave it; resume with the config of the run: "
-                f"{command()} search CONFIG --out {shlex.quote(str(self.path))}."
-            )
-        write_file(self.config_file, restored_config(self.path, started, None).to_yaml())
+        if is_blank(self.config_file):
+            started = self._head().get("config") if self.store_file.is_file() else None
+            write_file(self.config_file, blank_config(self.path, started).to_yaml())
 
     def check_key_version(self, key_version: str) -> None:
         """Check that the run's children were trained as this aen trains them; a new run notes how that is.
@@ -168,7 +162,7 @@ class RunFolder:
             RunFolderError: they were not, so that old and new results cannot be compared.
         """
         head = self._head()
-        fresh = not self.history_file.is_file() and not self.store_file.is_file()
+        fresh = head.get("restored") or not (self.history_file.is_file() or self.store_file.is_file())
         recorded = head.get("key_version", key_version if fresh else UNRECORDED_KEY_VERSION)
         if recorded != key_version:
             raise RunFolderError(

@@ -1,5 +1,6 @@
 """Checks that a run can be resumed with a config: the results must be those of the config it was started with."""
 
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
@@ -83,6 +84,24 @@ def restored_config(path: Path, started: JsonDict, store: str | None) -> SearchC
             f"{path / 'run.json'} is damaged: {what_is_wrong(error)}. If {path / 'config.yaml'} was not edited since "
             "the run was started, remove run.json and resume."
         ) from error
+
+
+def blank_config(path: Path, started: JsonDict | None) -> SearchConfig:
+    """Return the config of a run whose ``config.yaml`` is blank.
+
+    Args:
+        path: the run folder.
+        started: what `started_config` returned when the run was started, if that is all of it; or None.
+
+    Raises:
+        RunFolderError: it is not known, or ``run.json`` is damaged.
+    """
+    if started is None:
+        raise RunFolderError(
+            f"{path / 'config.yaml'} is blank, as a power failure may leave it; resume with the config of the run: "
+            f"{command()} search CONFIG --out {shlex.quote(str(path))}."
+        )
+    return restored_config(path, started, None)
 
 
 def _check_unedited(path: Path, started: JsonDict, written: SearchConfig) -> None:

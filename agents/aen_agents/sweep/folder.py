@@ -103,7 +103,8 @@ class SweepFolder:
         """Return whether a file or folder holds only what a start of the sweep that was cut short may have left."""
         if inner.is_dir():
             return inner in (self.trials_folder, self.weights) and not any(inner.iterdir())
-        return inner.suffix == ".part" or inner.name in (self.trials_file.name, LOCK_FILE) or is_blank(inner)
+        known = inner.name in (self.trials_file.name, LOCK_FILE) or inner.suffix == ".part"
+        return known or (inner == self.sweep_file and is_blank(inner))
 
     def begin(self) -> None:
         """Record that trials have been started: from now on `discard` leaves the folder as it is."""
