@@ -101,7 +101,8 @@ class Disk:
         for call in calls:
             getattr(self, f"_do_{call.kind}")(call)
 
-    def _at(self, path: bytes) -> tuple[_Folder, str]:
+    def _at(self, path: bytes, *, follow: bool = False) -> tuple[_Folder, str]:
+        """Return the folder and the name of a path; `follow`: of what it links to, if it is a link."""
         parts = Path(path.decode()).relative_to(self.root).parts
         folder = self.top
         for place, part in enumerate(parts[:-1]):
@@ -111,10 +112,13 @@ class Disk:
                 return self._at(os.path.normpath(target).encode())
             assert isinstance(inner, _Folder), path
             folder = inner
+        last = folder.now.get(parts[-1]) if parts else None
+        if follow and isinstance(last, _Link):
+            return self._at(os.path.normpath(self.root.joinpath(*parts[:-1], last.target)).encode(), follow=True)
         return folder, parts[-1] if parts else ""
 
     def _do_O(self, call: Call) -> None:  # noqa: N802
-        folder, name = self._at(call.first)
+        folder, name = self._at(call.first, follow=True)
         if not name:
             self._open[call.pid, call.fd] = folder
             return

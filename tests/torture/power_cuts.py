@@ -59,22 +59,21 @@ def _is_result(call: Call) -> bool:
     )
 
 
-def record(kind: str, library: Path, scratch: Path, start: Path | None = None) -> Recording:
+def record(kind: str, library: Path, root: Path, start: Path | None = None) -> Recording:
     """Run a search to the end in a process of its own, and record its calls.
 
     Args:
         kind: one of `searches.KINDS`.
         library: what `recorder` built.
-        scratch: for files.
+        root: a folder for its files; those of an earlier recording are removed.
         start: the folder of an unfinished run to resume, in ``run``; None: a new run.
     """
-    root = Path(tempfile.mkdtemp(dir=scratch))
-    machine = root / "machine"
+    machine, log = root / "machine", root / "log"
+    shutil.rmtree(root, ignore_errors=True)
     if start is None:
-        machine.mkdir()
+        machine.mkdir(parents=True)
     else:
         shutil.copytree(start, machine, symlinks=True)
-    log = root / "log"
     subprocess.run(
         [sys.executable, searches.__file__, kind, str(machine / "run"), str(machine / "told")],
         env=os.environ | {"LD_PRELOAD": str(library), "TORTURE_ROOT": str(machine), "TORTURE_LOG": str(log)},
@@ -90,14 +89,17 @@ def try_cut(recording: Recording, seed: int, folder: Path, state: str | None = N
     Args:
         recording: the search.
         seed: chooses the moment.
-        folder: for files; it does not exist.
+        folder: where the files are left if something is wrong; it does not exist.
         state: of the disk; None: the seed chooses it, too.
     """
     draw = random.Random(seed)  # noqa: S311
     at, state = draw.randint(0, len(recording.calls)), state or draw.choice(STATES)
-    cut(recording.calls[:at], recording.root, folder, state=state, draw=draw, start=recording.start)
-    (folder / "told").unlink(missing_ok=True)
-    run = folder / "run"
+    # In the place of the recorded one: trials know the path of their sweep's store.
+    machine = recording.root
+    shutil.rmtree(machine, ignore_errors=True)
+    cut(recording.calls[:at], machine, machine, state=state, draw=draw, start=recording.start)
+    (machine / "told").unlink(missing_ok=True)
+    run = machine / "run"
     there = searches.rows(run / "results.sqlite") if run.is_dir() else []
     wrong = [
         f"{result} was told and is lost"
@@ -112,6 +114,8 @@ def try_cut(recording: Recording, seed: int, folder: Path, state: str | None = N
             for part in found
             if found[part] != recording.whole[part]
         ]
+    if wrong:
+        shutil.copytree(machine, folder, symlinks=True)
     return [f"{problem} (cut after call {at} of {len(recording.calls)}, state {state})" for problem in wrong]
 
 
@@ -151,16 +155,16 @@ def run_cuts(count: int, seed: int, scratch: Path, library: Path, console: Conso
     started, tried, failed = time.monotonic(), 0, 0
     recordings = []
     for kind in track(searches.KINDS, "recording", console=console):
-        young = record(kind, library, scratch)
+        young = record(kind, library, scratch / kind)
+        for problem in cut_at_end(young, scratch / f"{kind}-end"):
+            failed += 1
+            console.print(f"{kind}: {problem}", markup=False, soft_wrap=True)
         start = scratch / f"{kind}-cut"
         draw = random.Random(seed)  # noqa: S311
         middle = len(young.calls) // 2
         cut(young.calls[:middle], young.root, start, state="random", draw=draw, start=None)
         (start / "told").unlink(missing_ok=True)
-        recordings += [young, record(kind, library, scratch, start)]
-        for problem in cut_at_end(young, scratch / f"{kind}-end"):
-            failed += 1
-            console.print(f"{kind}: {problem}", markup=False, soft_wrap=True)
+        recordings += [young, record(kind, library, scratch / kind, start)]
     for number in track(range(seed, seed + count), "cutting", console=console):
         if time.monotonic() - started > _SECONDS:
             console.print(f"the time is over after {tried} of {count} cuts")
@@ -173,8 +177,6 @@ def run_cuts(count: int, seed: int, scratch: Path, library: Path, console: Conso
             console.print(f"seed {number}, {recording.kind}: {problem}", markup=False, soft_wrap=True)
         if wrong:
             console.print(f"  again: python {Path(__file__).name} --seed {number} --count 1", markup=False)
-        else:
-            shutil.rmtree(folder)
     return tried, failed
 
 

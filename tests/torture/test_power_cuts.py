@@ -40,7 +40,11 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recording(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return record("exhaustive", library, tmp_path_factory.mktemp("recorded"))
+    return record("exhaustive", library, tmp_path_factory.mktemp("recorded") / "exhaustive")
+
+
+def test_all_files_of_a_finished_search_are_on_the_disk(recording: Recording, tmp_path: Path) -> None:
+    assert cut_at_end(recording, tmp_path / "end") == []
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -48,10 +52,6 @@ def test_a_search_resumes_after_power_cuts(recording: Recording, state: str, tmp
     wrong = [problem for seed in range(3) for problem in try_cut(recording, seed, tmp_path / str(seed), state)]
     assert wrong == []
     assert len(recording.told(len(recording.calls))) == len(recording.whole["history"].splitlines())
-
-
-def test_all_files_of_a_finished_search_are_on_the_disk(recording: Recording, tmp_path: Path) -> None:
-    assert cut_at_end(recording, tmp_path / "end") == []
 
 
 def test_what_a_disk_holds_after_a_cut(library: Path, tmp_path: Path) -> None:
