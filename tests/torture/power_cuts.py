@@ -40,6 +40,7 @@ class Recording:
         calls: the calls, in order.
         start: what was there before; None: nothing.
         whole: what a search without a cut comes to.
+        files: the files at its end that later commands need.
     """
 
     kind: str
@@ -47,6 +48,7 @@ class Recording:
     calls: list[Call]
     start: Path | None
     whole: JsonDict
+    files: dict[Path, bytes]
 
     def told(self, at: int) -> list[JsonDict]:
         """Return the results of which the search had told after so many calls."""
@@ -80,7 +82,9 @@ def record(kind: str, library: Path, root: Path, start: Path | None = None) -> R
         check=True,
         stdin=subprocess.DEVNULL,
     )
-    return Recording(kind, machine, read_calls(log), start, searches.outcome(machine / "run"))
+    names = [file.relative_to(machine) for file in sorted(machine.rglob("*")) if file.is_file()]
+    files = {name: (machine / name).read_bytes() for name in names if not _not_needed(name)}
+    return Recording(kind, machine, read_calls(log), start, searches.outcome(machine / "run"), files)
 
 
 def try_cut(recording: Recording, seed: int, folder: Path, state: str | None = None) -> list[str]:
@@ -132,12 +136,11 @@ def cut_at_end(recording: Recording, folder: Path) -> list[str]:
         disk = folder / state
         draw = random.Random(0)  # noqa: S311
         cut(recording.calls, recording.root, disk, state=state, draw=draw, start=recording.start)
-        for file in sorted(recording.root.rglob("*")):
-            name = file.relative_to(recording.root)
-            if not file.is_file() or _not_needed(name):
-                continue
-            if not (disk / name).is_file() or (disk / name).read_bytes() != file.read_bytes():
-                wrong.append(f"{name} is not whole after the end of the search (state {state})")
+        wrong += [
+            f"{name} is not whole after the end of the search (state {state})"
+            for name, content in recording.files.items()
+            if not (disk / name).is_file() or (disk / name).read_bytes() != content
+        ]
     return wrong
 
 
