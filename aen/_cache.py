@@ -158,16 +158,17 @@ def _check_own(path: Path, file: IO[Any]) -> os.stat_result:
 
 
 @contextmanager
-def new_private(path: Path) -> Iterator[BinaryIO]:
+def new_private(path: Path, *, durable: bool = False) -> Iterator[BinaryIO]:
     """Open a binary file with mode 600 that gets its name when the block ends; see `aen._files.new_file`.
 
     Args:
         path: the file, in a folder of `private_folder`.
+        durable: as in `aen._files.new_file`.
 
     Raises:
         OSError: it cannot be written.
     """
-    with new_file(path, durable=False) as file:
+    with new_file(path, durable=durable) as file:
         os.fchmod(file.fileno(), 0o600)
         yield file
 

@@ -1,8 +1,12 @@
-"""Atomic file writes: a file appears under its name complete, or not at all. Why a file cannot be read.
+"""Atomic and durable file writes: a file appears under its name complete, or not at all. Why a file cannot be read.
 
 The content goes to a temporary file in the same folder, ``NAME.PID-RANDOM.part``, which is renamed when it is complete.
 Whatever ends the writing early (a full disk, an interrupt, a failing rename), the temporary file is removed and an
 existing file of that name stays as it was. Only a process that is killed leaves its temporary file.
+
+What a later command needs is written with `durable=True`: the content is synced before the rename and the folder after
+it, so that the file survives a power failure. Folders that hold such files are made by `make_folder`. Caches and
+progress that is written again every second are not durable; their readers treat a torn file as missing.
 """
 
 import errno
@@ -14,6 +18,7 @@ from typing import BinaryIO
 
 # File systems on which a folder cannot be synced say so with one of these.
 _FOLDERS_NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP}
+_HEAD = 4096  # bytes that tell whether a file has content
 
 
 def write_atomically(path: Path, content: str | bytes | memoryview, *, durable: bool) -> None:
@@ -62,7 +67,72 @@ def new_file(path: Path, *, durable: bool) -> Iterator[BinaryIO]:
             part.unlink(missing_ok=True)
         raise
     if durable:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its missing parents so that they survive a power failure; it may exist.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    missing = []
+    for folder in (path, *path.parents):
+        if folder.exists():
+            break
+        missing.append(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        sync_folder(folder.parent)
+
+
+def append_durably(path: Path, text: str) -> None:
+    """Append text to a file, which is created if it is missing; once this returns it survives a power failure.
+
+    Raises:
+        OSError: it cannot be written; the file may then end with a part of the text.
+    """
+    new = not path.exists()
+    with path.open("ab", buffering=0) as file:
+        data = memoryview(text.encode())
+        while data:
+            data = data[file.write(data) :]
+        os.fsync(file.fileno())
+    if new:
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Sync the entries of a folder: what was created, renamed or removed in it. Does nothing where that is impossible.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    try:
+        folder = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written but not read
+        return
+    try:
+        os.fsync(folder)
+    except OSError as error:
+        if error.errno not in _FOLDERS_NOT_SYNCED:
+            raise
+    finally:
+        os.close(folder)
+
+
+def is_blank(path: Path) -> bool:
+    """Return whether a file has no content: no byte, or only zeros, which a power failure may leave of a lost write.
+
+    One that cannot be read counts as having content: whoever reads it reports why.
+    """
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return not file.read(_HEAD).strip(b"\0")
+    except OSError:
+        return False
 
 
 def cannot_read(path: Path, error: OSError) -> str:
@@ -85,14 +155,3 @@ def cannot_read(path: Path, error: OSError) -> str:
 def permits(path: Path, mode: int) -> bool:
     """Return what `os.access` does, for the effective user where the system can say so, not the real one."""
     return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno not in _FOLDERS_NOT_SYNCED:
-            raise
-    finally:
-        os.close(folder)

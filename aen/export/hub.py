@@ -20,4 +20,4 @@ class HubFormat(SafetensorsFormat):
     def write(self, network: nn.Sequential, source: ExportSource, path: Path) -> None:
         """Write the files; see `Format`."""
         super().write(network, source, path)
-        write_atomically(path / "README.md", model_card(source, network), durable=False)
+        write_atomically(path / "README.md", model_card(source, network), durable=True)

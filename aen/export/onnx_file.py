@@ -61,7 +61,7 @@ class ONNXFormat(Format):
         model = program.model_proto
         for key, value in metadata(source).items():
             model.metadata_props.add(key=key, value=value)
-        write_atomically(path, model.SerializeToString(), durable=False)
+        write_atomically(path, model.SerializeToString(), durable=True)
 
     def run(self, path: Path, batches: list[Tensor]) -> list[Tensor]:
         """Return the logits by onnxruntime; see `Format`."""

@@ -27,7 +27,7 @@ class PT2Format(Format):
         program = torch.export.export(network, (source.pixels[:2],), dynamic_shapes=({0: batch},))
         content = io.BytesIO()  # torch's own writing has no error numbers
         torch.export.save(program, content, extra_files=dict(metadata(source)))
-        write_atomically(path, content.getbuffer(), durable=False)
+        write_atomically(path, content.getbuffer(), durable=True)
 
     def run(self, path: Path, batches: list[Tensor]) -> list[Tensor]:
         """Return the logits by another process, which cannot import aen; see `Format`."""

@@ -35,7 +35,7 @@ class SafetensorsFormat(Format):
             LOADER: Path(modeling_aen.__file__).read_text(encoding="utf-8"),
         }
         for name, content in files.items():
-            write_atomically(path / name, content, durable=False)
+            write_atomically(path / name, content, durable=True)
 
     def run(self, path: Path, batches: list[Tensor]) -> list[Tensor]:
         """Return the logits by another process, which cannot import aen; see `Format`."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from aen._files import sync_folder
 from aen.errors import ExportError
 from aen.export.base import Format
 
@@ -59,6 +60,7 @@ def new_target(path: Path, *, folder: bool, force: bool) -> Iterator[Path]:
         yield part
         check_target(path, folder=folder, force=force)
         _rename(part, path)
+        sync_folder(path.parent)
     except BaseException as error:
         _remove(part)
         for parent in made:

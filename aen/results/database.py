@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from aen._files import cannot_read, permits
+from aen._files import cannot_read, permits, sync_folder
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen._secrets import hide_secrets, remember_address, remember_secret
 from aen.errors import StoreError
@@ -66,6 +66,12 @@ LEASES = sa.Table(
     sa.Column("heartbeat", sa.Double, nullable=False),
 )
 CONNECT_SECONDS = 10
+# A process that ended in the middle of a transaction: only a connection that may write can undo or finish it.
+_CUT_SHORT = (
+    sqlite3.SQLITE_READONLY_ROLLBACK,
+    sqlite3.SQLITE_READONLY_RECOVERY,
+    sqlite3.SQLITE_READONLY_CANTINIT,
+)
 READ_ONLY = {"aen_read_only": True}
 
 
@@ -194,7 +200,18 @@ def _check_sqlite_file(path: Path, *, create: bool) -> ReadOnlyFile | None:
         # Made by SQLite, the file would have mode 0644 at most; with umask 002 the group may write it, too.
         with suppress(OSError):  # SQLite reports it
             path.touch()
+        _sync_entry(path)
     return read_only
+
+
+def _sync_entry(path: Path) -> None:
+    """Sync the entry of a new database in its folder: SQLite syncs only those of its log and its journal."""
+    try:
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"result store {path} cannot be written: {error.strerror}; check its disk, or {ANOTHER}."
+        ) from error
 
 
 def _inspect_sqlite_file(path: Path, read_only: ReadOnlyFile | None, *, create: bool) -> None:
@@ -226,22 +243,32 @@ def _check_content(path: Path, read_only: ReadOnlyFile | None) -> None:
     if path.stat().st_size == 1:  # SQLite takes such a file for an empty one
         raise _not_sqlite(path)
     try:
-        # Only SQLite opens the file: if anything else closes it, other connections of this process lose their locks.
-        if read_only is None:
-            opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-        else:
-            opened = read_only.connect()
-        with closing(opened) as connection:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-            if tables and INFO.name not in tables:
-                raise StoreError(_foreign(str(path), tables))
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        try:
+            found = _quick_check(path, read_only, "ro")
+        except sqlite3.OperationalError as error:
+            if read_only is not None or error.sqlite_errorcode not in _CUT_SHORT:
+                raise
+            found = _quick_check(path, None, "rw")
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise _not_sqlite(path) from error
         raise StoreError(f"result store {path} is damaged or cannot be read: {error}{remedy(error)}") from error
     if found != "ok":
         raise StoreError(f"result store {path} is damaged ({' '.join(found.split())}). {MEND}")
+
+
+def _quick_check(path: Path, read_only: ReadOnlyFile | None, mode: str) -> str:
+    """Return what SQLite's quick check says of a database that is a result store or has no tables."""
+    # Only SQLite opens the file: if anything else closes it, other connections of this process lose their locks.
+    if read_only is None:
+        opened = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS)
+    else:
+        opened = read_only.connect()
+    with closing(opened) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if tables and INFO.name not in tables:
+            raise StoreError(_foreign(str(path), tables))
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
 
 
 def _reads_only(engine: Engine) -> bool:

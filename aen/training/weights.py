@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from aen._files import make_folder, sync_folder
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import StoreError
@@ -34,7 +35,7 @@ class Progress:
 
 
 def save_weights(child: Child, path: Path, progress: Progress | None = None, *, parents: bool = True) -> str:
-    """Write a child's weights; the file appears complete or not at all. Returns the file's name.
+    """Write a child's weights; the file appears complete or not at all, and durably. Returns the file's name.
 
     Args:
         child: the trained child.
@@ -42,7 +43,11 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None, *, 
         progress: what is needed to continue the training; None: it will not be continued.
         parents: whether parents of the folder are created, too.
     """
-    path.parent.mkdir(parents=parents, exist_ok=True)
+    if parents:
+        make_folder(path.parent)
+    elif not path.parent.is_dir():
+        path.parent.mkdir(exist_ok=True)
+        sync_folder(path.parent.parent)
     state = stored_state(child)
     metadata = {"key": child.spec.key}
     if progress is not None:
@@ -53,7 +58,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None, *, 
         }
         for parameter, kept in progress.optimiser.items():
             state |= {f"{_OPTIMISER}{parameter}/{name}": value for name, value in kept.items()}
-    write_tensors(path, state, metadata, durable=False)
+    write_tensors(path, state, metadata, durable=True)
     return path.name
 
 

@@ -44,7 +44,8 @@ from aen_agents.monitoring.guard import FolderGuard, rescue
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
 from aen_agents.runs.best import what_is_wrong_with_best
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.shared_weights import sharing, sqlite_file
 
 
@@ -199,7 +200,7 @@ class Search:
                     seconds=Seconds.from_json(clock),
                     notices=tuple(self.notices),
                 )
-                write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
+                write_file(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
         return result
 
     def _train_lost(self, task: Task) -> None:
@@ -237,7 +238,7 @@ class Search:
             except AenError as error:
                 self._listener(Notice(f"the images were not tested for symmetries: {error}"))
                 return None
-            write_atomically(folder.symmetry_test_file, json.dumps(found.to_json(), indent=2) + "\n")
+            write_file(folder.symmetry_test_file, json.dumps(found.to_json(), indent=2) + "\n")
             clock["symmetry_test"] = time.perf_counter() - started
         # Not in the summary's notices: it has the whole test.
         self._listener(Notice(found.sentence()))

@@ -24,7 +24,8 @@ from aen_agents.config import SearchConfig
 from aen_agents.errors import FullDiskError, full_disk_problem
 from aen_agents.events import Event, Visited
 from aen_agents.monitoring import view_run
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.history import HistoryFile
 from aen_agents.search import Search
 
@@ -75,7 +76,7 @@ def fill_summary_too(path: Path) -> None:
     try:
         fill_history(path)
     finally:
-        write_atomically(path / "summary.json", "1" * 100)
+        write_file(path / "summary.json", "1" * 100)
 
 
 def fill_weights(path: Path) -> None:
@@ -110,12 +111,12 @@ def test_other_errors_are_no_full_disk() -> None:
 
 def test_a_file_that_cannot_be_written_leaves_no_part(tmp_path: Path) -> None:
     file = tmp_path / "summary.json"
-    write_atomically(file, "before")
+    write_file(file, "before")
     with (
         files_no_longer_than(50),
         pytest.raises(RunFolderError, match=r"summary\.json cannot be written: File too"),
     ):
-        write_atomically(file, "1" * 100)
+        write_file(file, "1" * 100)
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
     assert file.read_text() == "before"
 

@@ -57,7 +57,7 @@ def from_arrays(
     path = folder / f"{checksum}.npz"
     try:
         if not _holds(path, file.getbuffer()):
-            with new_private(path) as kept:
+            with new_private(path, durable=True) as kept:
                 kept.write(file.getbuffer())
     except OSError as error:
         raise DataError(

@@ -69,7 +69,7 @@ def write_prepared(path: Path, prepared: Prepared, stamp: str) -> None:
     head = {"stamp": stamp} | {f.name: getattr(prepared, f.name) for f in fields(Prepared) if f.name not in _ARRAYS}
     arrays = {name: getattr(prepared, name) for name in _ARRAYS}
     head["arrays"] = {name: [array.dtype.str, list(array.shape)] for name, array in arrays.items()}
-    with new_private(path) as file:
+    with new_private(path, durable=True) as file:
         file.write(_MAGIC + json.dumps(head).encode() + b"\n")
         for array in arrays.values():
             _align(file)

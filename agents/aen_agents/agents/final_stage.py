@@ -20,7 +20,7 @@ from aen_agents.agents.comparison import Right, compare, not_told_from_best
 from aen_agents.agents.plausible import supported_first
 from aen_agents.agents.selection import final_child, fresh_seeds, measure_on_test, retrain, right_on_validation
 from aen_agents.events import StageStarted
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
 from aen_agents.runs.lost import check_not_lost
 
 
@@ -172,5 +172,5 @@ def keep_best(spec: ChildSpec, evaluation: Evaluation, task: Task) -> None:
     check_not_lost(folder.best)
     save_weights(child, folder.best / "weights.safetensors")
     preprocessing = preprocessing_of(spec.data).to_json()
-    write_atomically(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")
-    write_atomically(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")
+    write_file(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")
+    write_file(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from aen._typing import JsonDict
 from aen_agents.events import Trained
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.history import HistoryFile
 
 
@@ -40,4 +41,4 @@ class TrainedHistory:
         self._write([line for _, line in sorted(self._lines.items())])
 
     def _write(self, lines: Sequence[JsonDict]) -> None:
-        write_atomically(self.file, "".join(f"{json.dumps(line)}\n" for line in lines))
+        write_file(self.file, "".join(f"{json.dumps(line)}\n" for line in lines))

@@ -61,7 +61,7 @@ def _named(predictions: "Iterable[Prediction]", counts: dict[str, int], *, keep_
 
 def _write_csv(path: Path, predictions: "Iterable[Prediction]") -> None:
     try:
-        with new_file(path, durable=False) as file:
+        with new_file(path, durable=True) as file:
 
             def write(cells: Sequence[str]) -> None:
                 line = io.StringIO()

@@ -36,6 +36,7 @@ def _resume(options: argparse.Namespace) -> int:
     from aen_agents.runs.folder import RunFolder
 
     folder = RunFolder.open(options.run_folder)
+    folder.restore_config()
     of_search = argparse.Namespace(config=folder.config_file, overrides=options.overrides, out=folder.path)
     status: int = options.search(of_search)
     return status

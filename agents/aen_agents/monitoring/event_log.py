@@ -15,6 +15,7 @@ from aen._secrets import hide_secrets
 from aen_agents.events import Event
 
 _ENCODE = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=str).encode
+_BLOCK = 1 << 16
 _CAPITAL = re.compile(r"(?<=.)(?=[A-Z])")
 
 
@@ -93,11 +94,18 @@ class EventLog:
         return f"{self._second[1]}.{int((now - second) * 1000):03d}Z"
 
     def _end_last_line(self) -> None:
-        """Append a line break if the last line of an earlier process lacks it."""
-        if self._file is not None:
-            size = os.fstat(self._file).st_size
-            if size and os.pread(self._file, 1, size - 1) != b"\n":
-                os.write(self._file, b"\n")
+        """Remove an incomplete last line of an earlier process, or the zeros that a power failure may leave of it."""
+        if self._file is None:
+            return
+        end = size = os.fstat(self._file).st_size
+        while end > 0:
+            start = max(0, end - _BLOCK)
+            found = os.pread(self._file, end - start, start).rfind(b"\n")
+            end = start if found < 0 else start + found + 1
+            if found >= 0:
+                break
+        if end < size:
+            os.ftruncate(self._file, end)
 
     def _stop(self, error: OSError) -> None:
         with self._lock:

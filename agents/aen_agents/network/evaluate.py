@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 import torch
 
+from aen._files import make_folder
 from aen._typing import JsonDict
 from aen.data import DataSpec, Split, find_source, load_dataset, load_test_split, pinned
 from aen.data.own.paths import is_own
@@ -27,7 +28,8 @@ from aen_agents.network.models import Model, find_run_model
 from aen_agents.network.pictures import calibration_picture, confusion_picture
 from aen_agents.network.train import write_json
 from aen_agents.problem import alphabet_of
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.test_reads import record_test_read
 
 _T = TypeVar("_T")
@@ -191,10 +193,10 @@ def _write(run: RunFolder, found: Evaluated) -> tuple[Path, ...]:
     files = tuple(folder / f"{stem}{end}" for end in (".json", "-confusion.svg", "-calibration.svg"))
 
     def write() -> None:
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         write_json(files[0], found.to_json())
-        write_atomically(files[1], confusion_picture(found.quality))
-        write_atomically(files[2], calibration_picture(found.quality))
+        write_file(files[1], confusion_picture(found.quality))
+        write_file(files[2], calibration_picture(found.quality))
 
     _written(run, write)
     return files

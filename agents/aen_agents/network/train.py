@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
+from aen._files import make_folder, sync_folder
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.data import load_dataset, preprocessing_of
@@ -27,7 +28,8 @@ from aen_agents.network.models import (
 )
 from aen_agents.network.pictures import training_curve
 from aen_agents.network.settings import LEAST_EPOCHS, TIMES, TrainSettings
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.folders import lock_folder
 from aen_agents.text import command
 
@@ -101,7 +103,7 @@ def train_run(
             if not restart and not plan.resumes and _holds(run.path / TRAINED, plan, settings):
                 return find_run_model(run, TRAINED)
             on_plan(plan)
-            work.mkdir(exist_ok=True)
+            make_folder(work)
             trained = _train(run, winner, plan, settings, on_epoch)
             _write(work / TRAINED, trained, plan, settings)
             _replace(work / TRAINED, run.path / TRAINED)
@@ -233,12 +235,12 @@ def _write(folder: Path, trained: LongTraining, plan: TrainPlan, settings: Train
         "aen": version("aen"),
     }
     write_json(folder / TRAINING_FILE, content)
-    write_atomically(folder / "training.svg", training_curve(trained.curve, trained.best))
+    write_file(folder / "training.svg", training_curve(trained.curve, trained.best))
 
 
 def write_json(file: Path, content: JsonDict) -> None:
     """Write a JSON file."""
-    write_atomically(file, json.dumps(content, indent=2) + "\n")
+    write_file(file, json.dumps(content, indent=2) + "\n")
 
 
 def _replace(new: Path, folder: Path) -> None:
@@ -249,3 +251,4 @@ def _replace(new: Path, folder: Path) -> None:
             shutil.rmtree(old)
         folder.rename(old)
     new.rename(folder)
+    sync_folder(folder.parent)

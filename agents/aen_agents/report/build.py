@@ -24,7 +24,8 @@ from aen_agents.report.failures import failures_of
 from aen_agents.report.images import some_images, winner_action
 from aen_agents.report.pictures import class_pictures, method_pictures
 from aen_agents.report.symmetry import symmetry_part
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.test_reads import test_reads
 from aen_agents.text import command
 
@@ -86,7 +87,7 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
         layer_errors=None if winner is None else layer_errors(folder.path),
         aen_version=version("aen"),
     )
-    write_atomically(file, html)
+    write_file(file, html)
     return file
 
 

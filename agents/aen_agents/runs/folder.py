@@ -1,15 +1,13 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
-import os
 import shlex
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
-from aen import _files
-from aen._secrets import holds_secret
+from aen._files import is_blank, sync_folder
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
@@ -18,18 +16,19 @@ from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.changes import keep_choices
 from aen_agents.errors import file_error
 from aen_agents.events import SliceTrained, Trained, Visited
+from aen_agents.runs.files import write_file
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import (
     LOCK_FILE,
+    VERSION_FILE,
     CreatedFolder,
     OtherVersionError,
-    contents,
+    is_unused,
     lock_folder,
     new_folder,
     remove_parts,
 )
-from aen_agents.runs.lost import check_not_lost
-from aen_agents.runs.resume_check import check_config, started_config
+from aen_agents.runs.resume_check import blank_config, check_config, started_config
 from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.text import command
 
@@ -63,7 +62,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.version_file = path / "run.json"
+        self.version_file = path / VERSION_FILE
         self.config_file = path / "config.yaml"
         self.store_file = path / "results.sqlite"
         self.history_file = path / "history.jsonl"
@@ -107,21 +106,24 @@ class RunFolder:
         """
         self.check(config)
         self._check_contents()
-        if not self.config_file.is_file():
-            write_atomically(self.config_file, config.to_yaml())
+        if not self.config_file.is_file() or is_blank(self.config_file):
+            write_file(self.config_file, config.to_yaml())
         head = self._head()
         if "config" not in head:
             head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
-            write_atomically(self.version_file, json.dumps(head) + "\n")
+            if is_blank(self.version_file):
+                head["restored"] = True  # so that its key version is not known
+            write_file(self.version_file, json.dumps(head) + "\n")
         remove_parts(self.path)
         for inner in _FOLDERS:
             (self.path / inner).mkdir(exist_ok=True)
             if not (self.path / inner).is_symlink():  # it may be shared with other searches
                 remove_parts(self.path / inner)
+        sync_folder(self.path)
 
     def _check_contents(self) -> None:
-        others = contents(self.path)  # before the look for the config, which is the first file of a new run
-        if others and not self.config_file.is_file():
+        unused = is_unused(self.path)  # before the look for the config, which is the first file of a new run
+        if not unused and not self.config_file.is_file():
             raise RunFolderError(f"{self.path} is not empty and not a run folder; choose another --out.")
 
     def weights_for(self, store: str | None) -> Path:
@@ -160,7 +162,24 @@ class RunFolder:
             self.check_version(
                 "Use that version of aen, or choose another --out; a separate store can still be shared."
             )
-            check_config(self.path, self._head().get("config"), config)
+            started = self._head().get("config")
+            if started is not None or not is_blank(self.config_file):
+                check_config(self.path, started, config)
+            elif self.history() or self._count():
+                raise RunFolderError(
+                    f"{self.config_file} and {self.version_file} are blank, so that it is not known which config the "
+                    f"results in {self.path} belong to; choose another --out, where store={self.store_file} keeps them."
+                )
+
+    def restore_config(self) -> None:
+        """Write a blank ``config.yaml`` again, from what ``run.json`` has; other files are left as they are.
+
+        Raises:
+            RunFolderError: ``run.json`` does not have it, or the run's store is not in the folder and so not known.
+        """
+        if is_blank(self.config_file):
+            started = self._head().get("config") if self.store_file.is_file() else None
+            write_file(self.config_file, blank_config(self.path, started).to_yaml())
 
     def check_key_version(self, key_version: str) -> None:
         """Check that the run's children were trained as this aen trains them; a new run notes how that is.
@@ -172,7 +191,7 @@ class RunFolder:
             RunFolderError: they were not, so that old and new results cannot be compared.
         """
         head = self._head()
-        fresh = not self.history_file.is_file() and not self.store_file.is_file()
+        fresh = head.get("restored") or not (self.history_file.is_file() or self.store_file.is_file())
         recorded = head.get("key_version", key_version if fresh else UNRECORDED_KEY_VERSION)
         if recorded != key_version:
             raise RunFolderError(
@@ -182,7 +201,7 @@ class RunFolder:
                 f"another run: {command()} search {shlex.quote(str(self.config_file))} --out ANOTHER."
             )
         if "key_version" not in head:
-            write_atomically(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
+            write_file(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
 
     def has_key_version(self, key_version: str) -> bool:
         """Return whether the run's children were trained as those with this key version are."""
@@ -195,9 +214,9 @@ class RunFolder:
             RunFolderError: it cannot be written.
         """
         if keep_choices(config, self.config()) != self.config():
-            write_atomically(self.config_file, keep_choices(config, self.config()).to_yaml())
+            write_file(self.config_file, keep_choices(config, self.config()).to_yaml())
             head = self._head() | {"config": started_config(self.config())}
-            write_atomically(self.version_file, json.dumps(head) + "\n")
+            write_file(self.version_file, json.dumps(head) + "\n")
 
     def discard(self) -> None:
         """Remove the files of a search that was refused at its start, if `create` made the folder or found it empty.
@@ -225,10 +244,12 @@ class RunFolder:
             return store.count()
 
     def _head(self) -> JsonDict:
-        """Return the content of ``run.json``; empty if the folder is so old that it has none."""
+        """Return the content of ``run.json``; empty if the folder is so old that it has none, or the file is blank."""
         if not self.version_file.is_file():
             return {}
         try:
+            if is_blank(self.version_file):
+                return {}
             head = json.loads(self.version_file.read_text(encoding="utf-8"))
             head = dict(head) | {"version": int(head["version"]), "aen": str(head["aen"])}
             return head | ({"config": dict(head["config"])} if "config" in head else {})
@@ -291,6 +312,8 @@ class RunFolder:
         if not self.summary_file.is_file():
             return None
         try:
+            if is_blank(self.summary_file):
+                return None
             summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise file_error(self.summary_file, error, _MEND) from error
@@ -323,6 +346,8 @@ class RunFolder:
         if not self.symmetry_test_file.is_file():
             return None
         try:
+            if is_blank(self.symmetry_test_file):
+                return None
             return SymmetryTest.from_json(json.loads(self.symmetry_test_file.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise file_error(self.symmetry_test_file, error, _MEND) from error
@@ -349,22 +374,3 @@ class RunFolder:
                 break
             visits.append(visit)
         return visits
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file of a run; it appears complete or not at all. With a password in it, only its owner can read it.
-
-    Raises:
-        RunFolderError: it cannot be written; an existing file stays as it was. `LostRunError`: it is in a folder that
-            was removed or replaced while its search ran.
-    """
-    check_not_lost(path)
-    try:
-        with _files.new_file(path, durable=False) as file:
-            if holds_secret(text):
-                os.fchmod(file.fileno(), 0o600)
-            file.write(text.encode())
-    except OSError as error:
-        raise RunFolderError(
-            f"{path} cannot be written: {error.strerror}; make room, or make its folder writable."
-        ) from error

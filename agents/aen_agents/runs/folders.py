@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from aen._files import is_blank, make_folder
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_locks, lock_file
 from aen.errors import RunFolderError
 
 DEFAULT_FOLDER = Path("runs")
 LOCK_FILE = ".lock"
+VERSION_FILE = "run.json"  # of a run
 SWEEP_FILE = "sweep.yaml"  # the folder of every sweep has one
 TRIALS_FOLDER = "trials"  # in a sweep's folder
 _PART = re.compile(r".+\.\d+-[0-9a-f]{8}\.part")  # see `aen._files.new_file`
@@ -38,6 +40,17 @@ class FolderInUseError(RunFolderError):
 def new_folder(name: str) -> Path:
     """Return the path ``runs/<name>-<time>-<id>`` of a folder that does not exist yet."""
     return DEFAULT_FOLDER / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}"
+
+
+def is_leftover(path: Path) -> bool:
+    """Return whether a file is one that a start leaves that is cut short: a lock, an unfinished or a blank file."""
+    name = path.name
+    return name == LOCK_FILE or _PART.fullmatch(name) is not None or (name == VERSION_FILE and is_blank(path))
+
+
+def is_unused(path: Path) -> bool:
+    """Return whether a folder holds only what a start leaves that is cut short."""
+    return all(map(is_leftover, path.iterdir()))
 
 
 @contextmanager
@@ -67,11 +80,6 @@ def lock_folder(path: Path, message: str) -> Iterator[None]:
         if not locked:
             raise FolderInUseError(message)
         yield
-
-
-def contents(folder: Path) -> set[str]:
-    """Return the names in a folder, except for those that a killed start leaves: the lock and temporary files."""
-    return {path.name for path in folder.iterdir() if path.name != LOCK_FILE and not _PART.fullmatch(path.name)}
 
 
 def remove_parts(folder: Path) -> None:
@@ -110,8 +118,8 @@ class CreatedFolder:
         self.path = path.absolute()
         chain = (self.path, *self.path.parents)
         self._made = [folder for folder in chain if not folder.exists()]  # the innermost first
-        path.mkdir(parents=True, exist_ok=True)
-        self._empty = not any(path.iterdir())
+        make_folder(path)
+        self._empty = is_unused(path)
 
     def undo(self, known: Collection[str]) -> None:
         """Empty the folder if it was empty before, and remove it and those of its parents that were created with it.

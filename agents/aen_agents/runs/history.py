@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aen._files import sync_folder
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.errors import UnreadableError
@@ -47,17 +48,22 @@ class HistoryFile:
             if written < len(data):
                 os.write(file, data[written:])  # raises the error that cut the first call short
         except OSError as error:
-            raise RunFolderError(
-                f"{self.path} cannot be written: {error.strerror}; make room and resume the run."
-            ) from error
+            raise self._cannot_write(error) from error
         self._lines += 1
         self._bytes += len(data)
         self._digest.update(data)
 
     def mark(self) -> JsonDict:
-        """Flush all lines to the disk and return a mark of the present end for `resume`."""
-        if self._file is not None:
-            os.fsync(self._file)
+        """Flush all lines to the disk and return a mark of the present end for `resume`.
+
+        Raises:
+            RunFolderError: the disk failed.
+        """
+        try:
+            if self._file is not None:
+                os.fsync(self._file)
+        except OSError as error:
+            raise self._cannot_write(error) from error
         return {"lines": self._lines, "bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
     def resume(self, mark: JsonDict) -> Iterator[JsonDict] | None:
@@ -83,7 +89,10 @@ class HistoryFile:
         if digest.hexdigest() != mark["sha256"]:
             return None
         # One system call, so that the file has its old length or the new one.
-        os.truncate(self.path, len(data))
+        try:
+            os.truncate(self.path, len(data))
+        except OSError as error:
+            raise self._cannot_write(error) from error
         self._begin, self._lines, self._bytes, self._digest = 0, mark["lines"], len(data), digest
         return (json.loads(line) for line in io.BytesIO(data))
 
@@ -96,4 +105,8 @@ class HistoryFile:
     def _open(self) -> int:
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | self._begin, 0o666)
         self._file, self._closing = file, weakref.finalize(self, os.close, file)
+        sync_folder(self.path.parent)
         return file
+
+    def _cannot_write(self, error: OSError) -> RunFolderError:
+        return RunFolderError(f"{self.path} cannot be written: {error.strerror}; make room and resume the run.")

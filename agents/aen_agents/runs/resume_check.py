@@ -1,10 +1,12 @@
 """Checks that a run can be resumed with a config: the results must be those of the config it was started with."""
 
+import shlex
 from importlib.metadata import version
 from pathlib import Path
 
 import pydantic
 
+from aen._files import is_blank
 from aen._typing import JsonDict
 from aen.errors import ConfigError, RunFolderError
 from aen_agents.config import SearchConfig, load_config
@@ -34,7 +36,13 @@ def check_config(path: Path, started: JsonDict | None, given: SearchConfig) -> N
         RunFolderError: the config, or an edit of ``config.yaml``, would change the results.
     """
     try:
-        written = load_config(path / "config.yaml")  # a file of an earlier version lacks newer keys: defaults
+        # A blank file has lost nothing but the store. One of an earlier version lacks newer keys: defaults.
+        blank = is_blank(path / "config.yaml")
+        written = (
+            restored_config(path, started, given.store)
+            if started is not None and blank
+            else load_config(path / "config.yaml")
+        )
     except ConfigError as error:
         raise RunFolderError(
             f"run folder {path} has a config that this aen {version('aen')} cannot read: {error} Choose another --out, "
@@ -58,15 +66,46 @@ def check_config(path: Path, started: JsonDict | None, given: SearchConfig) -> N
     raise RunFolderError(message)
 
 
-def _check_unedited(path: Path, started: JsonDict, written: SearchConfig) -> None:
+def restored_config(path: Path, started: JsonDict, store: str | None) -> SearchConfig:
+    """Return the config that a run was started with.
+
+    Args:
+        path: the run folder.
+        started: what `started_config` returned then.
+        store: the store, which is not in it.
+
+    Raises:
+        RunFolderError: ``run.json`` is damaged.
+    """
     try:
-        before = SearchConfig.model_validate(with_former_values(started) | {"store": written.store})
+        return SearchConfig.model_validate(with_former_values(started) | {"store": store})
     except pydantic.ValidationError as error:
         raise RunFolderError(
             f"{path / 'run.json'} is damaged: {what_is_wrong(error)}. If {path / 'config.yaml'} was not edited since "
             "the run was started, remove run.json and resume."
         ) from error
-    edited = result_changes(before, written)
+
+
+def blank_config(path: Path, started: JsonDict | None) -> SearchConfig:
+    """Return the config of a run whose ``config.yaml`` is blank.
+
+    Args:
+        path: the run folder.
+        started: what `started_config` returned when the run was started, if that is all of it; or None.
+
+    Raises:
+        RunFolderError: it is not known, or ``run.json`` is damaged.
+    """
+    if started is None:
+        raise RunFolderError(
+            f"{path / 'config.yaml'} is blank, as a power failure may leave it; resume with the config of the run: "
+            f"{command()} search CONFIG --out {shlex.quote(str(path))}."
+        )
+    return restored_config(path, started, None)
+
+
+def _check_unedited(path: Path, started: JsonDict, written: SearchConfig) -> None:
+    edited = result_changes(restored_config(path, started, written.store), written)
     if edited:
         raise RunFolderError(
             f"{path / 'config.yaml'} was edited: {describe_changes(edited, 'now', 'when the run was started')}. Its "

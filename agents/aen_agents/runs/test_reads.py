@@ -4,9 +4,11 @@ import json
 import time
 from pathlib import Path
 
+from aen._files import make_folder
 from aen._typing import JsonDict
 from aen_agents.errors import file_error
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.folder import RunFolder
 
 FILE = Path("evaluation") / "test_reads.json"
 _REMEDY = "Restore it: it says how often the test images were read."
@@ -35,6 +37,6 @@ def record_test_read(run: RunFolder, model: str) -> int:
         RunFolderError: the file is damaged, or cannot be written.
     """
     reads = [*test_reads(run), {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "model": model}]
-    (run.path / FILE).parent.mkdir(exist_ok=True)
-    write_atomically(run.path / FILE, json.dumps(reads, indent=2) + "\n")
+    make_folder((run.path / FILE).parent)
+    write_file(run.path / FILE, json.dumps(reads, indent=2) + "\n")
     return len(reads) + 1

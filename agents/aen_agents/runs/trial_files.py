@@ -6,11 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from aen._files import make_folder
 from aen._secrets import hide_secrets
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen.results.search_result import SearchResult
-from aen_agents.runs.folder import RunFolder, write_atomically
+from aen_agents.runs.files import append_line, write_file
+from aen_agents.runs.folder import RunFolder
 
 Status = Literal["complete", "stopped", "failed", "unfinished"]
 
@@ -80,23 +82,22 @@ class TrialFiles:
         """Remove incomplete lines from the file, so that reports can be added, and return the others."""
         reports = self.reports()
         if self.reports_file.is_file():
-            write_atomically(self.reports_file, "".join(_line(report) for report in reports))
+            write_file(self.reports_file, "".join(f"{_line(report)}\n" for report in reports))
         return reports
 
     def add_report(self, report: Report) -> None:
         """Add a report."""
-        with self.reports_file.open("a", encoding="utf-8") as file:
-            file.write(_line(report))
+        append_line(self.reports_file, _line(report))
 
     def stop(self, report: Report) -> None:
         """Record that a rule stops the trial after this report."""
-        write_atomically(self.stopped_file, json.dumps(asdict(report)) + "\n")
+        write_file(self.stopped_file, json.dumps(asdict(report)) + "\n")
 
     def fail(self, message: str, traceback: str | None = None) -> None:
         """Record why the trial failed."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         failure = {"message": hide_secrets(message), "traceback": traceback and hide_secrets(traceback)}
-        write_atomically(self.failure_file, json.dumps(failure, indent=2) + "\n")
+        write_file(self.failure_file, json.dumps(failure, indent=2) + "\n")
 
     def failure(self) -> str:
         """Return why the trial failed, or an empty string."""
@@ -106,4 +107,4 @@ class TrialFiles:
 
 
 def _line(report: Report) -> str:
-    return json.dumps(asdict(report)) + "\n"
+    return json.dumps(asdict(report))

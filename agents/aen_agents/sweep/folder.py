@@ -7,17 +7,18 @@ from pathlib import Path
 
 import yaml
 
+from aen._files import is_blank, sync_folder
 from aen._secrets import remember_address
 from aen.errors import RunFolderError
 from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.errors import UnreadableError
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
 from aen_agents.runs.folders import (
     LOCK_FILE,
     SWEEP_FILE,
     TRIALS_FOLDER,
     CreatedFolder,
-    contents,
+    is_leftover,
     lock_folder,
     new_folder,
     remove_parts,
@@ -77,6 +78,7 @@ class SweepFolder:
                 folder._write(sweep, trials)
                 for inner in (folder.trials_folder, folder.weights):
                     inner.mkdir(exist_ok=True)
+                sync_folder(out)
         except OSError as error:
             with suppress(OSError):
                 folder.discard()
@@ -86,8 +88,9 @@ class SweepFolder:
         return folder
 
     def _check(self, sweep: SweepConfig, trials: list[Trial]) -> None:
-        others = contents(self.path) - {self.trials_file.name}  # first: the files of a new sweep come after that one
-        if _is_file(self.sweep_file) and _is_file(self.trials_file):
+        # First: the files of a new sweep come after that of its trials.
+        others = [inner for inner in self.path.iterdir() if not self._of_cut_start(inner)]
+        if all(_is_file(file) and not is_blank(file) for file in (self.sweep_file, self.trials_file)):
             other_sweep, other_trials = self.load()
             same = (
                 sweep.model_dump(exclude=_CHANGEABLE) == other_sweep.model_dump(exclude=_CHANGEABLE)
@@ -106,8 +109,14 @@ class SweepFolder:
         remove_parts(self.path)
         if sweep.store is not None:
             remember_address(sweep.store)
-        write_atomically(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
-        write_atomically(self.sweep_file, sweep.to_yaml())  # last: a folder that has this file is complete
+        write_file(self.trials_file, json.dumps([trial.to_json() for trial in trials], indent=1) + "\n")
+        write_file(self.sweep_file, sweep.to_yaml())  # last: a folder that has this file is complete
+
+    def _of_cut_start(self, inner: Path) -> bool:
+        """Return whether a file or folder holds only what a start of the sweep that was cut short may have left."""
+        if inner.is_dir():
+            return inner in (self.trials_folder, self.weights) and not any(inner.iterdir())
+        return is_leftover(inner) or inner == self.trials_file or (inner == self.sweep_file and is_blank(inner))
 
     def begin(self) -> None:
         """Record that trials have been started: from now on `discard` leaves the folder as it is."""

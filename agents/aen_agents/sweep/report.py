@@ -10,7 +10,7 @@ from markupsafe import Markup
 from aen._typing import JsonDict
 from aen_agents.report.drawing import ACCENT, GREY, PAGE, WIDE, as_svg, for_page, named_rows, note, percent_axis
 from aen_agents.report.picture import Picture, Table, interval, percent
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
 from aen_agents.sweep.cells import MOST_COLUMNS, MOST_ROWS, cells_picture
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.text import accuracy_text, best_text, seeds_text, winners_text
@@ -42,7 +42,7 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
         sweep=folder.sweep_file.read_text(encoding="utf-8"),
         aen_version=version("aen"),
     )
-    write_atomically(folder.report_file, html)
+    write_file(folder.report_file, html)
 
 
 def _combinations(rows: Sequence[JsonDict]) -> Picture:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen.statistics import estimate_accuracy
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
 from aen_agents.runs.trial_files import TrialFiles
 from aen_agents.sweep.cells import as_csv, find_cells
 from aen_agents.sweep.folder import SweepFolder
@@ -42,12 +42,12 @@ def summarise(folder: SweepFolder) -> JsonDict:
     }
     if cells is not None:
         summary["table"] = cells
-        write_atomically(folder.table_file, as_csv(cells))
+        write_file(folder.table_file, as_csv(cells))
     if shares is not None:
         summary["shares"] = shares
     if not counts["unfinished"] and combinations[0]["rank"] is not None:
         summary["best"] = _best(folder, trials, combinations[0])
-    write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")
+    write_file(folder.summary_file, json.dumps(summary, indent=2) + "\n")
     return summary
 
 

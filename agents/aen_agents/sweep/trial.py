@@ -13,7 +13,7 @@ from aen.errors import AenError, RunFolderError
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, SliceTrained, StageStarted, Trained, Visited
 from aen_agents.runs.folder import RunFolder
-from aen_agents.runs.folders import FolderInUseError
+from aen_agents.runs.folders import FolderInUseError, is_unused
 from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.runs.trial_files import Report, TrialFiles
 from aen_agents.sweep.folder import SweepFolder
@@ -78,7 +78,7 @@ def search_trial(config: SearchConfig, files: TrialFiles, weights: Path | None, 
 
 def _open_run(config: SearchConfig, files: TrialFiles, weights: Path | None) -> RunFolder:
     """Create or open the run folder, after waiting for any process of a killed sweep that still uses it."""
-    if files.path.is_dir() and any(files.path.iterdir()) and not files.run.config_file.is_file():
+    if files.path.is_dir() and not is_unused(files.path) and not files.run.config_file.is_file():
         raise RunFolderError(f"{files.path} is not empty and is not a run folder; move it away and restore the sweep.")
     deadline = time.monotonic() + LOCK_SECONDS
     while True:

@@ -1,6 +1,8 @@
 import re
 import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -196,3 +198,41 @@ def test_a_password_is_not_shown(tmp_path):
 def test_a_store_in_memory_is_refused(url):
     with pytest.raises(StoreError, match="would end with this process"):
         ResultStore(url)
+
+
+def test_a_store_whose_first_transaction_was_cut_short_is_opened(path):
+    """Its journal is still there: the transaction is undone, as SQLite does, and the store is read."""
+    script = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size=1")
+connection.execute("CREATE TABLE aen_store (name, value)")
+connection.execute("BEGIN IMMEDIATE")
+connection.executemany("INSERT INTO aen_store VALUES (?, ?)", [("x" * 5000, "y")] * 50)
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert path.with_name(f"{path.name}-journal").stat().st_size > 0
+    connection = sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+    with closing(connection), pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("SELECT * FROM aen_store")
+    with pytest.raises(StoreError, match="has version None"):  # readable: what the script made is no store of ours
+        ResultStore(path)
+
+
+def test_a_new_store_is_synced_in_its_folder(path, open_store, monkeypatch):
+    synced = []
+    monkeypatch.setattr("aen.results.database.sync_folder", synced.append)
+    open_store().close()
+    assert synced == [path.parent]
+    open_store().close()
+    assert synced == [path.parent]
+
+
+def test_an_entry_that_cannot_be_synced_is_an_error_in_words(path, monkeypatch):
+    def fail(folder):
+        raise OSError(5, "Input/output error", str(folder))
+
+    monkeypatch.setattr("aen.results.database.sync_folder", fail)
+    with pytest.raises(StoreError, match=r"cannot be written: Input/output error; check its disk"):
+        ResultStore(path)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aen._files import write_atomically
+from aen._files import make_folder, write_atomically
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
@@ -78,7 +78,7 @@ def save(folder: Path, arrays: Arrays, state: JsonDict) -> None:
     np.savez(content, **everything)
     data = content.getbuffer()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         number = max(_numbers(folder), default=0) + 1
         head = {
             "version": VERSION,

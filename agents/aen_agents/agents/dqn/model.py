@@ -131,4 +131,4 @@ def save_agent(model: SearchDQN, path: Path) -> None:
     content = io.BytesIO()  # SB3 would leave the file open on a full disk
     model.save(content)
     check_not_lost(path)
-    write_atomically(path, content.getbuffer(), durable=False)
+    write_atomically(path, content.getbuffer(), durable=True)

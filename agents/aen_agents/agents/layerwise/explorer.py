@@ -14,7 +14,7 @@ from typing import cast
 from aen._typing import JsonDict
 from aen.children import EquiNASSpec
 from aen.data import load_test_split
-from aen.errors import RunFolderError, SpecError
+from aen.errors import SpecError
 from aen.results.accuracy import Comparison, TestAccuracy, TestDifference, ValidationAccuracy, ValidationDifference
 from aen.results.result_rows import MethodRow
 from aen.results.search_result import Exploration
@@ -28,7 +28,8 @@ from aen_agents.agents.layerwise.runs import MethodRun, MethodRuns
 from aen_agents.agents.selection import exploring_seeds
 from aen_agents.config import LayerwiseConfig
 from aen_agents.events import SliceTrained, StageStarted
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
+from aen_agents.runs.history import HistoryFile
 from aen_agents.runs.lost import check_not_lost
 
 
@@ -120,11 +121,13 @@ class LayerwiseExplorer:
 
     def explore(self) -> None:
         """Run every method on every seed."""
+        self._restart_without_history()
         recorded: dict[tuple[str, int], set[str]] = {}
         for line in self.task.folder.history():
             recorded.setdefault((line["method"], line["seed"]), set()).add(line["key"])
         self.runs.restart_unstored(recorded)
         history = self._history()
+        self._growing = HistoryFile(self._file, keep=True)
         self.task.listener(StageStarted("explore", self.runs.total, "slices"))
         self.trained = len(history)
         self._seen = {line["class_key"]: line["accuracy"] for line in history}
@@ -132,11 +135,6 @@ class LayerwiseExplorer:
         for run in self.runs.runs:
             best = {line["slice"]: line for line in reversed(history) if _of(line, run)}
             for number in range(1, run.slice + 1):
-                if number not in best:
-                    raise RunFolderError(
-                        f"{self._file} is damaged: it lacks slice {number} of {run.method.name}, seed {run.seed}. "
-                        f"Remove {run.file}: {run.method.name} starts from the beginning."
-                    )
                 self.task.listener(_event(best[number]))
         self.runs.run_all(self._took)
         for run in self.runs.runs:
@@ -147,6 +145,7 @@ class LayerwiseExplorer:
             self.task.folder.history(),
             key=lambda line: (order[line["method"]], self.seeds.index(line["seed"]), line["slice"]),
         )
+        self._growing.close()
         self._write(lines)
         self.complete = True
 
@@ -212,13 +211,27 @@ class LayerwiseExplorer:
         for event in events:
             self._seen[event.class_key] = max(event.accuracy, self._seen.get(event.class_key, 0.0))
         check_not_lost(self._file)
-        with self._file.open("a", encoding="utf-8") as file:
-            file.writelines(f"{json.dumps(asdict(event))}\n" for event in events)
+        for event in events:
+            self._growing.append(asdict(event))
+        self._growing.mark()  # the state that is saved next needs these lines
         self.task.listener(events[0])
 
     @property
     def _file(self) -> Path:
         return self.task.folder.history_file
+
+    def _restart_without_history(self) -> None:
+        """Start those runs from the beginning whose slices the history lacks: the file was damaged or removed."""
+        history = self.task.folder.history()
+        for run in self.runs.runs:
+            there = {line["slice"] for line in history if _of(line, run)}
+            missing = next((number for number in range(1, run.slice + 1) if number not in there), None)
+            if missing is not None:
+                run.restart()
+                self.task.notice(
+                    f"{self._file} lacks slice {missing} of {run.method.name}, seed {run.seed}, which starts from the "
+                    "beginning; results with their weights are not trained again"
+                )
 
     def _history(self) -> list[JsonDict]:
         """Return the lines of the slices that every run has; others, written just before a stop, are dropped."""
@@ -231,7 +244,7 @@ class LayerwiseExplorer:
         return known
 
     def _write(self, lines: Sequence[JsonDict]) -> None:
-        write_atomically(self._file, "".join(f"{json.dumps(line)}\n" for line in lines))
+        write_file(self._file, "".join(f"{json.dumps(line)}\n" for line in lines))
 
 
 def _of(line: JsonDict, run: MethodRun) -> bool:

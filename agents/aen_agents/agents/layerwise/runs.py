@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from aen._files import is_blank, make_folder
 from aen.children import EquiNASSpec
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Evaluator
@@ -15,7 +16,7 @@ from aen.results.store import ResultStore
 from aen_agents.agents.layerwise.method import Member, Method, best, rank
 from aen_agents.errors import UnreadableError
 from aen_agents.events import SliceTrained
-from aen_agents.runs.folder import write_atomically
+from aen_agents.runs.files import write_file
 
 
 class OnSlice(Protocol):
@@ -93,7 +94,11 @@ class MethodRun:
     def save(self) -> None:
         """Write the state that `restore` reads."""
         state = {"slice": self.slice, "ended": self.ended, "members": [member.to_json() for member in self.members]}
-        write_atomically(self.file, json.dumps(state) + "\n")
+        write_file(self.file, json.dumps(state) + "\n")
+
+    def restart(self) -> None:
+        """Go back to the state before the first slice."""
+        self.slice, self.members, self.ended = 0, [], None
 
     def restore(self) -> None:
         """Restore the state that `save` wrote, if there is one.
@@ -104,6 +109,8 @@ class MethodRun:
         if not self.file.is_file():
             return
         try:
+            if is_blank(self.file):
+                return
             state = json.loads(self.file.read_text(encoding="utf-8"))
             self.members = [Member.from_json(member) for member in state["members"]]
             self.slice, self.ended = int(state["slice"]), state["ended"]
@@ -143,7 +150,7 @@ class MethodRuns:
         shared: bool = False,
     ) -> None:
         self.evaluator, self.weights, self.store, self.shared = evaluator, weights, store, shared
-        states.mkdir(parents=True, exist_ok=True)
+        make_folder(states)
         self.runs = [
             MethodRun(method, seed, states / f"{name}-{seed}.json")
             for name, method in methods.items()

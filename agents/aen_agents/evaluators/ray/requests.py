@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from aen._files import write_atomically
+from aen._files import make_folder, write_atomically
 from aen.children.spec import ChildSpec
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
@@ -102,7 +102,7 @@ class RequestBuilder:
             if folder is None or Path(name).name != name:
                 raise WorkerError(f"a worker sent weights with the file name {name!r}, which is not valid.")
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(folder / name, content, durable=False)
+                make_folder(folder)
+                write_atomically(folder / name, content, durable=True)
             except OSError as error:
                 raise WorkerError(f"weights cannot be written to {folder}: {error.strerror or error}") from error
