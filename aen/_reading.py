@@ -11,9 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MiB = 2**20
+MAX_SMALL = 4 * 2**20  # bytes of a status, a config or the like
+MAX_RESULTS = 2**28  # of a summary, which holds every class of a space
+MAX_HISTORY = 2**30  # of a line for each visit
 # The longest number of a JSON file: longer ones do not fit into a float, and their conversion takes quadratic time.
 _MOST_DIGITS = 300
+MAX_WEIGHTS = 2**34
+# What the content of a file raises that is not what aen wrote.
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
 
 class UnusableFileError(ValueError):
@@ -34,17 +39,30 @@ def read_bytes(path: Path, limit: int) -> bytes:
     # Without O_NONBLOCK the opening of a pipe waits until something opens its other end.
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     with open(number, "rb") as file:  # noqa: PTH123 - of a number
-        status = os.fstat(number)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        if not stat.S_ISREG(status.st_mode):
-            raise UnusableFileError(f"it is {_kind(status.st_mode)}, not a file")
-        if status.st_size > limit:
-            raise UnusableFileError(f"its {status.st_size:,} bytes are more than the {limit:,} that are read")
+        _check(path, os.fstat(number), limit)
         content = file.read(limit + 1)
     if len(content) > limit:
         raise UnusableFileError(f"it has more than the {limit:,} bytes that are read")
     return content
+
+
+def check_file(path: Path, limit: int) -> None:
+    """Check a file that is then read by a library, by its path; see `read_bytes`.
+
+    Raises:
+        UnusableFileError: it is a pipe, a socket or a device, or larger than the limit.
+        OSError: it cannot be found; `IsADirectoryError` for a folder.
+    """
+    _check(path, path.stat(), limit)
+
+
+def _check(path: Path, status: os.stat_result, limit: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise UnusableFileError(f"it is {_kind(status.st_mode)}, not a file")
+    if status.st_size > limit:
+        raise UnusableFileError(f"its {status.st_size:,} bytes are more than the {limit:,} that are read")
 
 
 def read_text(path: Path, limit: int, *, encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -3,7 +3,6 @@
 import difflib
 from collections.abc import Iterable
 
-
 _LONGEST, _END = 3000, 500  # characters of a message, and how many of them are its end, where the remedy is
 _LONGEST_WORD = 100
 

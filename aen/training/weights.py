@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from aen._files import cannot_read, write_atomically
+from aen._reading import MAX_WEIGHTS, read_bytes
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, StoreError
@@ -113,7 +114,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     from safetensors.torch import load
 
     # Opened here: safetensors takes only paths in UTF-8, and calls a file missing that may not be read.
-    content = path.read_bytes()
+    content = read_bytes(path, MAX_WEIGHTS)
     state = load(content)
     head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     return head.get("__metadata__", {}), state

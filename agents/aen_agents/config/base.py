@@ -88,8 +88,8 @@ def _check_base(path: Path, file: Path, base: JsonDict, kind: Kind) -> None:
         raise ConfigError(f"{path}: base is the file itself; give another one, or leave base out.")
     if "base" in base:
         raise ConfigError(
-            f"{path}: its base {file} has a base itself ({shortened(str(base['base']))}); only one level is possible. Give a base "
-            f"without one, or copy what {path} needs of {file}."
+            f"{path}: its base {file} has a base itself ({shortened(str(base['base']))}); only one level is possible. "
+            f"Give a base without one, or copy what {path} needs of {file}."
         )
     if is_sweep(base) != (kind == "sweep"):
         verb = "is" if is_sweep(base) else "is not"

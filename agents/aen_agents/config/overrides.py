@@ -69,7 +69,9 @@ def refuse_repeated(overrides: Sequence[Override]) -> None:
             else:
                 continue
             if key:
-                raise ConfigError(f"overrides {show(earlier.text)} and {show(later.text)} both set {shortened(key)}; keep one.")
+                raise ConfigError(
+                    f"overrides {show(earlier.text)} and {show(later.text)} both set {shortened(key)}; keep one."
+                )
 
 
 def _chosen_twice(one: Override, other: Override) -> bool:

@@ -118,7 +118,8 @@ class _Loader(yaml.SafeLoader):
         text = self.construct_scalar(node)
         if not _SCALARS[node.tag][0].match(text):
             kind = node.tag.removeprefix(_TAG)
-            raise yaml.constructor.ConstructorError(None, None, f"{shortened(repr(text))} cannot be read as {kind}", node.start_mark)
+            problem = f"{shortened(repr(text))} cannot be read as {kind}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         match node.tag.removeprefix(_TAG):
             case "int" if len(text) > _MOST_DIGITS:
                 raise RefusedYAMLError(None, None, f"a number has {len(text):,} digits", node.start_mark)

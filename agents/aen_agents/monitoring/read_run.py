@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from aen._reading import MALFORMED, MAX_SMALL, read_text
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen.results.search_result import SearchResult
@@ -131,7 +132,7 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
             children = Children(done=trained, running=0, waiting=0, trained=trained, failed=0)
             winner = None if result.verdict is None else Best.of_winner(result.verdict.winner)
     with _collect_problem(problems, folder.config_file):
-        names = _config_names(folder.config_file.read_text(encoding="utf-8"))
+        names = _config_names(read_text(folder.config_file, MAX_SMALL))
     with _collect_problem(problems, folder.history_file):
         best = _best(folder.history()) if thorough else None
     files = [folder.summary_file, folder.history_file, folder.store_file, folder.config_file]
@@ -177,7 +178,7 @@ def _collect_problem(problems: list[AenError], file: Path) -> Iterator[None]:
         yield
     except AenError as error:
         problems.append(error)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, *MALFORMED, yaml.YAMLError) as error:
         problems.append(file_error(file, error, "Restore it from a copy if there is one."))
 
 

@@ -1,6 +1,5 @@
 """The status of a search, as ``status.json`` holds it."""
 
-import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._files import write_atomically
+from aen._reading import MAX_SMALL, read_json
 from aen.results.result_rows import TestedRow
 from aen_agents.errors import file_error
 from aen_agents.runs.folders import OtherVersionError
@@ -152,7 +152,7 @@ class Status(_Part):
         """
         file = folder / STATUS_FILE
         try:
-            found = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+            found = read_json(file, MAX_SMALL, constant=lambda _: None)
             version = found.get("version") if isinstance(found, dict) else None
             if isinstance(version, int) and version > STATUS_VERSION:
                 raise OtherVersionError(
@@ -162,7 +162,7 @@ class Status(_Part):
             return cls.model_validate(found)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise file_error(file, error, "It holds no results; remove it.") from error
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen import _files
+from aen._reading import MALFORMED, MAX_HISTORY, MAX_RESULTS, MAX_SMALL, parse_json, read_json, read_text
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
@@ -183,13 +184,13 @@ class RunFolder:
 
     def _head(self) -> JsonDict:
         """Return the content of ``run.json``; empty if the folder is so old that it has none."""
-        if not self.version_file.is_file():
-            return {}
         try:
-            head = json.loads(self.version_file.read_text(encoding="utf-8"))
+            head = read_json(self.version_file, MAX_SMALL)
             head = dict(head) | {"version": int(head["version"]), "aen": str(head["aen"])}
             return head | ({"config": dict(head["config"])} if "config" in head else {})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except FileNotFoundError:
+            return {}
+        except (OSError, *MALFORMED) as error:
             remedy = f"If this aen {version('aen')} created the run, remove that file and resume."
             raise file_error(self.version_file, error, remedy) from error
 
@@ -245,11 +246,11 @@ class RunFolder:
         Raises:
             RunFolderError: the file is damaged or may not be read.
         """
-        if not self.summary_file.is_file():
-            return None
         try:
-            summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            summary = read_json(self.summary_file, MAX_RESULTS)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
             raise file_error(self.summary_file, error, _MEND) from error
         status = summary.get("status") if isinstance(summary, dict) else None
         wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
@@ -268,7 +269,7 @@ class RunFolder:
         summary = self.summary()
         try:
             return None if summary is None else SearchResult.from_json(summary)
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except MALFORMED as error:
             raise file_error(self.summary_file, error, _MEND) from error
 
     def symmetry_test(self) -> SymmetryTest | None:
@@ -277,11 +278,11 @@ class RunFolder:
         Raises:
             RunFolderError: the file is damaged or may not be read.
         """
-        if not self.symmetry_test_file.is_file():
-            return None
         try:
-            return SymmetryTest.from_json(json.loads(self.symmetry_test_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+            return SymmetryTest.from_json(read_json(self.symmetry_test_file, MAX_RESULTS))
+        except FileNotFoundError:
+            return None
+        except (OSError, *MALFORMED) as error:
             raise file_error(self.symmetry_test_file, error, _MEND) from error
 
     def history(self) -> list[JsonDict]:
@@ -291,15 +292,15 @@ class RunFolder:
             RunFolderError: the file may not be read.
         """
         try:
-            text = self.history_file.read_text(encoding="utf-8", errors="replace")
+            text = read_text(self.history_file, MAX_HISTORY, errors="replace")
         except FileNotFoundError:
             return []
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise file_error(self.history_file, error, _MEND) from error
         visits = []
         for line in text.splitlines():
             try:
-                visit = json.loads(line)
+                visit = parse_json(line)
             except ValueError:
                 break
             if not (isinstance(visit, dict) and any(visit.keys() >= keys for keys in _LINE_KEYS)):

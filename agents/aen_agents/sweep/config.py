@@ -169,7 +169,9 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
 def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:
     section = content.get(name, {})
     if not isinstance(section, dict):
-        raise ConfigError(f"{path}: {name} is {show(section)}; give a mapping of keys, such as training.epochs, to values.")
+        raise ConfigError(
+            f"{path}: {name} is {show(section)}; give a mapping of keys, such as training.epochs, to values."
+        )
     for key in section:
         if not isinstance(key, str):
             raise ConfigError(f"{path}: {name} has the key {show(key)}, which is not a string such as training.epochs.")
@@ -182,7 +184,9 @@ def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:
 def _check_grid(path: Path, content: JsonDict) -> None:
     for key, values in _mapping(path, content, "grid").items():
         if not isinstance(values, list):
-            raise ConfigError(f"{path}: grid.{key} is {show(values)}; give a list in brackets, such as [{shortened(str(values))}].")
+            raise ConfigError(
+                f"{path}: grid.{key} is {show(values)}; give a list in brackets, such as [{shortened(str(values))}]."
+            )
         if not values:
             raise ConfigError(f"{path}: grid.{key} is empty; give at least one value, or leave it out.")
         _check_plain(path, f"grid.{key}", values)

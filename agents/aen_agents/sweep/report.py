@@ -7,6 +7,7 @@ from importlib.metadata import version
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from aen._reading import MAX_SMALL, read_text
 from aen._typing import JsonDict
 from aen_agents.report.drawing import ACCENT, GREY, PAGE, WIDE, as_svg, for_page, named_rows, note, percent_axis
 from aen_agents.report.picture import Picture, Table, interval, percent
@@ -39,7 +40,7 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
         else "",
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,
-        sweep=folder.sweep_file.read_text(encoding="utf-8"),
+        sweep=read_text(folder.sweep_file, MAX_SMALL),
         aen_version=version("aen"),
     )
     write_atomically(folder.report_file, html)

@@ -62,7 +62,12 @@ def test_a_file_that_is_too_large_is_named(load: object, tmp_path: Path) -> None
 
 
 def test_aliases_and_own_generators_of_usual_size_are_read() -> None:
-    assert parse_yaml("[&a [1, 2], *a, {<<: &b {k: 1}, l: *a}, *b]") == [[1, 2], [1, 2], {"k": 1, "l": [1, 2]}, {"k": 1}]
+    assert parse_yaml("[&a [1, 2], *a, {<<: &b {k: 1}, l: *a}, *b]") == [
+        [1, 2],
+        [1, 2],
+        {"k": 1, "l": [1, 2]},
+        {"k": 1},
+    ]
     cells = [*range(64 * 64)]
     assert parse_yaml(str([cells] * 9)) == [cells] * 9
 
@@ -88,6 +93,6 @@ def test_a_long_value_is_cut_in_messages(override: str) -> None:
 def test_of_many_wrong_keys_the_first_are_named(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("name: x\n" + "".join(f"k{i}: 1\n" for i in range(500)))
-    with pytest.raises(ConfigError, match="unknown key 'k0'.*; and 490 more$") as caught:
+    with pytest.raises(ConfigError, match=r"unknown key 'k0'.*; and 490 more$") as caught:
         load_config(file)
     assert len(str(caught.value)) < 3_001
