@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, NoReturn
 
+from aen._text import shortened
 from aen.errors import AenError
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
@@ -21,7 +22,7 @@ from aen_agents.cli.numbers import grid, positive_number
 from aen_agents.cli.run import add_run_commands
 from aen_agents.cli.search_config import config_of
 from aen_agents.cli.status import add_status_commands
-from aen_agents.cli.streams import EXIT_ERROR, finish_output, lost_output, prepare_streams, say_error
+from aen_agents.cli.streams import EXIT_ERROR, escaped_streams, finish_output, lost_output, prepare_streams, say_error
 from aen_agents.cli.sweep import add_sweep_commands
 from aen_agents.text import command, printable
 
@@ -30,19 +31,21 @@ if TYPE_CHECKING:
     from aen_agents.runs.folder import RunFolder
 
 EXIT_INTERRUPTED = 130
+_LONGEST = 1000  # characters of a message about the command line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     prepare_streams()
-    try:
-        status = _main(arguments)
-    except SystemExit:  # of argparse, which has printed the help or an error
-        status = finish_output(0)
-        if not status:
-            raise
-        return status
-    return finish_output(status)
+    with escaped_streams():
+        try:
+            status = _main(arguments)
+        except SystemExit:  # of argparse, which has printed the help or an error
+            status = finish_output(0)
+            if not status:
+                raise
+            return status
+        return finish_output(status)
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -64,7 +67,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         return lost_output(error)
     except OSError as error:
         if finish_output(0) == 0:
-            say_error(f"aen: error: {error.filename or 'input or output'}: {error.strerror or error}")
+            say_error(f"aen: error: {printable(str(error.filename or 'input or output'))}: {error.strerror or error}")
         return EXIT_ERROR
     except KeyboardInterrupt:
         say_error("aen: interrupted")
@@ -72,10 +75,16 @@ def _main(arguments: Sequence[str] | None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, whatever the argument holds."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print usage and message, and exit."""
+        super().error(shortened(printable(message), _LONGEST))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="aen", description="Find which symmetries a network should have for a data set."
-    )
+    parser = _Parser(prog="aen", description="Find which symmetries a network should have for a data set.")
     parser.set_defaults(run=None, help_of=parser)
     parser.add_argument("--version", action="version", version=f"aen {version('aen')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -158,14 +167,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from aen_agents.cli.console import print_verdict
-    from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
+    from aen_agents.cli.progress import ConsoleProgress
+    from aen_agents.cli.safe_console import output_console
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
 
-    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    console = output_console(unfailing=True)
     config, reasons = config_of(options)
     if reasons:
         console.print("aen: no config is named; chosen for these images (key=value sets another value):")

@@ -3,8 +3,11 @@
 import io
 import os
 import sys
-from contextlib import suppress
-from typing import TextIO
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import TextIO, cast
+
+from aen_agents.text import printable
 
 EXIT_ERROR = 2
 EXIT_BROKEN_PIPE = 141  # that of a shell's command that ends by SIGPIPE
@@ -31,6 +34,41 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+class EscapedStream:
+    """A text stream that escapes control characters other than line ends and tabs in what is written to it.
+
+    Args:
+        raw: the stream to write to.
+    """
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        """Write the text, escaped."""
+        self.raw.write(printable(text, keep="\n\t"))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write the lines, escaped."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.raw, name)
+
+
+@contextmanager
+def escaped_streams() -> Iterator[None]:
+    """Escape what is written to the standard output and error inside the block, which may hold names of others.
+
+    Rich's consoles write to the streams below, `EscapedStream.raw`, and escape by themselves.
+    """
+    output, errors = EscapedStream(sys.stdout), EscapedStream(sys.stderr)
+    with redirect_stdout(cast("TextIO", output)), redirect_stderr(cast("TextIO", errors)):
+        yield
 
 
 def say_error(text: str) -> None:
