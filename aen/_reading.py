@@ -4,6 +4,7 @@ A named pipe or a device of that name would block the reader for ever, and a hug
 """
 
 import errno
+import hashlib
 import json
 import os
 import stat
@@ -11,12 +12,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from aen._typing import JsonDict
+
 MAX_SMALL = 4 * 2**20  # bytes of a status, a config or the like
 MAX_RESULTS = 2**28  # of a summary, which holds every class of a space
 MAX_HISTORY = 2**30  # of a line for each visit
 # The longest number of a JSON file: longer ones do not fit into a float, and their conversion takes quadratic time.
 _MOST_DIGITS = 300
 MAX_WEIGHTS = 2**34
+_SEAL = "sha256"
 # What the content of a file raises that is not what aen wrote.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
 
@@ -39,10 +43,16 @@ def read_bytes(path: Path, limit: int) -> bytes:
     # Without O_NONBLOCK the opening of a pipe waits until something opens its other end.
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     with open(number, "rb") as file:  # noqa: PTH123 - of a number
-        _check(path, os.fstat(number), limit)
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise UnusableFileError(f"it has more than the {limit:,} bytes that are read")
+        status = os.fstat(number)
+        _check(path, status, limit)
+        content = file.read(status.st_size + 1)
+        while len(content) > status.st_size:  # it grows
+            more = file.read(2**20)
+            content += more
+            if not more:
+                break
+            if len(content) > limit:
+                raise UnusableFileError(f"it has more than the {limit:,} bytes that are read")
     return content
 
 
@@ -110,6 +120,30 @@ def parse_json(text: str, *, constant: Callable[[str], object] | None = None) ->
         return json.loads(text, parse_constant=constant, parse_int=_whole)
     except RecursionError as error:
         raise UnusableFileError("its brackets are nested too deeply") from error
+
+
+def sealed(content: JsonDict) -> JsonDict:
+    """Return JSON values with a checksum of them, as the last key ``sha256``; `unsealed` compares it."""
+    return content | {_SEAL: _digest(content)}
+
+
+def unsealed(found: Any) -> Any:  # noqa: ANN401
+    """Return what `sealed` was given. Values without a checksum, of earlier versions, are returned as they are.
+
+    Raises:
+        UnusableFileError: the checksum is that of other values.
+    """
+    if not isinstance(found, dict) or _SEAL not in found:
+        return found
+    content = {key: value for key, value in found.items() if key != _SEAL}
+    if found[_SEAL] != _digest(content):
+        raise UnusableFileError("its values have changed since it was written: they do not match its sha256")
+    return content
+
+
+def _digest(content: JsonDict) -> str:
+    plain = json.loads(json.dumps(content))  # as a reader has it: with texts as keys
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def _whole(digits: str) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from aen._files import cannot_read
-from aen._reading import MALFORMED, MAX_RESULTS, MAX_SMALL, read_json
+from aen._reading import MALFORMED, MAX_RESULTS, MAX_SMALL, read_json, unsealed
 from aen._typing import Float
 from aen.children import Child, ChildSpec
 from aen.data import Dataset, Preprocessing, load_dataset, preprocessing_of
@@ -144,7 +144,7 @@ def _with_data(child: Child, folder: Path | None, which: Which | None = None) ->
 def _stored_preprocessing(file: Path) -> Preprocessing | None:
     """Return what a run has kept; None in runs of earlier versions."""
     try:
-        return Preprocessing.from_json(read_json(file, MAX_SMALL))
+        return Preprocessing.from_json(unsealed(read_json(file, MAX_SMALL)))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -172,7 +172,7 @@ def _stored_names(folder: Path | None) -> Sequence[str]:
 
 def _result(file: Path) -> SearchResult | None:
     try:
-        return SearchResult.from_json(read_json(file, MAX_RESULTS))
+        return SearchResult.from_json(unsealed(read_json(file, MAX_RESULTS)))
     except FileNotFoundError:
         return None
     except OSError as error:

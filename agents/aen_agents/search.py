@@ -10,6 +10,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+from aen._reading import sealed
 from aen.children import ChildSpec
 from aen.data import find_source, load_dataset
 from aen.errors import AenError, GroupError, SpecError
@@ -159,7 +160,7 @@ class Search:
                     seconds=Seconds.from_json(clock),
                     notices=tuple(self.notices),
                 )
-                write_atomically(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
+                write_atomically(folder.summary_file, json.dumps(sealed(result.to_json()), indent=2) + "\n")
         return result
 
     def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:
@@ -175,7 +176,7 @@ class Search:
             except AenError as error:
                 self._listener(Notice(f"the images were not tested for symmetries: {error}"))
                 return None
-            write_atomically(folder.symmetry_test_file, json.dumps(found.to_json(), indent=2) + "\n")
+            write_atomically(folder.symmetry_test_file, json.dumps(sealed(found.to_json()), indent=2) + "\n")
             clock["symmetry_test"] = time.perf_counter() - started
         # Not in the summary's notices: it has the whole test.
         self._listener(Notice(found.sentence()))

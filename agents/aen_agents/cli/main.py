@@ -45,7 +45,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not status:
                 raise
             return status
+        except (MemoryError, RuntimeError) as error:
+            status = _out_of_memory(error)
         return finish_output(status)
+
+
+def _out_of_memory(error: MemoryError | RuntimeError) -> int:
+    """Say that there is too little memory, if the error means that, and return the exit status."""
+    from aen.training.memory import is_out_of_memory  # imports torch
+
+    if not is_out_of_memory(error):
+        raise error
+    why = shortened(printable(str(error)), 200)
+    say_error(f"aen: error: there is too little memory{f' ({why})' if why else ''}; make the networks smaller.")
+    return EXIT_ERROR
 
 
 def _main(arguments: Sequence[str] | None) -> int:

@@ -140,7 +140,7 @@ class _StatusWriter:
         A reader may then see an incomplete file, so this is done only once, at the end.
         """
         file = self.folder.path / STATUS_FILE
-        text = last.model_dump_json(indent=2).encode() + b"\n"
+        text = last.text().encode()
         if file.read_bytes() == text:
             return
         with file.open("r+b") as stream:

@@ -1,5 +1,6 @@
 """The status of a search, as ``status.json`` holds it."""
 
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._files import write_atomically
-from aen._reading import MAX_SMALL, read_json
+from aen._reading import MAX_SMALL, read_json, sealed, unsealed
 from aen.results.result_rows import TestedRow
 from aen_agents.errors import file_error
 from aen_agents.runs.folders import OtherVersionError
@@ -140,7 +141,11 @@ class Status(_Part):
     def write(self, folder: Path) -> None:
         """Write the file, complete or not at all; a status that cannot be written is skipped."""
         with suppress(OSError):
-            write_atomically(folder / STATUS_FILE, self.model_dump_json(indent=2) + "\n", durable=False)
+            write_atomically(folder / STATUS_FILE, self.text(), durable=False)
+
+    def text(self) -> str:
+        """Return the content of the file."""
+        return json.dumps(sealed(json.loads(self.model_dump_json())), indent=2) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> "Status | None":
@@ -152,7 +157,7 @@ class Status(_Part):
         """
         file = folder / STATUS_FILE
         try:
-            found = read_json(file, MAX_SMALL, constant=lambda _: None)
+            found = unsealed(read_json(file, MAX_SMALL, constant=lambda _: None))
             version = found.get("version") if isinstance(found, dict) else None
             if isinstance(version, int) and version > STATUS_VERSION:
                 raise OtherVersionError(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aen._files import cannot_read
-from aen._reading import MALFORMED, MAX_SMALL, read_json
+from aen._reading import MALFORMED, MAX_SMALL, read_json, unsealed
 from aen._typing import JsonDict
 from aen.children import Child, ChildSpec
 from aen.data import Preprocessing, find_source, preprocessing_of
@@ -127,7 +127,7 @@ def find_model(path: Path) -> Model:
 def _read(file: Path) -> JsonDict | None:
     """Return the JSON object in a file, or None if there is no such file."""
     try:
-        found = read_json(file, MAX_SMALL)
+        found = unsealed(read_json(file, MAX_SMALL))
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen import _files
-from aen._reading import MALFORMED, MAX_HISTORY, MAX_RESULTS, MAX_SMALL, parse_json, read_json, read_text
+from aen._reading import MALFORMED, MAX_HISTORY, MAX_RESULTS, MAX_SMALL, parse_json, read_json, read_text, unsealed
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.search_result import SearchResult
@@ -247,7 +247,7 @@ class RunFolder:
             RunFolderError: the file is damaged or may not be read.
         """
         try:
-            summary = read_json(self.summary_file, MAX_RESULTS)
+            summary = unsealed(read_json(self.summary_file, MAX_RESULTS))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -279,7 +279,7 @@ class RunFolder:
             RunFolderError: the file is damaged or may not be read.
         """
         try:
-            return SymmetryTest.from_json(read_json(self.symmetry_test_file, MAX_RESULTS))
+            return SymmetryTest.from_json(unsealed(read_json(self.symmetry_test_file, MAX_RESULTS)))
         except FileNotFoundError:
             return None
         except (OSError, *MALFORMED) as error:
