@@ -160,7 +160,8 @@ class Search:
                     seconds=Seconds.from_json(clock),
                     notices=tuple(self.notices),
                 )
-                write_atomically(folder.summary_file, json.dumps(sealed(result.to_json()), indent=2) + "\n")
+                summary = sealed(result.to_json() | {"run_id": folder.run_id})
+                write_atomically(folder.summary_file, json.dumps(summary, indent=2) + "\n")
         return result
 
     def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:

@@ -194,8 +194,16 @@ def figures(run: Path) -> dict[str, Any]:
     return {key: value for key, value in summary.items() if key not in free}
 
 
-def problems_of(case: Case, folder: Path, truth: Truth, *, weights: bool) -> Iterator[str]:
-    """Damage a copy of a run, and yield what is wrong with how it is then shown."""
+def problems_of(case: Case, folder: Path, truth: Truth, *, weights: bool, slow: bool = True) -> Iterator[str]:
+    """Damage a copy of a run, and yield what is wrong with how it is then shown.
+
+    Args:
+        case: the damage.
+        folder: with the undamaged runs.
+        truth: what they show.
+        weights: whether the content of damaged weights is compared.
+        slow: whether it is also reported and resumed.
+    """
     work = folder / "work"
     shutil.rmtree(work, ignore_errors=True)
     (work / "runs").mkdir(parents=True)
@@ -212,6 +220,8 @@ def problems_of(case: Case, folder: Path, truth: Truth, *, weights: bool) -> Ite
         "resume": lambda: _resumed(case, run, truth, compare=weights or not case.file.endswith(WEIGHTS)),
     }
     for name, look in tried.items():
+        if name in {"report", "resume"} and not slow:
+            continue
         try:
             for problem in look():
                 yield f"{name}: {problem}"

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from aen._reading import sealed
 from aen.children import ChildSpec
 from aen.data import preprocessing_of
 from aen.results import Evaluation
@@ -171,5 +170,5 @@ def keep_best(spec: ChildSpec, evaluation: Evaluation, folder: RunFolder) -> Non
     child = load_child(spec, folder.weights / evaluation.weights)
     save_weights(child, folder.best / "weights.safetensors")
     preprocessing = preprocessing_of(spec.data).to_json()
-    write_atomically(folder.best / "preprocessing.json", json.dumps(sealed(preprocessing), indent=2) + "\n")
+    write_atomically(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")
     write_atomically(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

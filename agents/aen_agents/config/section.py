@@ -8,7 +8,10 @@ from pydantic_core import CoreSchema, core_schema
 from aen_agents.config.written import WrittenFloat, WrittenInt
 
 # Of every number that has no other limit: neither is exceeded by a value that makes sense, and both fit into any type.
-_LIMITS: dict[str, dict[str, Any]] = {"int": {"ge": -(10**9), "le": 10**9}, "float": {"allow_inf_nan": False}}
+_LIMITS: dict[str, dict[str, Any]] = {
+    "int": {"ge": -(10**9), "le": 10**9},
+    "float": {"ge": -1e30, "le": 1e30, "allow_inf_nan": False},
+}
 
 
 def _strict(schema: Any, *, alone: bool) -> Any:  # noqa: ANN401 - a part of a schema
@@ -25,8 +28,9 @@ def _strict(schema: Any, *, alone: bool) -> Any:  # noqa: ANN401 - a part of a s
     kind = schema.get("type")
     if kind in {"int", "float", "bool", "str"}:
         strict: Any = {**_LIMITS.get(kind, {}), **schema, "strict": True}
-        if "lt" in schema:
-            strict.pop("le", None)
+        for own, other in (("lt", "le"), ("gt", "ge")):
+            if own in schema:
+                strict.pop(other, None)
         convert = {"int": _whole, "str": _text if alone else _without_nul}.get(kind)
         return strict if convert is None else core_schema.no_info_before_validator_function(convert, strict)
     if kind == "function-before" and schema["function"]["function"] in {_whole, _text, _without_nul}:  # an inner one's

@@ -47,10 +47,16 @@ def view_run(path: Path, *, thorough: bool = True, look: Look = _look) -> RunVie
     folder = RunFolder.open(path)
     try:
         status = Status.read(path)
+        _check_owner(folder, status)
     except RunFolderError as error:
         return _without_status(folder, thorough=thorough, problem=error)
     view = _without_status(folder, thorough=thorough) if status is None else _with_status(folder, status, look)
     return _with_sweep_outcome(view) if view.state in {"new", "interrupted", "stopped"} else view
+
+
+def _check_owner(folder: RunFolder, status: Status | None) -> None:
+    if status is not None and not folder.owns(status.run_id):
+        raise RunFolderError(f"{folder.path / STATUS_FILE} belongs to another run. It holds no results; remove it.")
 
 
 def _with_sweep_outcome(view: RunView) -> RunView:

@@ -114,6 +114,7 @@ class Status(_Part):
         workers: number of workers alive; None: not known.
         rate: children trained per second.
         winner: the winner of a complete search.
+        run_id: identifies the run, see `RunFolder.run_id`; None in earlier versions.
     """
 
     version: int = STATUS_VERSION
@@ -137,6 +138,7 @@ class Status(_Part):
     workers: int | None
     rate: Rate
     winner: Best | None = None
+    run_id: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write the file, complete or not at all; a status that cannot be written is skipped."""

@@ -1,6 +1,7 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
+import secrets
 import shlex
 from contextlib import AbstractContextManager, suppress
 from dataclasses import fields
@@ -94,7 +95,11 @@ class RunFolder:
             write_atomically(self.config_file, config.to_yaml())
         head = self._head()
         if "config" not in head:
-            head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
+            head = (
+                {"version": VERSION, "aen": version("aen"), "id": secrets.token_hex(8)}
+                | head
+                | {"config": started_config(self.config())}
+            )
             write_atomically(self.version_file, json.dumps(head) + "\n")
 
     def holds_run(self) -> bool:
@@ -226,6 +231,20 @@ class RunFolder:
         folder.check_version()
         return folder
 
+    @property
+    def run_id(self) -> str | None:
+        """The identifier of the run, which copies of its folder share; None in runs of earlier versions.
+
+        Raises:
+            RunFolderError: ``run.json`` is damaged.
+        """
+        found = self._head().get("id")
+        return None if found is None else str(found)
+
+    def owns(self, run_id: object) -> bool:
+        """Return whether a file that names a run is of this one, or it is not known of which it is."""
+        return run_id is None or self.run_id in {None, run_id}
+
     def locked(self) -> AbstractContextManager[None]:
         """Lock the folder against other searches inside the block; the end of the process also releases the lock.
 
@@ -254,6 +273,8 @@ class RunFolder:
             raise file_error(self.summary_file, error, _MEND) from error
         status = summary.get("status") if isinstance(summary, dict) else None
         wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
+        if isinstance(summary, dict) and not self.owns(summary.pop("run_id", None)):
+            raise RunFolderError(f"{self.summary_file} belongs to another run. {_MEND}")
         missing = sorted(wanted - set(summary)) if wanted is not None else ["status"]
         if missing:
             raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]}. {_MEND}")
