@@ -2,8 +2,9 @@
 
 import pytest
 
-from aen.errors import ConfigError
+from aen.errors import ConfigError, SpecError
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.problem import child_of
 
 
 def _numbers() -> list[str]:
@@ -54,6 +55,12 @@ def test_a_nul_is_no_part_of_a_text(key: str) -> None:
 def test_a_store_is_one_line(value: str) -> None:
     with pytest.raises(ConfigError, match=r"store is .*control character"):
         load_config("digits", [f'store="{value}"'])
+
+
+def test_layers_that_no_memory_holds_are_refused_with_the_figure() -> None:
+    config = load_config("digits", ["child.hidden=[512, 512]", "alphabet=[rot90]"])
+    with pytest.raises(SpecError, match=r"512 -> 512 has 68,719,476,736 weight positions, which need about 1,536 GiB"):
+        child_of(config)
 
 
 def test_every_preset_is_within_the_bounds() -> None:
