@@ -78,13 +78,15 @@ class _Loader(yaml.SafeLoader):
         self._check_depth(self._depth)
         node = super().compose_node(parent, index)
         self._depth -= 1
-        if alias:
-            if id(node) not in self._of_anchor:
-                raise RefusedYAMLError(None, None, "an alias stands for a value that contains it", node.start_mark)
-            self._count(self._of_anchor[id(node)], node)
-        elif node is not None:
+        if node is None:
+            return None
+        if not alias:
             self._count(_PER_VALUE + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0), node)
             self._of_anchor[id(node)] = self._characters - before
+        elif id(node) in self._of_anchor:
+            self._count(self._of_anchor[id(node)], node)
+        else:
+            raise RefusedYAMLError(None, None, "an alias stands for a value that contains it", node.start_mark)
         return node
 
     def _count(self, characters: int, node: yaml.Node) -> None:
