@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from aen_agents.cli.safe_console import output_console
+
 if TYPE_CHECKING:
     from aen_agents.network import Evaluated
 

@@ -67,8 +67,9 @@ class Model:
         """Return the name of each class; its number where the data set has no names."""
         stored = _read(self.folder / TRAINING_FILE)
         names = None if stored is None else stored.get("class_names")
-        known = isinstance(names, list) and len(names) == self.spec.classes
-        return tuple(map(str, names)) if known else class_names(self.spec)
+        if isinstance(names, list) and len(names) == self.spec.classes:
+            return tuple(map(str, names))
+        return class_names(self.spec)
 
 
 def class_names(spec: ChildSpec) -> tuple[str, ...]:
