@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from aen._text import shortened
 from aen.errors import AenError
@@ -97,7 +97,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="aen", description="Find which symmetries a network should have for a data set.")
+    # The type is that which the functions that add commands take.
+    parser = cast(
+        "argparse.ArgumentParser",
+        _Parser(prog="aen", description="Find which symmetries a network should have for a data set."),
+    )
     parser.set_defaults(run=None, help_of=parser)
     parser.add_argument("--version", action="version", version=f"aen {version('aen')}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
