@@ -3,9 +3,17 @@
 import difflib
 from collections.abc import Iterable
 
+_LONGEST, _END = 3000, 500  # characters of a message, and how many of them are its end, where the remedy is
+_LONGEST_WORD = 100
+
 
 class AenError(Exception):
     """Base class of the errors that are caused by the input, not by a fault in aen."""
+
+    def __str__(self) -> str:
+        """Return the message. A longer one than a screen, such as one with thousands of keys, is cut in the middle."""
+        text = super().__str__()
+        return text if len(text) <= _LONGEST else f"{text[: _LONGEST - _END]} [...] {text[-_END:]}"
 
 
 class GroupError(AenError, ValueError):
@@ -51,7 +59,7 @@ def did_you_mean(word: str, options: Iterable[str]) -> str:
         A clause to append to a message; it starts with a space.
     """
     names = sorted(set(options))
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6) if len(word) <= _LONGEST_WORD else []
     if close:
         return f" (did you mean {close[0]!r}?)"
     return f" (choose from: {', '.join(names)})" if names else ""

@@ -1,10 +1,10 @@
 """Loading the network that a search found."""
 
-import json
 import shlex
 from pathlib import Path
 
 from aen._files import cannot_read
+from aen._reading import MALFORMED, MAX_SMALL, read_json
 from aen.children import Child, ChildSpec
 from aen.errors import AenError, RunFolderError
 from aen.training.tensor_files import DamagedFileError
@@ -33,7 +33,7 @@ def load_network(folder: Path) -> Child:
     """
     spec_file, run = folder / "spec.json", folder.parent
     try:
-        spec = ChildSpec.from_stored(json.loads(spec_file.read_text(encoding="utf-8")))
+        spec = ChildSpec.from_stored(read_json(spec_file, MAX_SMALL))
     except (FileNotFoundError, NotADirectoryError) as error:
         why = f"no {spec_file}" if run.is_dir() else "there is no such folder"
         raise RunFolderError(f"{run} holds no winner ({why}); name the folder of a finished search.") from error
@@ -41,7 +41,7 @@ def load_network(folder: Path) -> Child:
         raise RunFolderError(f"{cannot_read(spec_file, error)}.") from error
     except AenError as error:
         raise RunFolderError(f"{spec_file}: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except MALFORMED as error:
         raise RunFolderError(f"{spec_file} is damaged: {error}") from error
     try:
         return load_child(spec, folder / "weights.safetensors")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import prod
 from typing import Any, ClassVar, Literal, get_args
 
 from aen._typing import JsonDict
@@ -15,7 +16,7 @@ from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
 from aen.groups.generators import Generator
-from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json
+from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json, shape_of
 from aen.groups.layer_symmetry import LayerSymmetry
 from aen.groups.orbits import layer_orbits, pair_permutation
 from aen.groups.plain_words import in_words
@@ -26,6 +27,9 @@ Bias = Literal["orbit", "scalar_after_relu"]
 
 
 _NOTHING = Decomposition()
+
+_MOST_POSITIONS = 2**30
+_POSITION_BYTES = 24  # its orbit, its value, its gradient and Adam's two moments
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,7 @@ class DenseSpec(ChildSpec):
             if value not in get_args(kind):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), get_args(kind))}.")
         object.__setattr__(self, "grids", _checked(self.grids))
+        _check_memory(self.grids)
         super().__post_init__()
         if self.training.optimiser != "adam":
             raise SpecError(
@@ -307,3 +312,16 @@ def _class_key(decomposition: Decomposition, grids: tuple[Grid, ...]) -> str:
 @functools.lru_cache(maxsize=65536)
 def _layerwise_class_key(layers: tuple[Decomposition, ...], grids: tuple[Grid, ...]) -> str:
     return layerwise_class_key(layers, grids)
+
+
+def _check_memory(grids: Sequence[Grid]) -> None:
+    """Refuse layers whose tables of weight positions no machine holds, before they are made."""
+    for before, after in pairwise(grids):
+        positions = prod(shape_of(before)) * prod(shape_of(after))
+        if positions > _MOST_POSITIONS:
+            said = " -> ".join(str(grid) for grid in grids_as_json((before, after)))
+            raise SpecError(
+                f"the layer {said} has {positions:,} weight positions, which need about "
+                f"{positions * _POSITION_BYTES / 2**30:,.0f} GiB to train; use smaller hidden grids, at most "
+                f"{_MOST_POSITIONS:,} positions."
+            )

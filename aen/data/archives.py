@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from aen.data.files import MAX_BYTES, damaged, is_safe, unreadable
+from aen.data.files import MAX_BYTES, check_plain, damaged, is_safe, unreadable
 from aen.errors import DataError
+
+_MOST_ARCHIVE = 2**38  # bytes
 
 
 def read_members(path: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
@@ -44,6 +46,7 @@ def read_members(path: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
 
 
 def _members(path: Path, wanted: Iterable[str]) -> Iterator[tuple[str, IO[bytes], int]]:
+    check_plain(path, _MOST_ARCHIVE)
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():

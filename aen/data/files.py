@@ -8,10 +8,14 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from aen._files import cannot_read, new_file
+from aen._reading import UnusableFileError, check_file, read_bytes
 from aen.errors import DataError
 
 MAX_BYTES = 4 * 2**30
 _GZIP = b"\x1f\x8b"
+_MOST_DIGESTED = 2**40
+_MOST_MEMBERS = 100_000
+_LEAST_PIECE, _MOST_PIECE = 2**10, 2**24  # bytes that are given to zlib at a time
 
 
 def damaged(path: Path, what: str) -> DataError:
@@ -30,31 +34,67 @@ def read_file(path: Path) -> bytes:
     Raises:
         DataError: it cannot be read, is truncated or corrupted, or unpacks to more than 4 GiB.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise unreadable(path, error) from error
+    content = read_plain(path)
     return _gunzip(path, content) if content.startswith(_GZIP) else content
 
 
+def read_plain(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Return a file's content as it is.
+
+    Raises:
+        DataError: it cannot be read, is no plain file, or is larger than the limit.
+    """
+    try:
+        return read_bytes(path, limit)
+    except UnusableFileError as error:
+        raise DataError(f"{path} is not read: {error}; give another file.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def check_plain(path: Path, limit: int = MAX_BYTES) -> None:
+    """Check a file that a library reads by its path: that it is a plain one, not larger than the limit.
+
+    Raises:
+        DataError: it is not.
+    """
+    try:
+        check_file(path, limit)
+    except UnusableFileError as error:
+        raise DataError(f"{path} is not read: {error}; give another file.") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def _gunzip(path: Path, content: bytes) -> bytes:
-    members: list[bytes] = []
-    size = 0
-    while content.startswith(_GZIP):
+    """Unpack a gzip file. A new member is given only a piece of what follows, which zlib would copy at its end."""
+    source = memoryview(content)
+    pieces: list[bytes] = []
+    size = members = at = 0
+    while bytes(source[at : at + len(_GZIP)]) == _GZIP:
         unpack = zlib.decompressobj(wbits=31)
-        try:
-            members.append(unpack.decompress(content, MAX_BYTES - size + 1))
-        except zlib.error as error:
-            raise damaged(path, f"the gzip file is corrupted ({error})") from error
-        size += len(members[-1])
-        if size > MAX_BYTES:
-            raise damaged(path, "the gzip file unpacks to more than 4 GiB")
-        if not unpack.eof:
-            raise damaged(path, "the gzip file is truncated")
-        content = unpack.unused_data
-    if content.strip(b"\0"):
+        members += 1
+        step = _LEAST_PIECE
+        while not unpack.eof:
+            piece = source[at : at + step]
+            if not piece:
+                raise damaged(path, "the gzip file is truncated")
+            try:
+                pieces.append(unpack.decompress(piece, MAX_BYTES - size + 1))
+            except zlib.error as error:
+                raise damaged(path, f"the gzip file is corrupted ({error})") from error
+            size += len(pieces[-1])
+            if size > MAX_BYTES:
+                raise damaged(path, "the gzip file unpacks to more than 4 GiB")
+            at += len(piece) - len(unpack.unused_data)
+            step = min(2 * step, _MOST_PIECE)
+        if members > _MOST_MEMBERS:
+            raise damaged(path, f"the gzip file has more than {_MOST_MEMBERS:,} members")
+        if not pieces[-1]:
+            pieces.pop()
+    if bytes(source[at:]).strip(b"\0"):
         raise damaged(path, "something else follows the gzip data")
-    return members[0] if len(members) == 1 else b"".join(members)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def digest(path: Path, kind: str) -> str:
@@ -63,6 +103,7 @@ def digest(path: Path, kind: str) -> str:
     Raises:
         DataError: it cannot be read.
     """
+    check_plain(path, _MOST_DIGESTED)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, kind).hexdigest()

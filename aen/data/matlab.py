@@ -72,19 +72,19 @@ def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
 
 def _unpacked(data: memoryview) -> bytes:
     unpacker, parts, size = zlib.decompressobj(), [], 0
-    rest: bytes | memoryview = data
-    while not unpacker.eof:
+    for start in range(0, len(data), _PIECE):
         try:
-            part = unpacker.decompress(rest, _PIECE)
+            part = unpacker.decompress(data[start : start + _PIECE], _MOST - size + 1)
         except zlib.error as error:
             raise ValueError(f"its compressed content is damaged ({error})") from error
-        rest = unpacker.unconsumed_tail
-        if not part and not rest and not unpacker.eof:
-            raise ValueError("its compressed content is cut off")
         parts.append(part)
         size += len(part)
         if size > _MOST:
             raise ValueError(f"its compressed content has more than {_MOST:,} bytes")
+        if unpacker.eof:
+            break
+    if not unpacker.eof:
+        raise ValueError("its compressed content is cut off")
     return b"".join(parts)
 
 

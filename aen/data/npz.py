@@ -2,7 +2,9 @@
 
 import io
 import math
+import os
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any, BinaryIO, Self, cast
 import numpy as np
 import numpy.typing as npt
 
-from aen.data.files import MAX_BYTES, damaged, unreadable
+from aen.data.files import MAX_BYTES, check_plain, damaged, unreadable
 from aen.data.pool import Part
 from aen.errors import DataError
 
@@ -127,6 +129,7 @@ class OpenNpz:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        check_plain(path)
         try:
             self._zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
@@ -143,7 +146,7 @@ class OpenNpz:
     def names(self) -> list[str]:
         """Return the names of the arrays."""
         names = [entry.filename.removesuffix(".npy") for entry in self._zip.infolist()]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
         if twice is not None:
             raise damaged(self.path, f"it holds {twice} twice")
         return names
@@ -204,6 +207,10 @@ class OpenNpz:
 
 def _read_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:  # noqa: ANN401 - zipfile's reader
     version = np.lib.format.read_magic(file)
+    size = file.read(2 if version == (1, 0) else 4)  # a header that claims to be large is not read
+    if int.from_bytes(size, "little") > _MAX_HEADER:
+        raise ValueError("its header is too large")
+    file.seek(-len(size), os.SEEK_CUR)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, kind = read(file)
     return shape, kind

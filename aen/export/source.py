@@ -1,7 +1,6 @@
 """The network that is exported, with what its file says about it: from a run folder, or a child in memory."""
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from aen._files import cannot_read
+from aen._reading import MALFORMED, MAX_RESULTS, MAX_SMALL, read_json, unsealed
 from aen._typing import Float
 from aen.children import Child, ChildSpec
 from aen.data import Dataset, Preprocessing, load_dataset, preprocessing_of
@@ -144,12 +144,12 @@ def _with_data(child: Child, folder: Path | None, which: Which | None = None) ->
 def _stored_preprocessing(file: Path) -> Preprocessing | None:
     """Return what a run has kept; None in runs of earlier versions."""
     try:
-        return Preprocessing.from_json(json.loads(file.read_text(encoding="utf-8")))
+        return Preprocessing.from_json(unsealed(read_json(file, MAX_SMALL)))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RunFolderError(f"{cannot_read(file, error)}.") from error
-    except (AenError, ValueError) as error:
+    except (AenError, *MALFORMED) as error:
         raise RunFolderError(
             f"{file} is damaged: {error} Remove it: where the data is, it is computed again."
         ) from error
@@ -164,19 +164,19 @@ def _stored_pixels(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 def _stored_names(folder: Path | None) -> Sequence[str]:
     """Return the names of the classes that `aen train` keeps beside its network; none elsewhere."""
     try:
-        stored = {} if folder is None else json.loads((folder / "training.json").read_text(encoding="utf-8"))
+        stored = {} if folder is None else read_json(folder / "training.json", MAX_SMALL)
         return [str(name) for name in stored.get("class_names") or ()]
-    except (OSError, ValueError, AttributeError, TypeError):
+    except (OSError, *MALFORMED):
         return ()  # of a damaged file; the data set knows them, too
 
 
 def _result(file: Path) -> SearchResult | None:
     try:
-        return SearchResult.from_json(json.loads(file.read_text(encoding="utf-8")))
+        return SearchResult.from_json(unsealed(read_json(file, MAX_RESULTS)))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RunFolderError(f"{cannot_read(file, error)}.") from error
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except MALFORMED as error:
         reason = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else error
         raise RunFolderError(f"{file} is damaged: {reason}. Move it away and resume the run.") from error

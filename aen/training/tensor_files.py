@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from aen._files import cannot_read, write_atomically
+from aen._reading import MAX_WEIGHTS, read_bytes
 from aen.errors import AenError, StoreError
 
 _DIGEST = "sha256"
@@ -50,7 +51,7 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     from safetensors.torch import load  # imported here for start-up time
 
     # Opened here: safetensors takes only paths in UTF-8, and calls a file missing that may not be read.
-    content = path.read_bytes()
+    content = read_bytes(path, MAX_WEIGHTS)
     metadata = checked_metadata(content)
     return metadata, load(content)
 

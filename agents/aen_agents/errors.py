@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from yaml import MarkedYAMLError, YAMLError
 
 from aen._files import cannot_read
+from aen._reading import UnusableFileError
+from aen._text import shortened
 from aen.errors import AenError, RunFolderError, StoreError
 from aen.results.field_types import FieldTypeError
 from aen_agents.text import command
@@ -54,6 +56,8 @@ def what_is_wrong(error: Exception) -> str:
     """
     reason = "its content has the wrong type"
     match error:
+        case UnusableFileError() | FieldTypeError():
+            reason = str(error)
         case UnicodeDecodeError():
             reason = "it is not text"
         case json.JSONDecodeError():
@@ -66,8 +70,6 @@ def what_is_wrong(error: Exception) -> str:
             reason = _of_key(error)
         case KeyError():
             reason = f"it lacks {error.args[0]}"
-        case FieldTypeError():
-            reason = str(error)
         case _:
             pass
     return reason
@@ -93,7 +95,7 @@ def _of_key(error: ValidationError) -> str:
         shown = json.dumps(problem["input"], ensure_ascii=False)
     except (TypeError, ValueError):
         shown = str(problem["input"])
-    return f"{place} is {shown if len(shown) <= _LONGEST else shown[:_LONGEST] + '...'}, which is not a valid value"
+    return f"{place} is {shortened(shown, _LONGEST)}, which is not a valid value"
 
 
 class FullDiskError(RunFolderError):

@@ -192,9 +192,8 @@ def find_symmetries(
 
 
 def _search_with_progress(config: SearchConfig, run: RunFolder) -> None:
-    from rich.console import Console  # rich takes a part of a second to import
+    from aen_agents.cli.progress import ConsoleProgress  # rich takes a part of a second to import
+    from aen_agents.cli.safe_console import SafeConsole
 
-    from aen_agents.cli.progress import ConsoleProgress
-
-    with ConsoleProgress(Console(file=sys.stderr)) as shown:
+    with ConsoleProgress(SafeConsole(file=sys.stderr)) as shown:
         Search(config, shown).run(run)

@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
+from aen._reading import sealed
 from aen.children import ChildSpec
 from aen.data import find_source, load_dataset
 from aen.errors import AenError, GroupError, SpecError, StoreError
@@ -200,7 +201,8 @@ class Search:
                     seconds=Seconds.from_json(clock),
                     notices=tuple(self.notices),
                 )
-                write_file(folder.summary_file, json.dumps(result.to_json(), indent=2) + "\n")
+                summary = sealed(result.to_json() | {"run_id": folder.run_id})
+                write_file(folder.summary_file, json.dumps(summary, indent=2) + "\n")
         return result
 
     def _train_lost(self, task: Task) -> None:
@@ -238,7 +240,7 @@ class Search:
             except AenError as error:
                 self._listener(Notice(f"the images were not tested for symmetries: {error}"))
                 return None
-            write_file(folder.symmetry_test_file, json.dumps(found.to_json(), indent=2) + "\n")
+            write_file(folder.symmetry_test_file, json.dumps(sealed(found.to_json()), indent=2) + "\n")
             clock["symmetry_test"] = time.perf_counter() - started
         # Not in the summary's notices: it has the whole test.
         self._listener(Notice(found.sentence()))

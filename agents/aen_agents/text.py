@@ -1,5 +1,6 @@
 """Text that several messages share: the name of the command, counts with units, and file names."""
 
+import re
 import shlex
 import shutil
 import sys
@@ -7,7 +8,20 @@ from pathlib import Path
 
 from aen._text import printable
 
-__all__ = ["command", "counted", "printable"]
+__all__ = ["command", "counted", "csv_text", "printable"]
+
+# With these at its beginning, a spreadsheet takes a cell for a formula.
+_FORMULA = ("=", "+", "-", "@")
+_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
+
+
+def csv_text(text: str) -> str:
+    """Return text for a cell of a csv file: in one line, and with an apostrophe in front if it begins like a formula.
+
+    Numbers, such as -1, are left as they are.
+    """
+    text = printable(text)
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def command() -> str:

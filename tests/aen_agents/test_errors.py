@@ -27,7 +27,10 @@ class _Note(BaseModel):
         (lambda: {}["aen"], "it lacks aen"),
         (lambda: _Note.model_validate({}), "it lacks number"),
         (lambda: _Note.model_validate([1]), "it is not a mapping of keys to values"),
-        (lambda: _Note.model_validate({"number": "x" * 99}), f'number is "{"x" * 39}..., which is not a valid value'),
+        (
+            lambda: _Note.model_validate({"number": "x" * 99}),
+            f'number is "{"x" * 39}... (101 characters), which is not a valid value',
+        ),
         (lambda: int([]), "its content has the wrong type"),  # type: ignore[call-overload]
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aen.data.files import unreadable
+from aen.data.files import read_plain, unreadable
 from aen.data.own.found import PART_NAMES, TEST, TRAIN, VALIDATION, Content, Scan, part_of
 from aen.errors import DataError
 
@@ -14,6 +14,8 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".b
 # Files that systems leave in folders; they are ignored without a word.
 _LEFT_BEHIND = {"thumbs.db", "desktop.ini", "__macosx", "ehthumbs.db", "@eadir", "icon\r"}
 _SHOWN = 3
+_MOST_DEPTH = 100
+MAX_IMAGE_BYTES = 2**30
 
 
 def is_hidden(name: str) -> bool:
@@ -133,17 +135,14 @@ def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
     """Return the function that reads the file of a number."""
 
     def read(number: int) -> bytes:
-        path = os.path.join(root, files[number])  # noqa: PTH118 - 50,000 times
-        try:
-            with open(path, "rb") as file:  # noqa: PTH123
-                return file.read()
-        except OSError as error:
-            raise unreadable(Path(path), error) from error
+        return read_plain(Path(root, files[number]), MAX_IMAGE_BYTES)
 
     return read
 
 
 def _collect(folder: Path, root: Path, below: str, files: list[str], ignored: list[str]) -> None:
+    if below.count("/") > _MOST_DEPTH:
+        raise DataError(f"{folder} lies more than {_MOST_DEPTH} folders deep in {root}; move its images up.")
     for entry in entries(folder, root):
         if entry.is_dir():
             _collect(Path(entry.path), root, f"{below}{entry.name}/", files, ignored)
@@ -182,6 +181,8 @@ def _listed(names: list[str]) -> str:
 
 def files_of(root: Path, inner: Callable[[str], bool] = lambda _name: False, *, below: str = "") -> Iterator[str]:
     """Yield the files of a folder, and of the folders below it whose names `inner` accepts, relative to it."""
+    if below.count("/") > _MOST_DEPTH:
+        raise DataError(f"{root / below} lies more than {_MOST_DEPTH} folders deep in {root}; move its files up.")
     for entry in entries(root / below, root):
         if entry.is_file():
             yield f"{below}{entry.name}"

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aen.data.files import damaged, unreadable
+from aen.data.files import check_plain, damaged, unreadable
 from aen.data.own.found import Content, Scan, numbered_groups, part_of
 from aen.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MOST_ROWS, _MOST_TABLE = 10_000_000, 2**35
 _IMAGE = ("image", "img", "images", "picture")
 _LABEL = ("label", "labels", "class", "target", "fine_label")
 _GROUP = ("group", "groups")
@@ -110,19 +111,37 @@ def _read(path: Path) -> "pa.Table":
     import pyarrow.ipc
     import pyarrow.parquet
 
+    check_plain(path, _MOST_TABLE)
     try:
         if path.suffix.lower() == ".parquet":
+            _check_announced(path, pyarrow.parquet.read_metadata(path))
             return pyarrow.parquet.read_table(path, partitioning=None)
         with pa.memory_map(str(path)) as file:
-            if file.read(6) == b"ARROW1":
-                return pyarrow.ipc.open_file(pa.memory_map(str(path))).read_all()
-        return pyarrow.ipc.open_stream(pa.memory_map(str(path))).read_all()
+            packed = file.read(6) == b"ARROW1"
+        opened = (pyarrow.ipc.open_file if packed else pyarrow.ipc.open_stream)(pa.memory_map(str(path)))
+        return _validated(opened.read_all())
     except OSError as error:
         if error.errno is not None:
             raise unreadable(path, error) from error
         raise damaged(path, f"it cannot be read ({error})") from error
     except (pa.ArrowException, ValueError) as error:
         raise damaged(path, f"it is not a table that can be read ({' '.join(str(error).split())[:120]})") from error
+
+
+def _validated(table: "pa.Table") -> "pa.Table":
+    """Return a table whose offsets lie in its buffers; those of a damaged file would be followed anywhere."""
+    table.validate(full=True)
+    return table
+
+
+def _check_announced(path: Path, metadata: Any) -> None:  # noqa: ANN401 - pyarrow's
+    """Refuse a file that unpacks to far more than it is large: a few bytes may stand for any number of rows."""
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if metadata.num_rows > _MOST_ROWS or size > _MOST_TABLE:
+        raise DataError(
+            f"{path} announces {metadata.num_rows:,} rows of {size:,} bytes; at most {_MOST_ROWS:,} rows and "
+            f"{_MOST_TABLE:,} bytes are read. Split it into several files."
+        )
 
 
 def _column(path: Path, names: list[str], known: Sequence[str]) -> str:

@@ -37,7 +37,10 @@ def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
         raise damaged(
             path, f"the IDX file has {len(content) - start:,} bytes after its header, which announces {size:,}"
         )
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    except ValueError as error:  # of no images that are too large
+        raise damaged(path, f"the IDX file announces the shape {list(shape)}") from error
 
 
 def read_idx_parts(paths: Sequence[Path], *, transposed: bool = False, first_label: int = 0) -> list[Part]:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 from aen_agents.cli.data_describe import add_data_describe
 from aen_agents.cli.data_test import add_data_test
@@ -95,14 +95,13 @@ def _place(name: str, source: "Source") -> str:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 
     from aen.data.fetch import fetch
-    from aen_agents.cli.progress import UnfailingStream
+    from aen_agents.cli.safe_console import output_console
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    console = output_console(unfailing=True)
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 

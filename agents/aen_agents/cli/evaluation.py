@@ -4,8 +4,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+
+from aen_agents.cli.safe_console import output_console
 
 if TYPE_CHECKING:
     from aen_agents.network import Evaluated
@@ -19,7 +20,7 @@ def print_evaluation(found: "Evaluated", *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(f"{json.dumps(found.to_json(), indent=2, ensure_ascii=False)}\n")
         return
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    console = output_console(width=PIPE_WIDTH)
     quality = found.quality
     low, high = quality.interval
     what = f"{found.on} images" if found.on in ("validation", "test") else f"images of {found.on}"

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
+from aen._text import shortened
 from aen.errors import AenError
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
@@ -24,6 +25,7 @@ from aen_agents.cli.status import add_status_commands
 from aen_agents.cli.streams import (
     EXIT_ERROR,
     Parser,
+    escaped_streams,
     finish_output,
     lost_output,
     prepare_streams,
@@ -45,14 +47,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     if arguments is None:
         sys.excepthook = print_exception
-    try:
-        status = _main(arguments)
-    except SystemExit:  # of argparse, which has printed the help or an error
-        status = finish_output(0)
-        if not status:
-            raise
-        return status
-    return finish_output(status)
+    with escaped_streams():
+        try:
+            status = _main(arguments)
+        except SystemExit:  # of argparse, which has printed the help or an error
+            status = finish_output(0)
+            if not status:
+                raise
+            return status
+        except (MemoryError, RuntimeError) as error:
+            status = _out_of_memory(error)
+        return finish_output(status)
+
+
+def _out_of_memory(error: MemoryError | RuntimeError) -> int:
+    """Say that there is too little memory, if the error means that, and return the exit status."""
+    from aen.training.memory import is_out_of_memory  # imports torch
+
+    if not is_out_of_memory(error):
+        raise error
+    why = shortened(printable(str(error)), 200)
+    say_error(f"aen: error: there is too little memory{f' ({why})' if why else ''}; make the networks smaller.")
+    return EXIT_ERROR
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -74,7 +90,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         return lost_output(error)
     except OSError as error:
         if finish_output(0) == 0:
-            say_error(f"aen: error: {error.filename or 'input or output'}: {error.strerror or error}")
+            say_error(f"aen: error: {printable(str(error.filename or 'input or output'))}: {error.strerror or error}")
         return EXIT_ERROR
     except KeyboardInterrupt:
         say_error("aen: interrupted")
@@ -83,8 +99,10 @@ def _main(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = Parser(
-        prog="aen", description="Find which symmetries a network should have for a data set."
+    # The type is that which the functions that add commands take.
+    parser = cast(
+        "argparse.ArgumentParser",
+        Parser(prog="aen", description="Find which symmetries a network should have for a data set."),
     )
     parser.set_defaults(run=None, help_of=parser)
     parser.add_argument("--version", action="version", version=f"aen {version('aen')}")
@@ -168,15 +186,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _search(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from aen_agents.cli.console import print_verdict
-    from aen_agents.cli.progress import ConsoleProgress, UnfailingStream
+    from aen_agents.cli.progress import ConsoleProgress
+    from aen_agents.cli.safe_console import output_console
     from aen_agents.errors import FullDiskError
     from aen_agents.runs.folder import RunFolder
     from aen_agents.runs.lost import LostRunError
 
-    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    console = output_console(unfailing=True)
     config, reasons = config_of(options)
     if reasons:
         console.print("aen: no config is named; chosen for these images (key=value sets another value):")

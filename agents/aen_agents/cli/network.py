@@ -3,9 +3,8 @@
 import argparse
 import shlex
 import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.streams import say_error
@@ -82,15 +81,13 @@ def add_network_commands(commands: "argparse._SubParsersAction[argparse.Argument
 
 
 def _train(options: argparse.Namespace) -> int:
-    from rich.console import Console
-
-    from aen_agents.cli.progress import UnfailingStream
+    from aen_agents.cli.safe_console import output_console
     from aen_agents.network.settings import read_settings
     from aen_agents.runs.folder import RunFolder
 
     settings = read_settings(options.overrides, augment=options.augment)
     run = RunFolder.open(options.run_folder)
-    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    console = output_console(unfailing=True)
     # SIGTERM ends it like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from aen._files import new_file
 from aen.errors import DataError
 from aen_agents.cli.streams import say_error
-from aen_agents.text import counted, printable
+from aen_agents.text import counted, csv_text, printable
 
 if TYPE_CHECKING:
     from aen_agents.network import Prediction
@@ -54,7 +54,7 @@ def _named(predictions: "Iterable[Prediction]", counts: dict[str, int], *, keep_
     for own in predictions:
         counts["read" if own.error is None else "broken"] += 1
         if own.error is not None:
-            say_error(f"aen: {printable(own.name)}: {own.error}")
+            say_error(f"aen: {printable(own.name)}: {printable(own.error)}")
         if own.error is None or keep_broken:
             yield own
 
@@ -71,8 +71,8 @@ def _write_csv(path: Path, predictions: "Iterable[Prediction]") -> None:
             write(_HEADER)
             for own in predictions:
                 pairs = zip(own.classes, own.probabilities, strict=True)
-                cells = [cell for name, share in pairs for cell in (name, repr(share))]
-                write([printable(own.name), *cells, *[""] * (len(_HEADER) - 1 - len(cells))])
+                cells = [cell for name, share in pairs for cell in (csv_text(name), repr(share))]
+                write([csv_text(own.name), *cells, *[""] * (len(_HEADER) - 1 - len(cells))])
     except OSError as error:
         raise DataError(
             f"{path} cannot be written: {error.strerror or error}; name a file in a folder that you can write to."

@@ -102,6 +102,6 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    from aen_agents.cli.safe_console import output_console
 
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    return output_console(width=PIPE_WIDTH)

@@ -5,12 +5,16 @@ import io
 import os
 import sys
 import traceback
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from types import TracebackType
-from typing import NoReturn, TextIO
+from typing import NoReturn, TextIO, cast
 
 from aen._secrets import hide_secrets
+from aen._text import shortened
+from aen_agents.text import printable
 
+_LONGEST = 1000  # characters of a message about the command line
 EXIT_ERROR = 2
 EXIT_BROKEN_PIPE = 141  # that of a shell's command that ends by SIGPIPE
 
@@ -38,6 +42,41 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+class EscapedStream:
+    """A text stream that escapes control characters other than line ends and tabs in what is written to it.
+
+    Args:
+        raw: the stream to write to.
+    """
+
+    def __init__(self, raw: TextIO) -> None:
+        self.raw = raw
+
+    def write(self, text: str) -> int:
+        """Write the text, escaped."""
+        self.raw.write(printable(text, keep="\n\t"))
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write the lines, escaped."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.raw, name)
+
+
+@contextmanager
+def escaped_streams() -> Iterator[None]:
+    """Escape what is written to the standard output and error inside the block, which may hold names of others.
+
+    Rich's consoles write to the streams below, `EscapedStream.raw`, and escape by themselves.
+    """
+    output, errors = EscapedStream(sys.stdout), EscapedStream(sys.stderr)
+    with redirect_stdout(cast("TextIO", output)), redirect_stderr(cast("TextIO", errors)):
+        yield
+
+
 def say_error(text: str) -> None:
     """Write a line on standard error, without passwords, if that can be written."""
     try:
@@ -48,11 +87,11 @@ def say_error(text: str) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors, which repeat what was typed, are written without passwords; so are its subparsers."""
+    """A parser whose errors, which repeat what was typed, are one line without passwords; so are its subparsers'."""
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and an error, and exit."""
-        super().error(hide_secrets(message))
+        super().error(shortened(printable(hide_secrets(message)), _LONGEST))
 
 
 def print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

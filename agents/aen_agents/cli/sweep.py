@@ -3,9 +3,8 @@
 import argparse
 import shlex
 import signal
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING
 
 from aen.errors import AenError, ConfigError
 from aen_agents.text import command, counted
@@ -42,11 +41,9 @@ def add_sweep_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from rich.console import Console
+    from aen_agents.cli.safe_console import output_console
 
-    from aen_agents.cli.progress import UnfailingStream
-
-    console = Console(file=cast("TextIO", UnfailingStream(sys.stdout)))
+    console = output_console(unfailing=True)
     # SIGTERM, which stops services and batch jobs, ends a sweep like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = _folder(options, console)

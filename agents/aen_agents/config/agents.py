@@ -56,16 +56,16 @@ class DQNConfig(AgentSection):
     first_visits: Literal["classes", "states"] = Field(
         "classes", description="what the budget and epsilon's schedule count"
     )
-    layers: tuple[Annotated[int, Field(gt=0)], ...] = Field(
-        (128, 128), min_length=1, description="widths of the Q-network's hidden layers"
+    layers: tuple[Annotated[int, Field(gt=0, le=10_000)], ...] = Field(
+        (128, 128), min_length=1, max_length=20, description="widths of the Q-network's hidden layers"
     )
     input_scale: float = Field(1.0, gt=0, description="factor on the bits that the Q-network reads")
     learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False, description="learning rate of Adam")
     discount: float = Field(0.5, ge=0, lt=1, description="factor on the value of the next state")
-    batch_size: int = Field(64, gt=0, description="transitions per gradient step")
-    replay_size: int = Field(10_000, gt=0, description="transitions that the replay buffer holds")
+    batch_size: int = Field(64, gt=0, le=100_000, description="transitions per gradient step")
+    replay_size: int = Field(10_000, gt=0, le=10_000_000, description="transitions that the replay buffer holds")
     learn_after: int = Field(32, gt=0, description="transitions collected before the first gradient step")
-    gradient_steps: int = Field(4, gt=0, description="per environment step")
+    gradient_steps: int = Field(4, gt=0, le=10_000, description="per environment step")
     max_gradient_norm: float | None = Field(10.0, gt=0, description="null: no clipping")
     target_update: Literal["even_children"] | Annotated[int, Field(gt=0)] = Field(
         50,
@@ -192,9 +192,12 @@ class EquiNASEConfig(LayerwiseConfig):
 
     name: Literal["equinas_e"] = Field("equinas_e", description="the algorithm")
     generations: int = Field(
-        50, ge=0, description="generations after the start; it and each of them train an equal part of training.epochs"
+        50,
+        ge=0,
+        le=100_000,
+        description="generations after the start; it and each of them train an equal part of training.epochs",
     )
-    population: int = Field(5, gt=0, description="networks that are kept from one generation to the next")
+    population: int = Field(5, gt=0, le=10_000, description="networks that are kept from one generation to the next")
     selection: Literal["accuracy", "pareto"] = Field(
         "accuracy",
         description="how networks are selected; pareto: the whole front of validation error and number of parameters, "

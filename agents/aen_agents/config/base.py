@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aen._text import shortened
 from aen._typing import JsonDict
 from aen.errors import ConfigError, did_you_mean
 from aen_agents.config.agents import AGENTS
 from aen_agents.config.presets import Kind, find_config, list_presets
+from aen_agents.config.written import show
 from aen_agents.config.yaml_file import read_yaml
 
 
@@ -62,12 +64,12 @@ def read_config(path: Path, merging: Merging) -> Config:
         return Config(own, str(path))
     given = own.pop("base")
     if not isinstance(given, str) or not given:
-        raise ConfigError(f"{path}: base is {given!r}; give the path of a YAML file or the name of a preset.")
+        raise ConfigError(f"{path}: base is {show(given)}; give the path of a YAML file or the name of a preset.")
     try:
         file = find_config(given, merging.kind, path.parent)
         base = read_yaml(file)
     except ConfigError as error:
-        raise ConfigError(f"{path}: base is {given!r}: {error}") from error
+        raise ConfigError(f"{path}: base is {show(given)}: {error}") from error
     _check_base(path, file, base, merging.kind)
     for content, folder in ((base, file.parent), (own, path.parent)):
         merging.prepare(content, folder)
@@ -86,8 +88,8 @@ def _check_base(path: Path, file: Path, base: JsonDict, kind: Kind) -> None:
         raise ConfigError(f"{path}: base is the file itself; give another one, or leave base out.")
     if "base" in base:
         raise ConfigError(
-            f"{path}: its base {file} has a base itself ({base['base']}); only one level is possible. Give a base "
-            f"without one, or copy what {path} needs of {file}."
+            f"{path}: its base {file} has a base itself ({shortened(str(base['base']))}); only one level is possible. "
+            f"Give a base without one, or copy what {path} needs of {file}."
         )
     if is_sweep(base) != (kind == "sweep"):
         verb = "is" if is_sweep(base) else "is not"
@@ -150,13 +152,17 @@ def read_agent(name: str, folder: Path) -> JsonDict:
     beside = {file.stem: file for file in (folder / "agents").glob("*.yaml")}
     known = {**list_presets("agent"), **beside}
     file = Path(name)
-    if not (name.endswith(".yaml") and file.is_file()):
-        file = known.get(name.removesuffix(".yaml"), file)
-    if file.is_file():
+    try:
+        if not (name.endswith(".yaml") and file.is_file()):
+            file = known.get(name.removesuffix(".yaml"), file)
+        found = file.exists()
+    except OSError as error:  # no permission, or the name is too long
+        raise ConfigError(f"agent {show(name)} cannot be read: {error.strerror}.") from error
+    if found and not file.is_dir():
         return read_config(file, Merging("agent", {})).content
     if name in AGENTS:
         return {AGENTS.key: name}
     if name in AGENTS.broken:
-        raise ConfigError(f"agent {name!r} cannot be used: {AGENTS.broken[name]}")
+        raise ConfigError(f"agent {show(name)} cannot be used: {AGENTS.broken[name]}")
     near = did_you_mean(name, {**known, **AGENTS})
-    raise ConfigError(f"unknown agent {name!r}{near}; the path of a YAML file works too.")
+    raise ConfigError(f"unknown agent {show(name)}{near}; the path of a YAML file works too.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from aen._text import shortened
 from aen._typing import JsonDict
 from aen_agents.config.evaluators import AUTO
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
@@ -105,8 +106,7 @@ def changeable_keys_text(config: SearchConfig) -> str:
 
 def as_yaml(value: object) -> str:
     """Return a value as one line of YAML, truncated if it is long."""
-    text = dump_inline(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return shortened(dump_inline(value), _LONGEST)
 
 
 def _differences(theirs: SearchConfig, ours: SearchConfig) -> Differences:

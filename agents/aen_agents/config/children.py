@@ -7,7 +7,8 @@ from pydantic import Field, field_validator
 from aen_agents.config.section import Section
 from aen_agents.config.union import Kinds
 
-HiddenGrid = Annotated[int, Field(gt=0)] | tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
+_Side = Annotated[int, Field(gt=0, le=1000)]
+HiddenGrid = _Side | tuple[_Side, _Side]
 
 
 class ChildSection(Section):
@@ -39,7 +40,7 @@ class DenseConfig(ChildSection):
     sections: ClassVar[tuple[str, ...]] = ("alphabet", "generators")
 
     kind: Literal["dense"] = Field("dense", description="what the child is made of")
-    hidden: Annotated[tuple[HiddenGrid, ...], Field(min_length=1)] | Literal["auto"] = Field(
+    hidden: Annotated[tuple[HiddenGrid, ...], Field(min_length=1, max_length=100)] | Literal["auto"] = Field(
         (16, 16),
         description="hidden grids, sides or [rows, columns]; auto: two on which the factors act as on the images",
     )
@@ -102,7 +103,7 @@ class EquiNASConfig(ChildSection):
     width: int = Field(16, gt=0, le=1000, description="fields of the largest group in the first four convolutions")
     kernel_size: int = Field(5, gt=0, le=15, description="side length of the convolutions' kernels; odd")
     dense: int | None = Field(
-        None, gt=0, description="width of the dense layer; null: 64, or 128 for images of 64 pixels or more"
+        None, gt=0, le=100_000, description="width of the dense layer; null: 64, or 128 for images of 64 pixels or more"
     )
     poolings: tuple[int, ...] | None = Field(
         None, description="numbers, from 1, of the convolutions that a pooling follows; null: down to a side of 4"

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from aen.data.own.paths import is_own, own_path, placed
 from aen_agents.config.section import Section
+from aen_agents.config.written import show
 
 # Sizes of the parts of data sets that have a name; those of own data are shares of what there is.
 _SIZES = {"train": 600, "validation": 597, "test": 600}
@@ -56,10 +57,10 @@ class DataConfig(Section):
         path = content.pop("path", None)
         if path is not None:
             if not isinstance(path, str) or not path:
-                raise ValueError(f"path is {path!r}; give the path of own data as text")
+                raise ValueError(f"path is {show(path)}; give the path of own data as text")
             name, path = content.get("name"), own_path(path)
             if name is not None and placed(str(name)) != path:
-                raise ValueError(f"name is {name!r} and path is {path!r}; both name the data set, keep one")
+                raise ValueError(f"name is {show(name)} and path is {show(path)}; both name the data set, keep one")
             content["name"] = path
         elif isinstance(content.get("name"), str) and is_own(content["name"]):
             content["name"] = placed(content["name"])  # the run may be resumed from another folder

@@ -21,7 +21,7 @@ class EnvironmentConfig(Section):
         "untied",
         description="child whose accuracy rewards are compared with; rot90, that of C4, is for child.kind=gcnn",
     )
-    horizon: int = Field(6, gt=0, description="steps per episode")
+    horizon: int = Field(6, gt=0, le=10_000, description="steps per episode")
     n_envs: int | None = Field(
         None,
         gt=0,
@@ -37,6 +37,7 @@ class EnvironmentConfig(Section):
     slices: int = Field(
         10,
         gt=0,
+        le=10_000,
         description="for child.kind=equinas: trainings per episode after the first; they share training.epochs",
     )
     parameter_price: float = Field(

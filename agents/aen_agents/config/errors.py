@@ -7,10 +7,13 @@ from typing import Any
 import pydantic
 from pydantic import BaseModel
 
+from aen._text import shortened
 from aen.errors import did_you_mean
 from aen_agents.config.union import Kinds
 from aen_agents.config.written import show
 
+_LONGEST = 1000  # characters of a message; its values are cut before
+_MOST = 10  # messages
 # By pydantic's error: which value is expected.
 _EXPECTED = {
     "int_type": "expected a whole number such as 10, in decimal digits",
@@ -32,7 +35,10 @@ def explain(
     """
     problems = error.errors()
     explained: dict[str, str] = {}
-    for problem in problems:
+    for place, problem in enumerate(problems):
+        if len(explained) >= _MOST:
+            explained["..."] = f"and {len(problems) - place:,} more"
+            break
         name, field, keys = _place(problem["loc"], root, alternatives)
         follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused, which has its own message
         if not follows:
@@ -74,11 +80,11 @@ def _message(
     shown = show(value)
     match kind:
         case "extra_forbidden":
-            message = f"unknown key {name!r}{_nested(problem['loc'][-1], keys) or did_you_mean(_last(name), keys)}"
+            message = f"unknown key {show(name)}{_nested(problem['loc'][-1], keys) or did_you_mean(_last(name), keys)}"
         case "missing":
             message = f"{name} is missing"
         case "tuple_type":
-            message = f"{name} is {shown}; give a list in brackets, such as [{value}]"
+            message = f"{name} is {shown}; give a list in brackets, such as [{shortened(str(value))}]"
         case "union_tag_invalid" if several is not None:
             tag = value[several.key]
             why = several.broken.get(str(tag))
@@ -98,7 +104,7 @@ def _message(
             hint = f" ({field.description})" if field is not None and field.description else ""
             expected = _EXPECTED.get(kind, problem["msg"].removeprefix("Value error, "))
             message = f"{name} is {shown}{_near(problem)}: {expected}{hint}"
-    return message
+    return shortened(message, _LONGEST)
 
 
 def _last(name: str) -> str:
@@ -108,7 +114,7 @@ def _last(name: str) -> str:
 def _nested(key: str | int, keys: Sequence[str]) -> str:
     """Return a remedy for a dotted key in a file, such as ``training.epochs: 3``; an empty string for other keys."""
     section, dot, inner = str(key).partition(".")
-    return f"; in a file, write {section}: {{{inner}: ...}}" if dot and section in keys else ""
+    return f"; in a file, write {section}: {{{shortened(inner)}: ...}}" if dot and section in keys else ""
 
 
 def _near(problem: Any) -> str:  # noqa: ANN401 - pydantic's error

@@ -69,15 +69,19 @@ class LocalConfig(EvaluatorSection):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="use cpu, cuda or cuda:1, or auto for cuda if torch can use a GPU and cpu otherwise",
     )
-    threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
+    threads: int = Field(
+        1, gt=0, le=4096, description="CPU threads per worker; results depend on it in their last bits"
+    )
     workers: int | None = Field(
         None,
         gt=0,
+        le=10_000,
         description="worker processes; null: 1 for step-by-step agents (dqn), otherwise as many as cores allow",
     )
     population: int | None = Field(
         None,
         gt=0,
+        le=100_000,
         description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
         "CUDA if the agent can submit many children at once, otherwise 1",
     )
@@ -94,24 +98,29 @@ class RayConfig(EvaluatorSection):
     changeable: ClassVar[tuple[str, ...]] = ("workers", "cpus_per_worker", "gpus_per_worker", "timeout", "retries")
 
     kind: Literal["ray"] = Field("ray", description="what trains the children")
-    workers: int | None = Field(None, gt=0, description="actors that train; null: as many as the cluster has room for")
+    workers: int | None = Field(
+        None, gt=0, le=100_000, description="actors that train; null: as many as the cluster has room for"
+    )
     cpus_per_worker: float = Field(1.0, gt=0, allow_inf_nan=False, description="cores that Ray sets aside for each")
     gpus_per_worker: Literal["auto"] | Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         AUTO,
         description="GPUs, or a part of one; 0: children are trained on the CPU; auto: if the cluster has GPUs, so "
         "large a part of one that the workers fit in its memory, otherwise 0",
     )
-    threads: int = Field(1, gt=0, description="CPU threads per worker; results depend on it in their last bits")
+    threads: int = Field(
+        1, gt=0, le=4096, description="CPU threads per worker; results depend on it in their last bits"
+    )
     population_per_worker: int | None = Field(
         None,
         gt=0,
+        le=100_000,
         description="children that a worker trains side by side; results depend on it in their last bits; null: 64 on "
         "GPUs if the agent can submit many children at once, otherwise 1",
     )
     timeout: float | None = Field(
         None, gt=0, allow_inf_nan=False, description="seconds that a child may take; null: no limit"
     )
-    retries: int = Field(3, ge=0, description="how often a child is retried after its worker died")
+    retries: int = Field(3, ge=0, le=1000, description="how often a child is retried after its worker died")
 
     @field_validator("gpus_per_worker")
     @classmethod

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aen._text import shortened
 from aen._typing import JsonDict
 from aen.errors import ConfigError
-from aen_agents.config.yaml_file import YAML_ERRORS, DuplicateKeyError, parse_yaml
+from aen_agents.config.written import show
+from aen_agents.config.yaml_file import YAML_ERRORS, RefusedYAMLError, parse_yaml
 
 # Keys whose value may be a name that chooses a section, given beside keys of the section.
 _CHOOSING = ("agent", "evaluator")
@@ -67,7 +69,9 @@ def refuse_repeated(overrides: Sequence[Override]) -> None:
             else:
                 continue
             if key:
-                raise ConfigError(f"overrides {earlier.text!r} and {later.text!r} both set {key}; keep one.")
+                raise ConfigError(
+                    f"overrides {show(earlier.text)} and {show(later.text)} both set {shortened(key)}; keep one."
+                )
 
 
 def _chosen_twice(one: Override, other: Override) -> bool:
@@ -94,18 +98,18 @@ def _leaves(key: str, value: object) -> Iterable[str]:
 def _parse(text: str) -> Override:
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise ConfigError(f"override {text!r} is not of the form key=value, such as training.epochs=10.")
+        raise ConfigError(f"override {show(text)} is not of the form key=value, such as training.epochs=10.")
     if key.partition(".")[0] == "base":
-        raise ConfigError(f"override {text!r}: base is a key of a file; give the config to start from itself.")
+        raise ConfigError(f"override {show(text)}: base is a key of a file; give the config to start from itself.")
     try:
         return Override(text, key, parse_yaml(value))
-    except DuplicateKeyError as error:
-        raise ConfigError(f"override {text!r}: {error.problem}.") from error
+    except RefusedYAMLError as error:
+        raise ConfigError(f"override {show(text)}: {error.problem}.") from error
     except YAML_ERRORS as error:
-        quoted = shlex.quote(f"{key}={json.dumps(value, ensure_ascii=False)}")
+        quoted = shortened(shlex.quote(f"{key}={json.dumps(value, ensure_ascii=False)}"))
         raise ConfigError(
-            f"override {text!r}: {value!r} cannot be read as a value. Close its brackets and quotes; if it is meant "
-            f"as text, quote it: {quoted}"
+            f"override {show(text)}: {show(value)} cannot be read as a value. Close its brackets and quotes; if it is "
+            f"meant as text, quote it: {quoted}"
         ) from error
 
 
@@ -124,6 +128,6 @@ def apply_override(content: JsonDict, override: Override) -> None:
         if inner is None:
             inner = place[section] = {}
         if not isinstance(inner, dict):
-            raise ConfigError(f"override {override.text!r}: {section!r} is a value, not a section.")
+            raise ConfigError(f"override {show(override.text)}: {show(section)} is a value, not a section.")
         place = inner
     place[last] = override.value

@@ -62,6 +62,8 @@ class SearchConfig(Section):
     @classmethod
     def _placed(cls, value: str | None) -> str | None:
         """Make a file's path absolute: the run may be resumed from another folder."""
+        if value is not None and not value.isprintable() and any(ord(c) < 32 for c in value):  # noqa: PLR2004 - space
+            raise ValueError("a line end or another control character cannot be part of it; leave it out")
         return value if value is None or "://" in value else str(Path(value).absolute())
 
     @pydantic.model_validator(mode="after")

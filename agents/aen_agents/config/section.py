@@ -7,6 +7,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from aen_agents.config.written import WrittenFloat, WrittenInt
 
+# Of every number that has no other limit: neither is exceeded by a value that makes sense, and both fit into any type.
+_LIMITS: dict[str, dict[str, Any]] = {
+    "int": {"ge": -(10**9), "le": 10**9},
+    "float": {"ge": -1e30, "le": 1e30, "allow_inf_nan": False},
+}
+
 
 def _strict(schema: Any, *, alone: bool) -> Any:  # noqa: ANN401 - a part of a schema
     """Return a part of a schema with its scalars strict.
@@ -21,10 +27,13 @@ def _strict(schema: Any, *, alone: bool) -> Any:  # noqa: ANN401 - a part of a s
         return schema
     kind = schema.get("type")
     if kind in {"int", "float", "bool", "str"}:
-        strict: Any = {**schema, "strict": True}
-        convert = _whole if kind == "int" else _text if kind == "str" and alone else None
+        strict: Any = {**_LIMITS.get(kind, {}), **schema, "strict": True}
+        for own, other in (("lt", "le"), ("gt", "ge")):
+            if own in schema:
+                strict.pop(other, None)
+        convert = {"int": _whole, "str": _text if alone else _without_nul}.get(kind)
         return strict if convert is None else core_schema.no_info_before_validator_function(convert, strict)
-    if kind == "function-before" and schema["function"]["function"] in {_whole, _text}:  # an inner section's
+    if kind == "function-before" and schema["function"]["function"] in {_whole, _text, _without_nul}:  # an inner one's
         return schema
     kept = {"metadata", "config", "cls", "default", "serialization"}
     alone = alone and kind != "union"
@@ -36,7 +45,13 @@ def _whole(value: object) -> object:
 
 
 def _text(value: object) -> object:
-    return value.written if isinstance(value, WrittenInt | WrittenFloat) else value
+    return value.written if isinstance(value, WrittenInt | WrittenFloat) else _without_nul(value)
+
+
+def _without_nul(value: object) -> object:
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("a NUL character cannot be part of a name or a path; leave it out")
+    return value
 
 
 class Section(BaseModel):

@@ -28,8 +28,8 @@ class BudgetConfig(Section):
 class SelectionConfig(Section):
     """The stage after exploring, which trains the best classes again on fresh seeds."""
 
-    top: int = Field(5, gt=0, description="classes that are trained again")
-    seeds: int = Field(5, gt=1, description="seeds for each class")
+    top: int = Field(5, gt=0, le=10_000, description="classes that are trained again")
+    seeds: int = Field(5, gt=1, le=10_000, description="seeds for each class")
     rivals: tuple[Literal["augmentation"], ...] = Field(
         ("augmentation",),
         description="what else is trained: augmentation: no symmetry, the images moved by the best class's group",

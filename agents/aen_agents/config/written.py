@@ -2,6 +2,8 @@
 
 from typing import Self
 
+from aen._text import shortened
+
 
 class WrittenInt(int):
     """A whole number; ``repr`` and ``str`` give the text it was read from. Copies and pickles are plain."""
@@ -40,7 +42,7 @@ class WrittenFloat(float):
 
 
 def show(value: object) -> str:
-    """Return a value of a config for a message: numbers as they were written, ``true``, ``false`` and ``null``."""
+    """Return a value of a config for a message: numbers as they were written, ``true``, ``false`` and ``null``; cut."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return repr(value)
+    return shortened(repr(value))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from aen._reading import MALFORMED
 from aen.errors import AenError, RunFolderError
 from aen_agents.errors import UnreadableError, file_error
 from aen_agents.monitoring.liveness import Look, changing
@@ -53,7 +54,7 @@ def _view(path: Path, look: Look) -> RunView:
         return RunView(path, "other version", path.name, age=_age(path), message=str(error), version=error.number)
     except AenError as error:
         return _unread(path, error)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         return _unread(path, file_error(path, error, "Restore it from a copy if there is one."))
 
 

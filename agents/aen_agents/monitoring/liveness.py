@@ -81,8 +81,12 @@ def changing(folders: Iterable[Path], seconds: float = LOOK_SECONDS) -> set[Path
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
     try:
-        with (folder / STATUS_FILE).open("rb") as file:  # opened, since network file systems answer `stat` from a cache
-            status = os.fstat(file.fileno())
+        # Opened, since network file systems answer `stat` from a cache; without waiting, if it is a pipe.
+        number = os.open(folder / STATUS_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            status = os.fstat(number)
+        finally:
+            os.close(number)
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns

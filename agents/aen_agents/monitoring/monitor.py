@@ -88,6 +88,7 @@ class SearchMonitor:
         earlier = None
         with suppress(RunFolderError):
             earlier = Status.read(folder.path)
+            earlier = earlier if earlier is not None and folder.owns(earlier.run_id) else None
         self._tracker = ProgressTracker(earlier)
         self._log = EventLog(folder.path / "log.jsonl", lambda text: self._listener(Notice(text)))
         self._log.started(
@@ -171,6 +172,7 @@ class _StatusWriter:
         self.started = now()
         self.scalars = ScalarFile(folder.path / "tensorboard" / "search")
         self._drawn: tuple[float | None, ...] = ()
+        self._run_id = folder.run_id
         self._process, self._host = Process.this(), socket.gethostname()
 
     def beat(self) -> None:
@@ -196,7 +198,7 @@ class _StatusWriter:
         A reader may then see an incomplete file, so this is done only once, at the end.
         """
         file = self.folder.path / STATUS_FILE
-        text = last.model_dump_json(indent=2).encode() + b"\n"
+        text = last.text().encode()
         if file.read_bytes() == text:
             return
         with file.open("r+b") as stream:
@@ -227,6 +229,7 @@ class _StatusWriter:
             workers=self.tracker.workers,
             rate=self.tracker.rate(),
             winner=self._winner() if state == "complete" else None,
+            run_id=self._run_id,
         )
 
     def draw(self, status: Status) -> None:

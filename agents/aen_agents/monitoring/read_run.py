@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from aen._reading import MALFORMED, MAX_SMALL, read_text
 from aen._typing import JsonDict
 from aen.errors import AenError, RunFolderError
 from aen.results.search_result import SearchResult
@@ -46,10 +47,16 @@ def view_run(path: Path, *, thorough: bool = True, look: Look = _look) -> RunVie
     folder = RunFolder.open(path)
     try:
         status = Status.read(path)
+        _check_owner(folder, status)
     except RunFolderError as error:
         return _without_status(folder, thorough=thorough, problem=error)
     view = _without_status(folder, thorough=thorough) if status is None else _with_status(folder, status, look)
     return _with_sweep_outcome(view) if view.state in {"new", "interrupted", "stopped"} else view
+
+
+def _check_owner(folder: RunFolder, status: Status | None) -> None:
+    if status is not None and not folder.owns(status.run_id):
+        raise RunFolderError(f"{folder.path / STATUS_FILE} belongs to another run. It holds no results; remove it.")
 
 
 def _with_sweep_outcome(view: RunView) -> RunView:
@@ -131,7 +138,7 @@ def _without_status(folder: RunFolder, *, thorough: bool, problem: RunFolderErro
             children = Children(done=trained, running=0, waiting=0, trained=trained, failed=0)
             winner = None if result.verdict is None else Best.of_winner(result.verdict.winner)
     with _collect_problem(problems, folder.config_file):
-        names = _config_names(folder.config_file.read_text(encoding="utf-8"))
+        names = _config_names(read_text(folder.config_file, MAX_SMALL))
     with _collect_problem(problems, folder.history_file):
         best = _best(folder.history()) if thorough else None
     files = [folder.summary_file, folder.history_file, folder.store_file, folder.config_file]
@@ -177,7 +184,7 @@ def _collect_problem(problems: list[AenError], file: Path) -> Iterator[None]:
         yield
     except AenError as error:
         problems.append(error)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, *MALFORMED, yaml.YAMLError) as error:
         problems.append(file_error(file, error, "Restore it from a copy if there is one."))
 
 

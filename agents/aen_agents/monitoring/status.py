@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from aen._files import write_atomically
+from aen._reading import MAX_SMALL, read_json, sealed, unsealed
 from aen.results.result_rows import TestedRow
 from aen_agents.errors import file_error
 from aen_agents.runs.folders import OtherVersionError
@@ -113,6 +114,7 @@ class Status(_Part):
         workers: number of workers alive; None: not known.
         rate: children trained per second.
         winner: the winner of a complete search.
+        run_id: identifies the run, see `RunFolder.run_id`; None in earlier versions.
     """
 
     version: int = STATUS_VERSION
@@ -136,11 +138,16 @@ class Status(_Part):
     workers: int | None
     rate: Rate
     winner: Best | None = None
+    run_id: str | None = None
 
     def write(self, folder: Path) -> None:
         """Write the file, complete or not at all; a status that cannot be written is skipped."""
         with suppress(OSError):
-            write_atomically(folder / STATUS_FILE, self.model_dump_json(indent=2) + "\n", durable=False)
+            write_atomically(folder / STATUS_FILE, self.text(), durable=False)
+
+    def text(self) -> str:
+        """Return the content of the file."""
+        return json.dumps(sealed(json.loads(self.model_dump_json())), indent=2) + "\n"
 
     @classmethod
     def read(cls, folder: Path) -> "Status | None":
@@ -152,7 +159,7 @@ class Status(_Part):
         """
         file = folder / STATUS_FILE
         try:
-            found = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+            found = unsealed(read_json(file, MAX_SMALL, constant=lambda _: None))
             version = found.get("version") if isinstance(found, dict) else None
             if isinstance(version, int) and version > STATUS_VERSION:
                 raise OtherVersionError(
@@ -162,7 +169,7 @@ class Status(_Part):
             return cls.model_validate(found)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise file_error(file, error, "It holds no results; remove it.") from error
 
 

@@ -9,11 +9,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
+from aen._text import printable, shortened
 from aen_agents.monitoring.run_view import RunView
 from aen_agents.monitoring.status import Best
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MOST_LINES = 5
+_LONGEST, _LONGEST_NAME = 2000, 100  # characters of a cell that are shown
 _STATE_WIDTH = 13
 _COLOURS = {"running": "green", "complete": "bold"} | dict.fromkeys(
     ("failed", "stopped", "damaged", "unreadable", "other version"), "red"
@@ -29,11 +31,11 @@ _DOINGS = {
 
 def view_table(view: RunView) -> Table:
     """Return a table with all attributes of a run."""
-    table = Table(title=Text(str(view.path)), title_justify="left", show_header=False, box=None, pad_edge=False)
+    table = Table(title=_cell(str(view.path)), title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column("what", no_wrap=True)
     table.add_column("value", overflow="fold")
     for what, value in _rows(view):
-        table.add_row(what, Text(value, style=_COLOURS.get(view.state, "") if what == "state" else ""))
+        table.add_row(what, _cell(value, _COLOURS.get(view.state, "") if what == "state" else ""))
     return table
 
 
@@ -48,13 +50,13 @@ def view_line(view: RunView) -> str:
         parts.append(f"{view.workers} workers")
     if view.children is not None and view.children.failed:
         parts.append(f"{view.children.failed} failed")
-    return "  ".join(parts)
+    return printable("  ".join(shortened(part) for part in parts))
 
 
 def runs_table(views: Sequence[RunView], folder: Path) -> Table:
     """Return a table of runs."""
     table = Table(
-        title=Text(f"runs in {folder}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+        title=_cell(f"runs in {folder}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
     )
     table.add_column("run", overflow="fold", min_width=8)
     table.add_column("agent", no_wrap=True)
@@ -67,11 +69,11 @@ def runs_table(views: Sequence[RunView], folder: Path) -> Table:
     for view in views:
         name = str(view.path.relative_to(folder)) if view.path != folder else view.path.name
         table.add_row(
-            *(Text(cell) for cell in (name, view.agent, view.data)),
+            *(_cell(cell, longest=_LONGEST_NAME) for cell in (name, view.agent, view.data)),
             Text(fill(_state(view), _STATE_WIDTH), style=_COLOURS.get(view.state, "")),
             "" if view.children is None else f"{view.children.done:,}",
             "" if view.best is None else f"{view.best.accuracy:.1%}",
-            Text("" if view.winner is None else f"{_group(view.winner)} {view.winner.accuracy:.1%}"),
+            _cell("" if view.winner is None else f"{_group(view.winner)} {view.winner.accuracy:.1%}"),
             duration(view.age, units=1),
         )
     return table
@@ -80,7 +82,7 @@ def runs_table(views: Sequence[RunView], folder: Path) -> Table:
 def unread_lines(views: Sequence[RunView]) -> list[str]:
     """Return a line with the reason for each of the first runs that cannot be read, and the number of the others."""
     unread = [view for view in views if not view.readable]
-    lines = [view.message or view.state for view in unread[:_MOST_LINES]]
+    lines = [printable(view.message or view.state) for view in unread[:_MOST_LINES]]
     if len(unread) > _MOST_LINES:
         lines.append(f"{len(unread) - _MOST_LINES:,} more cannot be read; see --json for the reasons")
     return lines
@@ -100,6 +102,10 @@ def duration(seconds: float, units: int = 2) -> str:
             rest = f" {whole % unit // smaller} {its_name}" if units > 1 else ""
             return f"{whole // unit} {name}{rest}"
     return f"{whole} s"
+
+
+def _cell(text: str, style: str = "", *, longest: int = _LONGEST) -> Text:
+    return Text(printable(shortened(text, longest)), style=style)
 
 
 def _rows(view: RunView) -> Iterator[tuple[str, str]]:

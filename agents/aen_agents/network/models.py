@@ -1,11 +1,11 @@
 """The trained networks of a run, ``best`` and ``trained``, and what is stored beside their weights."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aen._files import cannot_read
+from aen._reading import MALFORMED, MAX_SMALL, read_json, unsealed
 from aen._typing import JsonDict
 from aen.children import Child, ChildSpec
 from aen.data import Preprocessing, find_source, preprocessing_of
@@ -56,7 +56,7 @@ class Model:
         if stored is not None:
             try:
                 return Preprocessing.from_json(stored)
-            except AenError as error:
+            except (AenError, *MALFORMED) as error:
                 raise RunFolderError(f"{file} is damaged: {error}") from error
         try:
             return preprocessing_of(self.spec.data)
@@ -67,7 +67,9 @@ class Model:
         """Return the name of each class; its number where the data set has no names."""
         stored = _read(self.folder / TRAINING_FILE)
         names = None if stored is None else stored.get("class_names")
-        return tuple(names) if names else class_names(self.spec)
+        if isinstance(names, list) and len(names) == self.spec.classes:
+            return tuple(map(str, names))
+        return class_names(self.spec)
 
 
 def class_names(spec: ChildSpec) -> tuple[str, ...]:
@@ -126,7 +128,7 @@ def find_model(path: Path) -> Model:
 def _read(file: Path) -> JsonDict | None:
     """Return the JSON object in a file, or None if there is no such file."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = unsealed(read_json(file, MAX_SMALL))
     except FileNotFoundError:
         return None
     except OSError as error:

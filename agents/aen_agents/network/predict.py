@@ -13,9 +13,12 @@ import torch
 from torch import Tensor
 
 from aen._files import cannot_read
+from aen._reading import UnusableFileError, read_bytes
 from aen._typing import JsonDict
 from aen.data import Preprocessing
+from aen.data.npz import OpenNpz
 from aen.data.own.decode import BrokenImageError, decode, quiet_pillow
+from aen.data.own.folder import MAX_IMAGE_BYTES
 from aen.errors import DataError
 from aen.groups.grid import shape_of
 from aen.training import cpu_threads, logits_of
@@ -141,6 +144,8 @@ class _Source:
                 yield str(file), _decoded(file, model, preprocessing)
             except BrokenImageError as error:
                 yield str(file), str(error)
+            except UnusableFileError as error:
+                yield str(file), str(error)
             except OSError as error:
                 yield str(file), cannot_read(file, error)
 
@@ -163,7 +168,7 @@ def _decoded(file: Path, model: Model, preprocessing: Preprocessing) -> Tensor:
             f"the network takes images of {spec.channels} channels, which image files do not have; give an npz file."
         )
     with quiet_pillow():
-        pixels, _ = decode(file.read_bytes(), shape_of(spec.grid), colour=spec.channels == _COLOUR)
+        pixels, _ = decode(read_bytes(file, MAX_IMAGE_BYTES), shape_of(spec.grid), colour=spec.channels == _COLOUR)
     array = torch.from_numpy(np.array(pixels, dtype=np.float32))
     array = array.unsqueeze(0) if array.dim() < 3 else array.permute(2, 0, 1)  # noqa: PLR2004 - grey
     array = array.expand(spec.channels, -1, -1)  # grey of 16 bits for a colour network
@@ -180,16 +185,12 @@ def in_unit_range(preprocessing: Preprocessing) -> bool:
 
 def _npz_images(path: Path, model: Model, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor]]:
     spec = model.spec
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            name = next((name for name in _ARRAYS if name in file.files), None)
-            if name is None:
-                raise DataError(f"{path} holds {', '.join(file.files) or 'nothing'}; it needs an array named images.")
-            images = file[name]
-    except OSError as error:
-        raise DataError(f"{cannot_read(path, error)}.") from error
-    except (ValueError, KeyError, EOFError) as error:  # also of pickled objects
-        raise DataError(f"{path} is no npz file of numbers: {error}") from error
+    with OpenNpz(path) as opened:
+        held = opened.names()
+        name = next((name for name in _ARRAYS if name in held), None)
+        if name is None:
+            raise DataError(f"{path} holds {', '.join(held) or 'nothing'}; it needs an array named images.")
+        images = opened.array(name)
     images = images[..., None] if images.ndim == 3 else images  # noqa: PLR2004 - grey
     wanted = (*shape_of(spec.grid), spec.channels)
     if images.ndim != 4 or images.shape[1:] != wanted:  # noqa: PLR2004

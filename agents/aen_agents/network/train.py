@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._files import make_folder, sync_folder
+from aen._reading import MALFORMED, MAX_SMALL, read_json
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.data import load_dataset, preprocessing_of
@@ -185,8 +186,8 @@ def _holds(folder: Path, plan: TrainPlan, settings: TrainSettings) -> bool:
     """
     file = folder / TRAINING_FILE
     try:
-        there = json.loads(file.read_text(encoding="utf-8"))["config"]
-    except (OSError, ValueError, KeyError, TypeError):
+        there = read_json(file, MAX_SMALL)["config"]
+    except (OSError, *MALFORMED):
         return False
     here = _config(plan, settings)
     changed = sorted(name for name in here if there.get(name) != here[name])

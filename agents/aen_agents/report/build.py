@@ -17,6 +17,7 @@ from aen.results.result_rows import SpaceRow
 from aen.results.search_result import SearchResult
 from aen_agents.agents.selection import exploring_seeds
 from aen_agents.problem import child_of, space_of
+from aen_agents.report.drawing import in_page
 from aen_agents.report.equivariance import layer_errors
 from aen_agents.report.explored import by_class, read_results
 from aen_agents.report.factors import factor_part
@@ -51,7 +52,10 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
     winner = None if result is None or result.verdict is None else result.verdict.winner.child()
     dataset = load_dataset(child.data)
     environment = Environment(
-        loader=PackageLoader("aen_agents.report", "."), autoescape=select_autoescape(), undefined=StrictUndefined
+        loader=PackageLoader("aen_agents.report", "."),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        finalize=in_page,
     )
     environment.filters["percent"] = lambda value: f"{100 * value:.1f} %"
     environment.filters["points"] = lambda value: f"{100 * value:+.1f}"

@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from aen_agents.text import printable
+
 WIDE, NARROW = 7.0, 3.5  # inches; an inch is 96 pixels of the page
 SMALL = 8.5  # points, 11 pixels: the smallest letters
 ACCENT, GREY, INK, WARM, PAGE = "#12806f", "#838d99", "#1f2937", "#d97706", "#ffffff"
@@ -41,6 +43,11 @@ _FONTS = re.compile(r"font(-family)?:( [^;\"]*?)?'DejaVu Sans'[^;\"]*")
 _GROUP_ID = re.compile(r'(<g) id="[^"]*"')
 _ID = re.compile(r'(\bid="|href="#|url\(#)')
 _LETTER = 0.068  # inches that a small letter takes on average
+
+
+def in_page(value: object) -> object:
+    """Return a value as a page shows it: control characters and those that change its direction are escaped."""
+    return printable(value, keep="\n\t") if type(value) is str else value
 
 
 def new_axes(width: float, height: float) -> tuple[Figure, Axes]:

@@ -1,26 +1,21 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
+import secrets
 import shlex
 from contextlib import AbstractContextManager, suppress
-from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
 from aen._files import is_blank, sync_folder
-from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
-from aen.results.search_result import SearchResult
-from aen.symmetry import SymmetryTest
-from aen_agents.config import SearchConfig, load_config
+from aen_agents.config import SearchConfig
 from aen_agents.config.changes import keep_choices
 from aen_agents.errors import file_error
-from aen_agents.events import SliceTrained, Trained, Visited
 from aen_agents.runs.files import write_file
 from aen_agents.runs.folder_hints import why_not_a_run
 from aen_agents.runs.folders import (
     LOCK_FILE,
-    VERSION_FILE,
     CreatedFolder,
     OtherVersionError,
     is_unused,
@@ -29,6 +24,7 @@ from aen_agents.runs.folders import (
     remove_parts,
 )
 from aen_agents.runs.resume_check import blank_config, check_config, started_config
+from aen_agents.runs.run_files import MEND, RunFiles
 from aen_agents.runs.shared_weights import weights_beside
 from aen_agents.text import command
 
@@ -37,40 +33,23 @@ VERSION = 1  # raise it when a file is removed or changes its meaning; handle ol
 # Of the children of runs that were made before ``run.json`` recorded it.
 UNRECORDED_KEY_VERSION = "child-4"
 
-_MEND = "Move it away and resume the run: nothing is trained again."
 _FOLDERS = ("agent", "best", "tensorboard", "weights")  # subfolders of every run
-_STARTED = {"name", "seed", "selection_seeds", "states", "classes", "provenance", "seconds", "notices"}
-_LINE_KEYS = [{field.name for field in fields(event)} for event in (Visited, Trained, SliceTrained)]
-_SUMMARY_KEYS = {
-    "interrupted": _STARTED,
-    "complete": _STARTED | {"winner", "baseline", "winner_minus_baseline", "selection", "states_visited"},
-}
 
 
-class RunFolder:
+class RunFolder(RunFiles):
     """The files of a run.
 
     ``run.json`` (the folder's version, and the config that the run was started with), ``config.yaml`` (resolved),
     ``results.sqlite``, ``history.jsonl`` (every visit), ``weights/`` (or beside a shared store, see `weights_for`),
-    ``agent/`` (checkpoints and the agent),
-    ``tensorboard/``, ``best/`` (the winner's weights and spec), ``symmetry_test.json``, ``summary.json``,
-    ``report.html``.
+    ``agent/`` (checkpoints and the agent), ``tensorboard/``, ``best/`` (the winner's weights and spec),
+    ``symmetry_test.json``, ``summary.json``, ``report.html``.
 
     Args:
         path: the folder.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.version_file = path / VERSION_FILE
-        self.config_file = path / "config.yaml"
-        self.store_file = path / "results.sqlite"
-        self.history_file = path / "history.jsonl"
-        self.weights = path / "weights"
-        self.summary_file = path / "summary.json"
-        self.symmetry_test_file = path / "symmetry_test.json"
-        self.report_file = path / "report.html"
-        self.best = path / "best"
+        super().__init__(path)
         self._made: CreatedFolder | None = None
 
     @classmethod
@@ -108,9 +87,10 @@ class RunFolder:
         self._check_contents()
         if not self.config_file.is_file() or is_blank(self.config_file):
             write_file(self.config_file, config.to_yaml())
-        head = self._head()
+        head = self.head()
         if "config" not in head:
-            head = {"version": VERSION, "aen": version("aen")} | head | {"config": started_config(self.config())}
+            known = {"version": VERSION, "aen": version("aen"), "id": secrets.token_hex(8)}
+            head = known | head | {"config": started_config(self.config())}
             if is_blank(self.version_file):
                 head["restored"] = True  # so that its key version is not known
             write_file(self.version_file, json.dumps(head) + "\n")
@@ -146,7 +126,7 @@ class RunFolder:
         try:
             return self.config_file.is_file()
         except OSError as error:
-            raise file_error(self.config_file, error, _MEND) from error
+            raise file_error(self.config_file, error, MEND) from error
 
     def check(self, config: SearchConfig) -> None:
         """Check that the run in the folder, if there is one, can be resumed with a config.
@@ -162,10 +142,10 @@ class RunFolder:
             self.check_version(
                 "Use that version of aen, or choose another --out; a separate store can still be shared."
             )
-            started = self._head().get("config")
+            started = self.head().get("config")
             if started is not None or not is_blank(self.config_file):
                 check_config(self.path, started, config)
-            elif self.history() or self._count():
+            elif self.history() or self.count():
                 raise RunFolderError(
                     f"{self.config_file} and {self.version_file} are blank, so that it is not known which config the "
                     f"results in {self.path} belong to; choose another --out, where store={self.store_file} keeps them."
@@ -178,7 +158,7 @@ class RunFolder:
             RunFolderError: ``run.json`` does not have it, or the run's store is not in the folder and so not known.
         """
         if is_blank(self.config_file):
-            started = self._head().get("config") if self.store_file.is_file() else None
+            started = self.head().get("config") if self.store_file.is_file() else None
             write_file(self.config_file, blank_config(self.path, started).to_yaml())
 
     def check_key_version(self, key_version: str) -> None:
@@ -190,7 +170,7 @@ class RunFolder:
         Raises:
             RunFolderError: they were not, so that old and new results cannot be compared.
         """
-        head = self._head()
+        head = self.head()
         fresh = head.get("restored") or not (self.history_file.is_file() or self.store_file.is_file())
         recorded = head.get("key_version", key_version if fresh else UNRECORDED_KEY_VERSION)
         if recorded != key_version:
@@ -205,7 +185,7 @@ class RunFolder:
 
     def has_key_version(self, key_version: str) -> bool:
         """Return whether the run's children were trained as those with this key version are."""
-        return bool(self._head().get("key_version", UNRECORDED_KEY_VERSION) == key_version)
+        return bool(self.head().get("key_version", UNRECORDED_KEY_VERSION) == key_version)
 
     def record(self, config: SearchConfig) -> None:
         """Write the run's config again, with the choices that it left to aen; see `aen_agents.config.AUTO`.
@@ -215,7 +195,7 @@ class RunFolder:
         """
         if keep_choices(config, self.config()) != self.config():
             write_file(self.config_file, keep_choices(config, self.config()).to_yaml())
-            head = self._head() | {"config": started_config(self.config())}
+            head = self.head() | {"config": started_config(self.config())}
             write_file(self.version_file, json.dumps(head) + "\n")
 
     def discard(self) -> None:
@@ -231,31 +211,8 @@ class RunFolder:
         known = {*_FOLDERS, *store, *(file.name for file in files), LOCK_FILE}  # neither a summary nor a history
         with suppress(RunFolderError, StoreError, OSError), self.locked():
             filled = (self.weights, self.best, self.path / "agent")
-            if not any(any(folder.iterdir()) for folder in filled) and not self._count():
+            if not any(any(folder.iterdir()) for folder in filled) and not self.count():
                 self._made.undo(known)
-
-    def _count(self) -> int:
-        """Return the number of results in the run's own store."""
-        from aen.results.store import ResultStore
-
-        if not self.store_file.exists():
-            return 0
-        with ResultStore(self.store_file, create=False) as store:
-            return store.count()
-
-    def _head(self) -> JsonDict:
-        """Return the content of ``run.json``; empty if the folder is so old that it has none, or the file is blank."""
-        if not self.version_file.is_file():
-            return {}
-        try:
-            if is_blank(self.version_file):
-                return {}
-            head = json.loads(self.version_file.read_text(encoding="utf-8"))
-            head = dict(head) | {"version": int(head["version"]), "aen": str(head["aen"])}
-            return head | ({"config": dict(head["config"])} if "config" in head else {})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            remedy = f"If this aen {version('aen')} created the run, remove that file and resume."
-            raise file_error(self.version_file, error, remedy) from error
 
     def check_version(self, remedy: str = "Use that version of aen.") -> None:
         """Check that this aen supports the folder's version. Folders without a version count as version 1.
@@ -267,7 +224,7 @@ class RunFolder:
             OtherVersionError: the version is not supported.
             RunFolderError: ``run.json`` is damaged.
         """
-        head = self._head()
+        head = self.head()
         number = head.get("version", VERSION)
         if number != VERSION:
             raise OtherVersionError(
@@ -298,79 +255,3 @@ class RunFolder:
         return lock_folder(
             self.path, f"another search is running in {self.path}; wait until it ends, or stop it first."
         )
-
-    def config(self) -> SearchConfig:
-        """Return the run's config."""
-        return load_config(self.config_file)
-
-    def summary(self) -> JsonDict | None:
-        """Return the summary as JSON values, or None if the run has none yet; `result` returns it typed.
-
-        Raises:
-            RunFolderError: the file is damaged or may not be read.
-        """
-        if not self.summary_file.is_file():
-            return None
-        try:
-            if is_blank(self.summary_file):
-                return None
-            summary = json.loads(self.summary_file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise file_error(self.summary_file, error, _MEND) from error
-        status = summary.get("status") if isinstance(summary, dict) else None
-        wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
-        missing = sorted(wanted - set(summary)) if wanted is not None else ["status"]
-        if missing:
-            raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]}. {_MEND}")
-        result: JsonDict = summary
-        return result
-
-    def result(self) -> SearchResult | None:
-        """Return what the search found as its summary says, or None if the run has no summary yet.
-
-        Raises:
-            RunFolderError: the file is damaged.
-        """
-        summary = self.summary()
-        try:
-            return None if summary is None else SearchResult.from_json(summary)
-        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise file_error(self.summary_file, error, _MEND) from error
-
-    def symmetry_test(self) -> SymmetryTest | None:
-        """Return the test of the training images, or None if the run has none yet.
-
-        Raises:
-            RunFolderError: the file is damaged or may not be read.
-        """
-        if not self.symmetry_test_file.is_file():
-            return None
-        try:
-            if is_blank(self.symmetry_test_file):
-                return None
-            return SymmetryTest.from_json(json.loads(self.symmetry_test_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            raise file_error(self.symmetry_test_file, error, _MEND) from error
-
-    def history(self) -> list[JsonDict]:
-        """Return every visit, in order, up to the first incomplete or damaged line.
-
-        Raises:
-            RunFolderError: the file may not be read.
-        """
-        try:
-            text = self.history_file.read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise file_error(self.history_file, error, _MEND) from error
-        visits = []
-        for line in text.splitlines():
-            try:
-                visit = json.loads(line)
-            except ValueError:
-                break
-            if not (isinstance(visit, dict) and any(visit.keys() >= keys for keys in _LINE_KEYS)):
-                break
-            visits.append(visit)
-        return visits

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from aen._files import sync_folder
+from aen._reading import MAX_HISTORY, UnusableFileError, read_bytes
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
-from aen_agents.errors import UnreadableError
+from aen_agents.errors import file_error
 
 
 class HistoryFile:
@@ -79,12 +80,11 @@ class HistoryFile:
             RunFolderError: the file may not be read.
         """
         try:
-            with self.path.open("rb") as file:
-                data = file.read(mark["bytes"])
+            data = read_bytes(self.path, MAX_HISTORY)[: mark["bytes"]]
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise UnreadableError.of(self.path, error) from error
+        except (OSError, UnusableFileError) as error:
+            raise file_error(self.path, error, "Move it away and resume the run.") from error
         digest = hashlib.sha256(data)
         if digest.hexdigest() != mark["sha256"]:
             return None

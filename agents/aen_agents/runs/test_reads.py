@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from aen._files import make_folder
+from aen._reading import MALFORMED, MAX_SMALL, read_json
 from aen._typing import JsonDict
 from aen_agents.errors import file_error
 from aen_agents.runs.files import write_file
@@ -22,11 +23,11 @@ def test_reads(run: RunFolder) -> list[JsonDict]:
     """
     file = run.path / FILE
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = read_json(file, MAX_SMALL)
         return [{"time": str(read["time"]), "model": str(read["model"])} for read in found]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *MALFORMED) as error:
         raise file_error(file, error, _REMEDY) from error
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from aen._files import make_folder
+from aen._reading import MALFORMED, MAX_HISTORY, MAX_SMALL, parse_json, read_json, read_text
 from aen._secrets import hide_secrets
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen.results.search_result import SearchResult
+from aen_agents.errors import file_error
 from aen_agents.runs.files import append_line, write_file
 from aen_agents.runs.folder import RunFolder
 
@@ -67,14 +69,18 @@ class TrialFiles:
 
     def reports(self) -> list[Report]:
         """Return all reports, in order, up to the first line that is incomplete or damaged."""
-        if not self.reports_file.is_file():
+        if not self.reports_file.exists():
             return []
+        try:
+            text = read_text(self.reports_file, MAX_HISTORY, errors="replace")
+        except (OSError, ValueError) as error:
+            raise file_error(self.reports_file, error, "Move it away and restore the sweep.") from error
         reports = []
-        for line in self.reports_file.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in text.splitlines():
             try:
-                value = json.loads(line)
+                value = parse_json(line)
                 reports.append(Report(int(value["children"]), float(value["best_validation_accuracy"])))
-            except (ValueError, KeyError, TypeError):
+            except MALFORMED:
                 break
         return reports
 
@@ -101,8 +107,8 @@ class TrialFiles:
 
     def failure(self) -> str:
         """Return why the trial failed, or an empty string."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return str(json.loads(self.failure_file.read_text(encoding="utf-8"))["message"])
+        with suppress(OSError, *MALFORMED):
+            return str(read_json(self.failure_file, MAX_SMALL)["message"])
         return ""
 
 

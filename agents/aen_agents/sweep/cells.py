@@ -18,6 +18,7 @@ from aen.statistics import estimate_accuracy, paired_difference
 from aen_agents.report.drawing import ON_DARK, ON_LIGHT, RC, SMALL, as_svg
 from aen_agents.sweep.folder import SweepFolder
 from aen_agents.sweep.plan import Trial
+from aen_agents.text import csv_text
 
 MOST_COLUMNS, MOST_ROWS = 26, 40  # that are drawn; the file has all
 _DARK_FROM = 0.6  # of the largest difference
@@ -92,7 +93,7 @@ def as_csv(table: JsonDict) -> str:
                 continue
             gain = cell["minus_baseline"] or {"mean": "", "interval": None}
             ends = cell["interval"] or ("", ""), gain["interval"] or ("", "")
-            head = [row["label"], name, cell["group"], cell["parameters"], len(cell["accuracies"])]
+            head = [*map(csv_text, (row["label"], name, cell["group"])), cell["parameters"], len(cell["accuracies"])]
             writer.writerow([*head, cell["mean"], *ends[0], gain["mean"], *ends[1]])
     return text.getvalue()
 

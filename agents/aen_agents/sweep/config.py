@@ -10,12 +10,14 @@ from typing import Any, Literal, TypeVar
 import pydantic
 from pydantic import BaseModel, Field
 
+from aen._text import shortened
 from aen._typing import JsonDict
 from aen.errors import ConfigError
 from aen_agents.config import ClusterConfig, SearchConfig, find_config
 from aen_agents.config.base import Merging, Tag, read_config
 from aen_agents.config.errors import explain
 from aen_agents.config.section import Section
+from aen_agents.config.written import show
 from aen_agents.config.yaml_file import dump_yaml
 from aen_agents.text import command
 
@@ -157,7 +159,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 def _validate(model: type[_Model], value: object, where: str) -> _Model:
     if not isinstance(value, dict):
-        raise ConfigError(f"{where} is {value!r}; it is a section with the keys {', '.join(model.model_fields)}.")
+        raise ConfigError(f"{where} is {show(value)}; it is a section with the keys {', '.join(model.model_fields)}.")
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
@@ -167,10 +169,12 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
 def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:
     section = content.get(name, {})
     if not isinstance(section, dict):
-        raise ConfigError(f"{path}: {name} is {section!r}; give a mapping of keys, such as training.epochs, to values.")
+        raise ConfigError(
+            f"{path}: {name} is {show(section)}; give a mapping of keys, such as training.epochs, to values."
+        )
     for key in section:
         if not isinstance(key, str):
-            raise ConfigError(f"{path}: {name} has the key {key!r}, which is not a string such as training.epochs.")
+            raise ConfigError(f"{path}: {name} has the key {show(key)}, which is not a string such as training.epochs.")
         for own, instead in OWN_KEYS.items():
             if key == own or key.startswith(f"{own}."):
                 raise ConfigError(f"{path}: {name}.{key} is set by the sweep; {instead}.")
@@ -180,7 +184,9 @@ def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:
 def _check_grid(path: Path, content: JsonDict) -> None:
     for key, values in _mapping(path, content, "grid").items():
         if not isinstance(values, list):
-            raise ConfigError(f"{path}: grid.{key} is {values!r}; give a list in brackets, such as [{values}].")
+            raise ConfigError(
+                f"{path}: grid.{key} is {show(values)}; give a list in brackets, such as [{shortened(str(values))}]."
+            )
         if not values:
             raise ConfigError(f"{path}: grid.{key} is empty; give at least one value, or leave it out.")
         _check_plain(path, f"grid.{key}", values)
@@ -195,11 +201,11 @@ def _check_plain(path: Path, name: str, values: list[Any]) -> None:
         texts = [json.dumps(value, allow_nan=False, sort_keys=True) for value in values]
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"{path}: {name} is {values!r}; give numbers, strings, lists or mappings ({error})."
+            f"{path}: {name} is {show(values)}; give numbers, strings, lists or mappings ({error})."
         ) from error
     twice = [text for place, text in enumerate(texts) if text in texts[:place]]
     if twice:
-        raise ConfigError(f"{path}: {name} has {twice[0]} twice; leave one out.")
+        raise ConfigError(f"{path}: {name} has {shortened(twice[0])} twice; leave one out.")
 
 
 def _check_whole(path: Path, sweep: SweepConfig) -> None:
@@ -245,10 +251,13 @@ def find_search(sweep: SweepConfig, folder: Path) -> Path:
     Raises:
         ConfigError: the file does not exist.
     """
-    for candidate in (folder / sweep.search, Path(sweep.search)):
-        if candidate.is_file():
-            return candidate
+    try:
+        for candidate in (folder / sweep.search, Path(sweep.search)):
+            if candidate.is_file():
+                return candidate
+    except OSError as error:  # no permission, or the name is too long
+        raise ConfigError(f"search is {show(sweep.search)}: {error.strerror}.") from error
     try:
         return find_config(sweep.search, "search", folder)
     except ConfigError as error:
-        raise ConfigError(f"search is {sweep.search!r}: {error}") from error
+        raise ConfigError(f"search is {show(sweep.search)}: {error}") from error

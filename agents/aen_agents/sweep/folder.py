@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from aen._files import is_blank, sync_folder
+from aen._reading import MALFORMED, MAX_RESULTS, MAX_SMALL, read_json, read_text
 from aen._secrets import remember_address
 from aen.errors import RunFolderError
 from aen_agents.config.yaml_file import parse_yaml
@@ -164,17 +165,17 @@ class SweepFolder:
             RunFolderError: a file is damaged or may not be read.
         """
         try:
-            sweep = SweepConfig.model_validate(parse_yaml(self.sweep_file.read_text(encoding="utf-8")))
+            sweep = SweepConfig.model_validate(parse_yaml(read_text(self.sweep_file, MAX_SMALL)))
         except OSError as error:
             raise UnreadableError.of(self.sweep_file, error) from error
         except (ValueError, yaml.YAMLError) as error:  # pydantic's errors are ValueErrors
             raise RunFolderError(f"{self.sweep_file} is damaged: {' '.join(str(error).split())}") from error
         try:
-            rows = json.loads(self.trials_file.read_text(encoding="utf-8"))
+            rows = read_json(self.trials_file, MAX_RESULTS)
             trials = [Trial.from_json(row) for row in rows]
         except OSError as error:
             raise UnreadableError.of(self.trials_file, error) from error
-        except (ValueError, TypeError, RunFolderError) as error:
+        except (*MALFORMED, RunFolderError) as error:
             raise RunFolderError(f"{self.trials_file} is damaged: {error}") from error
         return sweep, trials
 

@@ -7,8 +7,20 @@ from importlib.metadata import version
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from aen._reading import MAX_SMALL, read_text
 from aen._typing import JsonDict
-from aen_agents.report.drawing import ACCENT, GREY, PAGE, WIDE, as_svg, for_page, named_rows, note, percent_axis
+from aen_agents.report.drawing import (
+    ACCENT,
+    GREY,
+    PAGE,
+    WIDE,
+    as_svg,
+    for_page,
+    in_page,
+    named_rows,
+    note,
+    percent_axis,
+)
 from aen_agents.report.picture import Picture, Table, interval, percent
 from aen_agents.runs.files import write_file
 from aen_agents.sweep.cells import MOST_COLUMNS, MOST_ROWS, cells_picture
@@ -23,7 +35,10 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
     """Write ``report.html`` from a sweep's summary."""
     drawn = [row for row in summary["combinations"] if row["rank"] is not None][:MOST_DRAWN]
     environment = Environment(
-        loader=PackageLoader("aen_agents", "."), autoescape=select_autoescape(), undefined=StrictUndefined
+        loader=PackageLoader("aen_agents", "."),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        finalize=in_page,
     )
     words = (accuracy_text, counted, seeds_text, winners_text)
     environment.globals |= {word.__name__: word for word in words}
@@ -39,7 +54,7 @@ def build_sweep_report(folder: SweepFolder, summary: JsonDict) -> None:
         else "",
         most_columns=MOST_COLUMNS,
         most_rows=MOST_ROWS,
-        sweep=folder.sweep_file.read_text(encoding="utf-8"),
+        sweep=read_text(folder.sweep_file, MAX_SMALL),
         aen_version=version("aen"),
     )
     write_file(folder.report_file, html)

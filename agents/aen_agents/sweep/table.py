@@ -46,7 +46,7 @@ def print_table(console: Console, summary: JsonDict, folder: SweepFolder) -> Non
         console.print(table, markup=False, highlight=False)
     else:
         width = console.measure(table, options=console.options.update(max_width=_WIDEST, markup=False)).maximum
-        Console(file=console.file, width=width).print(table, markup=False, highlight=False)
+        type(console)(file=console.file, width=width).print(table, markup=False, highlight=False)
     lines = [f"and {len(rows) - MOST_ROWS} more in {folder.summary_file}"] if len(rows) > MOST_ROWS else []
     lines.append(best_text(summary))
     lines += [f"trial {row['number']} failed: {row['message']}" for row in failed(summary)]

@@ -111,7 +111,7 @@ def test_other_files_of_a_run_without_a_status_may_be_damaged(
 ) -> None:
     folder = RunFolder(shutil.copytree(finished[0].path, tmp_path / "one"))
     (folder.path / "status.json").unlink()
-    text = (folder.path / name).read_text()
+    text = re.sub(r',\s*"sha256": "\w+"', "", (folder.path / name).read_text())  # as of earlier versions
     assert old in text
     (folder.path / name).write_text(text.replace(old, new))
     assert main(["status", str(folder.path), "--json"]) == 2

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aen._files import make_folder, write_atomically
+from aen._reading import MALFORMED, MAX_SMALL, MAX_WEIGHTS, parse_json, read_bytes, read_json
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
@@ -115,7 +116,7 @@ def intact(folder: Path, notice: Callable[[str], None]) -> Iterator[Loaded]:
             yield Loaded(number, *_read(folder / f"checkpoint-{number}.json"))
         except FileNotFoundError as error:
             notice(f"checkpoint {number} in {folder} is damaged and not used: {Path(error.filename).name} is missing")
-        except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, *MALFORMED, zipfile.BadZipFile) as error:
             if isinstance(error, OSError) and error.errno is not None:  # not a reason to start from the beginning
                 raise UnreadableError.of(Path(error.filename or folder), error) from error
             why = str(error) if isinstance(error, _DamagedError) else what_is_wrong(error)
@@ -130,7 +131,7 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
-    head = json.loads(path.read_text(encoding="utf-8"))
+    head = read_json(path, MAX_SMALL)
     if not isinstance(head, dict) or not isinstance(head.get("version"), int):
         raise _DamagedError(f"{path.name} has no version")
     if head["version"] != VERSION:
@@ -139,12 +140,12 @@ def _read(path: Path) -> tuple[dict[str, npt.NDArray[Any]], JsonDict]:
             f"aen {version('aen')}, which supports version {VERSION}. Resume with that version of aen, or remove "
             f"{path.parent}/checkpoint-*: exploring then starts from the beginning, and nothing is trained again."
         )
-    data = path.with_suffix(".npz").read_bytes()
+    data = read_bytes(path.with_suffix(".npz"), MAX_WEIGHTS)
     if head["file"] != path.with_suffix(".npz").name or hashlib.sha256(data).hexdigest() != head["sha256"]:
         raise _DamagedError(f"{path.with_suffix('.npz').name} does not match the SHA-256 in {path.name}")
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    state = json.loads(arrays.pop(_STATE).tobytes())
+    state = parse_json(arrays.pop(_STATE).tobytes().decode())
     return arrays, state
 
 

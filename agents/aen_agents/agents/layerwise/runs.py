@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aen._files import is_blank, make_folder
+from aen._reading import MALFORMED, MAX_RESULTS, read_json
 from aen.children import EquiNASSpec
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Evaluator
@@ -106,17 +107,17 @@ class MethodRun:
         Raises:
             RunFolderError: the file is damaged or may not be read.
         """
-        if not self.file.is_file():
-            return
         try:
             if is_blank(self.file):
                 return
-            state = json.loads(self.file.read_text(encoding="utf-8"))
+            state = read_json(self.file, MAX_RESULTS)
             self.members = [Member.from_json(member) for member in state["members"]]
             self.slice, self.ended = int(state["slice"]), state["ended"]
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise UnreadableError.of(self.file, error) from error
-        except (ValueError, KeyError, TypeError, AttributeError, AenError) as error:
+        except (*MALFORMED, AenError) as error:
             raise RunFolderError(
                 f"{self.file} is damaged: {error}. Remove it: {self.method.name} then starts again."
             ) from error
