@@ -15,16 +15,9 @@ from rich.console import Console
 from aen.errors import AenError, ConfigError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
-from aen_agents.evaluators.ray.cluster import (
-    ClusterError,
-    ClusterResources,
-    cluster_resources,
-    connect,
-    disconnect,
-    resolve_address,
-    starts_here,
-)
+from aen_agents.evaluators.ray.cluster import cluster_resources, connect, disconnect, resolve_address, starts_here
 from aen_agents.evaluators.ray.internals import local_resources
+from aen_agents.evaluators.ray.resources import ClusterError, ClusterResources
 from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.config import SweepConfig
 from aen_agents.sweep.folder import SweepFolder

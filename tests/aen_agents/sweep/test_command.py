@@ -9,7 +9,7 @@ from helpers.tiny_sweeps import SEEDS, make, write
 
 from aen.errors import AenError, ConfigError
 from aen_agents.cli.main import main
-from aen_agents.evaluators.ray.cluster import ClusterError
+from aen_agents.evaluators.ray.resources import ClusterError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from helpers.tiny_sweeps import SEEDS, make, plan
 from rich.console import Console
 
 from aen._typing import JsonDict
-from aen_agents.evaluators.ray.cluster import ClusterError, ClusterResources
+from aen_agents.evaluators.ray.resources import ClusterError, ClusterResources
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.trial_files import Report
 from aen_agents.sweep.run import run_sweep, say_trials, share

@@ -1,8 +1,4 @@
-"""RayEvaluator: trains children on the actors of a Ray cluster.
-
-Ray runs the actors. This package knows what a child is, that none is trained twice, and what to do about a child that
-takes too long, needs too much memory, or kills its worker.
-"""
+"""RayEvaluator: trains children on the actors of a Ray cluster."""
 
 import threading
 from collections.abc import Sequence
@@ -18,12 +14,12 @@ from aen.evaluators.base import Activity
 from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.results.evaluation import Evaluation
 from aen_agents.evaluators.ray import cluster
-from aen_agents.evaluators.ray.cluster import ClusterError
 from aen_agents.evaluators.ray.dispatcher import Dispatcher
 from aen_agents.evaluators.ray.futures import after
 from aen_agents.evaluators.ray.head_monitor import HeadMonitor
 from aen_agents.evaluators.ray.internals import raylet_process
 from aen_agents.evaluators.ray.protocol import Trainer
+from aen_agents.evaluators.ray.resources import ClusterError
 from aen_agents.evaluators.ray.settings import Settings, check_positive
 from aen_agents.evaluators.ray.surroundings import report_loss
 from aen_agents.evaluators.ray.work_units import cut_units

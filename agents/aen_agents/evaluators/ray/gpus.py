@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aen_agents.evaluators.ray import cluster
-from aen_agents.evaluators.ray.cluster import ClusterError, ClusterResources
 from aen_agents.evaluators.ray.internals import local_resources
+from aen_agents.evaluators.ray.resources import ClusterError, ClusterResources
 from aen_agents.text import counted
 
 # What CUDA, cuDNN and cuBLAS take on a GPU in each process, and the part of the memory that workers may use together.

@@ -12,9 +12,10 @@ import pytest
 
 from aen_agents.evaluators.ray import cluster
 from aen_agents.evaluators.ray.auth import Token, home_token, named_token
-from aen_agents.evaluators.ray.cluster import ClusterError, ClusterResources, connect
+from aen_agents.evaluators.ray.cluster import connect
 from aen_agents.evaluators.ray.internals import local_resources
 from aen_agents.evaluators.ray.probe import ClusterEndpoint, probe
+from aen_agents.evaluators.ray.resources import ClusterError, ClusterResources
 
 pytestmark = pytest.mark.usefixtures("no_ray")
 

@@ -13,7 +13,7 @@ from aen.children import EquiNASSpec, TrainingSpec
 from aen.errors import AenError
 from aen.evaluators import evaluate
 from aen.evaluators.processes import WorkerError
-from aen_agents.evaluators.ray.cluster import ClusterResources
+from aen_agents.evaluators.ray.resources import ClusterResources
 
 
 def failure(evaluation):

@@ -5,8 +5,8 @@ import torch
 
 from aen_agents.config import load_config
 from aen_agents.evaluators.factory import resolve_evaluator
-from aen_agents.evaluators.ray.cluster import ClusterResources
 from aen_agents.evaluators.ray.gpus import PROCESS_BYTES, GpuNode, choose_part, find_gpus, idle_gpus
+from aen_agents.evaluators.ray.resources import ClusterResources
 from aen_agents.problem import child_of
 
 GB = 10**9

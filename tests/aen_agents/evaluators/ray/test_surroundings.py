@@ -12,7 +12,8 @@ import pytest
 from helpers.permissions import permissions_apply
 
 from aen_agents.evaluators.ray import auth, guard, surroundings
-from aen_agents.evaluators.ray.cluster import ClusterError, connect
+from aen_agents.evaluators.ray.cluster import connect
+from aen_agents.evaluators.ray.resources import ClusterError
 from aen_agents.evaluators.ray.surroundings import ensure_user, remove_temporary_folders, temporary_folder
 
 SHORT = 107 - len(surroundings._SOCKET)

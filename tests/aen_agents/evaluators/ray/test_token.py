@@ -15,10 +15,11 @@ import pytest
 
 from aen_agents.evaluators.ray import auth, cluster, ownership
 from aen_agents.evaluators.ray.auth import AuthError
-from aen_agents.evaluators.ray.cluster import ClusterError, connect
+from aen_agents.evaluators.ray.cluster import connect
 from aen_agents.evaluators.ray.internals import CLIENT_CALL, GCS_CALL
 from aen_agents.evaluators.ray.ownership import is_own_cluster
 from aen_agents.evaluators.ray.probe import ClusterEndpoint
+from aen_agents.evaluators.ray.resources import ClusterError
 
 TOKEN = "this-machines-token-" + "5" * 16
 ANOTHER = 54321
