@@ -35,8 +35,9 @@ _HINTS = (
 _QUOTED = r"\"[^\"\\,:{}\[\]]*\"|'[^']*'|\\\"(?:[^\\]|\\[^\"])*\\\"|\{[^}]*\}"
 _PAIR = re.compile(rf"(?i)({_WORD}\s*(?:=|%3D)\s*)(?:{_QUOTED}|[^\s;&,\"')\]]+)")
 _MEMBER = re.compile(rf"(?i)({_WORD}([\"'])\s*:\s*)([\"'])(?:\\.|(?!\3).)*\3")  # of JSON, or of a dict in Python
-# In JSON a backslash may precede a quote. A comma ends an address only before a blank.
-_URL = re.compile(r"[A-Za-z][\w+.-]*:///?(?:[^\s\"\\<>]|\\.)+|(?<![\w/])://(?:[^\s\"\\<>]|\\.)+")
+# In JSON a backslash may precede a quote. A comma ends an address only before a blank. It begins where a word does;
+# otherwise the search in a long word takes a time that grows with the square of its length.
+_URL = re.compile(r"(?<![\w+.-])[\w+.-]+:///?(?:[^\s\"\\<>]|\\.)+|(?<![\w/])://(?:[^\s\"\\<>]|\\.)+")
 _PORTS = re.compile(r"(?:\[[^\]]*\]|[^:,]*)(?::(?:\d*|port))?(?:,(?:\[[^\]]*\]|[^:,]*)(?::\d*)?)*\W*")
 _NO_SCHEME = re.compile(r"([A-Za-z][\w+.-]*:)/?([^/\s:@]*:)?.*@")
 _EXAMPLE = "://user:password@host"  # of messages that say how addresses are written

@@ -40,10 +40,18 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     from safetensors.torch import save  # imported here for start-up time
 
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    content = bytearray(save(plain, {**metadata, _DIGEST: _UNKNOWN}))
+    content = _with_head(save(plain), {**metadata, _DIGEST: _UNKNOWN})
     at = _place_of(content, _UNKNOWN)
     content[at : at + len(_UNKNOWN)] = _digest(content, at).encode()
     write_atomically(path, memoryview(content), durable=durable)
+
+
+def _with_head(content: bytes, metadata: Mapping[str, str]) -> bytearray:
+    """Return the content of a file with metadata in their order; `save` itself writes them in a random one."""
+    start = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    head = json.dumps({"__metadata__": metadata} | json.loads(content[_LENGTH:start]), separators=(",", ":")).encode()
+    head += b" " * (-len(head) % _LENGTH)  # the tensors are aligned
+    return bytearray(b"".join((len(head).to_bytes(_LENGTH, "little"), head, memoryview(content)[start:])))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -98,14 +98,14 @@ class Search:
             FullDiskError: there is no room left; the message says how to resume.
             AenError: the search cannot be run, or its store or cluster was lost.
         """
-        started = time.perf_counter()
         with folder.locked():
             folder.initialise(self.config)  # again: the folder was not locked since it was created
             folder.check_key_version(self.child.key_version)
-            return self._run_locked(folder, started)
+            return self._run_locked(folder)
 
-    def _run_locked(self, folder: RunFolder, started: float) -> SearchResult:
+    def _run_locked(self, folder: RunFolder) -> SearchResult:
         with self.monitor.over(folder), explain_full_disk(folder.path):
+            started = time.perf_counter()
             self._resolve(folder)
             return self._run(folder, started)
 

@@ -75,7 +75,7 @@ _EQUINAS = (
     *("agent.subgroups=[D4, C1]", "agent.baselines=[static_c1]"),
 )
 # What depends on the time and on how often a run was resumed.
-_OF_THIS_START = ("seconds", "children_trained", "children_trained_in_all")
+_OF_THIS_START = ("seconds", "children_trained", "children_trained_in_all", "run_id", "sha256")
 
 
 def config_of(kind: str) -> SearchConfig:

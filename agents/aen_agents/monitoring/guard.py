@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from aen._files import permits
+from aen._files import is_blank, permits
 from aen.errors import AenError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
@@ -110,6 +110,8 @@ class FolderGuard:
             return
         if mark is None:
             yield f"{file} was removed"
+        elif is_blank(file):  # a resumed run would restore it
+            yield f"{file} was replaced by an empty file"
         elif _text(file) != self._config_text:
             try:
                 self.folder.check(self.config)

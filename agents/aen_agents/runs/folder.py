@@ -1,13 +1,14 @@
 """The run folder: all files of a run, and the checks before it is created, resumed or opened."""
 
 import json
+import os
 import secrets
 import shlex
 from contextlib import AbstractContextManager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from aen._files import is_blank, sync_folder
+from aen._files import is_blank, permits, sync_folder
 from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import keep_choices
@@ -69,6 +70,8 @@ class RunFolder(RunFiles):
             folder._made = CreatedFolder(out)
             folder.check(config)
             folder._check_contents()
+            if folder._is_initialised() and not permits(out, os.W_OK):
+                return folder  # a complete run can still be shown
             with folder.locked():  # of searches that start at the same time, one writes and the others check
                 folder.initialise(config)
         except OSError as error:
@@ -100,6 +103,10 @@ class RunFolder(RunFiles):
             if not (self.path / inner).is_symlink():  # it may be shared with other searches
                 remove_parts(self.path / inner)
         sync_folder(self.path)
+
+    def _is_initialised(self) -> bool:
+        written = self.config_file.is_file() and not is_blank(self.config_file) and "config" in self.head()
+        return written and all((self.path / inner).is_dir() for inner in _FOLDERS)
 
     def _check_contents(self) -> None:
         unused = is_unused(self.path)  # before the look for the config, which is the first file of a new run

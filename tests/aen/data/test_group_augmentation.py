@@ -55,7 +55,7 @@ def test_a_child_without_augmentation_keeps_its_key():
     plain, augmented = EquiNASSpec(), EquiNASSpec(augment="D4")
     assert "augment" not in plain.to_json()
     assert plain.key != augmented.key
-    assert plain.class_key == augmented.class_key
+    assert plain.class_key != augmented.class_key
     assert ChildSpec.from_json(augmented.to_json()) == augmented
     assert plain.augmenter("cpu") is None
     assert np.array_equal(augmented.augmenter("cpu").epoch(images(9), 2), GroupAugmenter("D4", 0).epoch(images(9), 2))

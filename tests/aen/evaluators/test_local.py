@@ -217,8 +217,8 @@ def test_an_interrupt_in_the_middle_of_a_claim_leaves_no_lease(open_store, monke
     store = open_store()
     claim = store.claim_many
 
-    def interrupted(keys):
-        claim(keys)
+    def interrupted(keys, **options):
+        claim(keys, **options)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(store, "claim_many", interrupted)
@@ -375,11 +375,19 @@ def test_slices_through_the_evaluator_are_one_training(open_store, tmp_path, fir
         assert dict(store.evaluations())[two].parent == one.key
 
 
-def test_children_of_a_parent_that_was_not_kept_are_an_error_and_leave_no_lease(open_store, tmp_path):
+def test_a_parent_that_was_not_kept_is_trained_again(open_store, tmp_path):
     evaluator = LocalEvaluator(open_store(), weights_folder=tmp_path / "weights")
     (one,) = evaluate(evaluator, [FIRST])
-    spec = replace(FIRST, parent=one.key)
-    with pytest.raises(StoreError, match=rf"{one.key}\.safetensors are missing; train the child again"):
+    (child,) = evaluate(evaluator, [replace(FIRST, parent=one.key)])
+    assert child.status == "ok"
+    assert evaluator.trained == 3
+    assert (tmp_path / "weights" / f"{one.key}.safetensors").is_file()
+
+
+def test_children_of_an_unknown_parent_are_an_error_and_leave_no_lease(open_store, tmp_path):
+    evaluator = LocalEvaluator(open_store(), weights_folder=tmp_path / "weights")
+    spec = replace(FIRST, parent="0123456789abcdef01234567")
+    with pytest.raises(StoreError, match=r"0123456789abcdef01234567\.safetensors are missing; train the child again"):
         evaluator.submit([spec])
     assert open_store().claim(spec.key).mine
     with pytest.raises(SpecError, match="inheriting needs the key of a parent and a folder of weights"):

@@ -69,6 +69,7 @@ def test_a_file_whose_key_is_not_that_of_its_spec(kept):
 
     with safe_open(kept, framework="pt") as file:
         metadata, state = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del metadata["sha256"]  # as in files of earlier versions, which have none
     forged = metadata | {"spec": json.dumps(replace(SPEC, seed=9).to_json())}
     save_file(state, kept, metadata=forged)
     refused(child_of(), kept.parent, StoreError, "belong to another child")

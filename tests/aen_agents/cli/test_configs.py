@@ -112,7 +112,10 @@ def test_values_and_defaults_are_those_of_the_models() -> None:
     assert found["name"] == ("text", "required")
     assert found["training.optimiser"] == ("adam | sgd", "adam")
     assert found["child.hidden"] == (
-        "list of (whole number > 0 or [whole number > 0, whole number > 0]), not empty or auto",
+        (
+            "list of (whole number > 0 and <= 1,000 or [whole number > 0 and <= 1,000, whole number > 0 and <= 1,000])"
+            ", not empty or auto"
+        ),
         "[16, 16]",
     )
     assert found["evaluator.timeout"] == ("number > 0 or null", "null")

@@ -95,8 +95,10 @@ def test_any_config_can_be_searched_exhaustively(tmp_path: Path, capsys: pytest.
         (["--out", "/proc/nowhere"], "cannot be written"),
         (["alphabet=rot90"], "a factor goes into a list: [rot90]"),
         (["data.moves=[rot90 x| hflip]"], "data.moves: unknown generator"),
-        (["child.hidden=[512, 512]", "alphabet=[rot90]"], "at most 67,108,864 can be tied"),
-        (["evaluator.threads=100000"], "threads is 100000; this machine has"),
+        (["child.hidden=[128, 128]", "alphabet=[rot90]"], "at most 67,108,864 can be tied"),
+        (["child.hidden=[512, 512]"], "68,719,476,736 weight positions, which need about 1,536 GiB"),
+        (["evaluator.threads=3000"], "threads is 3000; this machine has"),
+        (["evaluator.threads=100000"], "threads is 100000: Input should be less than or equal to 4096"),
     ],
 )
 def test_bad_input_is_named_and_leaves_no_run_folder(

@@ -55,7 +55,7 @@ def test_a_start_that_was_cut_in_its_first_files_is_started_again(
 ) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
-    for name in (".lock", "config.yaml.12-ab.part", "config.yaml", "run.json"):
+    for name in (".lock", "config.yaml.12-0123abcd.part", "config.yaml", "run.json"):
         (folder / name).write_bytes(blank)
         assert RunFolder.create(tiny_config, folder).config() == tiny_config
         shutil.rmtree(folder)

@@ -126,7 +126,7 @@ def test_the_weights_used_last_are_kept():
         evaluator.submit([chain[-1]], keep_weights=True)
         chain.append(replace(CHILD, parent=chain[-1].key))
     size = max(path.stat().st_size for path in evaluator.weights_folder.iterdir())
-    evaluator.max_bytes = 3 * size
+    evaluator.max_bytes = 3 * size + 100  # headers differ by a few bytes
     evaluator.submit([chain[3]], keep_weights=True)
     assert {path.stem for path in evaluator.weights_folder.iterdir()} == {spec.key for spec in chain[1:]}
     evaluator.submit([replace(chain[1], seed=1, parent=chain[0].key)], keep_weights=True)

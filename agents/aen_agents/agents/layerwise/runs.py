@@ -179,7 +179,7 @@ class MethodRuns:
             stored = self.store.get_many(sorted(recorded))
             same = all(stored[key].validation_accuracy == known[key] for key in known.keys() & stored.keys())
             if recorded - stored.keys() or not same:
-                run.slice, run.members, run.ended = 0, [], None
+                run.restart()
                 run.save()
 
     @property

@@ -13,6 +13,9 @@ from aen_agents.runs import folder as run_folder
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
+# Keys that configs of that time did not have.
+_NEWER = ("  address:", "  connect_timeout:", "  token_file:", "cluster:", "debug:")
+
 
 def test_a_folder_of_before_there_were_versions_is_taken_up(
     finished: tuple[RunFolder, JsonDict], tiny_config: SearchConfig, tmp_path: Path
@@ -21,8 +24,8 @@ def test_a_folder_of_before_there_were_versions_is_taken_up(
     folder.version_file.unlink()
     # It lacks what was added since, and is written otherwise.
     lines = folder.config_file.read_text().splitlines()
-    config = [line for line in lines if not line.startswith(("  address:", "  connect_timeout:", "cluster:", "debug:"))]
-    assert len(config) == len(lines) - 4
+    config = [line for line in lines if not line.startswith(_NEWER)]
+    assert len(config) == len(lines) - len(_NEWER)
     folder.config_file.write_text("\n".join(["# mine", *config]) + "\n")
     shutil.copy(finished[0].store_file, folder.store_file)
     folder.history_file.write_text(finished[0].history_file.read_text().splitlines()[0] + "\n")
