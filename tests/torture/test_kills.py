@@ -11,7 +11,8 @@ def expected() -> dict[str, object]:
     return {"local": kills.whole_run("local")}
 
 
-@pytest.mark.parametrize("target", ["driver", pytest.param("worker", marks=pytest.mark.slow)])
+@pytest.mark.slow  # runs/resume/test_kills.py and evaluators/test_orphans.py kill searches and workers as well
+@pytest.mark.parametrize("target", ["driver", "worker"])
 def test_a_search_that_is_killed_leaves_nothing_and_is_resumed(target: str, expected: dict[str, object]) -> None:
     chain = kills.run_chain(kills.Chain(target, kills=1, seed=1), expected)
     assert chain.failures == []

@@ -1,6 +1,8 @@
 """Brings own images to one size and type by the rules, and leaves out, or refuses, those that cannot be used."""
 
 import hashlib
+import mmap
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -61,8 +63,7 @@ class _Files:
         self.content, self.rules, self.where = content, rules, where
         self.broken: dict[int, str] = {}
         self.digests: list[bytes] = [b""] * len(content.names)
-        self.contents: dict[int, bytes] = {}
-        self.kept_bytes = 0
+        self.kept = _KeptContents(_KEPT_BYTES)
 
     def assemble(self) -> Assembled:
         n = len(self.content.names)
@@ -90,6 +91,7 @@ class _Files:
         ):
             del place
             notes.update(said or ())
+        self.kept.close()
         self._refuse_broken()
         twice = self._in_two_classes()
         kept = np.array([place for place in range(n) if place not in self.broken and place not in twice])
@@ -126,13 +128,11 @@ class _Files:
         except BrokenImageError as error:
             self.broken[place] = str(error)
             return None
-        if self.kept_bytes + len(content) <= _KEPT_BYTES:
-            self.contents[place] = content
-            self.kept_bytes += len(content)
+        self.kept.put(place, content)
         return found
 
     def _decode(self, place: int, images: npt.NDArray[Any], size: tuple[int, int], colour: bool) -> set[str] | None:
-        content = self.contents.pop(place, b"") or self._read(place)
+        content = self.kept.get(place) or self._read(place)
         self.digests[place] = hashlib.sha256(content).digest()
         try:
             image, notes = decode(content, size, colour=colour)
@@ -189,6 +189,36 @@ class _Files:
                 "(data.skip_broken=true)."
             )
         return {place for place, digest in enumerate(self.digests) if digest in different}
+
+
+class _KeptContents:
+    """Contents of files by number, up to a total size, in memory of its own that `close` gives back to the system."""
+
+    def __init__(self, size: int) -> None:
+        self._memory = mmap.mmap(-1, size)
+        self._places: dict[int, slice] = {}
+        self._end = 0
+        self._lock = threading.Lock()
+
+    def put(self, number: int, content: bytes) -> None:
+        """Keep a content if there is room; also called by several threads."""
+        with self._lock:
+            start, end = self._end, self._end + len(content)
+            if end > len(self._memory):
+                return
+            self._end = end
+        self._memory[start:end] = content
+        self._places[number] = slice(start, end)
+
+    def get(self, number: int) -> bytes | None:
+        """Return a content, or None if it is not kept."""
+        place = self._places.get(number)
+        return None if place is None else self._memory[place]
+
+    def close(self) -> None:
+        """Give the memory back; nothing is kept any more."""
+        self._places.clear()
+        self._memory.close()
 
 
 def choose_size(sizes: Sequence[tuple[int, int]], rules: Rules) -> tuple[tuple[int, int], list[str]]:
