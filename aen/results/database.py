@@ -301,7 +301,7 @@ def _use_write_ahead_log(engine: Engine, where: str) -> None:
             except sqlite3.OperationalError as error:
                 # SQLite does not always wait for other connections here, whatever its timeout.
                 if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError(f"result store {where}: {error}{remedy(error)}") from error
+                    raise
                 time.sleep(0.02)
             else:
                 return

@@ -53,17 +53,18 @@ _OF_SQLITE = {
 
 @contextmanager
 def database_errors(where: str) -> Iterator[None]:
-    """Translate database errors inside the block into a StoreError that names the store."""
+    """Translate database errors inside the block, SQLAlchemy's and SQLite's, into a StoreError that names the store."""
     try:
         yield
-    except sa.exc.DBAPIError as error:
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
         full = disk_full(error)
         if full is not None:
             raise StoreError(
                 f"result store {shown(where)} cannot be written ({full}): make room on its disk and start again; what "
                 "was stored before is kept."
             ) from error
-        raise StoreError(f"result store {shown(where)}: {_said(error)}{remedy(error.orig)}") from error
+        original = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        raise StoreError(f"result store {shown(where)}: {_said(original)}{remedy(original)}") from error
 
 
 def remedy(error: BaseException | None) -> str:
@@ -97,7 +98,7 @@ def reach(engine: Engine, where: str) -> None:
         engine.connect().close()
     except sa.exc.DBAPIError as error:
         raise StoreError(
-            f"result store {shown(where)} cannot be reached: {_said(error)}. Check that its server runs, and "
+            f"result store {shown(where)} cannot be reached: {_said(error.orig)}. Check that its server runs, and "
             f"host, port, database, user and password; or {ANOTHER}."
         ) from error
 
@@ -130,9 +131,9 @@ def _python() -> str:
     return str(python.relative_to(here) if python.is_relative_to(here) else python)
 
 
-def _said(error: sa.exc.DBAPIError) -> str:
+def _said(error: BaseException | None) -> str:
     """Return the database's message in one line, without passwords."""
-    return hide_secrets(" ".join(str(error.orig).split()).rstrip(".?"))
+    return hide_secrets(" ".join(str(error).split()).rstrip(".?"))
 
 
 def shown(where: str) -> str:

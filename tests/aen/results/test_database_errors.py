@@ -18,7 +18,7 @@ from helpers.no_locks import without_locks
 
 from aen.errors import StoreError
 from aen.results.database import _patient
-from aen.results.database_errors import remedy
+from aen.results.database_errors import database_errors, remedy
 from aen.results.store import ResultStore
 
 HAS_PSYCOPG = importlib.util.find_spec("psycopg") is not None
@@ -158,3 +158,19 @@ def test_permissions_of_a_store_follow_the_umask(tmp_path, mask):
             )
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (sqlite3.SQLITE_CORRUPT, "put a copy of it back, or move it away"),
+        (sqlite3.SQLITE_IOERR_READ, "Check its disk"),
+        (sqlite3.SQLITE_FULL, "make room on its disk"),
+    ],
+)
+@pytest.mark.parametrize("kind", [sqlite3.DatabaseError, sqlite3.OperationalError])
+def test_an_error_of_sqlite_itself_is_told_like_one_of_sqlalchemy(kind, code, told):
+    error = kind("database disk image is malformed")
+    error.sqlite_errorcode = code
+    with pytest.raises(StoreError, match=rf"result store here.*malformed.*{told}"), database_errors("here"):
+        raise error
