@@ -100,7 +100,7 @@ def open_database(where: str, *, create: bool) -> Engine:
         )
     if engine.dialect.name == "sqlite" and not _reads_only(engine):
         with database_errors(where):
-            _use_write_ahead_log(engine, where)
+            _use_write_ahead_log(engine)
     return engine
 
 
@@ -290,7 +290,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _use_write_ahead_log(engine: Engine, where: str) -> None:
+def _use_write_ahead_log(engine: Engine) -> None:
     """Switch to the write-ahead log, which the file remembers, so that readers and the writer do not wait."""
     deadline = time.monotonic() + BUSY_SECONDS
     raw = engine.raw_connection()
