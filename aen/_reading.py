@@ -8,6 +8,8 @@ import hashlib
 import json
 import os
 import stat
+import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ MAX_WEIGHTS = 2**34
 _SEAL = "sha256"
 # What the content of a file raises that is not what aen wrote.
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+# What damaged zip files raise: of unknown versions and compressions, of encrypted members, and of members cut short.
+MALFORMED_ZIP = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 
 class UnusableFileError(ValueError):

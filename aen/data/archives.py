@@ -2,11 +2,11 @@
 
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from aen._reading import MALFORMED_ZIP
 from aen.data.files import MAX_BYTES, check_plain, damaged, is_safe, unreadable
 from aen.errors import DataError
 
@@ -33,7 +33,7 @@ def read_members(path: Path, names: Sequence[str]) -> list[tuple[str, bytes]]:
             if len(content) != size:
                 raise damaged(path, f"its member {name!r} has another size than the archive says")
             found[name] = content
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (tarfile.TarError, *MALFORMED_ZIP) as error:
         raise damaged(path, f"the archive is truncated or corrupted ({error})") from error
     except OSError as error:  # gzip raises BadGzipFile, an OSError without a number
         if error.errno is not None:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Self, cast
 import numpy as np
 import numpy.typing as npt
 
+from aen._reading import MALFORMED_ZIP
 from aen.data.files import MAX_BYTES, check_plain, damaged, unreadable
 from aen.data.pool import Part
 from aen.errors import DataError
@@ -132,7 +133,7 @@ class OpenNpz:
         check_plain(path)
         try:
             self._zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+        except MALFORMED_ZIP as error:
             raise damaged(path, f"it is not an npz file ({error})") from error
         except OSError as error:
             raise unreadable(path, error) from error

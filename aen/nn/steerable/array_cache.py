@@ -3,8 +3,6 @@
 import functools
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aen._cache import new_private, open_private
+from aen._reading import MALFORMED, MALFORMED_ZIP
 
 _VERSION = 1
 _STRUCTURE = "structure"
@@ -56,7 +55,7 @@ class ArrayCache:
             except TypeError:  # an argument of another type
                 return cached(*args, **kwargs)
             path = folder / f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.npz"
-            with suppress(OSError, ValueError, KeyError, TypeError, IndexError, EOFError, RecursionError, *_DAMAGED):
+            with suppress(OSError, *MALFORMED, *MALFORMED_ZIP):
                 return _read(path, asked)
             result = cached(*args, **kwargs)
             with suppress(OSError, TypeError):
@@ -64,9 +63,6 @@ class ArrayCache:
             return result
 
         return looked_up
-
-
-_DAMAGED = (zipfile.BadZipFile, zlib.error, NotImplementedError)  # of zip files: the last is an unknown compression
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401 - JSON

@@ -160,3 +160,14 @@ def test_a_png_of_very_many_pixels_is_refused_undecoded(tmp_path: Path) -> None:
 
     with pytest.raises(BrokenImageError, match="decompression bomb"):
         decode(content.getvalue(), (8, 8), colour=False)
+
+
+@pytest.mark.parametrize(("offset", "value"), [(6, 208), (8, 1)], ids=["version", "encrypted"])
+def test_an_npz_file_of_another_zip_version_or_encrypted_is_refused(offset: int, value: int, tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, images=np.zeros((6, 4, 4), np.uint8), labels=np.arange(6) % 2)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + offset] = value  # of the first entry of the zip directory
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.npz"):
+        look_into_npz(path)

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aen._files import make_folder, write_atomically
-from aen._reading import MALFORMED, MAX_SMALL, MAX_WEIGHTS, parse_json, read_bytes, read_json
+from aen._reading import MALFORMED, MALFORMED_ZIP, MAX_SMALL, MAX_WEIGHTS, parse_json, read_bytes, read_json
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
 from aen_agents.agents.dqn.visits import Visits
@@ -116,7 +115,7 @@ def intact(folder: Path, notice: Callable[[str], None]) -> Iterator[Loaded]:
             yield Loaded(number, *_read(folder / f"checkpoint-{number}.json"))
         except FileNotFoundError as error:
             notice(f"checkpoint {number} in {folder} is damaged and not used: {Path(error.filename).name} is missing")
-        except (OSError, *MALFORMED, zipfile.BadZipFile) as error:
+        except (OSError, *MALFORMED, *MALFORMED_ZIP) as error:
             if isinstance(error, OSError) and error.errno is not None:  # not a reason to start from the beginning
                 raise UnreadableError.of(Path(error.filename or folder), error) from error
             why = str(error) if isinstance(error, _DamagedError) else what_is_wrong(error)
