@@ -240,7 +240,8 @@ class Search:
             except AenError as error:
                 self._listener(Notice(f"the images were not tested for symmetries: {error}"))
                 return None
-            write_file(folder.symmetry_test_file, json.dumps(sealed(found.to_json()), indent=2) + "\n")
+            content = sealed(found.to_json() | {"run_id": folder.run_id})
+            write_file(folder.symmetry_test_file, json.dumps(content, indent=2) + "\n")
             clock["symmetry_test"] = time.perf_counter() - started
         # Not in the summary's notices: it has the whole test.
         self._listener(Notice(found.sentence()))

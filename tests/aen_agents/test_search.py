@@ -11,6 +11,7 @@ from helpers.summaries import check_summary
 from rich.console import Console
 
 import aen
+from aen._reading import sealed
 from aen._typing import JsonDict
 from aen.data import Preprocessing, load_dataset, preprocessing_of
 from aen.errors import DataError, RunFolderError
@@ -303,9 +304,11 @@ def test_the_training_images_are_tested_once_before_exploring(
     assert len(seen) == 1
     assert (resumed.symmetry_test, resumed.seconds.symmetry_test) == (test, None)
 
-    folder.symmetry_test_file.write_text("{}")
-    with pytest.raises(RunFolderError, match=r"symmetry_test.json.*Move it away"):
-        Search(tiny_config, lambda _: None).run(folder)
+    others = sealed(test.to_json() | {"run_id": "0" * 16})
+    for content, why in (("{}", "is damaged"), (json.dumps(others), "belongs to another run")):
+        folder.symmetry_test_file.write_text(content)
+        with pytest.raises(RunFolderError, match=rf"symmetry_test.json {why}.*Move it away"):
+            Search(tiny_config, lambda _: None).run(folder)
 
 
 def test_the_test_of_the_images_changes_no_result_and_can_be_left_out(

@@ -106,7 +106,10 @@ class RunFiles:
         try:
             if is_blank(self.symmetry_test_file):
                 return None
-            return SymmetryTest.from_json(unsealed(read_json(self.symmetry_test_file, MAX_RESULTS)))
+            content = unsealed(read_json(self.symmetry_test_file, MAX_RESULTS))
+            if not self.owns(content.pop("run_id", None)):
+                raise RunFolderError(f"{self.symmetry_test_file} belongs to another run. {MEND}")
+            return SymmetryTest.from_json(content)
         except FileNotFoundError:
             return None
         except (OSError, *MALFORMED) as error:
