@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -40,6 +40,7 @@ from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
+MEMORY = 12 * 2**30  # bytes of address space
 SECONDS = 60.0  # of one command
 BUDGET = 840.0  # of the whole script
 CONFIG = {
@@ -234,7 +235,7 @@ def problems_of(case: Case, folder: Path, truth: Truth, *, weights: bool, slow: 
 def _said(status: int, errors: str) -> Iterator[str]:
     if status not in {0, 2}:
         yield f"exit status {status}"
-    if "Traceback" in errors or len(errors) > 4000:
+    if "Traceback" in errors or "too little memory" in errors or len(errors) > 4000:
         yield f"says {errors[-300:]!r}"
     if status == 2 and not errors.strip():
         yield "fails without a word"
@@ -303,6 +304,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only cases whose name holds this text")
     options = parser.parse_args()
     console, started = Console(), time.monotonic()
+    with suppress(ImportError, ValueError, OSError):
+        import resource  # not on Windows
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))  # a file without end must not fill the machine
     failed: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -77,7 +77,7 @@ def _full_name(kind: Kind, name: str) -> str:
 def headline(path: Path) -> str:
     """Return the first comment line of a config, or nothing."""
     with path.open(encoding="utf-8") as file:
-        first = file.readline()
+        first = file.readline(1000)
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 

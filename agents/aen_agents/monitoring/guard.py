@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aen._files import is_blank, permits
+from aen._reading import MAX_SMALL, UnusableFileError, read_bytes
 from aen.errors import AenError
 from aen.results.store import ResultStore
 from aen_agents.config import SearchConfig
@@ -178,8 +179,8 @@ def _content_mark(path: Path) -> tuple[int, int, int] | None:
 
 
 def _text(path: Path) -> bytes | None:
-    with suppress(OSError):
-        return path.read_bytes()
+    with suppress(OSError, UnusableFileError):
+        return read_bytes(path, MAX_SMALL)
     return None
 
 

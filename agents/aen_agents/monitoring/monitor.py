@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from aen._processes import Process
+from aen._reading import MAX_SMALL, UnusableFileError, read_bytes
 from aen._secrets import hide_secrets, remember_address
 from aen.errors import AenError, RunFolderError
 from aen.evaluators import Activity, Evaluator
@@ -199,7 +200,10 @@ class _StatusWriter:
         """
         file = self.folder.path / STATUS_FILE
         text = last.text().encode()
-        if file.read_bytes() == text:
+        try:
+            if read_bytes(file, MAX_SMALL) == text:
+                return
+        except UnusableFileError:  # it was replaced by something that is no file
             return
         with file.open("r+b") as stream:
             os.posix_fallocate(stream.fileno(), 0, len(text))  # raises if there is no room; the file is then unchanged

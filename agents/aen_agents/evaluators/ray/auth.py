@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from aen._reading import MAX_SMALL, read_text
 from aen._secrets import remember_secret
 from aen.errors import AenError
 from aen_agents.evaluators.ray.internals import reload_configuration
@@ -59,7 +60,7 @@ def named_token(file: str | None = None) -> Token | None:
         return None
     remedy = "name a file that contains the token of the cluster's head"
     try:
-        value = Path(path).expanduser().read_text("utf-8").strip()
+        value = read_text(Path(path).expanduser(), MAX_SMALL).strip()
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise AuthError(f"{name} is {path!r}, which cannot be read ({reason}); {remedy}.") from error
@@ -71,9 +72,9 @@ def named_token(file: str | None = None) -> Token | None:
 def home_token() -> Token | None:
     """Return the token that Ray keeps in this user's home folder, if any."""
     value = ""
-    with suppress(OSError, UnicodeDecodeError, RuntimeError):  # RuntimeError: this user has no home folder
+    with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: this user has no home folder
         file = Path.home() / ".ray" / "auth_token"
-        value = file.read_text("utf-8").strip()
+        value = read_text(file, MAX_SMALL).strip()
     return Token(value, str(file)) if value else None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from aen._files import make_folder, write_atomically
+from aen._reading import MAX_WEIGHTS, read_bytes
 from aen.children.spec import ChildSpec
 from aen.evaluators.processes import WorkerError
 from aen.results.evaluation import Evaluation
@@ -37,7 +38,7 @@ class RequestBuilder:
             for spec in unit.specs.values():
                 file = folder / f"{spec.parent}.safetensors"
                 if spec.parent is not None and file.is_file():
-                    parents[spec.parent] = file.read_bytes()
+                    parents[spec.parent] = read_bytes(file, MAX_WEIGHTS)
         return TrainRequest(
             specs=unit.texts,
             data=unit.data,
