@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._files import is_blank, permits, sync_folder
+from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import keep_choices
@@ -92,10 +93,10 @@ class RunFolder(RunFiles):
             write_file(self.config_file, config.to_yaml())
         head = self.head()
         if "config" not in head:
-            known = {"version": VERSION, "aen": version("aen"), "id": secrets.token_hex(8)}
+            known: JsonDict = {"version": VERSION, "aen": version("aen")}
+            # Of a blank file the key version is not known, nor the identifier, which other files may have.
+            known |= {"restored": True} if is_blank(self.version_file) else {"id": secrets.token_hex(8)}
             head = known | head | {"config": started_config(self.config())}
-            if is_blank(self.version_file):
-                head["restored"] = True  # so that its key version is not known
             write_file(self.version_file, json.dumps(head) + "\n")
         remove_parts(self.path)
         for inner in _FOLDERS:

@@ -50,6 +50,16 @@ def test_a_run_with_blank_files_is_resumed(
 
 
 @blanks
+def test_the_summary_of_a_run_whose_run_json_is_blank_is_read(
+    finished: tuple[RunFolder, JsonDict], tmp_path: Path, blank: bytes
+) -> None:
+    shutil.copytree(finished[0].path, tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_bytes(blank)
+    assert main(["resume", str(tmp_path / "run")]) == 0
+    assert RunFolder(tmp_path / "run").summary() == finished[0].summary()
+
+
+@blanks
 def test_a_start_that_was_cut_in_its_first_files_is_started_again(
     tiny_config: SearchConfig, tmp_path: Path, blank: bytes
 ) -> None:
