@@ -33,7 +33,7 @@ class UnusableFileError(ValueError):
     """A file that is not read: it is no plain file, too large, or nested too deeply. The message says why."""
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
+def read_bytes(path: str | Path, limit: int) -> bytes:
     """Return the content of a plain file.
 
     Args:
@@ -70,7 +70,7 @@ def check_file(path: Path, limit: int) -> None:
     _check(path, path.stat(), limit)
 
 
-def _check(path: Path, status: os.stat_result, limit: int) -> None:
+def _check(path: str | Path, status: os.stat_result, limit: int) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):

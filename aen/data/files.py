@@ -38,7 +38,7 @@ def read_file(path: Path) -> bytes:
     return _gunzip(path, content) if content.startswith(_GZIP) else content
 
 
-def read_plain(path: Path, limit: int = MAX_BYTES) -> bytes:
+def read_plain(path: str | Path, limit: int = MAX_BYTES) -> bytes:
     """Return a file's content as it is.
 
     Raises:
@@ -49,7 +49,7 @@ def read_plain(path: Path, limit: int = MAX_BYTES) -> bytes:
     except UnusableFileError as error:
         raise DataError(f"{path} is not read: {error}; give another file.") from error
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise unreadable(Path(path), error) from error
 
 
 def check_plain(path: Path, limit: int = MAX_BYTES) -> None:

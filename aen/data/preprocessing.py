@@ -1,6 +1,8 @@
 """Preprocessing: how stored pixels become the values that a network takes."""
 
 import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
 import torch
@@ -11,6 +13,7 @@ from aen._typing import Float, JsonDict, Num
 from aen.errors import DataError
 
 _LEVELS = 256
+_LARGE, _THREADS = 2**22, 2  # from so many values on, so many threads share the work
 _CHUNK = 2**14  # values at a time: they stay in the processor's cache, and no threads wait for each other
 _LEAST = 1e-6  # of the deviation: images of one colour are not divided by 0
 
@@ -57,10 +60,21 @@ class Preprocessing:
         """Return the values that a network takes, as a new tensor of float32."""
         found = torch.empty(images.shape, dtype=torch.float32, device=images.device)
         values, stored, n = found.view(-1), images.reshape(-1), images.numel()
-        size = _CHUNK if images.device.type == "cpu" else max(1, n)
-        for start in range(0, n, size):
-            part = values[start : start + size].copy_(stored[start : start + size])
-            part.div_(self.scale).sub_(self.mean).div_(self.deviation)
+        on_cpu = images.device.type == "cpu"
+        size = _CHUNK if on_cpu else max(1, n)
+
+        def scale(first: int, last: int) -> None:
+            for start in range(first, last, size):
+                end = min(start + size, last)
+                part = values[start:end].copy_(stored[start:end])
+                part.div_(self.scale).sub_(self.mean).div_(self.deviation)
+
+        if not on_cpu or n < _LARGE:
+            scale(0, n)
+        else:  # each value is computed alone, so that the result does not depend on the number of threads
+            with ThreadPoolExecutor(_THREADS) as pool:
+                borders = [n * number // _THREADS for number in range(_THREADS + 1)]
+                deque(pool.map(scale, borders, borders[1:]), maxlen=0)
         return found
 
     def to_json(self) -> JsonDict:

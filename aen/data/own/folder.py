@@ -133,9 +133,10 @@ def _parts(root: Path) -> dict[str, int | None]:
 
 def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:
     """Return the function that reads the file of a number."""
+    prefix = os.path.join(root, "")  # noqa: PTH118 - a Path for each of 50,000 images takes a second
 
     def read(number: int) -> bytes:
-        return read_plain(Path(root, files[number]), MAX_IMAGE_BYTES)
+        return read_plain(prefix + files[number], MAX_IMAGE_BYTES)
 
     return read
 

@@ -37,6 +37,14 @@ def test_values_are_bit_for_bit_those_of_earlier_versions(kind: torch.dtype) -> 
     assert torch.equal(images, before), "the images given stay as they are"
 
 
+def test_many_values_are_scaled_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = _images(torch.uint8)
+    preprocessing = Preprocessing.of(images)
+    few = preprocessing.apply(images)
+    monkeypatch.setattr("aen.data.preprocessing._LARGE", 1)
+    assert torch.equal(preprocessing.apply(images), few)
+
+
 @pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
 def test_training_images_get_mean_0_and_deviation_1(kind: torch.dtype) -> None:
     images = _images(kind)
