@@ -69,9 +69,11 @@ bench-verdict: setup ## measure how often the verdict of the default search is r
 	$(BIN)/python benchmarks/bench_verdict.py $(ARGS)
 
 torture: setup-dev ## cut the power, fail every input and output, kill, damage and fuzz searches (docs/reliability.md)
+	@failed=; \
 	for t in power_cuts io_faults kills damaged_files fuzz; do \
-	  echo "== $$t"; $(BIN)/python tests/torture/$$t.py $(ARGS); \
-	done
+	  echo "== $$t"; $(BIN)/python tests/torture/$$t.py $(ARGS) || failed="$$failed $$t"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi
 
 docs: setup-dev ## build the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

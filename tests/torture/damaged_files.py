@@ -28,9 +28,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from torture.outcome import print_row
 
 import aen
 from aen.errors import AenError
@@ -324,11 +325,7 @@ def main() -> int:
                 failed.append(str(case))
                 again = f"python {sys.argv[0]} --seed {options.seed} --only {str(case)!r}"
                 console.print(f"{case}: {'; '.join(problems)}\n  again: {again}", markup=False, soft_wrap=True)
-    table = Table("what", "tried", "failed", "seconds")
-    table.add_row(
-        f"damaged files ({len(found)} cases)", *map(str, (tried, len(failed), round(time.monotonic() - started)))
-    )
-    console.print(table)
+    print_row(console, "damaged files", (tried, len(found)), len(failed), started)
     return 1 if failed else 0
 
 

@@ -14,19 +14,18 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from aen._typing import JsonDict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script
 from torture import searches
 from torture.disk import recorder
+from torture.outcome import print_row, scratch_folder
 
 FAULTS = {"ENOSPC": (errno.ENOSPC, 0), "EIO": (errno.EIO, 0), "EINTR": (errno.EINTR, 0), "full": (errno.ENOSPC, 1)}
 _SECONDS = 14 * 60  # the time after which no further fault is tried
@@ -87,8 +86,8 @@ def try_fault(kind: str, faults: Faults, folder: Path, number: int, fault: str, 
     ]
 
 
-def run_faults(options: argparse.Namespace, scratch: Path, console: Console) -> tuple[int, int]:
-    """Try the faults; return how many were tried and how many failed."""
+def run_faults(options: argparse.Namespace, scratch: Path, console: Console) -> tuple[tuple[int, int], int]:
+    """Try the faults; return how many were tried, of how many, and how many failed."""
     faults = Faults()
     started, tried, failed = time.monotonic(), 0, 0
     calls, whole = count_calls(options.search, faults, scratch / "whole")
@@ -113,7 +112,7 @@ def run_faults(options: argparse.Namespace, scratch: Path, console: Console) -> 
             console.print(f"  again: python {Path(__file__).name} {words}", markup=False)
         else:
             shutil.rmtree(folder)
-    return tried, failed
+    return (tried, len(cases)), failed
 
 
 def main() -> int:
@@ -126,8 +125,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folders of cases that failed")
     options = parser.parse_args()
     console, started = Console(), time.monotonic()
-    scratch = Path(tempfile.mkdtemp(prefix="aen-io-faults-"))
-    try:
+    with scratch_folder("aen-io-faults-", console, keep=options.keep) as scratch:
         if not hasattr(ctypes.CDLL(None), "torture_arm"):
             library = recorder(scratch)
             if isinstance(library, str):
@@ -136,14 +134,7 @@ def main() -> int:
             environment = os.environ | {"LD_PRELOAD": str(library)}
             return subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
         tried, failed = run_faults(options, scratch, console)
-    finally:
-        if options.keep:
-            console.print(f"files are in {scratch}")
-        else:
-            shutil.rmtree(scratch, ignore_errors=True)
-    table = Table("what", "tried", "failed", "seconds")
-    table.add_row(f"I/O faults ({options.search})", str(tried), str(failed), f"{time.monotonic() - started:.0f}")
-    console.print(table)
+    print_row(console, f"I/O faults ({options.search})", tried, failed, started)
     return 1 if failed or not tried else 0
 
 

@@ -26,10 +26,10 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from helpers.tiny_search import TINY
+from torture.outcome import print_row
 
 LEFT_SECONDS = 60.0  # after which nothing may be left
 RUN_SECONDS = 300.0  # in which a run must end
@@ -301,11 +301,9 @@ def main() -> int:
                 console.print(f"{chain.target}: {chain.done} kills, {len(chain.failures)} failures", highlight=False)
             for failure in chain.failures:
                 console.print(failure, markup=False)
-    table = Table("what", "tried", "failed", "seconds")
     failed = sum(bool(chain.failures) for chain in chains)
     tried = sum(chain.done for chain in chains)
-    table.add_row(f"kills in {len(chains)} runs", str(tried), str(failed), f"{time.monotonic() - started:.0f}")
-    console.print(table)
+    print_row(console, f"kills in {len(chains)} runs", (tried, options.count), failed, started)
     return 1 if failed else 0
 
 

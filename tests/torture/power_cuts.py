@@ -12,20 +12,19 @@ import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from aen._typing import JsonDict
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # run as a script
 from torture import searches
 from torture.disk import STATES, Call, cut, read_calls, recorder
+from torture.outcome import print_row, scratch_folder
 
 _SECONDS = 14 * 60  # the time after which no further cut is tried
 
@@ -191,21 +190,13 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folders of cuts that failed")
     options = parser.parse_args()
     console, started = Console(), time.monotonic()
-    scratch = Path(tempfile.mkdtemp(prefix="aen-power-cuts-"))
-    library = recorder(scratch)
-    if isinstance(library, str):
-        console.print(f"skipped: {library}")
-        return 0
-    try:
+    with scratch_folder("aen-power-cuts-", console, keep=options.keep) as scratch:
+        library = recorder(scratch)
+        if isinstance(library, str):
+            console.print(f"skipped: {library}")
+            return 0
         tried, failed = run_cuts(options.count, options.seed, scratch, library, console)
-    finally:
-        if options.keep:
-            console.print(f"files are in {scratch}")
-        else:
-            shutil.rmtree(scratch, ignore_errors=True)
-    table = Table("what", "tried", "failed", "seconds")
-    table.add_row("power cuts", str(tried), str(failed), f"{time.monotonic() - started:.0f}")
-    console.print(table)
+    print_row(console, "power cuts", (tried, options.count), failed, started)
     return 1 if failed or not tried else 0
 
 

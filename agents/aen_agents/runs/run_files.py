@@ -67,23 +67,15 @@ class RunFiles:
         Raises:
             RunFolderError: the file is damaged or may not be read.
         """
-        try:
-            if is_blank(self.summary_file):
-                return None
-            summary = unsealed(read_json(self.summary_file, MAX_RESULTS))
-        except FileNotFoundError:
+        summary = self._sealed(self.summary_file)
+        if summary is None:
             return None
-        except (OSError, ValueError) as error:
-            raise file_error(self.summary_file, error, MEND) from error
-        status = summary.get("status") if isinstance(summary, dict) else None
+        status = summary.get("status")
         wanted = _SUMMARY_KEYS.get(status) if isinstance(status, str) else None
-        if isinstance(summary, dict) and not self.owns(summary.pop("run_id", None)):
-            raise RunFolderError(f"{self.summary_file} belongs to another run. {MEND}")
         missing = sorted(wanted - set(summary)) if wanted is not None else ["status"]
         if missing:
             raise RunFolderError(f"{self.summary_file} is damaged: it lacks {missing[0]}. {MEND}")
-        result: JsonDict = summary
-        return result
+        return summary
 
     def result(self) -> SearchResult | None:
         """Return what the search found as its summary says, or None if the run has no summary yet.
@@ -103,17 +95,25 @@ class RunFiles:
         Raises:
             RunFolderError: the file is damaged or may not be read.
         """
+        content = self._sealed(self.symmetry_test_file)
         try:
-            if is_blank(self.symmetry_test_file):
+            return None if content is None else SymmetryTest.from_json(content)
+        except MALFORMED as error:
+            raise file_error(self.symmetry_test_file, error, MEND) from error
+
+    def _sealed(self, file: Path) -> JsonDict | None:
+        """Return the content of a file that has a checksum and names its run; None: it is missing or blank."""
+        try:
+            if is_blank(file):
                 return None
-            content = unsealed(read_json(self.symmetry_test_file, MAX_RESULTS))
-            if not self.owns(content.pop("run_id", None)):
-                raise RunFolderError(f"{self.symmetry_test_file} belongs to another run. {MEND}")
-            return SymmetryTest.from_json(content)
+            content = dict(unsealed(read_json(file, MAX_RESULTS)))
         except FileNotFoundError:
             return None
         except (OSError, *MALFORMED) as error:
-            raise file_error(self.symmetry_test_file, error, MEND) from error
+            raise file_error(file, error, MEND) from error
+        if not self.owns(content.pop("run_id", None)):
+            raise RunFolderError(f"{file} belongs to another run. {MEND}")
+        return content
 
     def history(self) -> list[JsonDict]:
         """Return every visit, in order, up to the first incomplete or damaged line.

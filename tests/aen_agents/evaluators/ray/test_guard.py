@@ -41,6 +41,17 @@ def until(condition: object, seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_not_used(short: Path) -> None:
+    theirs, ours = short / "theirs", short / "ours"
+    theirs.mkdir()
+    os.chown(theirs, 12345, -1)
+    folder, _ = guard.create([str(theirs), str(ours)], 90)
+    assert folder is not None
+    assert Path(folder).parent == ours
+    assert guard.create([str(theirs)], 90) == (None, "belongs to another user (uid 12345)")
+
+
 def test_of_a_search_that_is_killed_neither_processes_nor_files_are_left(short: Path) -> None:
     environment = os.environ | {"TMPDIR": str(short)}
     environment.pop("RAY_TMPDIR", None)
