@@ -163,14 +163,23 @@ def _replacements() -> tuple[tuple[str, re.Pattern[str], str], ...]:
         for address in sorted(_addresses, key=len, reverse=True)
         for form in _forms(address)
     ]
-    names = [name for name in os.environ if _is_secret(name) and not name.lower().endswith(("path", "file"))]
-    environment = {os.environ[name] for name in names if len(os.environ[name]) >= 2 * _UNMISTAKABLE}
+    environment = {value for name, value in os.environ.items() if _is_secret(name) and _may_be_secret(name, value)}
     forms = {form for secret in (*_secrets, *environment) for form in _forms(secret)}
     for form in sorted(forms, key=lambda text: (-len(text), text)):
         pattern = re.escape(form)
         word = pattern if len(form) >= _UNMISTAKABLE else rf"(?<!\w){pattern}(?!\w)"
         found.append((form, re.compile(word), HIDDEN))
     return tuple(found)
+
+
+def _may_be_secret(name: str, value: str) -> bool:
+    """Return whether the value of an environment variable named like a secret may be one: files and folders are not.
+
+    ``PWD`` is the working folder, and ``SUDO_ASKPASS`` a program.
+    """
+    if name in {"PWD", "OLDPWD"} or name.lower().endswith(("path", "file")):
+        return False
+    return len(value) >= 2 * _UNMISTAKABLE and not (value.startswith("/") and os.path.lexists(value))
 
 
 def _forms(text: str) -> list[str]:

@@ -185,3 +185,15 @@ def test_long_text_takes_linear_time():
     text = "a.%-" * 50_000 + "://" * 10_000 + "password" * 10_000 + "'" * 10_000 + '"' * 10_000
     code = "import sys; from aen._secrets import hide_secrets; hide_secrets(sys.stdin.read())"
     subprocess.run([sys.executable, "-c", code], input=text, text=True, check=True, timeout=60)
+
+
+def test_files_and_folders_of_the_environment_are_shown(monkeypatch, tmp_path):
+    program = tmp_path / "ask for the password"
+    program.touch()
+    gone = tmp_path / "a folder that is gone"
+    places = {"PWD": tmp_path, "OLDPWD": gone, "SUDO_ASKPASS": program, "GOOGLE_APPLICATION_CREDENTIALS": program}
+    for name, place in places.items():
+        monkeypatch.setenv(name, str(place))
+    _secrets._replacements.cache_clear()
+    for place in (*places.values(), tmp_path / "runs"):
+        assert hide_secrets(f"{place} is no folder") == f"{place} is no folder"
