@@ -57,7 +57,7 @@ def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_commands_are_accepted(words: list[str]) -> None:
-    options, rest = _parser().parse_known_args(words)
+    options, rest = _parser(()).parse_known_args(words)
     overrides = [*getattr(options, "overrides", []), *rest]
     assert not [word for word in overrides if word.startswith("-")]
     if words[0] == "search" and options.config not in (None, "mine.yaml", "CONFIG"):

@@ -7,7 +7,7 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -40,16 +40,22 @@ if TYPE_CHECKING:
     from aen_agents.runs.folder import RunFolder
 
 EXIT_INTERRUPTED = 130
+Extension = Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status."""
+def main(arguments: Sequence[str] | None = None, *, extensions: Sequence[Extension] = ()) -> int:
+    """Run the command line and return the exit status.
+
+    Args:
+        arguments: the words after the command; None: those of this process.
+        extensions: functions of packages above this one that add subcommands, given the subcommands of the parser.
+    """
     prepare_streams()
     if arguments is None:
         sys.excepthook = print_exception
     with escaped_streams():
         try:
-            status = _main(arguments)
+            status = _main(arguments, extensions)
         except SystemExit:  # of argparse, which has printed the help or an error
             status = finish_output(0)
             if not status:
@@ -71,8 +77,8 @@ def _out_of_memory(error: MemoryError | RuntimeError) -> int:
     return EXIT_ERROR
 
 
-def _main(arguments: Sequence[str] | None) -> int:
-    parser = _parser()
+def _main(arguments: Sequence[str] | None, extensions: Sequence[Extension]) -> int:
+    parser = _parser(extensions)
     options, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(options, "overrides") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -98,7 +104,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(extensions: Sequence[Extension]) -> argparse.ArgumentParser:
     # The type is that which the functions that add commands take.
     parser = cast(
         "argparse.ArgumentParser",
@@ -182,6 +188,8 @@ def _parser() -> argparse.ArgumentParser:
     add_data_commands(commands)
     add_status_commands(commands)
     add_export_command(commands)
+    for extend in extensions:
+        extend(commands)
     return parser
 
 

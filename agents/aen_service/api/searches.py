@@ -1,0 +1,132 @@
+"""Searches: submit, list, look at, stop, resume, clone and delete."""
+
+import time
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Header, Query, Response, status
+from pydantic import BaseModel, ConfigDict
+
+from aen._typing import JsonDict
+from aen_service.access import AnyToken, OperatorToken, TheService
+from aen_service.database import SEARCHES
+from aen_service.errors import ConflictError
+from aen_service.searches.records import SearchRecord, State
+from aen_service.searches.submission import SearchRequest
+from aen_service.searches.submitting import check_queue, submit
+from aen_service.service import Service
+
+router = APIRouter(prefix="/searches", tags=["searches"])
+_SORTED_BY = ("created", "updated", "started", "ended", "name", "agent", "data", "state", "accuracy", "children")
+
+
+class SearchOut(BaseModel):
+    """A search. ``view`` is the state of its run as `aen status --json` shows it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    name: str
+    agent: str
+    data: str
+    state: State
+    message: str | None
+    created: float
+    started: float | None
+    ended: float | None
+    updated: float
+    accuracy: float | None
+    children: int
+    starts: int
+    position: int | None = None
+    view: JsonDict | None = None
+
+
+class SearchPage(BaseModel):
+    """A page of the list of searches."""
+
+    total: int
+    page: int
+    size: int
+    items: list[SearchOut]
+
+
+def search_out(service: Service, record: SearchRecord) -> SearchOut:
+    """Return a search for a client, with its place in the queue from 1."""
+    found = SearchOut.model_validate(record)
+    if record.state == "queued":
+        queue = service.searches.queue()
+        found.position = queue.index(record.id) + 1 if record.id in queue else None
+    return found
+
+
+@router.post("", status_code=status.HTTP_201_CREATED)
+def submit_search(
+    given: SearchRequest,
+    token: OperatorToken,
+    service: TheService,
+    response: Response,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> SearchOut:
+    """Submit a search. A second request with the same header ``Idempotency-Key`` returns the first one's search."""
+    record, new = submit(service, token, given, idempotency_key)
+    if not new:
+        response.status_code = status.HTTP_200_OK
+    response.headers["Location"] = f"{router.prefix}/{record.id}"
+    return search_out(service, record)
+
+
+@router.get("")
+def list_searches(
+    _token: AnyToken,
+    service: TheService,
+    *,
+    page: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    size: Annotated[int, Query(ge=1, le=200)] = 50,
+    sort: Annotated[str, Query(pattern=rf"^-?({'|'.join(_SORTED_BY)})$")] = "-created",
+    state: Annotated[list[State] | None, Query()] = None,
+    name: Annotated[str | None, Query(max_length=100)] = None,
+) -> SearchPage:
+    """Return a page of searches, sorted and filtered: ``sort=-accuracy&state=complete&name=digits``."""
+    conditions: list[sa.ColumnElement[bool]] = [] if state is None else [SEARCHES.c.state.in_(state)]
+    if name:
+        conditions.append(SEARCHES.c.name.icontains(name, autoescape=True))
+    column = SEARCHES.c[sort.removeprefix("-")]
+    order = (column.desc() if sort.startswith("-") else column.asc()).nulls_last()
+    query = sa.select(SEARCHES.c.id).where(*conditions).order_by(order, SEARCHES.c.id)
+    total = service.database.rows(sa.select(sa.func.count()).select_from(SEARCHES).where(*conditions))[0][0]
+    found = [row.id for row in service.database.rows(query.limit(size).offset((page - 1) * size))]
+    records = {record.id: record for record in service.searches.where(SEARCHES.c.id.in_(found))}
+    items = [SearchOut.model_validate(records[search]) for search in found if search in records]
+    return SearchPage(total=total, page=page, size=size, items=items)
+
+
+@router.get("/{search}")
+def get_search(search: str, _token: AnyToken, service: TheService) -> SearchOut:
+    """Return a search."""
+    return search_out(service, service.searches.get(search))
+
+
+@router.post("/{search}/stop")
+def stop_search(search: str, _token: OperatorToken, service: TheService) -> SearchOut:
+    """Stop a search as Ctrl-C does: all results are kept, and it can be resumed."""
+    record = service.searches.get(search)
+    if not service.searches.update(search, only=("queued",), state="stopped", ended=time.time()) and not (
+        service.searches.update(search, only=("running",), state="stopping")
+    ):
+        raise ConflictError(f"the search is {record.state}; only one that waits or runs can be stopped.")
+    service.scheduler.wake()
+    return search_out(service, service.searches.get(search))
+
+
+@router.post("/{search}/resume")
+def resume_search(search: str, token: OperatorToken, service: TheService) -> SearchOut:
+    """Resume a search that was stopped, failed or was lost."""
+    record = service.searches.get(search)
+    check_queue(service, token)
+    now = time.time()
+    resumable: tuple[State, ...] = ("stopped", "failed", "lost")
+    if not service.searches.update(search, only=resumable, state="queued", queued=now, ended=None, starts=0):
+        raise ConflictError(f"the search is {record.state}; only one that was stopped, failed or lost can be resumed.")
+    service.scheduler.wake()
+    return search_out(service, service.searches.get(search))

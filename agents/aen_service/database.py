@@ -1,0 +1,150 @@
+"""The service's database: tokens, sessions of browsers, searches and data sets."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from aen._secrets import hide_secrets, remember_address
+from aen_service.errors import ServiceStartError, UnavailableError
+
+VERSION = "1"  # raise it when a column is removed or changes its meaning
+_BUSY_SECONDS = 10
+_METADATA = sa.MetaData()
+INFO = sa.Table(
+    "aen_service",
+    _METADATA,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(256), nullable=False),
+)
+TOKENS = sa.Table(
+    "tokens",
+    _METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("revoked", sa.Double),
+)
+SESSIONS = sa.Table(
+    "sessions",
+    _METADATA,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("token", sa.String(32), nullable=False, index=True),
+    sa.Column("expires", sa.Double, nullable=False),
+)
+SEARCHES = sa.Table(
+    "searches",
+    _METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("token", sa.String(32)),  # that submitted it; None: it was found below the root
+    sa.Column("path", sa.String(1024), nullable=False, unique=True),  # of the run folder, relative to the root
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("agent", sa.String(100), nullable=False, server_default=""),
+    sa.Column("data", sa.String(200), nullable=False, server_default=""),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("message", sa.Text),
+    sa.Column("created", sa.Double, nullable=False, index=True),
+    sa.Column("started", sa.Double),
+    sa.Column("ended", sa.Double),
+    sa.Column("updated", sa.Double, nullable=False, index=True),
+    sa.Column("queued", sa.Double),  # decides the order of the queue
+    sa.Column("accuracy", sa.Double),  # of the winner, or of the best so far
+    sa.Column("children", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("view", sa.JSON(none_as_null=True)),  # `RunView.to_json`
+    sa.Column("stamp", sa.String(200)),  # of the files from which the view was read
+    sa.Column("request", sa.JSON(none_as_null=True)),  # as it was submitted
+    sa.Column("idempotency", sa.String(200)),
+    sa.Column("starts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("pid", sa.Integer),
+    sa.Column("process_start", sa.BigInteger),
+    sa.Column("machine", sa.String(200)),
+    sa.Column("job", sa.String(100)),  # of Ray
+    sa.UniqueConstraint("token", "idempotency"),
+)
+DATASETS = sa.Table(
+    "datasets",
+    _METADATA,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("token", sa.String(32), nullable=False, index=True),
+    sa.Column("name", sa.String(200), nullable=False),
+    sa.Column("path", sa.String(1024), nullable=False),  # relative to the service's folder
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("description", sa.JSON(none_as_null=True)),
+)
+
+
+class Database:
+    """The service's database; safe to use from several threads.
+
+    Args:
+        url: an SQLAlchemy URL.
+
+    Raises:
+        ServiceStartError: it cannot be opened, is of another version, or is not that of a service.
+    """
+
+    def __init__(self, url: str) -> None:
+        remember_address(url)
+        self.shown = hide_secrets(url)
+        try:
+            self._engine = _engine(url)
+            self._prepare()
+        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+            why = hide_secrets(str(getattr(error, "orig", None) or error))
+            raise ServiceStartError(f"database {self.shown} cannot be used: {why}.") from error
+
+    def _prepare(self) -> None:
+        with self._engine.begin() as connection:
+            names = set(sa.inspect(connection).get_table_names())
+            if names and INFO.name not in names:
+                raise ServiceStartError(f"database {self.shown} is not that of a service; name another one.")
+            _METADATA.create_all(connection)
+            found = connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
+            if found is None:
+                connection.execute(INFO.insert().values(name="version", value=VERSION))
+            elif found != VERSION:
+                raise ServiceStartError(
+                    f"database {self.shown} has version {found}, and this aen supports version {VERSION}; use that "
+                    "aen, or name another database (--database)."
+                )
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """Begin a transaction.
+
+        Raises:
+            UnavailableError: the database cannot be used now.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.OperationalError as error:
+            raise UnavailableError(f"the database of the service cannot be used now: {error.orig}.") from error
+
+    def rows(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+        """Return all rows of a query."""
+        with self.begin() as connection:
+            return list(connection.execute(query).all())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+
+        @sa.event.listens_for(engine, "connect")
+        def _connected(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+
+    return engine

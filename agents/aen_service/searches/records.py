@@ -1,0 +1,122 @@
+"""The searches of a service, as its database has them."""
+
+import secrets
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import sqlalchemy as sa
+
+from aen._processes import Process
+from aen._typing import JsonDict
+from aen_service.database import SEARCHES, Database
+from aen_service.errors import NotFoundError
+
+State = Literal["queued", "running", "stopping", "complete", "stopped", "failed", "lost"]
+STATES: tuple[State, ...] = get_args(State)
+ACTIVE: tuple[State, ...] = ("queued", "running", "stopping")
+ENDED: tuple[State, ...] = ("complete", "stopped", "failed", "lost")
+
+
+@dataclass(frozen=True)
+class SearchRecord:
+    """A search; the attributes are the columns of `SEARCHES`.
+
+    ``lost``: its process ended without a word, as often as it may be resumed, or its folder is gone.
+    """
+
+    id: str
+    token: str | None
+    path: str
+    name: str
+    agent: str
+    data: str
+    state: State
+    message: str | None
+    created: float
+    started: float | None
+    ended: float | None
+    updated: float
+    queued: float | None
+    accuracy: float | None
+    children: int
+    view: JsonDict | None
+    stamp: str | None
+    request: JsonDict | None
+    idempotency: str | None
+    starts: int
+    pid: int | None
+    process_start: int | None
+    machine: str | None
+    job: str | None
+
+    @property
+    def process(self) -> Process | None:
+        """The process that runs it, or ran it last, on this machine."""
+        return None if self.pid is None else Process(self.machine, self.pid, self.process_start)
+
+
+class Searches:
+    """The searches in the database.
+
+    Args:
+        database: of the service.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def add(self, **values: Any) -> SearchRecord:  # noqa: ANN401 - of columns
+        """Add a search with a new identifier that cannot be guessed."""
+        now = time.time()
+        row = {"id": secrets.token_hex(12), "created": now, "updated": now, **values}
+        with self.database.begin() as connection:
+            connection.execute(SEARCHES.insert().values(row))
+        return self.get(str(row["id"]))
+
+    def get(self, search: str) -> SearchRecord:
+        """Return a search.
+
+        Raises:
+            NotFoundError: there is none with this identifier.
+        """
+        rows = self.database.rows(sa.select(SEARCHES).where(SEARCHES.c.id == search))
+        if not rows:
+            raise NotFoundError(f"there is no search {search[:40]!r}; GET /api/v1/searches lists them.", argument="id")
+        return _record(rows[0])
+
+    def where(self, *conditions: sa.ColumnElement[bool]) -> list[SearchRecord]:
+        """Return the searches that meet conditions on columns of `SEARCHES`, the oldest first."""
+        query = sa.select(SEARCHES).where(*conditions).order_by(SEARCHES.c.created)
+        return [_record(row) for row in self.database.rows(query)]
+
+    def in_states(self, states: Collection[State]) -> list[SearchRecord]:
+        """Return the searches in these states, the oldest first."""
+        return self.where(SEARCHES.c.state.in_(list(states)))
+
+    def queue(self) -> list[str]:
+        """Return the identifiers of the searches that wait, the next one first."""
+        query = sa.select(SEARCHES.c.id).where(SEARCHES.c.state == "queued")
+        return [row.id for row in self.database.rows(query.order_by(SEARCHES.c.queued, SEARCHES.c.created))]
+
+    def update(self, search: str, *, only: Collection[str] = STATES, **values: Any) -> bool:  # noqa: ANN401
+        """Change columns of a search, if it is in one of some states; return whether it was.
+
+        Args:
+            search: its identifier.
+            only: the states; of two requests at the same time one finds the state as it was.
+            values: by column.
+        """
+        changed = SEARCHES.update().where(SEARCHES.c.id == search, SEARCHES.c.state.in_(list(only)))
+        with self.database.begin() as connection:
+            return bool(connection.execute(changed.values(updated=time.time(), **values)).rowcount)
+
+    def remove(self, search: str) -> None:
+        """Remove a search from the database; its files stay."""
+        with self.database.begin() as connection:
+            connection.execute(SEARCHES.delete().where(SEARCHES.c.id == search))
+
+
+def _record(row: sa.Row[Any]) -> SearchRecord:
+    return SearchRecord(**row._mapping)  # noqa: SLF001 - the documented way to the columns by name

@@ -1,0 +1,97 @@
+"""Submitting a search: its config is checked and written, and the search waits in the queue."""
+
+import secrets
+import time
+
+import sqlalchemy as sa
+
+from aen._files import make_folder, write_atomically
+from aen_agents.runs.folders import new_folder
+from aen_service.database import SEARCHES
+from aen_service.errors import ConflictError, InvalidRequestError, QuotaError, UnavailableError
+from aen_service.searches.launcher import CONFIG_FILE
+from aen_service.searches.records import ACTIVE, SearchRecord
+from aen_service.searches.submission import SearchRequest, config_of
+from aen_service.service import Service
+from aen_service.tokens import Token
+
+
+def submit(service: Service, token: Token, given: SearchRequest, idempotency: str | None) -> tuple[SearchRecord, bool]:
+    """Have a search wait in the queue.
+
+    Args:
+        service: the service.
+        token: who submits it.
+        given: the request.
+        idempotency: of two requests with the same text one is carried out.
+
+    Returns:
+        The search, and whether it is new.
+
+    Raises:
+        AenError: the config cannot work.
+        ConflictError: an earlier request with the same text asked for something else.
+        QuotaError: the token has too many searches.
+    """
+    request = given.model_dump(mode="json")
+    earlier = _earlier(service, token, request, idempotency)
+    if earlier is not None:
+        return earlier, False
+    check_queue(service, token)
+    config = config_of(given).model_copy(update={"store": str(service.settings.store)})
+    limit = service.settings.limits.children
+    if config.agent.step_by_step and config.budget.children > limit:
+        raise InvalidRequestError(
+            f"budget.children is {config.budget.children:,}, above the {limit:,} of this service.",
+            argument="budget.children",
+        )
+    search = secrets.token_hex(12)
+    folder = service.settings.folder / "searches" / search
+    try:
+        make_folder(folder)
+        write_atomically(folder / CONFIG_FILE, config.to_yaml(), durable=True)
+    except OSError as error:
+        raise UnavailableError(f"{folder.name} cannot be written: {error.strerror}.") from error
+    now = time.time()
+    try:
+        record = service.searches.add(
+            id=search,
+            token=token.id,
+            path=new_folder(config.name).name,
+            name=config.name,
+            agent=config.agent.name,
+            data=config.data.name,
+            state="queued",
+            queued=now,
+            request=request,
+            idempotency=idempotency,
+        )
+    except sa.exc.IntegrityError:  # the same request at the same time
+        earlier = _earlier(service, token, request, idempotency)
+        if earlier is None:
+            raise
+        return earlier, False
+    service.scheduler.wake()
+    return record, True
+
+
+def check_queue(service: Service, token: Token) -> None:
+    """Check that a token may have one more search wait.
+
+    Raises:
+        QuotaError: it may not.
+    """
+    active = service.searches.where(SEARCHES.c.token == token.id, SEARCHES.c.state.in_(ACTIVE))
+    if len(active) >= service.settings.limits.queued:
+        raise QuotaError(f"{len(active)} searches of this token wait or run, the most allowed; wait until one ends.")
+
+
+def _earlier(
+    service: Service, token: Token, request: dict[str, object], idempotency: str | None
+) -> SearchRecord | None:
+    if idempotency is None:
+        return None
+    found = service.searches.where(SEARCHES.c.token == token.id, SEARCHES.c.idempotency == idempotency)
+    if found and found[0].request != request:
+        raise ConflictError("an earlier request with this Idempotency-Key asked for another search; choose a new key.")
+    return found[0] if found else None
