@@ -40,19 +40,24 @@ def serve(settings: Settings, *, any_port: bool) -> int:
             )
         _first_token(service, port)
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-        config = uvicorn.Config(
-            create_app(service),
-            log_config=None,
-            access_log=False,  # it would log query strings
-            server_header=False,
-            date_header=True,
-            proxy_headers=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=3,
-        )
-        uvicorn.Server(config).run(sockets=[listener])
+        make_server(service).run(sockets=[listener])
     return 0
+
+
+def make_server(service: Service) -> uvicorn.Server:
+    """Return the web server of a service, which it starts and closes with itself."""
+    config = uvicorn.Config(
+        create_app(service),
+        log_config=None,
+        access_log=False,  # it would log query strings
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=3,
+    )
+    return uvicorn.Server(config)
 
 
 def open_port(host: str, port: int, *, any_port: bool) -> tuple[socket.socket, int]:

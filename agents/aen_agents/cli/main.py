@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from aen_agents.runs.folder import RunFolder
 
 EXIT_INTERRUPTED = 130
-Extension = Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None]
+Extension = Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None]  # noqa: SLF001 - the only name of the type
 
 
 def main(arguments: Sequence[str] | None = None, *, extensions: Sequence[Extension] = ()) -> int:
