@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
@@ -30,7 +31,6 @@ RC: Any = {
     "svg.hashsalt": "aen",  # the same figures give the same bytes
     "svg.fonttype": "none",
     "text.parse_math": False,  # names may hold dollar signs
-    "savefig.transparent": True,
     "font.size": 9,
     "axes.edgecolor": GREY,
     "axes.linewidth": 0.8,
@@ -61,8 +61,11 @@ def new_axes(width: float, height: float) -> tuple[Figure, Axes]:
 def as_svg(figure: Figure, title: str) -> str:
     """Return a figure as SVG text: an image with a title for screen readers."""
     buffer = io.StringIO()
+    for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+        patch.set(facecolor="none", edgecolor="none")
     with mpl.rc_context(RC):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+        # `Figure.savefig` would place everything twice and draw twice.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Type", "Format")))
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = _GROUP_ID.sub(r"\1", _FONTS.sub(_page_font, text))

@@ -27,7 +27,7 @@ from aen.groups.grid import shape_of
 
 FAST = {
     "onnx": ("dense, invariant head, scalar bias", "G-CNN, D4, norm", "EquiNAS, mixed"),
-    "pt2": ("dense", "G-CNN, D4, norm", "EquiNAS, discretised"),
+    "pt2": ("G-CNN, D4, norm",),
     "safetensors": (),
     "hub": ("G-CNN, D4, norm",),
 }

@@ -131,6 +131,7 @@ def test_same_seed_same_search(searched: tuple[RunFolder, JsonDict], run_search:
     assert summary | {"seconds": None} == searched[1] | {"seconds": None}
 
 
+@pytest.mark.slow
 def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
     events = []
     wanted = config(WIDE, budget={"children": 8, "steps": 40})

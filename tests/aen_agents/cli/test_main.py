@@ -225,7 +225,7 @@ def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_broken_run_is_readable_and_goes_on(how: signal.Signals, tmp_path: Path) -> None:
     out = tmp_path / "run"
     # Slow enough that a process that had to wait for a core still finds it at work.
-    slow = changed(QUICK, "training.epochs=100", "budget.children=8")
+    slow = changed(QUICK, "training.epochs=60", "budget.children=5")
     command = [
         sys.executable,
         "-c",

@@ -155,6 +155,7 @@ def test_the_target_is_copied_while_the_count_is_even(
         assert equal() is expected
 
 
+@pytest.mark.slow
 def test_the_default_agent_finds_the_good_pair(
     env: gym.Env[Any, Any], make_visits: Callable[..., Visits], folder: Path
 ) -> None:

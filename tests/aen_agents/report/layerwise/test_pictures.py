@@ -374,6 +374,7 @@ def test_groups_that_change_without_a_search_are_drawn_too() -> None:
     assert not any(title.startswith("Candidates") for title in titles)
 
 
+@pytest.mark.slow
 def test_a_warm_start_goes_on_from_the_mixed_network() -> None:
     before = mixed(3)
     warm = chain(
