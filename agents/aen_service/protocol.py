@@ -41,7 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._frames = 0  # bytes of the present body that are not its content
         self._read = 0  # bytes since the timer last rang
         self._timer: asyncio.TimerHandle | None = None
-        self._why = (HTTPStatus.BAD_REQUEST, "this is not a valid HTTP/1.1 request.")
+        self._why = (HTTPStatus.BAD_REQUEST, "this is not a valid request of HTTP 1.1.")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Bound the number of connections, and the time until the first request."""
@@ -107,6 +107,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Accept a path only: the host in an absolute address would be another than that of the header ``Host``."""
         if not self.url.startswith(b"/") or self.url.startswith(b"//"):
             self._refuse(HTTPStatus.BAD_REQUEST, "the address of a request is a path, such as /api/v1/searches.")
+            raise RefusedError
+        if self.parser.get_http_version() not in {"1.0", "1.1"}:
             raise RefusedError
         if sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.head_bytes:
             self._too_long()

@@ -94,8 +94,9 @@ def prepare_folder(settings: Settings) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(_PROBE)
     except OSError as error:
+        why = "it is no folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
         raise ServiceStartError(
-            f"root {settings.root} cannot be written: {error.strerror}; name another folder (--root)."
+            f"root {settings.root} cannot be written: {why}; name another folder (--root)."
         ) from error
 
 
