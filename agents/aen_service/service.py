@@ -36,7 +36,11 @@ class Service:
         self.settings = settings
         prepare_folder(settings)
         self._lock = _locked(settings)
-        self.database = Database(settings.database_url)
+        try:
+            self.database = Database(settings.database_url)
+        except ServiceStartError:
+            self._lock.close()
+            raise
         self.tokens = Tokens(self.database)
         self.searches = Searches(self.database)
         self.launcher: Launcher = ProcessLauncher(settings)
