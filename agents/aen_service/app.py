@@ -5,9 +5,12 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
 
 from aen_service.access import AccessControl
 from aen_service.api import health, searches, session
+from aen_service.pages import add_pages
+from aen_service.pages.html_errors import HtmlErrors
 from aen_service.problems import add_problem_handlers
 from aen_service.service import Service
 
@@ -39,5 +42,8 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(health.router)
     for module in (session, searches):
         app.include_router(module.router, prefix=PREFIX)
+    add_pages(app)
     app.add_middleware(AccessControl, service=service)
+    app.add_middleware(HtmlErrors)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)  # never event streams
     return app
