@@ -95,7 +95,7 @@ class Database:
         try:
             self._engine = _engine(url)
             self._prepare()
-        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, ImportError, ValueError) as error:
             why = hide_secrets(str(getattr(error, "orig", None) or error))
             raise ServiceStartError(f"database {self.shown} cannot be used: {why}.") from error
 
@@ -124,8 +124,11 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
-            raise UnavailableError(f"the database of the service cannot be used now: {error.orig}.") from error
+        except sa.exc.IntegrityError:
+            raise
+        except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.Error) as error:
+            why = getattr(error, "orig", None) or error
+            raise UnavailableError(f"the database of the service cannot be used now: {why}.") from error
 
     def rows(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Return all rows of a query."""
@@ -138,7 +141,10 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "postgresql" and "connect_timeout" not in parsed.query:
+        parsed = parsed.update_query_dict({"connect_timeout": str(_BUSY_SECONDS)})
+    engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
     if engine.dialect.name == "sqlite":
 
         @sa.event.listens_for(engine, "connect")

@@ -12,15 +12,26 @@ class ServiceError(AenError):
         status: the HTTP status.
         title: a short name of the kind of problem.
         argument: what of the request is wrong, or None.
+        value: what it is, or None.
         headers: of the response.
     """
 
-    status: ClassVar[int] = 400
+    status: int = 400
     title: ClassVar[str] = "bad request"
 
-    def __init__(self, message: str, *, argument: str | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        argument: str | None = None,
+        value: object = None,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.argument = argument
+        self.value = value
+        self.status = status or type(self).status
         self.headers = headers or {}
 
 

@@ -1,6 +1,7 @@
 """Service: what serves requests, without HTTP: the database, tokens, searches and the scheduler."""
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,9 +15,11 @@ from aen_service.searches.launcher import Launcher, ProcessLauncher
 from aen_service.searches.records import Searches
 from aen_service.searches.scheduler import Scheduler
 from aen_service.settings import Settings
-from aen_service.tokens import Tokens
+from aen_service.tokens import Token, Tokens
 
 LOCK_FILE = ".lock"
+_PROBE = b"." * 4096  # a block of most file systems: there is room to begin with
+FIRST_LINK_FILE = "first-link.txt"
 
 
 class Service:
@@ -38,6 +41,18 @@ class Service:
         self.searches = Searches(self.database)
         self.launcher: Launcher = ProcessLauncher(settings)
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
+
+    @property
+    def first_link(self) -> Path:
+        """The file with the link to the page, if the first start had no terminal to show it."""
+        return self.settings.folder / FIRST_LINK_FILE
+
+    def forget_first_link(self, token: Token) -> None:
+        """Remove the file with the link once its token has been used in a browser."""
+        with suppress(OSError):
+            secret = self.first_link.read_text(encoding="utf-8").partition("#")[2].strip()
+            if self.tokens.of_secret(secret) == token:
+                self.first_link.unlink()
 
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
@@ -76,6 +91,8 @@ def prepare_folder(settings: Settings) -> None:
         for inner in ("searches", "data"):
             (folder / inner).mkdir(exist_ok=True)
         (folder / LOCK_FILE).touch()
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(_PROBE)
     except OSError as error:
         raise ServiceStartError(
             f"root {settings.root} cannot be written: {error.strerror}; name another folder (--root)."

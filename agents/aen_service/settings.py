@@ -1,5 +1,6 @@
 """The settings of a service."""
 
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,18 @@ class Limits:
         resumes: how often a search whose process died is resumed.
         page: rows of a page of a list.
         watchers: event streams that are open at the same time.
+        batch_bytes: of a batch of evaluations.
+        requests: of a token that are answered at the same time, apart from event streams.
+        token_uploads: data sets that a token uploads at the same time.
+        token_watchers: event streams of a token that are open at the same time.
+        connections: that are open at the same time.
+        url_bytes: of the address of a request.
+        head_bytes: of the header of a request.
+        head_lines: of the header of a request.
+        head_seconds: in which the header of a request must come.
+        idle_seconds: after which a body that comes more slowly than `slowest_bytes` is refused.
+        slowest_bytes: of a body, for each second.
+        send_seconds: after which a client that does not read its answer is dropped.
     """
 
     body_bytes: int = 2**20
@@ -33,6 +46,18 @@ class Limits:
     resumes: int = 3
     page: int = 200
     watchers: int = 1000
+    batch_bytes: int = 2**24
+    requests: int = 64
+    token_uploads: int = 4
+    token_watchers: int = 500
+    connections: int = 2000
+    url_bytes: int = 2**13
+    head_bytes: int = 2**15
+    head_lines: int = 100
+    head_seconds: float = 15.0
+    idle_seconds: float = 15.0
+    slowest_bytes: int = 500
+    send_seconds: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -77,9 +102,13 @@ class Settings:
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches it."""
-        return self.host in LOOPBACK
+        try:
+            return self.host in LOOPBACK or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """Names that the header ``Host`` may have, without port."""
-        return LOOPBACK | {"[::1]", self.host.lower(), *(host.lower() for host in self.hosts)}
+        names = {self.host, *self.hosts} - {"0.0.0.0", "::"}  # noqa: S104
+        return LOOPBACK | {"[::1]", *(f"[{name.lower()}]" if ":" in name else name.lower() for name in names)}

@@ -24,7 +24,7 @@ async def log_in(
     next: Annotated[str, Form(max_length=2000)] = "/searches",  # noqa: A002 - the field's name
 ) -> Response:
     """Begin a session."""
-    check_same_site(request.headers)
+    check_same_site(request.method, request.headers)
     path = local_path(next)
     answer = await ask(request, "/session", method="POST", body={"token": token})
     if not answer.ok:

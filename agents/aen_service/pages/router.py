@@ -50,8 +50,18 @@ async def home(_token: AnyToken) -> Response:
 
 
 @router.get("/login")
-async def login(request: Request, next: str = "/searches") -> Response:  # noqa: A002 - the parameter's name
-    """The page on which a token is typed."""
+async def login(
+    request: Request,
+    next: str = "/searches",  # noqa: A002 - the parameter's name
+    *,
+    session: bool = False,
+) -> Response:
+    """The page on which a token is typed; with ``session`` who is logged in is led on.
+
+    A browser does not send the cookie with a link of another site, such as a chat: the page then asks again by itself.
+    """
+    if session and request.state.token is not None:
+        return RedirectResponse(local_path(next), HTTP_303_SEE_OTHER)
     return page(request, "login.html", {"next": local_path(next)})
 
 
@@ -155,9 +165,7 @@ class AnswerError(ServiceError):
     """An error that the interface answered."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.detail)
-        self.status = answer.status  # type: ignore[misc] - of this answer
-        self.title = (answer.content or {}).get("title", "error")  # type: ignore[misc]
+        super().__init__(answer.detail, status=answer.status)
 
 
 def _checked(answer: Answer) -> JsonDict:

@@ -14,4 +14,10 @@ if (token) {
     problem.textContent = "The service cannot be reached.";
   }
   field.disabled = false;
+} else {
+  // A link from elsewhere, such as a chat, comes without the cookie; asked by this page, the service sees it.
+  const address = new URL(location.href);
+  address.searchParams.set("session", "1");
+  const answer = await fetch(address).catch(() => null);
+  if (answer?.redirected) location.replace(document.querySelector("[name=next]").value);
 }
