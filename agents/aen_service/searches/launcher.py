@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aen._files import make_folder
 from aen._processes import Process, process_start, this_machine
+from aen._subprocesses import import_path
 from aen_agents.errors import file_error
 from aen_service.errors import UnavailableError
+from aen_service.searches.process_file import Attempt, HeldError, is_held, open_locked
 from aen_service.searches.records import SearchRecord
 from aen_service.settings import Settings
 
@@ -20,23 +24,22 @@ OUTPUT_FILE = "output.txt"
 PROCESS_FILE = "process"
 CONFIG_FILE = "config.yaml"
 
-# The process writes who it is before anything else: a service that dies right after it started the process finds it.
 _PROGRAM = """
 import os, sys
 sys.path[:] = sys.argv.pop(1).split(os.pathsep) + sys.path
-from aen._processes import Process
-from aen._files import write_atomically
-from pathlib import Path
-me = Process.this()
-write_atomically(Path(sys.argv.pop(1)), f"{me.pid} {me.start or ''}\\n{me.machine or ''}\\n", durable=False)
-from aen_agents.cli.main import main
-sys.exit(main())
+from aen_service.searches.process import run
+run(sys.argv.pop(1), sys.argv[1:])
 """
 
 
 @dataclass(frozen=True)
 class Started:
-    """What runs a search: a process of this machine, or a job of Ray."""
+    """What runs a search: a process of this machine, or a job of Ray.
+
+    Attributes:
+        process: the process; None: it has not yet said which one it is.
+        job: of Ray.
+    """
 
     process: Process | None = None
     job: str | None = None
@@ -47,7 +50,7 @@ class Launcher(ABC):
 
     @abstractmethod
     def start(self, record: SearchRecord) -> Started:
-        """Start a search, or resume it if its run folder exists.
+        """Start a search, or resume it if its run folder exists. If it runs already, nothing is started.
 
         Raises:
             UnavailableError: it cannot be started now.
@@ -55,11 +58,19 @@ class Launcher(ABC):
 
     @abstractmethod
     def find(self, record: SearchRecord) -> Started | None:
-        """Return what runs a search that this service or one before it has started; None: nothing does."""
+        """Return what runs a search that this service or one before it has started; None: nothing does.
+
+        Raises:
+            UnavailableError: that cannot be known now.
+        """
 
     @abstractmethod
     def stop(self, record: SearchRecord, *, kill: bool = False) -> None:
         """Ask a search to end, as Ctrl-C does, or end it at once."""
+
+    @abstractmethod
+    def attempt(self, record: SearchRecord) -> Attempt | None:
+        """Return what the last process of a search has said of itself."""
 
 
 class ProcessLauncher(Launcher):
@@ -72,28 +83,36 @@ class ProcessLauncher(Launcher):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()  # to look at a process file takes its lock for a moment
 
     def start(self, record: SearchRecord) -> Started:
         """Start the process; its output goes to a file."""
-        folder, run = search_folder(self._settings, record), self._settings.root / record.path
-        words = ["search", str(folder / CONFIG_FILE), "--out", str(run.absolute())]
-        if record.request is None:  # `aen search` made it
-            words = ["resume", str(run.absolute())]
-        program = [sys.executable, "-P", "-c", _PROGRAM, _import_path(), str(folder / PROCESS_FILE), *words]
-        try:
-            make_folder(folder)
-            (folder / PROCESS_FILE).unlink(missing_ok=True)
-            with (folder / OUTPUT_FILE).open("ab") as output:
-                child = subprocess.Popen(  # noqa: S603 - Python itself
-                    program,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=folder,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise UnavailableError(str(file_error(folder, error, "Make room or repair it."))) from error
+        folder = search_folder(self._settings, record.id)
+        words = command_of(self._settings, record)
+        with self._lock:
+            try:
+                make_folder(folder)
+                with (folder / OUTPUT_FILE).open("ab") as output:
+                    attempt = Attempt(record.starts, output.tell())
+                    number = open_locked(folder / PROCESS_FILE, attempt)
+                    try:
+                        program = [sys.executable, "-P", "-c", _PROGRAM, os.pathsep.join(import_path()), str(number)]
+                        with _interrupts_blocked():
+                            child = subprocess.Popen(  # noqa: S603 - Python itself
+                                [*program, *words],
+                                stdin=subprocess.DEVNULL,
+                                stdout=output,
+                                stderr=subprocess.STDOUT,
+                                cwd=folder,
+                                pass_fds=(number,),
+                                start_new_session=True,
+                            )
+                    finally:
+                        os.close(number)
+            except HeldError:
+                return Started(self._said(record))
+            except OSError as error:
+                raise UnavailableError(str(file_error(folder, error, "Make room or repair it."))) from error
         self._children[child.pid] = child
         return Started(Process(this_machine(), child.pid, process_start(child.pid)))
 
@@ -102,33 +121,53 @@ class ProcessLauncher(Launcher):
         for child in list(self._children.values()):  # no zombies
             if child.poll() is not None:
                 self._children.pop(child.pid, None)
-        for process in (record.process, self._written(record)):
-            if process is not None and process.is_alive():
-                return Started(process)
+        file = search_folder(self._settings, record.id) / PROCESS_FILE
+        try:
+            with self._lock:
+                held = is_held(file)
+        except OSError as error:
+            raise UnavailableError(str(file_error(file, error, "Make it readable."))) from error
+        process = self._said(record)
+        if held:
+            return Started(process)
+        if not file.exists() and record.process is not None and record.process.is_alive():  # somebody removed the file
+            return Started(record.process)
         return None
 
     def stop(self, record: SearchRecord, *, kill: bool = False) -> None:
         """Send a signal to the process; its workers end with it."""
         found = self.find(record)
-        if found is not None and found.process is not None:
+        if found is not None and found.process is not None and found.process.is_alive():
             with suppress(ProcessLookupError):
                 os.kill(found.process.pid, signal.SIGKILL if kill else signal.SIGINT)
 
-    def _written(self, record: SearchRecord) -> Process | None:
-        with suppress(OSError, ValueError):
-            text = (search_folder(self._settings, record) / PROCESS_FILE).read_text(encoding="utf-8")
-            head, machine, *_ = text.split("\n")
-            pid, _, start = head.partition(" ")
-            return Process(machine or None, int(pid), int(start) if start else None)
-        return None
+    def attempt(self, record: SearchRecord) -> Attempt | None:
+        """Return what the process file says."""
+        return Attempt.read(search_folder(self._settings, record.id) / PROCESS_FILE)
+
+    def _said(self, record: SearchRecord) -> Process | None:
+        attempt = self.attempt(record)
+        return None if attempt is None else attempt.process
 
 
-def search_folder(settings: Settings, record: SearchRecord) -> Path:
+def command_of(settings: Settings, record: SearchRecord) -> list[str]:
+    """Return the arguments of the `aen` command that runs a search."""
+    run = str((settings.root / record.path).absolute())
+    if record.request is None:  # `aen search` made it
+        return ["resume", run]
+    return ["search", str(search_folder(settings, record.id) / CONFIG_FILE), "--out", run]
+
+
+def search_folder(settings: Settings, search: str) -> Path:
     """Return the folder of the service's own files of a search: its config and its output."""
-    return (settings.folder / "searches" / record.id).absolute()
+    return (settings.folder / "searches" / search).absolute()
 
 
-def _import_path() -> str:
-    from aen._subprocesses import import_path
-
-    return os.pathsep.join(import_path())
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Have a process that is started inside the block get SIGINT only when it is ready for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
