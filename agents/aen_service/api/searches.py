@@ -72,6 +72,7 @@ def submit_search(
     given: SearchRequest,
     token: OperatorToken,
     service: TheService,
+    *,
     request: Request,
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
@@ -139,6 +140,7 @@ def clone_search(
     given: CloneRequest,
     token: OperatorToken,
     service: TheService,
+    *,
     request: Request,
     response: Response,
 ) -> SearchOut:

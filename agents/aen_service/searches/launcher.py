@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from aen._files import make_folder
 from aen._processes import Process, process_start, this_machine
@@ -26,6 +25,7 @@ CONFIG_FILE = "config.yaml"
 
 _PROGRAM = """
 import os, sys
+os.chdir(sys.argv.pop(1))
 sys.path[:] = sys.argv.pop(1).split(os.pathsep) + sys.path
 from aen_service.searches.process import run
 run(sys.argv.pop(1), sys.argv[1:])
@@ -65,8 +65,12 @@ class Launcher(ABC):
         """
 
     @abstractmethod
-    def stop(self, record: SearchRecord, *, kill: bool = False) -> None:
-        """Ask a search to end, as Ctrl-C does, or end it at once."""
+    def stop(self, record: SearchRecord, *, kill: bool = False) -> bool:
+        """Ask a search to end, as Ctrl-C does, or end it at once; return whether it could be asked.
+
+        Raises:
+            UnavailableError: that cannot be known now.
+        """
 
     @abstractmethod
     def attempt(self, record: SearchRecord) -> Attempt | None:
@@ -82,7 +86,7 @@ class ProcessLauncher(Launcher):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: set[int] = set()
         self._lock = threading.Lock()  # to look at a process file takes its lock for a moment
 
     def start(self, record: SearchRecord) -> Started:
@@ -93,57 +97,53 @@ class ProcessLauncher(Launcher):
             try:
                 make_folder(folder)
                 with (folder / OUTPUT_FILE).open("ab") as output:
-                    attempt = Attempt(record.starts, output.tell())
-                    number = open_locked(folder / PROCESS_FILE, attempt)
+                    number = open_locked(folder / PROCESS_FILE, Attempt(record.starts, output.tell()))
                     try:
-                        program = [sys.executable, "-P", "-c", _PROGRAM, os.pathsep.join(import_path()), str(number)]
-                        with _interrupts_blocked():
-                            child = subprocess.Popen(  # noqa: S603 - Python itself
-                                [*program, *words],
-                                stdin=subprocess.DEVNULL,
-                                stdout=output,
-                                stderr=subprocess.STDOUT,
-                                cwd=folder,
-                                pass_fds=(number,),
-                                start_new_session=True,
-                            )
+                        pid = _spawn([str(folder), os.pathsep.join(import_path()), str(number), *words], number, output)
                     finally:
                         os.close(number)
             except HeldError:
                 return Started(self._said(record))
             except OSError as error:
                 raise UnavailableError(str(file_error(folder, error, "Make room or repair it."))) from error
-        self._children[child.pid] = child
-        return Started(Process(this_machine(), child.pid, process_start(child.pid)))
+            self._children.add(pid)
+        return Started(Process(this_machine(), pid, process_start(pid)))
 
     def find(self, record: SearchRecord) -> Started | None:
         """Return the process, if it is alive."""
-        for child in list(self._children.values()):  # no zombies
-            if child.poll() is not None:
-                self._children.pop(child.pid, None)
+        self._reap()
         file = search_folder(self._settings, record.id) / PROCESS_FILE
         try:
             with self._lock:
                 held = is_held(file)
         except OSError as error:
             raise UnavailableError(str(file_error(file, error, "Make it readable."))) from error
-        process = self._said(record)
         if held:
-            return Started(process)
+            return Started(self._said(record) or record.process)
         if not file.exists() and record.process is not None and record.process.is_alive():  # somebody removed the file
             return Started(record.process)
         return None
 
-    def stop(self, record: SearchRecord, *, kill: bool = False) -> None:
+    def stop(self, record: SearchRecord, *, kill: bool = False) -> bool:
         """Send a signal to the process; its workers end with it."""
         found = self.find(record)
-        if found is not None and found.process is not None and found.process.is_alive():
-            with suppress(ProcessLookupError):
-                os.kill(found.process.pid, signal.SIGKILL if kill else signal.SIGINT)
+        if found is None or found.process is None or not found.process.is_alive():
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(found.process.pid, signal.SIGKILL if kill else signal.SIGINT)
+        return True
 
     def attempt(self, record: SearchRecord) -> Attempt | None:
         """Return what the process file says."""
         return Attempt.read(search_folder(self._settings, record.id) / PROCESS_FILE)
+
+    def _reap(self) -> None:
+        """Leave no zombies of the processes that this service has started."""
+        for pid in list(self._children):
+            with suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    continue
+            self._children.discard(pid)
 
     def _said(self, record: SearchRecord) -> Process | None:
         attempt = self.attempt(record)
@@ -163,11 +163,27 @@ def search_folder(settings: Settings, search: str) -> Path:
     return (settings.folder / "searches" / search).absolute()
 
 
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Have a process that is started inside the block get SIGINT only when it is ready for it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _spawn(words: list[str], inherited: int, output: IO[bytes]) -> int:
+    """Start a process that outlives this one, in a session of its own; return its number.
+
+    SIGINT waits until the process is ready for it, also where this process ignores it, as in the background of a shell.
+
+    Args:
+        words: the arguments of its program.
+        inherited: a descriptor that it has, too.
+        output: where it writes.
+    """
+    os.set_inheritable(inherited, True)
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-c", _PROGRAM, *words],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
+        ],
+        setsid=True,
+        setsigmask=[signal.SIGINT],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    )

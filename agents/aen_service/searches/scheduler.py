@@ -57,6 +57,7 @@ class Scheduler:
         self._searches = searches
         self._launcher = launcher
         self._stopping_since: dict[str, float] = {}
+        self._asked: set[str] = set()
         self._killed: set[str] = set()
         self._postponed_until = 0.0
         self._folders_at = 0.0
@@ -168,16 +169,16 @@ class Scheduler:
 
     def _stop(self, record: SearchRecord) -> None:
         """Ask a search once to end, and kill it if it does not."""
-        now = time.monotonic()
-        if record.id not in self._stopping_since:
-            self._stopping_since[record.id] = now
-            self._launcher.stop(record)
-        elif now - self._stopping_since[record.id] > self._settings.limits.stop_seconds:
+        since = self._stopping_since.setdefault(record.id, time.monotonic())
+        if time.monotonic() - since > self._settings.limits.stop_seconds:
             self._killed.add(record.id)
             self._launcher.stop(record, kill=True)
+        elif record.id not in self._asked and self._launcher.stop(record):
+            self._asked.add(record.id)  # a second signal would cut its report short
 
     def _forget(self, search: str) -> None:
         self._stopping_since.pop(search, None)
+        self._asked.discard(search)
         self._stamps.pop(search, None)
 
     def _end(self, record: SearchRecord) -> None:
