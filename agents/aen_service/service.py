@@ -13,6 +13,7 @@ from aen_service.database import Database
 from aen_service.errors import ServiceStartError
 from aen_service.searches.launcher import Launcher, ProcessLauncher
 from aen_service.searches.records import Searches
+from aen_service.searches.removal import clean_up
 from aen_service.searches.scheduler import Scheduler
 from aen_service.settings import Settings
 from aen_service.tokens import Token, Tokens
@@ -39,6 +40,7 @@ class Service:
         self.database = Database(settings.database_url)
         self.tokens = Tokens(self.database)
         self.searches = Searches(self.database)
+        clean_up(settings, self.searches)
         self.launcher: Launcher = ProcessLauncher(settings)
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
 
