@@ -47,7 +47,10 @@ async def delete_search(request: Request, search: str, _token: OperatorToken) ->
 
 @router.post("/searches/{search}/exports")
 async def export(
-    request: Request, search: str, _token: OperatorToken, format: Annotated[str, Form(max_length=20)] = ""  # noqa: A002
+    request: Request,
+    search: str,
+    _token: OperatorToken,
+    format: Annotated[str, Form(max_length=20)] = "",  # noqa: A002
 ) -> Response:
     """Export the winner's network."""
     path = f"/searches/{quote(search, safe='')}"

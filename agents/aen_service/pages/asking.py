@@ -72,7 +72,9 @@ async def ask(
     """
     given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
     content = b"" if body is None else json.dumps(body).encode()
-    kept = {b"host", b"authorization", b"cookie", b"origin"} | ({b"content-type", b"content-length"} if forward else set())
+    kept = {b"host", b"authorization", b"cookie", b"origin"} | (
+        {b"content-type", b"content-length"} if forward else set()
+    )
     sent = [(name, value) for name, value in request.scope["headers"] if name in kept]
     if body is not None:
         sent += [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]

@@ -74,7 +74,9 @@ def schema() -> JsonDict:
 
 def agents() -> tuple[str, ...]:
     """Return the names of all agents."""
-    return tuple(_definition(option)["properties"]["name"]["const"] for option in schema()["properties"]["agent"]["oneOf"])
+    return tuple(
+        _definition(option)["properties"]["name"]["const"] for option in schema()["properties"]["agent"]["oneOf"]
+    )
 
 
 def form_of(config: JsonDict, typed: Mapping[str, str]) -> list[Section]:

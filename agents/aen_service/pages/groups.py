@@ -65,7 +65,7 @@ def _square(given: object, side: int) -> list[list[int]] | None:
     """Return the orbit numbers of the weights as rows, if they are few enough to be drawn."""
     if isinstance(given, dict):
         inner: JsonDict = given
-        given = next((value for value in inner.values() if isinstance(value, list)), None)
+        given = inner.get("orbits")
     flat = _flat(given)
     if side > _MOST_DRAWN or len(flat) != side * side:
         return None

@@ -22,7 +22,7 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-_NONE = "–"
+_NONE = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 STATE_WORDS = {
     "queued": "Queued",

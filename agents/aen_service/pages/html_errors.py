@@ -62,5 +62,6 @@ def _error_page(request: Request, status: int, body: bytes) -> Response:
         problem = json.loads(body)
     except ValueError:
         problem = {}
-    values = {"status": status, "title": problem.get("title", "error"), "detail": problem.get("detail", "")}
+    title = HTTPStatus(status).phrase if problem.get("title", "bad request") == "bad request" else problem["title"]
+    values = {"status": status, "title": title, "detail": problem.get("detail", "")}
     return page(request, "error.html", values, status=status)

@@ -21,6 +21,7 @@ from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.pages.asking import ask
 from aen_service.pages.forms import agents, changes_of, form_of
 from aen_service.pages.html import changed, page
+from aen_service.searches.changes import request_of
 from aen_service.searches.submission import SearchRequest, config_of
 
 router = APIRouter(include_in_schema=False)
@@ -40,8 +41,8 @@ async def new_search(
 ) -> Response:
     """The form."""
     if source is not None:
-        record = await asyncio.to_thread(service.searches.get, source)
-        return RedirectResponse("/searches/new" + _as_query(record.request or {}, record.name), HTTP_303_SEE_OTHER)
+        earlier = await asyncio.to_thread(request_of, service, source)
+        return RedirectResponse("/searches/new" + _as_query(earlier), HTTP_303_SEE_OTHER)
     return await _form(request, request.query_params)
 
 
@@ -61,7 +62,9 @@ async def submit(request: Request, _token: OperatorToken) -> Response:
     return await _form(request, given, problem, status=HTTP_422_UNPROCESSABLE_CONTENT)
 
 
-async def _form(request: Request, given: QueryParams | FormData, problem: str | None = None, *, status: int = 200) -> Response:
+async def _form(
+    request: Request, given: QueryParams | FormData, problem: str | None = None, *, status: int = 200
+) -> Response:
     body, wrong, base = await asyncio.to_thread(_read, given)
     checked, offered = await asyncio.gather(
         ask(request, "/searches/check", method="POST", body=body), ask(request, "/datasets", {"size": 200})
@@ -88,7 +91,9 @@ async def _form(request: Request, given: QueryParams | FormData, problem: str | 
 
 
 def _typed(given: QueryParams | FormData) -> dict[str, str]:
-    return {key: value for key, value in given.items() if key not in _OWN and isinstance(value, str) and key.isprintable()}
+    return {
+        key: value for key, value in given.items() if key not in _OWN and isinstance(value, str) and key.isprintable()
+    }
 
 
 def _read(given: QueryParams | FormData) -> tuple[JsonDict, str | None, JsonDict]:
@@ -129,10 +134,9 @@ def _base(config: str, preset: str | None, agent: str) -> JsonDict:
     return found
 
 
-def _as_query(request: JsonDict, name: str) -> str:
+def _as_query(earlier: SearchRequest) -> str:
     """Return the address of the form of an earlier request."""
-    values: dict[str, Any] = {name: request.get(name) for name in ("preset", "dataset")} | {"name": name}
-    if request.get("config"):
-        values["config"] = dump_yaml(request["config"])
-    values |= {key: dump_inline(value) for key, value in (request.get("overrides") or {}).items()}
-    return changed(values)
+    values: dict[str, Any] = {"preset": earlier.preset, "dataset": earlier.dataset, "name": earlier.name}
+    if earlier.config is not None:
+        values["config"] = dump_yaml(earlier.config)
+    return changed(values | {key: dump_inline(value) for key, value in earlier.overrides.items()})

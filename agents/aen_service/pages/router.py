@@ -136,7 +136,9 @@ async def compare(request: Request, _token: AnyToken, search: Annotated[list[str
 
 
 @router.get("/datasets")
-async def datasets(request: Request, _token: AnyToken, *, page_number: Annotated[int, Query(alias="page", ge=1)] = 1) -> Response:
+async def datasets(
+    request: Request, _token: AnyToken, *, page_number: Annotated[int, Query(alias="page", ge=1)] = 1
+) -> Response:
     """The uploaded data sets."""
     answer = await ask(request, "/datasets", {"page": page_number, "size": ROWS})
     return page(request, "datasets.html", {"list": answer.found, "problem": request.query_params.get("problem")})

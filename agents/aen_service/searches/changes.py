@@ -85,14 +85,23 @@ def clone(service: Service, token: Token, search: str, given: CloneRequest) -> S
     Raises:
         AenError: as for `submit`.
     """
-    record = service.searches.get(search)
-    if record.request is None:
-        request = SearchRequest(config=_config_of_run(service.settings, record), name=given.name)
-    else:
-        request = SearchRequest.model_validate(record.request)
-        request.name = given.name or request.name
+    request = request_of(service, search)
+    request.name = given.name or request.name
     request.overrides = request.overrides | given.overrides
     return submit(service, token, request, None)[0]
+
+
+def request_of(service: Service, search: str) -> SearchRequest:
+    """Return the request by which a search was submitted, or would be.
+
+    Raises:
+        ConflictError: the config of its run cannot be read.
+        NotFoundError: there is no such search.
+    """
+    record = service.searches.get(search)
+    if record.request is None:
+        return SearchRequest(config=_config_of_run(service.settings, record))
+    return SearchRequest.model_validate(record.request)
 
 
 def _config_of_run(settings: Settings, record: SearchRecord) -> JsonDict:

@@ -1,5 +1,7 @@
 // Uploading with a bar that shows how far it is, and the samples of a data set.
 
+import { getJson } from "./page.js";
+
 const form = document.querySelector("#upload");
 if (form) {
   const [file, name, bar, problem, button] = ["#file", "#data-name", "#progress", "#upload-problem", "button"].map((s) => form.querySelector(s));
@@ -27,25 +29,25 @@ if (form) {
 }
 
 const samples = document.querySelector("#sample-images");
+
+// Drawn by hand: the policy of the page allows no images but those that have an address here.
+async function drawn(text, label) {
+  const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const picture = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+  const canvas = Object.assign(document.createElement("canvas"), { width: picture.width, height: picture.height });
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `A sample of class ${label}`);
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  return canvas;
+}
+
 if (samples) {
-  const answer = await fetch(samples.dataset.from, { headers: { Accept: "application/json, image/png" } }).catch(() => null);
-  const media = answer?.headers.get("content-type") ?? "";
-  const image = async (content, label) => {
-    // Drawn by hand: the policy of the page allows no images but those that have an address here.
-    const picture = await createImageBitmap(content);
-    const canvas = Object.assign(document.createElement("canvas"), { width: picture.width, height: picture.height });
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `A sample of class ${label}`);
-    canvas.getContext("2d").drawImage(picture, 0, 0);
-    const figure = document.createElement("figure");
-    figure.append(canvas, Object.assign(document.createElement("figcaption"), { textContent: label }));
-    return figure;
-  };
-  if (answer?.ok && media.startsWith("image/")) {
-    samples.replaceChildren(Object.assign(document.createElement("img"), { src: samples.dataset.from, alt: "Samples of each class" }));
-  } else if (answer?.ok) {
-    const found = await answer.json();
-    const bytes = (text) => new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))], { type: "image/png" });
-    samples.replaceChildren(...(await Promise.all((found.items ?? []).map((item) => image(bytes(item.png), String(item.label))))));
-  } else samples.firstElementChild.textContent = "There are no samples.";
+  const found = await getJson(samples.dataset.from);
+  const rows = await Promise.all((found?.classes ?? []).map(async ({ label, images }) => {
+    const row = document.createElement("figure");
+    row.append(Object.assign(document.createElement("figcaption"), { textContent: label }), ...(await Promise.all(images.map((image) => drawn(image, label)))));
+    return row;
+  }));
+  if (rows.length) samples.replaceChildren(...rows);
+  else samples.firstElementChild.textContent = "There are no samples.";
 }
