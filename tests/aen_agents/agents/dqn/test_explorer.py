@@ -101,7 +101,7 @@ def test_epsilon_used_is_the_rules(env: gym.Env[Any, Any], make_visits: Callable
         first_visits="states", epsilon_unit="visits", epsilon=((0, 1.0), (5, 0.5), (9, 0.0)), learn_after=4
     )
     told: list[tuple[int, float]] = []
-    visits._listener = lambda event: told.append((event.visits, event.epsilon))  # type: ignore[union-attr]
+    visits.listener = lambda event: told.append((event.visits, event.epsilon))  # type: ignore[union-attr]
     explore(config, env, visits, seed=0, folder=folder)
     # The epsilon of a step was set after the step before it.
     for (before, _), (_, epsilon) in pairwise(told):
