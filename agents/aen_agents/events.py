@@ -201,7 +201,7 @@ class AgentLogged:
         epsilon: the probability of a random action.
         loss: loss of the last gradient step; None: none was taken yet.
         state: the bits, or the numbers, of the state in which the action was chosen.
-        actions: a name for each action.
+        actions: a name for each action; empty if an earlier event of the process has them.
         q_values: estimated value of each action in that state.
         action: number of the action that was chosen.
         explored: whether another action than that of the highest value was chosen, which happens at random only.

@@ -52,15 +52,16 @@ class AgentObserver:
         self._next = time.monotonic() + self._seconds
         loss = self._model.logger.name_to_value.get("train/loss")  # empty after each of SB3's dumps
         self._loss = self._loss if loss is None else float(loss)
-        values = self._values(observation)
+        values, names = self._values(observation), self._actions
+        self._actions = ()  # once is enough
         self._listener(
             AgentLogged(
                 step=step,
                 epsilon=float(epsilon),
                 loss=self._loss,
                 state=tuple(np.asarray(observation).ravel().tolist()),
-                actions=self._actions,
-                q_values=tuple(values),
+                actions=names,
+                q_values=tuple(round(value, 6) for value in values),
                 action=action,
                 explored=values[action] < max(values),
             )
