@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from aen_service.access import AccessControl
-from aen_service.api import children, health, progress, searches, session
+from aen_service.api import children, compare, events, files, health, progress, searches, session
 from aen_service.problems import add_problem_handlers
 from aen_service.service import Service
 
@@ -35,9 +35,10 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.streams = events.make_streams(service, lambda: bool(getattr(app.state, "is_ending", bool)()))
     add_problem_handlers(app)
     app.include_router(health.router)
-    for module in (session, searches, children, progress):
+    for module in (session, searches, children, progress, events, files, compare):
         app.include_router(module.router, prefix=PREFIX)
     app.add_middleware(AccessControl, service=service)
     return app

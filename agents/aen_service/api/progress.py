@@ -11,7 +11,7 @@ from aen._typing import JsonDict
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.api.paging import Page, Size, finite
 from aen_service.reading.log import event_of, seconds_of
-from aen_service.reading.run import RunReader, thinned
+from aen_service.reading.run import Curve, RunReader, thinned
 
 router = APIRouter(prefix="/searches/{search}", tags=["progress"])
 
@@ -133,7 +133,11 @@ def curve(
     search: str, _token: AnyToken, service: TheService, points: Annotated[int, Query(ge=4, le=5000)] = 500
 ) -> CurveOut:
     """Return the learning curve, at most so many points of it."""
-    found = service.readers.of(service.searches.get(search)).curve()
+    return curve_out(service.readers.of(service.searches.get(search)).curve(), points)
+
+
+def curve_out(found: Curve, points: int) -> CurveOut:
+    """Return a curve for a client, at most so many points of it."""
     places = thinned(found.accuracy, points)
     return CurveOut(
         children=found.children[places].tolist(),

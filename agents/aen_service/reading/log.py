@@ -14,6 +14,7 @@ from aen_service.reading.lines import GrowingLines, open_plain
 
 EVERY = 256  # lines between two remembered offsets
 _MOST_FAILURES = 2000
+_RECENT = 512  # lines that are kept
 _MARK = b'"event":"'
 
 
@@ -71,6 +72,7 @@ class RunLog:
         self.workers: dict[str, LoggedWorker] = {}
         self._stage = "select"
         self._offsets = array("q", [0])
+        self._recent: deque[bytes] = deque(maxlen=_RECENT)
 
     def update(self) -> None:
         """Read what is new."""
@@ -82,6 +84,7 @@ class RunLog:
         for line in lines:
             offset += len(line) + 1
             self.count += 1
+            self._recent.append(line)
             if self.count % EVERY == 0:
                 self._offsets.append(offset)
             take = _TAKERS.get(event_of(line))
@@ -107,6 +110,14 @@ class RunLog:
                 if len(found) == size:
                     break
         return found
+
+    def newest(self, after: int, size: int) -> list[tuple[int, bytes]]:
+        """Return the same as `read`, from the lines that are kept if they are enough."""
+        first = self.count - len(self._recent)
+        if after < first:
+            return self.read(after, size)
+        lines = list(self._recent)[after - first : after - first + size]
+        return list(enumerate(lines, after + 1))
 
     def _took_space(self, line: JsonDict) -> None:
         self.space = line

@@ -93,6 +93,17 @@ class RunReader:
             self._update()
             return self._log
 
+    def newest_log(self) -> RunLog:
+        """Return the log with what was appended this moment."""
+        with self._lock:
+            self._log.update()
+            return self._log
+
+    def log_lines(self, after: int, size: int) -> list[tuple[int, bytes]]:
+        """Return lines of the log, with their numbers from 1."""
+        with self._lock:
+            return self._log.newest(after, size)
+
     def _update(self) -> None:
         if time.monotonic() - self._read_at > _FRESH_SECONDS:
             self._history.update()
