@@ -10,7 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from aen_service.access import AccessControl
-from aen_service.api import health, searches, session
+from aen_service.api import children, compare, events, files, health, progress, searches, session
 from aen_service.guard import Guard
 from aen_service.limits import RequestLimits
 from aen_service.metrics import Metrics
@@ -78,9 +78,10 @@ def create_app(service: Service) -> Application:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.streams = events.make_streams(service, lambda: bool(getattr(app.state, "is_ending", bool)()))
     add_problem_handlers(app, app.table)
     app.include_router(health.router)
-    for module in (session, searches):
+    for module in (session, searches, children, progress, events, files, compare):
         app.include_router(module.router, prefix=PREFIX)
     add_pages(app)
     app.add_middleware(_limits_of(app, service))

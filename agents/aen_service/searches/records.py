@@ -101,6 +101,12 @@ class Searches:
         query = sa.select(SEARCHES).where(*conditions).order_by(SEARCHES.c.created)
         return [_record(row) for row in self.database.rows(query)]
 
+    def heads(self) -> list[SearchRecord]:
+        """Return all searches without their views, which are most of a row."""
+        columns = [column for column in SEARCHES.c if column.name != "view"]
+        query = sa.select(*columns, sa.null().label("view"))
+        return [_record(row) for row in self.database.rows(query)]
+
     def in_states(self, states: Collection[State]) -> list[SearchRecord]:
         """Return the searches in these states, the oldest first."""
         return self.where(SEARCHES.c.state.in_(list(states)))
