@@ -6,11 +6,11 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from aen_service.access import AccessControl
 from aen_service.api import children, compare, events, files, health, progress, searches, session
+from aen_service.compression import Compression
 from aen_service.guard import Guard
 from aen_service.limits import RequestLimits
 from aen_service.metrics import Metrics
@@ -87,7 +87,7 @@ def create_app(service: Service) -> Application:
     app.add_middleware(_limits_of(app, service))
     app.add_middleware(AccessControl, service=service)
     app.add_middleware(HtmlErrors)
-    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)  # never event streams
+    app.add_middleware(Compression)
     return app
 
 

@@ -85,7 +85,7 @@ export function drawLattice(element, { nodes, edges }, onChoose) {
   const rows = new Map();
   for (const n of nodes) rows.set(n.y, (rows.get(n.y) ?? 0) + 1);
   const radius = Math.max(2.2, Math.min(9, (0.44 * (width - 40)) / Math.max(...rows.values())));
-  const place = (n) => [20 + n.x * (width - 40), height - 24 - n.y * (height - 56)];
+  const place = (n) => [20 + n.x * (width - 40), 32 + n.y * (height - 56)];
   const places = nodes.map(place);
   const lines = edges.map(([a, b]) => `M${places[a].map(Math.round).join(" ")}L${places[b].map(Math.round).join(" ")}`).join("");
   const first = entry(nodes);

@@ -123,4 +123,4 @@ export function follow(address, onEvent, poll) {
   return () => { ended = true; source?.close(); clearInterval(timer); };
 }
 
-const EVENTS = ["search", "started", "ended", "stage_started", "visited", "trained", "retrained", "slice_trained", "child_logged", "worker_logged", "notice", "agent_looked"];
+const EVENTS = ["search", "removed", "started", "ended", "stage_started", "visited", "trained", "retrained", "slice_trained", "child_logged", "worker_logged", "notice", "space_logged", "agent_logged"];
