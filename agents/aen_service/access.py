@@ -27,6 +27,7 @@ _OPEN = ("/healthz", "/login", "/api/v1/session")
 _OPEN_FOLDER = "/static/"
 # What a viewer may ask although it is no GET: it changes nothing.
 _HARMLESS = {"/api/v1/groups/describe", "/api/v1/groups/classes", "/api/v1/session", "/api/v1/searches/check"}
+_HARMLESS |= {"/logout"}  # of the page
 
 
 class RevokedError(ClientDisconnect):

@@ -9,11 +9,14 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from aen_service.access import AccessControl
-from aen_service.api import health, searches, session
+from aen_service.api import children, compare, events, files, health, progress, searches, session
+from aen_service.compression import Compression
 from aen_service.guard import Guard
 from aen_service.limits import RequestLimits
 from aen_service.metrics import Metrics
 from aen_service.openapi import with_errors
+from aen_service.pages import add_pages
+from aen_service.pages.html_errors import HtmlErrors
 from aen_service.problems import add_problem_handlers
 from aen_service.routes import RouteTable
 from aen_service.service import Service
@@ -75,12 +78,16 @@ def create_app(service: Service) -> Application:
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.streams = events.make_streams(service, lambda: bool(getattr(app.state, "is_ending", bool)()))
     add_problem_handlers(app, app.table)
     app.include_router(health.router)
-    for module in (session, searches):
+    for module in (session, searches, children, progress, events, files, compare):
         app.include_router(module.router, prefix=PREFIX)
+    add_pages(app)
     app.add_middleware(_limits_of(app, service))
     app.add_middleware(AccessControl, service=service)
+    app.add_middleware(HtmlErrors)
+    app.add_middleware(Compression)
     return app
 
 

@@ -53,7 +53,7 @@ SEARCHES = sa.Table(
     sa.Column("started", sa.Double),
     sa.Column("ended", sa.Double),
     sa.Column("updated", sa.Double, nullable=False, index=True),
-    sa.Column("queued", sa.Double),  # decides the order of the queue
+    sa.Column("queued", sa.Double),  # its place in the queue, as a number that is no time
     sa.Column("accuracy", sa.Double),  # of the winner, or of the best so far
     sa.Column("children", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("view", sa.JSON(none_as_null=True)),  # `RunView.to_json`
@@ -65,6 +65,9 @@ SEARCHES = sa.Table(
     sa.Column("process_start", sa.BigInteger),
     sa.Column("machine", sa.String(200)),
     sa.Column("job", sa.String(100)),  # of Ray
+    sa.Column("budget", sa.BigInteger, nullable=False, server_default="0"),  # children that it may train
+    sa.Column("made", sa.Boolean, nullable=False, server_default=sa.false()),  # its run folder was made
+    sa.Column("outside", sa.Boolean, nullable=False, server_default=sa.false()),  # a terminal runs it, or did so last
     sa.UniqueConstraint("token", "idempotency"),
 )
 DATASETS = sa.Table(

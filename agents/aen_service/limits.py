@@ -16,7 +16,7 @@ from aen_service.errors import InvalidRequestError, QuotaError, ServiceError, To
 from aen_service.problems import problem_response
 from aen_service.settings import Limits
 
-_UPLOADS = "/api/v1/datasets"
+_UPLOADS = ("/api/v1/datasets", "/datasets")
 _BATCHES = "/api/v1/evaluations"
 _LOG_IN = "/api/v1/session"
 _LOG_IN_BYTES = 4096
@@ -67,7 +67,7 @@ class RequestLimits:
     @contextmanager
     def _counted(self, scope: Scope, token: str) -> Iterator[str]:
         limits, path = self._limits, scope["path"]
-        upload = scope["method"] == "POST" and path == _UPLOADS
+        upload = scope["method"] == "POST" and path in _UPLOADS
         kind = "stream" if path.endswith(_STREAM) else "upload" if upload else "request"
         most = {"stream": limits.token_watchers, "upload": limits.token_uploads, "request": limits.requests}[kind]
         if token and self._busy[token, kind] >= most:

@@ -90,8 +90,9 @@ def serve(settings: Settings, *, any_port: bool) -> int:
 
 def make_server(service: Service) -> Server:
     """Return the web server of a service, which it starts and closes with itself."""
+    app = create_app(service)
     config = uvicorn.Config(
-        create_app(service),
+        app,
         http=guarded(service.settings.limits),
         ws="none",
         log_config=None,
@@ -103,7 +104,9 @@ def make_server(service: Service) -> Server:
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_END_SECONDS,
     )
-    return Server(config)
+    server = Server(config)
+    app.state.is_ending = lambda: server.should_exit  # event streams end then, for which the server would wait
+    return server
 
 
 def open_port(host: str, port: int, *, any_port: bool) -> tuple[socket.socket, int]:

@@ -11,8 +11,11 @@ from aen._files import make_folder
 from aen._locks import NoLocksError, lock_file
 from aen_service.database import Database
 from aen_service.errors import ServiceStartError
+from aen_service.reading.index import RunIndex
+from aen_service.reading.readers import Readers
 from aen_service.searches.launcher import Launcher, ProcessLauncher
 from aen_service.searches.records import Searches
+from aen_service.searches.removal import clean_up
 from aen_service.searches.scheduler import Scheduler
 from aen_service.settings import Settings
 from aen_service.tokens import Token, Tokens
@@ -43,8 +46,11 @@ class Service:
             raise
         self.tokens = Tokens(self.database)
         self.searches = Searches(self.database)
+        clean_up(settings, self.searches)
         self.launcher: Launcher = ProcessLauncher(settings)
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
+        self.readers = Readers(settings)
+        self.index = RunIndex(settings, self.searches, self.readers)
 
     @property
     def first_link(self) -> Path:
@@ -61,10 +67,12 @@ class Service:
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
         self.scheduler.start()
+        self.index.start()
 
     def close(self) -> None:
         """End the threads and close the database; searches go on."""
         self.scheduler.close()
+        self.index.close()
         self.database.close()
         self._lock.close()
 

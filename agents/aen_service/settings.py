@@ -20,6 +20,8 @@ class Limits:
         children: budget of a search, in children.
         stored_bytes: data sets of a token together.
         resumes: how often a search whose process died is resumed.
+        active_children: budgets of all searches of a token that wait or run together, in children.
+        stop_seconds: that a search has to stop, after which it is killed.
         page: rows of a page of a list.
         watchers: event streams that are open at the same time.
         batch_bytes: of a batch of evaluations.
@@ -44,6 +46,8 @@ class Limits:
     children: int = 100_000
     stored_bytes: int = 2**33
     resumes: int = 3
+    active_children: int = 1_000_000
+    stop_seconds: float = 60.0
     page: int = 200
     watchers: int = 1000
     batch_bytes: int = 2**24

@@ -105,10 +105,9 @@ class Tokens:
         query = sa.select(TOKENS).where(TOKENS.c.hash == _hash(secret), TOKENS.c.revoked.is_(None))
         return next((_token(row) for row in self._database.rows(query)), None)
 
-    def is_valid(self, identifier: str) -> bool:
-        """Return whether a token exists that is not revoked."""
-        query = sa.select(TOKENS.c.id).where(TOKENS.c.id == identifier, TOKENS.c.revoked.is_(None))
-        return bool(self._database.rows(query))
+    def is_valid(self, token: str) -> bool:
+        """Return whether a token, by its identifier, has not been revoked."""
+        return bool(self._database.rows(sa.select(TOKENS.c.id).where(TOKENS.c.id == token, TOKENS.c.revoked.is_(None))))
 
     def begin_session(self, token: Token) -> str:
         """Begin the session of a browser; return its secret, for a cookie."""
