@@ -10,6 +10,7 @@ from aen._files import make_folder
 from aen._locks import NoLocksError, lock_file
 from aen_service.database import Database
 from aen_service.errors import ServiceStartError
+from aen_service.rewards.rewards import Rewards
 from aen_service.searches.launcher import Launcher, ProcessLauncher
 from aen_service.searches.records import Searches
 from aen_service.searches.scheduler import Scheduler
@@ -38,6 +39,7 @@ class Service:
         self.searches = Searches(self.database)
         self.launcher: Launcher = ProcessLauncher(settings)
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
+        self.rewards = Rewards(settings)
 
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
@@ -46,6 +48,7 @@ class Service:
     def close(self) -> None:
         """End the threads and close the database; searches go on."""
         self.scheduler.close()
+        self.rewards.close()
         self.database.close()
         self._lock.close()
 

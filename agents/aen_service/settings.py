@@ -21,6 +21,10 @@ class Limits:
         resumes: how often a search whose process died is resumed.
         page: rows of a page of a list.
         watchers: event streams that are open at the same time.
+        evaluations: children of a token that are being evaluated for remote clients at the same time.
+        epochs: of a child that a remote client asks for.
+        images: that it is trained and validated on.
+        datasets: of a token.
     """
 
     body_bytes: int = 2**20
@@ -33,6 +37,10 @@ class Limits:
     resumes: int = 3
     page: int = 200
     watchers: int = 1000
+    evaluations: int = 20_000
+    epochs: int = 1000
+    images: int = 200_000
+    datasets: int = 100
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,7 @@ class Settings:
         database: SQLAlchemy URL of the service's own database; None: an SQLite file below `root`.
         hosts: names under which clients may reach it, besides `host` and the loopback names.
         limits: what a client may ask for.
+        workers: processes that train for remote clients; None: one for each core.
     """
 
     root: Path
@@ -58,6 +67,7 @@ class Settings:
     database: str | None = None
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    workers: int | None = None
 
     @property
     def folder(self) -> Path:
