@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from aen_service.access import AccessControl
-from aen_service.api import evaluations, health, searches, session
+from aen_service.api import catalogue, datasets, evaluations, groups, health, searches, session
 from aen_service.problems import add_problem_handlers
 from aen_service.service import Service
 
@@ -37,7 +37,7 @@ def create_app(service: Service) -> FastAPI:
     app.state.service = service
     add_problem_handlers(app)
     app.include_router(health.router)
-    for module in (session, searches, evaluations):
+    for module in (session, catalogue, searches, evaluations, datasets, groups):
         app.include_router(module.router, prefix=PREFIX)
     app.add_middleware(AccessControl, service=service)
     return app

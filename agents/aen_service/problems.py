@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from aen._secrets import hide_secrets
 from aen._text import printable, shortened
 from aen.errors import AenError
-from aen_service.errors import ServiceError
+from aen_service.errors import ServiceError, argument_of
 
 _LOG = logging.getLogger("aen_service")
 _MEDIA = "application/problem+json"
@@ -34,7 +34,7 @@ def problem_response(error: AenError) -> Response:
     """Return the response to an error of the input."""
     if isinstance(error, ServiceError):
         return problem(error.status, error.title, str(error), argument=error.argument, headers=error.headers)
-    return problem(_UNPROCESSABLE, "invalid request", str(error))
+    return problem(_UNPROCESSABLE, "invalid request", str(error), argument=argument_of(error))
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -8,7 +8,9 @@ from typing import IO, Self
 
 from aen._files import make_folder
 from aen._locks import NoLocksError, lock_file
+from aen_service.computing.helpers import Helpers
 from aen_service.database import Database
+from aen_service.datasets.datasets import Datasets
 from aen_service.errors import ServiceStartError
 from aen_service.rewards.rewards import Rewards
 from aen_service.searches.launcher import Launcher, ProcessLauncher
@@ -39,16 +41,20 @@ class Service:
         self.searches = Searches(self.database)
         self.launcher: Launcher = ProcessLauncher(settings)
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
+        self.datasets = Datasets(settings, self.database, self.searches)
         self.rewards = Rewards(settings)
+        self.helpers = Helpers()
 
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
+        self.datasets.clean()
         self.scheduler.start()
 
     def close(self) -> None:
         """End the threads and close the database; searches go on."""
         self.scheduler.close()
         self.rewards.close()
+        self.helpers.close()
         self.database.close()
         self._lock.close()
 

@@ -7,11 +7,11 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from aen._typing import JsonDict
+from aen.children.spec import ChildSpec
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.rewards.rewards import Batch
 from aen_service.rewards.specs import read_spec, versions
 from aen_service.service import Service
-from aen_service.tokens import Token
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 MOST_ITEMS = 500
@@ -104,7 +104,7 @@ def capabilities(_token: AnyToken, service: TheService) -> Capabilities:
 @router.post("", status_code=status.HTTP_201_CREATED)
 def open_batch(given: Items, token: OperatorToken, service: TheService, response: Response) -> BatchOut:
     """Have children evaluated; those of a second request with the same key are trained once."""
-    specs = _specs(given, token, service)
+    specs = _specs(given, service)
     batch = service.rewards.open(token)
     try:
         service.rewards.add(batch, specs)
@@ -119,7 +119,7 @@ def open_batch(given: Items, token: OperatorToken, service: TheService, response
 def add_to_batch(batch: str, given: Items, token: OperatorToken, service: TheService) -> BatchOut:
     """Add children to a batch."""
     found = service.rewards.batch(batch, token)
-    service.rewards.add(found, _specs(given, token, service))
+    service.rewards.add(found, _specs(given, service))
     return _out(found, service)
 
 
@@ -164,9 +164,20 @@ def _out(batch: Batch, service: Service) -> BatchOut:
     )
 
 
-def _specs(given: Items, _token: Token, service: Service) -> list[Any]:
+def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec]]:
     limits = service.settings.limits
+    places = {item.dataset: service.datasets.place(item.dataset) for item in given.items if item.dataset is not None}
     return [
-        (item.key, read_spec(place, item.key, item.spec, given.versions, limits))
+        (
+            item.key,
+            read_spec(
+                place,
+                item.key,
+                item.spec,
+                given.versions,
+                limits,
+                None if item.dataset is None else places[item.dataset],
+            ),
+        )
         for place, item in enumerate(given.items)
     ]

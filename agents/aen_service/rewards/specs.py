@@ -1,6 +1,7 @@
 """Reads the specs that clients send, and refuses what this service does not train."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from itertools import pairwise
@@ -32,8 +33,15 @@ def versions() -> JsonDict:
     return {"aen": version("aen"), "keys": keys}
 
 
-def read_spec(place: int, key: str, content: Mapping[str, Any], theirs: JsonDict, limits: Limits) -> ChildSpec:
-    """Return a spec that a client sent.
+def read_spec(
+    place: int,
+    key: str,
+    content: Mapping[str, Any],
+    theirs: JsonDict,
+    limits: Limits,
+    dataset: str | None = None,
+) -> ChildSpec:
+    """Return a spec that a client sent; that of an uploaded data set with the path that this has here.
 
     Args:
         place: in the request, for messages.
@@ -41,6 +49,7 @@ def read_spec(place: int, key: str, content: Mapping[str, Any], theirs: JsonDict
         content: its JSON.
         theirs: the client's `versions`.
         limits: of the service.
+        dataset: `data.path` here of the uploaded data set of its images.
 
     Raises:
         InvalidRequestError: it is no spec, too large, of data that is not served, or has another key here.
@@ -49,7 +58,7 @@ def read_spec(place: int, key: str, content: Mapping[str, Any], theirs: JsonDict
     try:
         _check_values(content)
         spec = ChildSpec.from_stored(dict(content))
-        _check_data(spec.data)
+        _check_data(spec.data, dataset)
         _check_size(spec, limits)
         found = spec.key
     except AenError as error:
@@ -60,16 +69,24 @@ def read_spec(place: int, key: str, content: Mapping[str, Any], theirs: JsonDict
         ) from error
     if found != key:
         raise InvalidRequestError(f"items.{place}.key is {key}, {_other_key(spec, found, theirs)}", argument="key")
-    return spec
+    return spec if dataset is None else replace(spec, data=replace(spec.data, name=dataset))
 
 
-def _check_data(data: DataSpec) -> None:
-    if is_own(data.name):
+def _check_data(data: DataSpec, dataset: str | None) -> None:
+    if dataset is not None:
+        theirs, ours = split_pin(data.name)[1], split_pin(dataset)[1]
+        if theirs != ours:
+            raise SpecError(
+                f"data.name has the checksum {theirs or 'none'}, but the uploaded data set has {ours}; upload the same "
+                "content, as the same kind of file."
+            )
+    elif is_own(data.name):
         raise SpecError(
             f"data.name is {split_pin(data.name)[0]!r}, a path, of which this service reads none; upload the data and "
             "give datasets={path: identifier} to RemoteEvaluator."
         )
-    _check_known(data.name)
+    else:
+        _check_known(data.name)
 
 
 @lru_cache(maxsize=256)
