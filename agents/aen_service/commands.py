@@ -61,6 +61,12 @@ def add_service_commands(commands: "argparse._SubParsersAction[argparse.Argument
         help="submit searches as jobs to this Ray cluster, http://HEAD:8265",
     )
     serve.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that train children for remote clients (default: one for each core)",
+    )
+    serve.add_argument(
         "--allow-host",
         type=_host_name,
         action="append",
@@ -161,6 +167,7 @@ def _serve(options: argparse.Namespace) -> int:
         parallel=options.parallel,
         ray=options.ray,
         hosts=tuple(options.allow_host),
+        workers=options.workers,
     )
     return serve(settings, any_port=options.port is None)
 
