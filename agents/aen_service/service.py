@@ -54,6 +54,9 @@ class Service:
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
         self.readers = Readers(settings)
         self.index = RunIndex(settings, self.searches, self.readers)
+        self.datasets = Datasets(settings, self.database, self.searches)
+        self.rewards = Rewards(settings)
+        self.helpers = Helpers()
 
     @property
     def first_link(self) -> Path:
@@ -66,9 +69,6 @@ class Service:
             secret = self.first_link.read_text(encoding="utf-8").partition("#")[2].strip()
             if self.tokens.of_secret(secret) == token:
                 self.first_link.unlink()
-        self.datasets = Datasets(settings, self.database, self.searches)
-        self.rewards = Rewards(settings)
-        self.helpers = Helpers()
 
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
