@@ -2,14 +2,12 @@
 
 import ipaddress
 import re
-import time
 from typing import Annotated
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aen_service.errors import ForbiddenError, InvalidRequestError, ServiceError, UnauthenticatedError
 from aen_service.problems import problem_response
@@ -20,7 +18,6 @@ COOKIE = "aen_session"
 _HOST_COOKIE = f"__Host-{COOKIE}"  # browsers take a cookie of this name over TLS only, and from this host alone
 _SECRET = re.compile(r"[\w-]{20,100}")
 _HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
-RECHECK_SECONDS = 10.0  # after which the token of an event stream is looked up again
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # What needs no token: whether the server lives, the page on which a token is typed, and the page's own files.
 _OPEN = ("/healthz", "/login", "/api/v1/session")
@@ -28,10 +25,6 @@ _OPEN_FOLDER = "/static/"
 # What a viewer may ask although it is no GET: it changes nothing.
 _HARMLESS = {"/api/v1/groups/describe", "/api/v1/groups/classes", "/api/v1/session", "/api/v1/searches/check"}
 _HARMLESS |= {"/logout"}  # of the page
-
-
-class RevokedError(ClientDisconnect):
-    """The token of an event stream was revoked; for the stream it is as if the client had gone."""
 
 
 class AccessControl:
@@ -62,23 +55,7 @@ class AccessControl:
             await problem_response(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["token"] = token
-        await self._app(scope, receive, send if token is None else self._while_valid(token, send))
-
-    def _while_valid(self, token: Token, send: Send) -> Send:
-        """Return what sends a response, and ends an event stream when its token is revoked meanwhile."""
-        stream, checked = False, time.monotonic()
-
-        async def checked_send(message: Message) -> None:
-            nonlocal stream, checked
-            if message["type"] == "http.response.start":
-                stream = Headers(raw=message["headers"]).get("content-type", "").startswith("text/event-stream")
-            elif stream and time.monotonic() - checked >= RECHECK_SECONDS:
-                checked = time.monotonic()
-                if not await run_in_threadpool(self._service.tokens.is_valid, token.id):
-                    raise RevokedError
-            await send(message)
-
-        return checked_send
+        await self._app(scope, receive, send)
 
     async def _token(self, scope: Scope, headers: Headers) -> Token | None:
         path, method, tokens = scope["path"], scope["method"], self._service.tokens

@@ -139,10 +139,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_timer()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            if self.cycle is not None:
-                self.cycle.disconnected = True  # the application's own answer would come after this one
-                self.cycle.message_event.set()
+        cycle = self.cycle
+        if cycle is None or not cycle.response_started or (cycle.response_complete and self._in_head):
+            if cycle is not None:
+                cycle.disconnected = True  # the application's own answer would come after this one
+                cycle.message_event.set()
             status, detail = self._why
             content = {"type": "about:blank", "title": status.phrase.lower(), "status": int(status), "detail": detail}
             body = json.dumps(content).encode()

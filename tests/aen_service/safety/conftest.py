@@ -11,6 +11,7 @@ from helpers.services import bearer, serving
 from aen_service.app import create_app
 from aen_service.service import Service
 
+_FILLED = {"{action}": "stop", "{name:path}": "report.html"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 
 
@@ -34,7 +35,8 @@ class Target:
         """Return the methods of every path of the application, with identifiers in place of the parameters."""
         found = {}
         for path, methods in create_app(self.service).table.methods.items():
-            parts = [self.search if part == "{search}" else part for part in path.split("/")]
+            parts = [_FILLED.get(part, part) for part in path.split("/")]
+            parts = [self.search if part == "{search}" else part for part in parts]
             found["/".join("0" * 24 if part.startswith("{") else part for part in parts)] = methods
         return {"/api/v1/openapi.json": {"GET"}, "/nothing": set(), **found}
 
