@@ -131,8 +131,8 @@ def _checked(config: SearchConfig, dataset: str | None) -> SearchConfig:
     factors = (config.alphabet,) if isinstance(config.alphabet, str) else config.alphabet
     if len(factors) > _MOST_FACTORS or max(map(len, factors), default=0) > _LONGEST_FACTOR:
         raise InvalidRequestError(
-            f"alphabet has {len(factors):,} factors; give at most {_MOST_FACTORS}, each of {_LONGEST_FACTOR} characters "
-            "at most.",
+            f"alphabet has {len(factors):,} factors; give at most {_MOST_FACTORS}, each of at most {_LONGEST_FACTOR} "
+            "characters.",
             argument="alphabet",
         )
     if dataset is None and not is_known(config.data.name):
