@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from aen_service.openapi import _OPEN
+from aen_service.settings import Limits
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -23,13 +24,14 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+LIMITS = Limits(queued=10**6, active_children=10**12)
 STREAMS = {"/api/v1/events", "/api/v1/searches/{search}/events"}  # they do not end
 SLOW = {"/api/v1/groups/classes", "/api/v1/searches/check"}  # they compute for seconds
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("schema") / "runs", parallel=0) as found:
+    with serving(tmp_path_factory.mktemp("schema") / "runs", parallel=0, limits=LIMITS) as found:
         yield found
 
 
@@ -77,7 +79,7 @@ def try_out(served, document, path, method, examples, modes):
         )
         @given(case=strategy)
         def run(case):
-            if "search" in (case.path_parameters or {}) and hash(repr(case.body)) % 2:
+            if "search" in (case.path_parameters or {}) and len(repr(case.body)) % 2:
                 case.path_parameters["search"] = search
             answer = case.call(base_url=str(client.base_url), headers=headers, timeout=60)
             case.validate_response(answer, checks=CHECKS, additional_checks=[])
