@@ -9,7 +9,20 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
 from aen_service.access import AccessControl
-from aen_service.api import children, compare, events, files, health, progress, searches, session
+from aen_service.api import (
+    catalogue,
+    children,
+    compare,
+    datasets,
+    evaluations,
+    events,
+    files,
+    groups,
+    health,
+    progress,
+    searches,
+    session,
+)
 from aen_service.compression import Compression
 from aen_service.guard import Guard
 from aen_service.limits import RequestLimits
@@ -81,7 +94,10 @@ def create_app(service: Service) -> Application:
     app.state.streams = events.make_streams(service, lambda: bool(getattr(app.state, "is_ending", bool)()))
     add_problem_handlers(app, app.table)
     app.include_router(health.router)
-    for module in (session, searches, children, progress, events, files, compare):
+    for module in (
+        *(session, catalogue, searches, children, progress, events, files, compare),
+        *(evaluations, datasets, groups),
+    ):
         app.include_router(module.router, prefix=PREFIX)
     add_pages(app)
     app.add_middleware(_limits_of(app, service))

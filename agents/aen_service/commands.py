@@ -55,6 +55,12 @@ def add_service_commands(commands: "argparse._SubParsersAction[argparse.Argument
         "--parallel", type=_positive, default=1, metavar="N", help="searches that run at a time (default: %(default)s)"
     )
     serve.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that train children for remote clients (default: one for each core)",
+    )
+    serve.add_argument(
         "--ray",
         type=_ray_address,
         metavar="ADDRESS",
@@ -161,6 +167,7 @@ def _serve(options: argparse.Namespace) -> int:
         parallel=options.parallel,
         ray=options.ray,
         hosts=tuple(options.allow_host),
+        workers=options.workers,
     )
     return serve(settings, any_port=options.port is None)
 

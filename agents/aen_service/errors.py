@@ -1,8 +1,25 @@
 """Errors of the service: each has an HTTP status, and names the argument, the value and the remedy."""
 
+import re
 from typing import ClassVar
 
-from aen.errors import AenError
+from aen.errors import AenError, ConfigError
+
+# A message about a config begins with the key, perhaps behind the name of the config.
+_KEY = re.compile(
+    r"(?:[^:]{1,200}: )?(?:unknown key )?'?(?P<key>(?:name|seed|data|alphabet|generators|child|space|training|environment|"
+    r"budget|agent|selection|evaluator)(?:\.[a-z_]+)*)\b"
+)
+
+
+def argument_of(error: AenError) -> str | None:
+    """Return the dotted key of a config, or the argument, that is wrong; None: it is not known."""
+    if isinstance(error, ServiceError):
+        return error.argument
+    if isinstance(error, ConfigError) and error.key is not None:
+        return error.key
+    found = _KEY.match(str(error))
+    return None if found is None else found["key"]
 
 
 class ServiceError(AenError):

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from aen._text import printable, shortened
 from aen.errors import AenError, did_you_mean
-from aen_service.errors import ServiceError
+from aen_service.errors import ServiceError, argument_of
 from aen_service.routes import RouteTable
 from aen_service.secret_text import hide_all, hide_folders
 from aen_service.service import Service
@@ -69,7 +69,7 @@ def problem_response(error: AenError) -> Response:
         return problem(
             error.status, error.title, str(error), argument=error.argument, value=error.value, headers=error.headers
         )
-    return problem(_UNPROCESSABLE, "invalid request", str(error))
+    return problem(_UNPROCESSABLE, "invalid request", str(error), argument=argument_of(error))
 
 
 def add_problem_handlers(app: FastAPI, table: RouteTable) -> None:
@@ -84,7 +84,7 @@ def add_problem_handlers(app: FastAPI, table: RouteTable) -> None:
             return problem(
                 error.status, error.title, detail, argument=error.argument, value=error.value, headers=error.headers
             )
-        return problem(_UNPROCESSABLE, "invalid request", detail)
+        return problem(_UNPROCESSABLE, "invalid request", detail, argument=argument_of(error))
 
     @app.exception_handler(RequestValidationError)
     async def _of_form(request: Request, error: RequestValidationError) -> Response:

@@ -9,10 +9,13 @@ from typing import IO, Self
 
 from aen._files import make_folder
 from aen._locks import NoLocksError, lock_file
+from aen_service.computing.helpers import Helpers
 from aen_service.database import Database
+from aen_service.datasets.datasets import Datasets
 from aen_service.errors import ServiceStartError
 from aen_service.reading.index import RunIndex
 from aen_service.reading.readers import Readers
+from aen_service.rewards.rewards import Rewards
 from aen_service.searches.launcher import Launcher, ProcessLauncher
 from aen_service.searches.records import Searches
 from aen_service.searches.removal import clean_up
@@ -47,6 +50,9 @@ class Service:
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
         self.readers = Readers(settings)
         self.index = RunIndex(settings, self.searches, self.readers)
+        self.datasets = Datasets(settings, self.database, self.searches)
+        self.rewards = Rewards(settings)
+        self.helpers = Helpers()
 
     @property
     def first_link(self) -> Path:
@@ -62,6 +68,7 @@ class Service:
 
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
+        self.datasets.clean()
         self.scheduler.start()
         self.index.start()
 
@@ -69,6 +76,8 @@ class Service:
         """End the threads and close the database; searches go on."""
         self.scheduler.close()
         self.index.close()
+        self.rewards.close()
+        self.helpers.close()
         self.database.close()
         self._lock.close()
 

@@ -36,6 +36,10 @@ class Limits:
         idle_seconds: after which a body that comes more slowly than `slowest_bytes` is refused.
         slowest_bytes: of a body, for each second.
         send_seconds: after which a client that does not read its answer is dropped.
+        evaluations: children of a token that are being evaluated for remote clients at the same time.
+        epochs: of a child that a remote client asks for.
+        images: that it is trained and validated on.
+        datasets: of a token.
     """
 
     body_bytes: int = 2**20
@@ -62,6 +66,10 @@ class Limits:
     idle_seconds: float = 15.0
     slowest_bytes: int = 500
     send_seconds: float = 60.0
+    evaluations: int = 20_000
+    epochs: int = 1000
+    images: int = 200_000
+    datasets: int = 100
 
 
 @dataclass(frozen=True)
@@ -77,6 +85,7 @@ class Settings:
         database: SQLAlchemy URL of the service's own database; None: an SQLite file below `root`.
         hosts: names under which clients may reach it, besides `host` and the loopback names.
         limits: what a client may ask for.
+        workers: processes that train for remote clients; None: one for each core.
     """
 
     root: Path
@@ -87,6 +96,7 @@ class Settings:
     database: str | None = None
     hosts: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    workers: int | None = None
 
     @property
     def folder(self) -> Path:

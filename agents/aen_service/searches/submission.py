@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from aen._typing import JsonDict
-from aen.data.own.paths import is_own
+from aen.data.own.paths import is_own, split_pin
 from aen.errors import ConfigError
 from aen_agents.config import SearchConfig, load_config
 from aen_agents.config.presets import list_presets
@@ -38,30 +38,36 @@ class SearchRequest(BaseModel):
     name: str | None = Field(None, max_length=100, description="name of the search; otherwise the config's")
 
 
-def config_of(request: SearchRequest, dataset: Path | None = None) -> SearchConfig:
-    """Return the config that a request stands for.
+def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfig:
+    """Return the config that a request stands for; that of the default search if it names a data set alone.
 
     Args:
         request: what was submitted.
-        dataset: the file or folder of the data set that it names.
+        dataset: `data.path` of the data set that it names.
 
     Raises:
         InvalidRequestError: it names neither a preset nor a config, or a key that clients may not set.
         ConfigError: as for `load_config`, with the same words.
     """
-    if (request.preset is None) == (request.config is None):
-        raise InvalidRequestError("give either preset or config.", argument="preset")
+    if (request.preset is None) == (request.config is None) and (request.preset is not None or dataset is None):
+        raise InvalidRequestError("give either preset or config, or a dataset alone.", argument="preset")
     overrides = dict(request.overrides)
     if request.name is not None:
         overrides["name"] = request.name
     _refuse(overrides, "overrides")
     words = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
     if dataset is not None:
-        words.append(f"data.path={json.dumps(str(dataset))}")
+        if request.preset is None and request.config is None:
+            return _checked(_default(words, dataset), dataset)
+        words.append(f"data.path={json.dumps(dataset)}")
     if request.preset is not None:
-        if request.preset.removesuffix(".yaml") not in list_presets():
-            load_config(_no_file(request.preset))
-        return _checked(load_config(request.preset.removesuffix(".yaml"), words), dataset)
+        name = request.preset.removesuffix(".yaml")
+        known = list_presets()
+        try:
+            return _checked(load_config(name if name in known else _no_file(request.preset), words), dataset)
+        except ConfigError as error:
+            said = str(error).replace(str(known.get(name, name)), f"preset {name}")
+            raise ConfigError(said, key=error.key if name in known else "preset") from error
     content = request.config or {}
     _refuse(_flat(content), "config")
     with tempfile.TemporaryDirectory() as folder:  # in an empty one relative paths find nothing
@@ -70,7 +76,16 @@ def config_of(request: SearchRequest, dataset: Path | None = None) -> SearchConf
         try:
             return _checked(load_config(file, words), dataset)
         except ConfigError as error:
-            raise ConfigError(str(error).replace(str(file), "config")) from error
+            raise ConfigError(str(error).replace(str(file), "config"), key=error.key) from error
+
+
+def _default(words: list[str], dataset: str) -> SearchConfig:
+    """Return the config of the default search of a data set; its name is pinned as it was given."""
+    from aen_agents.config.default import default_config  # it imports torch, which takes seconds
+
+    unpinned = [f"data.path={json.dumps(split_pin(dataset)[0])}"]
+    config = default_config([*words, *unpinned])[0]
+    return config.model_copy(update={"data": config.data.model_copy(update={"name": dataset})})
 
 
 def _no_file(preset: str) -> str:
@@ -78,7 +93,7 @@ def _no_file(preset: str) -> str:
     return preset.replace("/", " ") if Path(preset).exists() else preset
 
 
-def _checked(config: SearchConfig, dataset: Path | None) -> SearchConfig:
+def _checked(config: SearchConfig, dataset: str | None) -> SearchConfig:
     """Check what overrides and presets came to."""
     if dataset is None and is_own(config.data.name):
         raise InvalidRequestError(

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from aen._files import make_folder, write_atomically
 from aen_agents.runs.folders import new_folder
 from aen_service.database import SEARCHES
+from aen_service.datasets.datasets import hidden_paths
 from aen_service.errors import ConflictError, InvalidRequestError, QuotaError, UnavailableError
 from aen_service.searches.launcher import CONFIG_FILE
 from aen_service.searches.records import ACTIVE, SearchRecord
@@ -38,7 +39,10 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
     if earlier is not None:
         return earlier, False
     check_queue(service, token, 0)
-    config = config_of(given).model_copy(update={"store": str(service.settings.store)})
+    dataset = None if given.dataset is None else service.datasets.get(given.dataset)
+    with hidden_paths(service, dataset):
+        config = config_of(given, None if dataset is None else service.datasets.place(dataset.id))
+    config = config.model_copy(update={"store": str(service.settings.store)})
     limit = service.settings.limits.children
     if config.agent.step_by_step and config.budget.children > limit:
         raise InvalidRequestError(
@@ -62,7 +66,7 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
             path=new_folder(config.name).name,
             name=config.name,
             agent=config.agent.name,
-            data=config.data.name,
+            data=config.data.name if dataset is None else dataset.name,
             state="queued",
             queued=service.searches.place(),
             budget=budget,
