@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from helpers.browser import find_chromium
 
 _OPTIONS = (

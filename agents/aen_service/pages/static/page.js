@@ -68,7 +68,7 @@ let running = null;
 export async function refresh(address = location.href, only = undefined) {
   running?.abort();
   const mine = (running = new AbortController());
-  const answer = await get(address, { headers: { Accept: "text/html" }, signal: mine.signal });
+  const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: mine.signal });
   if (!answer || !(answer.ok || answer.status === 422)) return null;
   try {
     const text = await answer.text();
