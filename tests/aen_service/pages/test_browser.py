@@ -20,7 +20,7 @@ Served = tuple[Service, httpx.Client]
 def expect(locator: Any) -> Any:
     from playwright.sync_api import expect as expected  # after the fixture that skips
 
-    expected.set_options(timeout=60_000)
+    expected.set_options(timeout=120_000)
     return expected(locator)
 
 
