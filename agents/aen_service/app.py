@@ -95,8 +95,17 @@ def create_app(service: Service) -> Application:
     add_problem_handlers(app, app.table)
     app.include_router(health.router)
     for module in (
-        *(session, catalogue, searches, children, progress, events, files, compare),
-        *(evaluations, datasets, groups),
+        session,
+        catalogue,
+        searches,
+        children,
+        progress,
+        events,
+        files,
+        compare,
+        evaluations,
+        datasets,
+        groups,
     ):
         app.include_router(module.router, prefix=PREFIX)
     add_pages(app)

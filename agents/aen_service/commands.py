@@ -55,16 +55,16 @@ def add_service_commands(commands: "argparse._SubParsersAction[argparse.Argument
         "--parallel", type=_positive, default=1, metavar="N", help="searches that run at a time (default: %(default)s)"
     )
     serve.add_argument(
-        "--workers",
-        type=_positive,
-        metavar="N",
-        help="processes that train children for remote clients (default: one for each core)",
-    )
-    serve.add_argument(
         "--ray",
         type=_ray_address,
         metavar="ADDRESS",
         help="submit searches as jobs to this Ray cluster, http://HEAD:8265",
+    )
+    serve.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that train children for remote clients (default: one for each core)",
     )
     serve.add_argument(
         "--allow-host",

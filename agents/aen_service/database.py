@@ -20,6 +20,7 @@ INFO = sa.Table(
     sa.Column("name", sa.String(32), primary_key=True),
     sa.Column("value", sa.String(256), nullable=False),
 )
+_VERSION = sa.select(INFO.c.value).where(INFO.c.name == "version")
 TOKENS = sa.Table(
     "tokens",
     _METADATA,
@@ -98,24 +99,31 @@ class Database:
         try:
             self._engine = _engine(url)
             self._prepare()
+        except ServiceStartError:
+            self._engine.dispose()
+            raise
         except (sa.exc.SQLAlchemyError, sqlite3.Error, ImportError, ValueError) as error:
             why = hide_secrets(str(getattr(error, "orig", None) or error))
             raise ServiceStartError(f"database {self.shown} cannot be used: {why}.") from error
 
     def _prepare(self) -> None:
-        with self._engine.begin() as connection:
+        with self._engine.connect() as connection:  # nothing is written before it is known what the database is
             names = set(sa.inspect(connection).get_table_names())
             if names and INFO.name not in names:
                 raise ServiceStartError(f"database {self.shown} is not that of a service; name another one.")
-            _METADATA.create_all(connection)
-            found = connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
-            if found is None:
-                connection.execute(INFO.insert().values(name="version", value=VERSION))
-            elif found != VERSION:
+            found = connection.execute(_VERSION).scalar() if names else VERSION
+            if found not in {VERSION, None}:
                 raise ServiceStartError(
                     f"database {self.shown} has version {found}, and this aen supports version {VERSION}; use that "
                     "aen, or name another database (--database)."
                 )
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # the file keeps it
+        with self._engine.begin() as connection:
+            _METADATA.create_all(connection)
+            if connection.execute(_VERSION).scalar() is None:
+                connection.execute(INFO.insert().values(name="version", value=VERSION))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -153,7 +161,6 @@ def _engine(url: str) -> Engine:
         @sa.event.listens_for(engine, "connect")
         def _connected(connection: sqlite3.Connection, _record: object) -> None:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
 
     return engine

@@ -24,7 +24,7 @@ from aen_service.settings import Limits
 _LOG = logging.getLogger("aen_service")
 _ACCESS = logging.getLogger("aen_service.access")
 _API = "/api/"
-_LONGEST = {"content-type": 256, "range": 200, "host": 255, "origin": 300}  # of fields that are parsed
+_LONGEST = {"content-type": 256, "range": 100, "host": 255, "origin": 300}  # of fields that are parsed
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SERVER_ERROR = 500
 
@@ -50,7 +50,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, send, self._limits.send_seconds)
+        answer = _Answer(scope, receive, send, self._limits.send_seconds)
         # HEAD is a GET of which the client wants the header; no stream is begun for it.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         hears = answer.receive if scope["method"] == "HEAD" else receive
@@ -84,12 +84,14 @@ class Guard:
 class _Answer:
     """The response to a request as it is sent."""
 
-    def __init__(self, scope: Scope, send: Send, seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, seconds: float) -> None:
         self.begun = time.perf_counter()
         self.status = _SERVER_ERROR
         self.stream = False
         self.cut = False
         self._scope = scope
+        self._receive = receive
+        self._asked = False  # whether the request was read to its end
         self._send = send
         self._seconds = seconds
         self._started = False
@@ -117,7 +119,11 @@ class _Answer:
             self._ended.set()
 
     async def receive(self) -> Message:
-        """Wait until the response has been sent, as what answers a HEAD does."""
+        """Read a request whose client is gone for the application once the header of the response is sent: a HEAD."""
+        if not self._asked:
+            message = await self._receive()
+            self._asked = not message.get("more_body", False)
+            return message
         await self._ended.wait()
         return {"type": "http.disconnect"}
 

@@ -25,6 +25,7 @@ _LARGE = 2**16  # bytes from which a body is looked through by another thread
 # Possessive, so that no text makes it slow; a string without an end goes to the end of the text.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+"?+', re.DOTALL)
 _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_SAME_BRACKETS = bytes.maketrans(b"{}", b"[]")
 _ODD = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)|NaN|Infinity")
 
 
@@ -172,13 +173,13 @@ def check_json(content: bytes, deepest: int) -> None:
     """
     if b"\0" in content:
         raise InvalidRequestError("the body is not JSON in UTF-8.", status=400)
-    brackets, depth = _STRING.sub(b"", content).translate(None, _NO_BRACKET), 0
+    brackets, depth = _STRING.sub(b"", content).translate(_SAME_BRACKETS, _NO_BRACKET), 0
     while brackets and depth <= deepest:
-        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        inner = brackets.replace(b"[]", b"")
         if inner == brackets:
             break
         brackets, depth = inner, depth + 1
-    if depth + brackets.count(b"[") + brackets.count(b"{") > deepest:
+    if depth + brackets.count(b"[") > deepest:
         raise InvalidRequestError(f"the body's brackets are nested deeper than {deepest}.", status=400)
     if _ODD.search(content):
         _check_values(content)

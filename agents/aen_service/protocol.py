@@ -41,7 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._frames = 0  # bytes of the present body that are not its content
         self._read = 0  # bytes since the timer last rang
         self._timer: asyncio.TimerHandle | None = None
-        self._why = (HTTPStatus.BAD_REQUEST, "this is not a valid HTTP/1.1 request.")
+        self._why = (HTTPStatus.BAD_REQUEST, "this is not a valid request of HTTP 1.1.")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Bound the number of connections, and the time until the first request."""
@@ -108,6 +108,8 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self.url.startswith(b"/") or self.url.startswith(b"//"):
             self._refuse(HTTPStatus.BAD_REQUEST, "the address of a request is a path, such as /api/v1/searches.")
             raise RefusedError
+        if self.parser.get_http_version() not in {"1.0", "1.1"}:
+            raise RefusedError
         if sum(len(name) + len(value) + 4 for name, value in self.headers) > self._limits.head_bytes:
             self._too_long()
             raise RefusedError
@@ -137,10 +139,11 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_timer()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            if self.cycle is not None:
-                self.cycle.disconnected = True  # the application's own answer would come after this one
-                self.cycle.message_event.set()
+        cycle = self.cycle
+        if cycle is None or not cycle.response_started or (cycle.response_complete and self._in_head):
+            if cycle is not None:
+                cycle.disconnected = True  # the application's own answer would come after this one
+                cycle.message_event.set()
             status, detail = self._why
             content = {"type": "about:blank", "title": status.phrase.lower(), "status": int(status), "detail": detail}
             body = json.dumps(content).encode()

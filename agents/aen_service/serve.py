@@ -66,26 +66,29 @@ def serve(settings: Settings, *, any_port: bool) -> int:
     listener, port = open_port(settings.host, settings.port, any_port=any_port)
     wanted, settings = settings.port, replace(settings, port=port)
     with listener, Service(settings) as service:
-        if port != wanted and wanted:
-            _say(f"aen: port {wanted} is in use; taking {port}")
-        _say(f"aen: serving {settings.root} at {address(settings.host, port)} (Ctrl-C stops the service, no search)")
-        if not settings.is_local:
-            _say(
-                f"aen: WARNING: {settings.host} can be reached from other machines, and this service speaks HTTP "
-                "without encryption: tokens can be read on the way. Put a proxy with TLS in front of it "
-                "(docs/service.md), or listen on 127.0.0.1."
-            )
-        _first_token(service)
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(SafeFormatter(_LOG_FORMAT))
-        logging.basicConfig(level=logging.INFO, handlers=[handler])
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
-        make_server(service).run(sockets=[listener])
+        server = make_server(service)
+        with server.capture_signals():  # from before the address is said: whoever reads it may end the service
+            if port != wanted and wanted:
+                _say(f"aen: port {wanted} is in use; taking {port}")
+            if not settings.is_local:
+                _say(
+                    f"aen: WARNING: {settings.host} can be reached from other machines, and this service speaks HTTP "
+                    "without encryption: tokens can be read on the way. Put a proxy with TLS in front of it "
+                    "(docs/service.md), or listen on 127.0.0.1."
+                )
+            _first_token(service)
+            where = address(settings.host, port)
+            _say(f"aen: serving {settings.root} at {where} (Ctrl-C stops the service, no search)")
+            handler = logging.StreamHandler(sys.stderr)
+            handler.setFormatter(SafeFormatter(_LOG_FORMAT))
+            logging.basicConfig(level=logging.INFO, handlers=[handler])
+            logging.getLogger("uvicorn").setLevel(logging.WARNING)
+            server.run(sockets=[listener])
         _say("aen: the service has ended; searches that run go on")
     return 0
 
 
-def make_server(service: Service) -> uvicorn.Server:
+def make_server(service: Service) -> Server:
     """Return the web server of a service, which it starts and closes with itself."""
     app = create_app(service)
     config = uvicorn.Config(

@@ -42,7 +42,11 @@ class Service:
         self.settings = settings
         prepare_folder(settings)
         self._lock = _locked(settings)
-        self.database = Database(settings.database_url)
+        try:
+            self.database = Database(settings.database_url)
+        except ServiceStartError:
+            self._lock.close()
+            raise
         self.tokens = Tokens(self.database)
         self.searches = Searches(self.database)
         clean_up(settings, self.searches)
@@ -111,8 +115,9 @@ def prepare_folder(settings: Settings) -> None:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(_PROBE)
     except OSError as error:
+        why = "it is no folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
         raise ServiceStartError(
-            f"root {settings.root} cannot be written: {error.strerror}; name another folder (--root)."
+            f"root {settings.root} cannot be written: {why}; name another folder (--root)."
         ) from error
 
 

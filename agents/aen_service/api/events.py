@@ -81,7 +81,7 @@ def make_streams(service: Service, is_ending: Callable[[], bool]) -> Streams:
     return Streams(service, Board(marks, shown), is_ending)
 
 
-@router.get("/searches/{search}/events", response_class=EventStream, responses=_STREAM)
+@router.get("/searches/{search}/events", status_code=200, response_class=EventStream, responses=_STREAM)
 async def search_events(
     search: str,
     token: AnyToken,
@@ -103,7 +103,7 @@ async def search_events(
     return EventStream(streams.of_search(record, token, after if last_event_id is None else int(last_event_id)))
 
 
-@router.get("/events", response_class=EventStream, responses=_STREAM)
+@router.get("/events", status_code=200, response_class=EventStream, responses=_STREAM)
 async def list_events(
     token: AnyToken, request: Request, last_event_id: LastEventId = None, after: After = None
 ) -> EventStream:

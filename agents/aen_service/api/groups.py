@@ -99,7 +99,7 @@ def describe_group(given: Factors, _token: AnyToken, service: TheService) -> Gro
 
 
 @router.post("/classes")
-def list_classes(given: ClassesIn, _token: AnyToken, service: TheService) -> ClassesOut:
+def list_group_classes(given: ClassesIn, _token: AnyToken, service: TheService) -> ClassesOut:
     """Return the classes of the states of an alphabet on a child with these grids."""
     found = service.helpers.ask(
         "aen_service.computing.groups:classes", given.model_dump(), seconds=_CLASSES_SECONDS, remember=True

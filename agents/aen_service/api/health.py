@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
 from aen_service.access import AnyToken, TheService
+from aen_service.database import INFO
 from aen_service.errors import UnavailableError
 from aen_service.limits import RequestLimits
 from aen_service.metrics import Metrics
@@ -30,7 +31,7 @@ def healthz() -> Health:
 @router.get("/readyz")
 def readyz(service: TheService, _token: AnyToken) -> Health:
     """Say whether the database can be used and the root can be written."""
-    service.database.rows(sa.select(sa.literal(1)))
+    service.database.rows(sa.select(INFO.c.value))
     try:
         with tempfile.TemporaryFile(dir=service.settings.folder) as file:
             file.write(_PROBE)

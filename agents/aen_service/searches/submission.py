@@ -1,6 +1,8 @@
 """What a client submits, and the config that it stands for."""
 
 import json
+import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aen._typing import JsonDict
 from aen.data.own.paths import is_own, split_pin
-from aen.errors import ConfigError
+from aen.data.registry import find_source, is_known
+from aen.errors import ConfigError, did_you_mean
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.config.agents import AGENTS
+from aen_agents.config.evaluators import ClusterConfig
 from aen_agents.config.presets import list_presets
 from aen_agents.config.yaml_file import dump_yaml
 from aen_service.errors import InvalidRequestError
 
+_KEY = re.compile(r"[A-Za-z_][\w.-]{0,199}")
+_LONGEST_NAME = 100
+_MOST_VALUES = 20_000  # of a config
+_MOST_FACTORS = 64  # of an alphabet
+_LONGEST_FACTOR = 500
 # A client chooses neither where results go, nor which files and addresses are read.
 _FORBIDDEN = {
     "store": "the service keeps the results of all searches in one store",
@@ -54,6 +64,7 @@ def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfi
     overrides = dict(request.overrides)
     if request.name is not None:
         overrides["name"] = request.name
+    _check_keys(overrides)
     _refuse(overrides, "overrides")
     words = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
     if dataset is not None:
@@ -63,13 +74,19 @@ def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfi
     if request.preset is not None:
         name = request.preset.removesuffix(".yaml")
         known = list_presets()
+        if name not in known:  # it is never taken for a path, unlike on the command line
+            raise InvalidRequestError(
+                f"there is no preset {request.preset[:100]!r}{did_you_mean(name, known)}.", argument="preset"
+            )
         try:
-            return _checked(load_config(name if name in known else _no_file(request.preset), words), dataset)
+            return _checked(load_config(name, words), dataset)
         except ConfigError as error:
-            said = str(error).replace(str(known.get(name, name)), f"preset {name}")
-            raise ConfigError(said, key=error.key if name in known else "preset") from error
+            raise ConfigError(str(error).replace(str(known[name]), f"preset {name}"), key=error.key) from error
     content = request.config or {}
-    _refuse(_flat(content), "config")
+    values = _flat(content)
+    if (number := sum(_size(value) for value in values.values())) > _MOST_VALUES:
+        raise InvalidRequestError(f"the config has {number:,} values; at most {_MOST_VALUES:,} are read.")
+    _refuse(values, "config")
     with tempfile.TemporaryDirectory() as folder:  # in an empty one relative paths find nothing
         file = Path(folder) / "config.yaml"
         file.write_text(dump_yaml(content), encoding="utf-8")
@@ -88,11 +105,6 @@ def _default(words: list[str], dataset: str) -> SearchConfig:
     return config.model_copy(update={"data": config.data.model_copy(update={"name": dataset})})
 
 
-def _no_file(preset: str) -> str:
-    """Return the name of a preset, for the message that there is none; it is never taken for a path."""
-    return preset.replace("/", " ") if Path(preset).exists() else preset
-
-
 def _checked(config: SearchConfig, dataset: str | None) -> SearchConfig:
     """Check what overrides and presets came to."""
     if dataset is None and is_own(config.data.name):
@@ -103,6 +115,28 @@ def _checked(config: SearchConfig, dataset: str | None) -> SearchConfig:
         raise InvalidRequestError(
             f"evaluator.kind is {config.evaluator.kind!r}; the service chooses what trains.", argument="evaluator.kind"
         )
+    if config.store is not None or config.cluster != ClusterConfig():
+        raise InvalidRequestError("store and cluster may not be set over HTTP.", argument="store")
+    if len(config.name) > _LONGEST_NAME:
+        raise InvalidRequestError(
+            f"name has {len(config.name):,} characters; give at most {_LONGEST_NAME}.", argument="name"
+        )
+    cores = os.cpu_count() or 1
+    for key in ("workers", "threads"):
+        number = getattr(config.evaluator, key)
+        if number is not None and number > cores:
+            raise InvalidRequestError(
+                f"evaluator.{key} is {number:,}, above the {cores} cores of this service.", argument=f"evaluator.{key}"
+            )
+    factors = (config.alphabet,) if isinstance(config.alphabet, str) else config.alphabet
+    if len(factors) > _MOST_FACTORS or max(map(len, factors), default=0) > _LONGEST_FACTOR:
+        raise InvalidRequestError(
+            f"alphabet has {len(factors):,} factors; give at most {_MOST_FACTORS}, each of at most {_LONGEST_FACTOR} "
+            "characters.",
+            argument="alphabet",
+        )
+    if dataset is None and not is_known(config.data.name):
+        find_source(config.data.name)  # says what could have been meant
     return config
 
 
@@ -112,8 +146,27 @@ def _refuse(values: JsonDict, where: str) -> None:
         for forbidden, why in _FORBIDDEN.items():
             if key == forbidden or key.startswith(f"{forbidden}."):
                 raise InvalidRequestError(f"{where}: {key} may not be set over HTTP; {why}.", argument=key)
-        if key == "agent" and isinstance(value, str) and ("/" in value or value.endswith(".yaml")):
-            raise InvalidRequestError(f"{where}: agent is {value[:80]!r}; give the name of an agent.", argument=key)
+        if key == "agent" and isinstance(value, str) and value not in (known := {*list_presets("agent"), *AGENTS}):
+            raise InvalidRequestError(
+                f"{where}: agent is {value[:80]!r}, which is no agent{did_you_mean(value, known)}.", argument=key
+            )
+
+
+def _check_keys(overrides: JsonDict) -> None:
+    """Check that keys are keys: ``key=value`` is read as on the command line, and they could have a value in them."""
+    for key in overrides:
+        if not _KEY.fullmatch(key):
+            raise InvalidRequestError(
+                f"overrides: the key {key[:80]!r} is none; give dotted names such as budget.children.",
+                argument="overrides",
+            )
+
+
+def _size(value: object) -> int:
+    """Return how many values a value consists of."""
+    if isinstance(value, dict):
+        return sum(_size(inner) for inner in value.values())
+    return sum(_size(inner) for inner in value) if isinstance(value, list) else 1
 
 
 def _flat(content: JsonDict, prefix: str = "") -> JsonDict:
