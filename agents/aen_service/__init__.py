@@ -2,3 +2,19 @@
 
 It needs the extra ``service``: ``pip install 'aen[service]'``.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aen_service.client import Client
+
+__all__ = ["Client"]
+
+_MODULES = {"Client": "aen_service.client"}  # imported when they are used: `aen --help` needs none of them
+
+
+def __getattr__(name: str) -> object:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
