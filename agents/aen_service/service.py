@@ -38,7 +38,7 @@ class Service:
         self.tokens = Tokens(self.database)
         self.searches = Searches(self.database)
         clean_up(settings, self.searches)
-        self.launcher: Launcher = ProcessLauncher(settings)
+        self.launcher = _launcher(settings)
         self.scheduler = Scheduler(settings, self.searches, self.launcher)
 
     def start(self) -> None:
@@ -58,6 +58,14 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _launcher(settings: Settings) -> Launcher:
+    if settings.ray is None:
+        return ProcessLauncher(settings)
+    from aen_service.searches.ray_jobs import RayJobLauncher  # importing Ray takes seconds
+
+    return RayJobLauncher(settings)
 
 
 def prepare_folder(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """The scheduler: a thread that starts searches that wait, notices those that ended, and resumes those that died."""
 
 import logging
+import secrets
 import threading
 import time
 import traceback
@@ -123,9 +124,9 @@ class Scheduler:
     def _start(self, search: str) -> None:
         # The state comes first: a service that dies in between looks for the process.
         record = self._searches.get(search)
-        number = record.starts + 1
+        number, job = record.starts + 1, f"aen-{search}-{secrets.token_hex(4)}"
         if not self._searches.carry(
-            search, START, started=time.time(), message=None, starts=number, outside=False, pid=None, job=None
+            search, START, started=time.time(), message=None, starts=number, outside=False, pid=None, job=job
         ):
             return
         try:
@@ -139,7 +140,6 @@ class Scheduler:
         self._searches.update(
             search,
             only=BEGUN,
-            job=started.job,
             pid=process and process.pid,
             process_start=process and process.start,
             machine=process and process.machine,
