@@ -1,7 +1,7 @@
 """Service: what serves requests, without HTTP: the database, tokens, searches and the scheduler."""
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -33,13 +33,17 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         prepare_folder(settings)
-        self._lock = _locked(settings)
-        self.database = Database(settings.database_url)
-        self.tokens = Tokens(self.database)
-        self.searches = Searches(self.database)
-        clean_up(settings, self.searches)
-        self.launcher = _launcher(settings)
-        self.scheduler = Scheduler(settings, self.searches, self.launcher)
+        with ExitStack() as stack:  # what was opened is closed again if a later step fails
+            stack.enter_context(_locked(settings))
+            self.database = Database(settings.database_url)
+            stack.callback(self.database.close)
+            self.tokens = Tokens(self.database)
+            self.searches = Searches(self.database)
+            clean_up(settings, self.searches)
+            self.launcher = _launcher(settings)
+            stack.callback(self.launcher.close)
+            self.scheduler = Scheduler(settings, self.searches, self.launcher)
+            self._opened = stack.pop_all()
 
     def start(self) -> None:
         """Start the threads: searches that ran when the last service ended are found again."""
@@ -48,8 +52,7 @@ class Service:
     def close(self) -> None:
         """End the threads and close the database; searches go on."""
         self.scheduler.close()
-        self.database.close()
-        self._lock.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self

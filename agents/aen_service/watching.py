@@ -62,8 +62,8 @@ def _content(file: Path, words: Sequence[str]) -> JsonDict:
     """Return the config of a file with its base and overrides, as the service takes it."""
     config = load_config(file, words)
     content: JsonDict = parse_yaml(config.to_yaml())
-    chosen: JsonDict = parse_yaml(type(config)().to_yaml())
-    return {name: value for name, value in content.items() if name not in _CHOSEN_THERE or value != chosen.get(name)}
+    default: JsonDict = parse_yaml(type(config)(name=config.name).to_yaml())
+    return {name: value for name, value in content.items() if name not in _CHOSEN_THERE or value != default.get(name)}
 
 
 def _watch(client: Client, record: RemoteSearch, console: Console) -> RemoteSearch:

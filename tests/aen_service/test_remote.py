@@ -59,11 +59,11 @@ def test_the_service_says_what_is_wrong_with_a_config(
         assert "did you mean 'digits'" in run(capsys, "digit", *words).lower()
         assert "unknown key 'budget.childern'" in run(capsys, "digits", "budget.childern=3", *words)
         mine = tmp_path / "mine.yaml"
-        mine.write_text("store: x.sqlite\n")
+        mine.write_text("name: mine\nstore: x.sqlite\n")
         assert "config: store may not be set over HTTP" in run(capsys, str(mine), *words)
-        mine.write_text("evaluator: {kind: ray}\n")
+        mine.write_text("name: mine\nevaluator: {kind: ray}\n")
         assert "evaluator.kind is 'ray'; the service chooses what trains." in run(capsys, str(mine), *words)
-        mine.write_text("base: none.yaml\n")
-        assert "none.yaml" in run(capsys, str(mine), *words)
+        mine.write_text("name: mine\nbase: none.yaml\n")
+        assert "base is 'none.yaml'" in run(capsys, str(mine), *words)
         assert service.searches.where() == []
         end_all(service)

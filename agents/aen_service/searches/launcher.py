@@ -76,6 +76,9 @@ class Launcher(ABC):
     def attempt(self, record: SearchRecord) -> Attempt | None:
         """Return what the last process of a search has said of itself."""
 
+    def close(self) -> None:  # noqa: B027 - not every launcher has something to close
+        """Close connections; searches go on."""
+
 
 class ProcessLauncher(Launcher):
     """Runs each search as a process of this machine.

@@ -99,6 +99,10 @@ class RayJobLauncher(Launcher):
         """Return what the process file says."""
         return Attempt.read(search_folder(self._settings, record.id) / PROCESS_FILE)
 
+    def close(self) -> None:
+        """Close the connections to the cluster."""
+        self._http.close()
+
     def _ask(self, method: str, path: str) -> httpx.Response | None:
         """Return the cluster's answer; None: it has no such job.
 
