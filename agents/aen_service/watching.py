@@ -104,7 +104,7 @@ def event_of(event: ServerEvent) -> "events.Event | None":
 def _conclude(client: Client, ended: RemoteSearch, console: Console, page: str) -> int:
     if ended.state == "complete":
         result = SearchResult.from_json(client.summary(ended.id))
-        print_verdict(console, result, f"{_api(client, ended)}/report ({page})")
+        print_verdict(console, result, page)
         return 0
     if ended.state == "stopped":
         _say(console, f"stopped; all results so far are kept: {page}")

@@ -96,7 +96,7 @@ ADDRESS = {"RAY_ADDRESS": "127.0.0.1:1"}
         (
             ["serve"],
             {"AEN_RAY_JOBS": "http://127.0.0.1:1", "AEN_WAIT": "1"},
-            "nobody listens at AEN_RAY_JOBS=http://127.0.0.1:1 after 1 s. Start the head first, with AEN_DASHBOARD_PORT",
+            "nobody listens at AEN_RAY_JOBS=http://127.0.0.1:1 after 1 s. Start the head first, with",
         ),
         (
             ["head"],

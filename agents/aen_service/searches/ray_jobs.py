@@ -99,6 +99,11 @@ class RayJobLauncher(Launcher):
         """Return what the process file says."""
         return Attempt.read(search_folder(self._settings, record.id) / PROCESS_FILE)
 
+    def why(self, record: SearchRecord) -> str:
+        """Return what Ray says of the job."""
+        answer = None if record.job is None else self._ask("GET", f"/api/jobs/{quote(record.job)}")
+        return "Ray does not know the job any more" if answer is None else _short(answer.json().get("message") or "")
+
     def close(self) -> None:
         """Close the connections to the cluster."""
         self._http.close()
