@@ -73,7 +73,7 @@ bench-verdict: setup ## measure how often the verdict of the default search is r
 
 torture: setup-dev ## cut the power, fail every input and output, kill, damage and fuzz searches (docs/reliability.md)
 	@failed=; \
-	for t in power_cuts io_faults kills damaged_files fuzz; do \
+	for t in power_cuts io_faults kills service_kills damaged_files fuzz; do \
 	  echo "== $$t"; $(BIN)/python tests/torture/$$t.py $(ARGS) || failed="$$failed $$t"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi
