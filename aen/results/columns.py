@@ -151,7 +151,7 @@ class StoreColumns:
             known = len(self._keys)
             count = connection.execute("SELECT count(*) FROM evaluations").fetchone()[0]
             new = connection.execute("SELECT count(*) FROM evaluations WHERE rowid > ?", (self._last,)).fetchone()[0]
-            if count != known + new:  # some were removed, whose numbers new ones may have
+            if count != known + new:  # another program has removed some
                 self._clear()
             columns = ", ".join(_NAMES)
             query = connection.execute(
@@ -165,9 +165,11 @@ class StoreColumns:
         """Read again the rows that failed: a later result takes the place of a failure."""
         failed = list(self._failed)
         found = {row[1]: row for row in self._where(connection, ", ".join(_NAMES), failed)}
-        for key in failed:
-            row = found.get(key)
-            if row is not None and row[3] != "failed":
+        if len(found) < len(failed):  # some were removed, whose row numbers new rows may have
+            self._clear()
+            return
+        for key, row in found.items():
+            if row[3] != "failed":
                 self._put(self._rows[key], [row])
                 self._failed.discard(key)
                 self._version += 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aen._secrets import hide_secrets
 from aen.errors import AenError
+from aen_service.remote import add_server_option
 
 if TYPE_CHECKING:
     from aen_service.settings import Settings
@@ -36,7 +37,8 @@ class MissingExtraError(AenError):
 
 
 def add_service_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `aen serve` and `aen tokens` to the command line."""
+    """Add `aen serve` and `aen tokens` to the command line, and ``--server`` to `aen search`."""
+    add_server_option(commands.choices["search"])
     serve = commands.add_parser(
         "serve",
         help="serve searches over HTTP, with a page",

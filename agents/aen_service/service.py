@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -41,22 +41,24 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         prepare_folder(settings)
-        self._lock = _locked(settings)
-        try:
+        with ExitStack() as stack:  # what was opened is closed again if a later step fails
+            stack.enter_context(_locked(settings))
             self.database = Database(settings.database_url)
-        except ServiceStartError:
-            self._lock.close()
-            raise
-        self.tokens = Tokens(self.database)
-        self.searches = Searches(self.database)
-        clean_up(settings, self.searches)
-        self.launcher: Launcher = ProcessLauncher(settings)
-        self.scheduler = Scheduler(settings, self.searches, self.launcher)
-        self.readers = Readers(settings)
-        self.index = RunIndex(settings, self.searches, self.readers)
-        self.datasets = Datasets(settings, self.database, self.searches)
-        self.rewards = Rewards(settings)
-        self.helpers = Helpers()
+            stack.callback(self.database.close)
+            self.tokens = Tokens(self.database)
+            self.searches = Searches(self.database)
+            clean_up(settings, self.searches)
+            self.launcher = _launcher(settings)
+            stack.callback(self.launcher.close)
+            self.scheduler = Scheduler(settings, self.searches, self.launcher)
+            self.readers = Readers(settings)
+            self.index = RunIndex(settings, self.searches, self.readers)
+            self.datasets = Datasets(settings, self.database, self.searches)
+            self.rewards = Rewards(settings)
+            stack.callback(self.rewards.close)
+            self.helpers = Helpers()
+            stack.callback(self.helpers.close)
+            self._opened = stack.pop_all()
 
     @property
     def first_link(self) -> Path:
@@ -80,10 +82,7 @@ class Service:
         """End the threads and close the database; searches go on."""
         self.scheduler.close()
         self.index.close()
-        self.rewards.close()
-        self.helpers.close()
-        self.database.close()
-        self._lock.close()
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
@@ -92,6 +91,14 @@ class Service:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _launcher(settings: Settings) -> Launcher:
+    if settings.ray is None:
+        return ProcessLauncher(settings)
+    from aen_service.searches.ray_jobs import RayJobLauncher  # importing Ray takes seconds
+
+    return RayJobLauncher(settings)
 
 
 def prepare_folder(settings: Settings) -> None:

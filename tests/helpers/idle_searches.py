@@ -1,6 +1,6 @@
 """Processes that stand for searches in tests: real ones, with the process file and its lock, that only wait.
 
-What they do is in the name of the search: ``wait`` until SIGINT, ``hang`` at SIGINT, ``exit N``.
+What they do is in the name of the search: ``wait`` until SIGINT, ``hang`` at SIGINT, ``exit.N``.
 """
 
 import os
@@ -21,7 +21,7 @@ from pathlib import Path
 from aen_service.searches import process
 def behave(arguments):
     run = Path(arguments[-1])
-    what, *number = run.name.split("-")[0].split("_")
+    what, *number = run.name.split("-")[0].split(".")
     starts = run.with_name(run.name + ".starts")
     starts.open("a").write(f"{os.getpid()}\\n")
     if what == "exit":

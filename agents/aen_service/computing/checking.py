@@ -154,7 +154,10 @@ def _seconds_per_child(
     data, epochs = child.data, float(child.training.epochs)
     steps = epochs * ceil(data.train / batch)
     seconds = _OVERHEAD + step * steps + step / batch * _EVALUATION * (data.train + data.validation)
-    return seconds, f"one step of training of the baseline's network, timed here: {1000 * step:.1f} ms for {batch} images"
+    return (
+        seconds,
+        f"one step of training of the baseline's network, timed here: {1000 * step:.1f} ms for {batch} images",
+    )
 
 
 def _stored_seconds(

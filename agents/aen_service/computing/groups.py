@@ -45,7 +45,11 @@ def describe(factors: Sequence[str], grid: Sequence[int]) -> JsonDict:
     if cells_of(shape) ** 2 <= _MOST_TIED:
         weights = layer_orbits(generators, shape, shape)  # type: ignore[arg-type]  # a rectangle is a grid, too
         tied = {"orbits": weights.labels.tolist(), "count": weights.count}
-    text = str(found) if found.order is not None or order is None else f"order {order:,}, {_kind(found.abelian)}: {found.structure}"
+    text = (
+        str(found)
+        if found.order is not None or order is None
+        else f"order {order:,}, {_kind(found.abelian)}: {found.structure}"
+    )
     return {
         "name": name,
         "order": order,

@@ -190,7 +190,9 @@ class Datasets:
             said = str(error)
             for path in sorted((str(folder / "images"), *map(str, upload.files.values())), key=len, reverse=True):
                 said = said.replace(path, shown)
-            raise InvalidRequestError(said.replace(f"{folder}/", "").replace(str(folder), shown), argument="file") from error
+            raise InvalidRequestError(
+                said.replace(f"{folder}/", "").replace(str(folder), shown), argument="file"
+            ) from error
         description["notices"] = [*notices, *description["notices"]]
         row: dict[str, Any] = {
             "id": dataset,

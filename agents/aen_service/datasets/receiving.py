@@ -98,7 +98,9 @@ class Upload:
         name = options.get(b"filename")
         if name is None:
             if field in self.fields or len(self.fields) >= _MOST_FILES:
-                raise InvalidRequestError(f"the form has the field {printable(field[:50])!r} twice.", argument=field[:50])
+                raise InvalidRequestError(
+                    f"the form has the field {printable(field[:50])!r} twice.", argument=field[:50]
+                )
             self._field, self._text = field, b""
             return
         if field != "file":
@@ -218,7 +220,9 @@ async def receive(stream: AsyncIterator[bytes], content_type: str, folder: Path,
         upload.finish()
         await upload.flush(all_of_it=True)
     except FormParserError as error:
-        raise InvalidRequestError(f"the form is damaged: {shortened(printable(str(error)))}.", argument="file") from error
+        raise InvalidRequestError(
+            f"the form is damaged: {shortened(printable(str(error)))}.", argument="file"
+        ) from error
     except ClientDisconnect as error:
         raise InvalidRequestError("the client ended the upload.", argument="file") from error
     finally:

@@ -1,5 +1,6 @@
 """Questions of the page to the HTTP interface, answered in this process: the page shows what every client gets."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from aen._typing import JsonDict
 
 PREFIX = "/api/v1"
 _OF_ONE_REQUEST = ("endpoint", "route", "path_params", "router", "fastapi_inner_astack", "fastapi_function_astack")
+_PATIENCE_SECONDS = 0.5
+_RUNNING: "set[asyncio.Task[Answer]]" = set()
 Query = Mapping[str, str | int | Sequence[str] | None]
 
 
@@ -47,6 +50,19 @@ class Answer:
         if isinstance(self.content, dict) and isinstance(self.content.get("detail"), str):
             return str(self.content["detail"])
         return f"the service answered {self.status}."
+
+
+async def ask_patiently(request: Request, path: str, body: object) -> Answer | None:
+    """Return the answer to a question that may take long, or None if the browser should show the page without it.
+
+    A script of the page says that it waits by the header ``Prefer: wait`` (RFC 7240).
+    """
+    waits = "wait" in request.headers.get("prefer", "")
+    task = asyncio.create_task(ask(request, path, method="POST", body=body))
+    _RUNNING.add(task)  # a task that nothing refers to may be removed
+    task.add_done_callback(_RUNNING.discard)
+    done, _ = await asyncio.wait({task}, timeout=None if waits else _PATIENCE_SECONDS)
+    return task.result() if done else None
 
 
 async def ask(

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from aen._typing import JsonDict
 from aen.groups.generators import GENERATOR_NAMES
 from aen_service.access import AnyToken
-from aen_service.pages.asking import ask
+from aen_service.pages.asking import ask_patiently
 from aen_service.pages.html import page
 
 router = APIRouter(include_in_schema=False)
@@ -30,8 +30,8 @@ async def groups(
     """The group of some generators on a grid."""
     chosen = list(dict.fromkeys(factor or []))
     body = {"factors": chosen, "grid": [rows, columns]}
-    answer = await ask(request, "/groups/describe", method="POST", body=body)
-    group = answer.found or {}
+    answer = await ask_patiently(request, "/groups/describe", body)
+    group = (answer and answer.found) or {}
     orbits = _flat(group.get("orbits"))
     names = [*GENERATOR_NAMES, *(name for name in chosen if name not in GENERATOR_NAMES)]
     values = {
@@ -40,7 +40,8 @@ async def groups(
         "rows": rows,
         "columns": columns,
         "group": group,
-        "problem": None if answer.ok else answer.detail,
+        "problem": None if answer is None or answer.ok else answer.detail,
+        "pending": answer is None,
         "orbits": len(set(orbits)),
         "cells": [{"orbit": orbit, "colour": colour_of(orbit)} for orbit in orbits],
         "weights": (rows * columns) ** 2,

@@ -68,6 +68,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("aen_service.pages", "templates"),
         autoescape=True,
+        auto_reload=False,
         undefined=ChainableUndefined,  # a value that the interface leaves out is shown as unknown
         trim_blocks=True,
         lstrip_blocks=True,

@@ -18,7 +18,7 @@ from aen.errors import AenError
 from aen_agents.config.presets import list_presets
 from aen_agents.config.yaml_file import YAML_ERRORS, dump_inline, dump_yaml, parse_yaml
 from aen_service.access import AnyToken, OperatorToken, TheService
-from aen_service.pages.asking import ask
+from aen_service.pages.asking import ask, ask_patiently
 from aen_service.pages.forms import agents, changes_of, form_of
 from aen_service.pages.html import changed, page
 from aen_service.searches.changes import request_of
@@ -28,6 +28,8 @@ router = APIRouter(include_in_schema=False)
 _PRESET = "digits"
 # Fields that are no keys of a config.
 _OWN = ("preset", "dataset", "config", "name", "once", "agent", "from")
+# Settings of a preset's data that own data do not take over.
+_OF_OWN_DATA: JsonDict = {"train": None, "validation": None, "test": None, "moves": []}
 _LONGEST = 100_000  # characters of a typed config
 
 
@@ -67,10 +69,10 @@ async def _form(
 ) -> Response:
     body, wrong, base = await asyncio.to_thread(_read, given)
     checked, offered = await asyncio.gather(
-        ask(request, "/searches/check", method="POST", body=body), ask(request, "/datasets", {"size": 200})
+        ask_patiently(request, "/searches/check", body), ask(request, "/datasets", {"size": 200})
     )
     problem = problem or wrong
-    if problem is None and checked.status not in {404, 405} and not checked.ok:
+    if problem is None and checked is not None and not checked.ok:
         problem = checked.detail
     typed = _typed(given)
     values = {
@@ -83,7 +85,8 @@ async def _form(
         "datasets": (offered.found or {}).get("items", []),
         "sections": form_of(base, typed) if base else [],
         "changes": {**body.get("overrides", {})},
-        "check": checked.found,
+        "check": checked and checked.found,
+        "pending": checked is None,
         "problem": problem,
         "once": secrets.token_hex(8),
     }
@@ -121,6 +124,8 @@ def _read(given: QueryParams | FormData) -> tuple[JsonDict, str | None, JsonDict
         plain = _base(json.dumps(body.get("config")), body.get("preset"), "")
         if plain["agent"]["name"] != text["agent"]:
             body["overrides"]["agent"] = text["agent"]
+    if text["dataset"]:
+        base = base | {"data": base["data"] | _OF_OWN_DATA}
     overrides, unread = changes_of(base, _typed(given))
     body["overrides"] |= overrides
     return body, problem or unread, base

@@ -98,7 +98,9 @@ class Connection:
                 if answer.status_code == 429:  # noqa: PLR2004 - the service is there: no end to the patience
                     deadline = max(deadline, time.monotonic() + wait + limit)
             except httpx.HTTPError as failed:
-                error = RemoteError(f"cannot connect to {self.url} ({failed or type(failed).__name__}); is `aen serve` running?")
+                error = RemoteError(
+                    f"cannot connect to {self.url} ({failed or type(failed).__name__}); is `aen serve` running?"
+                )
             if time.monotonic() + wait > deadline or not go_on():
                 raise error
             time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that clients do not come all at once

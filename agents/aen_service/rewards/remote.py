@@ -273,9 +273,7 @@ class RemoteEvaluator(Evaluator):
                 self._changed.notify_all()
 
     def _ask(self, method: str, path: str, content: bytes | None = None, **query: Any) -> JsonDict:  # noqa: ANN401
-        return self._connection.ask(
-            method, path, content=content, query=query or None, go_on=lambda: not self._closed
-        )
+        return self._connection.ask(method, path, content=content, query=query or None, go_on=lambda: not self._closed)
 
     # ---- the thread that reads
 

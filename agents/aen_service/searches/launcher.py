@@ -76,6 +76,13 @@ class Launcher(ABC):
     def attempt(self, record: SearchRecord) -> Attempt | None:
         """Return what the last process of a search has said of itself."""
 
+    def why(self, record: SearchRecord) -> str:  # noqa: ARG002 - for those that know it
+        """Return why the last process of a search ended without words, or nothing."""
+        return ""
+
+    def close(self) -> None:  # noqa: B027 - not every launcher has something to close
+        """Close connections; searches go on."""
+
 
 class ProcessLauncher(Launcher):
     """Runs each search as a process of this machine.

@@ -43,3 +43,7 @@ def _code(arguments: list[str]) -> int:
     except BaseException:  # noqa: BLE001 - it is printed, and the exit status says it
         traceback.print_exc()
         return _BUG
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], sys.argv[2:])

@@ -1,6 +1,7 @@
 """The scheduler: a thread that starts searches that wait, notices those that ended, and resumes those that died."""
 
 import logging
+import secrets
 import threading
 import time
 import traceback
@@ -123,9 +124,9 @@ class Scheduler:
     def _start(self, search: str) -> None:
         # The state comes first: a service that dies in between looks for the process.
         record = self._searches.get(search)
-        number = record.starts + 1
+        number, job = record.starts + 1, f"aen-{search}-{secrets.token_hex(4)}"
         if not self._searches.carry(
-            search, START, started=time.time(), message=None, starts=number, outside=False, pid=None, job=None
+            search, START, started=time.time(), message=None, starts=number, outside=False, pid=None, job=job
         ):
             return
         try:
@@ -139,7 +140,6 @@ class Scheduler:
         self._searches.update(
             search,
             only=BEGUN,
-            job=started.job,
             pid=process and process.pid,
             process_start=process and process.start,
             machine=process and process.machine,
@@ -207,11 +207,19 @@ class Scheduler:
         elif attempt.code is not None:
             words = self._last_words(record, attempt.output) or f"its process ended with status {attempt.code}"
             self._searches.carry(search, FAIL, ended=now, message=words)
-        elif record.starts <= self._settings.limits.resumes:
-            self._searches.carry(search, RETRY, queued=self._place(), message="its process was killed; it is resumed")
         else:
-            often = f"its process was killed {record.starts} times, more often than it is resumed"
-            self._searches.carry(search, LOSE, ended=now, message=often)
+            self._died(record)
+
+    def _died(self, record: SearchRecord) -> None:
+        """Have a search whose process was killed wait again, as often as it may."""
+        why = self._launcher.why(record)
+        why = f" ({why})" if why else ""
+        if record.starts <= self._settings.limits.resumes:
+            message = f"its process was killed{why}; it is resumed"
+            self._searches.carry(record.id, RETRY, queued=self._place(), message=message)
+        else:
+            often = f"its process was killed {record.starts} times, more often than it is resumed{why}"
+            self._searches.carry(record.id, LOSE, ended=time.time(), message=often)
 
     def _place(self) -> float:
         return self._searches.place(first=True)

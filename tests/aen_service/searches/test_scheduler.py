@@ -72,7 +72,7 @@ def test_as_many_run_as_may_and_the_others_wait(service):
     begun(service, records[2])
 
 
-@pytest.mark.parametrize(("what", "expected"), [("exit_0", "complete"), ("exit_130", "stopped"), ("exit_2", "failed")])
+@pytest.mark.parametrize(("what", "expected"), [("exit.0", "complete"), ("exit.130", "stopped"), ("exit.2", "failed")])
 def test_the_exit_status_decides(service, what, expected):
     found = state(service, add(service, what), expected)
     assert found.ended is not None
@@ -82,7 +82,7 @@ def test_the_exit_status_decides(service, what, expected):
 
 def test_a_process_without_words_is_named_by_its_status(service, monkeypatch):
     monkeypatch.setattr(launcher, "_PROGRAM", PROGRAM.replace("print(", "repr(").replace(", flush=True", ""))
-    assert state(service, add(service, "exit_3"), "failed").message == "its process ended with status 3"
+    assert state(service, add(service, "exit.3"), "failed").message == "its process ended with status 3"
 
 
 def test_a_killed_search_is_resumed_as_often_as_it_may(service, settings):
@@ -234,7 +234,7 @@ def test_a_run_folder_that_is_removed_while_its_search_runs(service, settings):
 
 
 def test_a_run_folder_that_is_removed_after_the_end(service, settings):
-    record = add(service, "exit_0", made=True)
+    record = add(service, "exit.0", made=True)
     make_run(settings.root / record.path)
     state(service, record, "complete")
     shutil.rmtree(settings.root / record.path)
@@ -258,7 +258,7 @@ def test_the_clock_has_no_part_in_the_order(service, monkeypatch):
 
 
 def test_what_is_not_in_the_queue_is_not_moved(service):
-    record = add(service, "exit_0")
+    record = add(service, "exit.0")
     state(service, record, "complete")
     with pytest.raises(ConflictError, match="the search is complete; only one that waits can be moved"):
         changes.move(service, record.id, 1)

@@ -21,7 +21,7 @@ export function draw(element, data, series, xLabel) {
       height: Math.max(220, Math.min(340, element.clientWidth * 0.42)),
       scales: { x: { time: false } },
       cursor: { y: false, drag: { x: true, y: false } },
-      legend: { live: true },
+      legend: { live: true, markers: { width: 0, fill: (_, i) => (i ? colour(series[i - 1].colour) : null) } },
       axes: axes(),
       series: [
         { label: xLabel, value: (_, v) => (v == null ? "–" : v.toLocaleString("en")) },

@@ -120,7 +120,7 @@ export function drawScatter(element, { nodes }, onChoose) {
   for (let y = Math.ceil(y0 / step) * step; y <= y1; y += step) parts.push(svg("line", { x1: left, x2: width - 14, y1: py(y), y2: py(y), class: "grid-line" }), svg("text", { x: left - 8, y: py(y) + 4, "text-anchor": "end", class: "axis" }, `${+(100 * y).toFixed(1)} %`));
   const ticks = [];
   for (let power = Math.floor(x0); power <= x1; power++) for (const m of x1 - x0 > 2 ? [1] : [1, 2, 5]) ticks.push(m * 10 ** power);
-  for (const t of ticks.filter((t) => Math.log10(t) >= x0 && Math.log10(t) <= x1)) parts.push(svg("text", { x: px(Math.log10(t)), y: height - bottom + 18, "text-anchor": "middle", class: "axis" }, t.toLocaleString("en")));
+  for (const t of ticks.filter((t) => Math.log10(t) >= x0 && Math.log10(t) <= x1)) parts.push(svg("text", { x: px(Math.log10(t)), y: height - bottom + 18, "text-anchor": px(Math.log10(t)) > width - 40 ? "end" : "middle", class: "axis" }, t.toLocaleString("en")));
   parts.push(svg("text", { x: width - 14, y: height - 2, "text-anchor": "end", class: "axis" }, "parameters"));
   const places = shown.map((n) => [px(Math.log10(n.parameters)), py(n.accuracy)]);
   const first = entry(shown);

@@ -18,6 +18,9 @@ for (const form of document.querySelectorAll("form[data-instant]")) {
   form.addEventListener("submit", (event) => { event.preventDefault(); act(); });
 }
 
+// What takes long comes after the page.
+if (document.querySelector("[data-pending]")) refresh(location.href, (part) => document.querySelector(`[data-part="${part}"] [data-pending]`));
+
 addEventListener("offline", lost);
 addEventListener("online", () => say(""));
 if (!navigator.onLine) lost();

@@ -68,7 +68,7 @@ let running = null;
 export async function refresh(address = location.href, only = undefined) {
   running?.abort();
   const mine = (running = new AbortController());
-  const answer = await get(address, { headers: { Accept: "text/html" }, signal: mine.signal });
+  const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: mine.signal });
   if (!answer || !(answer.ok || answer.status === 422)) return null;
   try {
     const text = await answer.text();
@@ -100,27 +100,36 @@ export function onScheme(action) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", action);
 }
 
-// Follow a stream of events. Without one (the service is older, or too many watch) the page is asked every few seconds.
+// Follow a stream of events. Without one (too many watch, a proxy drops it) the page is asked every few seconds. A tab
+// that nobody sees for a while has no stream: a browser keeps at most six connections to a server.
 export function follow(address, onEvent, poll) {
-  let source = null, timer = null, ended = false;
-  function open() {
-    if (ended) return;
-    source = new EventSource(address);
-    source.onopen = () => { found(); clearInterval(timer); timer = null; onEvent(); };
-    source.onerror = () => {
-      if (ended) return;
-      if (!timer) timer = setInterval(poll, 3000);
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, 15000);
-    };
-    source.onmessage = onEvent;
-    for (const name of EVENTS) source.addEventListener(name, onEvent);
+  let source = null, polling = null, leaving = null;
+  function close() {
+    source?.close();
+    source = null;
+    clearInterval(polling);
+    polling = null;
   }
-  addEventListener("online", () => { if (!ended) { source?.close(); open(); poll(); } });
-  addEventListener("offline", lost);
-  addEventListener("pageshow", (event) => { if (event.persisted) poll(); });
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) onEvent(); });
+  function open() {
+    close();
+    const mine = (source = new EventSource(address));
+    mine.onopen = () => { found(); clearInterval(polling); polling = null; onEvent(); };
+    mine.onerror = () => {
+      if (source !== mine) return;
+      polling ??= setInterval(poll, 3000);
+      if (mine.readyState === EventSource.CLOSED) setTimeout(() => { if (source === mine) open(); }, 15000);
+    };
+    for (const name of EVENTS) mine.addEventListener(name, onEvent);
+  }
+  addEventListener("online", () => { open(); poll(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) { open(); poll(); } });
+  addEventListener("pagehide", close);
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(close, 10000);
+    else if (!source) { open(); poll(); }
+  });
   open();
-  return () => { ended = true; source?.close(); clearInterval(timer); };
 }
 
-const EVENTS = ["search", "removed", "started", "ended", "stage_started", "visited", "trained", "retrained", "slice_trained", "child_logged", "worker_logged", "notice", "space_logged", "agent_logged"];
+const EVENTS = ["message", "search", "removed", "started", "ended", "stage_started", "visited", "trained", "retrained", "slice_trained", "child_logged", "worker_logged", "notice", "space_logged", "agent_logged"];

@@ -103,7 +103,6 @@ def test_epsilon_used_is_the_rules(env: gym.Env[Any, Any], make_visits: Callable
     )
     told: list[tuple[int, float]] = []
 
-
     def listen(event: Event) -> None:
         if isinstance(event, Visited):
             told.append((event.visits, event.epsilon))
