@@ -62,7 +62,7 @@ def test_the_document_describes_errors_and_tokens(document):
 
 
 def try_out(served, document, path, method, examples, modes):
-    service, client = served
+    _, client = served
     schema = schemathesis.openapi.from_dict(document)
     search = client.post("/api/v1/searches", json={"preset": "digits"}).json()["id"]
     headers = {"Authorization": client.headers["Authorization"]}

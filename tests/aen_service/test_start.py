@@ -139,7 +139,7 @@ def test_the_next_free_port_is_taken_and_a_named_one_is_not_replaced(tmp_path, c
         assert "--port" in error
 
 
-def test_a_port_is_held_from_the_moment_it_is_said(tmp_path):
+def test_a_port_is_held_from_the_moment_it_is_said():
     listener, port = open_port("127.0.0.1", 0, any_port=False)
     with listener:
         second, other = open_port("127.0.0.1", port, any_port=True)
@@ -301,7 +301,7 @@ def test_tokens_are_made_listed_and_revoked(capsys, tmp_path):
     assert "2 valid tokens have the name" in fails(capsys, "tokens", "revoke", "twin", *root)
 
 
-def test_the_files_are_for_the_user_alone(tmp_path, capsys):
+def test_the_files_are_for_the_user_alone(tmp_path):
     assert main(["tokens", "add", "Ann", "--root", str(tmp_path / "runs")]) == 0
     folder: Path = tmp_path / "runs" / ".aen-service"
     assert folder.stat().st_mode & 0o777 == 0o700

@@ -20,7 +20,7 @@ OTHER_HOSTS = [
     "localhost:",
     "10.0.0.1",
     "[::2]",
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - a name in a header
     "2130706433",
     "%6cocalhost",
     "localhost.",

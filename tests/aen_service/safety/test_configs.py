@@ -1,6 +1,7 @@
 """Configs over HTTP read no files, choose no store and no cluster, and take no more than they may."""
 
 import os
+from pathlib import Path
 
 import pytest
 from helpers.services import bearer
@@ -20,7 +21,7 @@ def config(**sections):
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory):
     """The working folder of the service, with files that would be found by their names."""
-    folder, before = tmp_path_factory.mktemp("outside"), os.getcwd()
+    folder, before = tmp_path_factory.mktemp("outside"), Path.cwd()
     for name in ("dqn.yaml", "plain", "digits2.yaml", "agents/dqn.yaml"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("geheim: geheim\nname: dqn\n")

@@ -8,19 +8,47 @@ from helpers.services import bearer
 
 from aen_service.app import create_app
 
-SECRET = "the-password-of-the-store"
+SECRET = "what-must-not-be-seen"
 UP = [
-    "../", "..\\", "%2e%2e/", "..%2f", "%2e%2e%2f", "..%5c", "%252e%252e%252f", "..;/", "....//", ".%2e/", "%c0%ae%c0%ae/",
-    "..%00/", "%2e%2e%5c", "..%ef%bc%8f", "./../",
-]  # fmt: skip
+    "../",
+    "..\\",
+    "%2e%2e/",
+    "..%2f",
+    "%2e%2e%2f",
+    "..%5c",
+    "%252e%252e%252f",
+    "..;/",
+    "....//",
+    ".%2e/",
+    "%c0%ae%c0%ae/",
+    "..%00/",
+    "%2e%2e%5c",
+    "..%ef%bc%8f",
+    "./../",
+]
 NAMES = [
-    "config.yaml", "results.sqlite", "agent/dqn.zip", "log.jsonl/../config.yaml", "report.html%00.yaml", ".lock",
-    "config.yaml%20", "CONFIG.YAML", "./config.yaml", "//config.yaml", "best/../config.yaml", "config.yaml;report.html",
-    "report.html/../config.yaml", "%63onfig.yaml", "/etc/passwd", "%2fetc%2fpasswd", "file:///etc/passwd", "~root/.bashrc",
-]  # fmt: skip
+    "config.yaml",
+    "results.sqlite",
+    "agent/dqn.zip",
+    "log.jsonl/../config.yaml",
+    "report.html%00.yaml",
+    ".lock",
+    "config.yaml%20",
+    "CONFIG.YAML",
+    "./config.yaml",
+    "//config.yaml",
+    "best/../config.yaml",
+    "config.yaml;report.html",
+    "report.html/../config.yaml",
+    "%63onfig.yaml",
+    "/etc/passwd",
+    "%2fetc%2fpasswd",
+    "file:///etc/passwd",
+    "~root/.bashrc",
+]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def run(target):
     """The run folder of the search, with files that must not be shown."""
     folder = target.service.settings.root / target.service.searches.get(target.search).path
@@ -37,7 +65,8 @@ def run(target):
 
 def raw(target, path):
     """Return the answer to a path exactly as it is written."""
-    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {target.operator}\r\nConnection: close\r\n\r\n"
+    fields = f"Host: localhost\r\nAuthorization: Bearer {target.operator}\r\nConnection: close"
+    head = f"GET {path} HTTP/1.1\r\n{fields}\r\n\r\n"
     with closing(socket.create_connection(target.address, timeout=60)) as connection:
         connection.sendall(head.encode())
         received = b""
@@ -56,7 +85,7 @@ def with_parameter(target):
                 yield "/".join(before[:place]), "/".join(before[place + 1 :])
 
 
-def test_no_parameter_leads_out(target, run):
+def test_no_parameter_leads_out(target):
     tried = 0
     for before, after in with_parameter(target):
         for up in UP:
@@ -68,7 +97,7 @@ def test_no_parameter_leads_out(target, run):
     assert tried > 100
 
 
-def test_files_are_those_of_the_list(target, run):
+def test_files_are_those_of_the_list(target):
     files = f"/api/v1/searches/{target.search}/files"
     listed = target.client.get(files, headers=bearer(target.operator))
     assert listed.status_code == 200
@@ -79,7 +108,7 @@ def test_files_are_those_of_the_list(target, run):
         assert SECRET.encode() not in answer
 
 
-def test_links_are_not_followed(target, run):
+def test_links_are_not_followed(target):
     search = f"/api/v1/searches/{target.search}"
     for path in (
         "files/report.html",

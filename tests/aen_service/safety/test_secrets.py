@@ -53,7 +53,7 @@ def test_no_answer_and_no_line_of_the_log_has_a_token(target, log):
         assert secret not in text
         assert wrong not in text
         assert not cookie or cookie not in text
-    assert f"GET /api/v1/aen_*** 404" in log.getvalue()
+    assert "GET /api/v1/aen_*** 404" in log.getvalue()
     assert "name=" not in log.getvalue()
 
 
