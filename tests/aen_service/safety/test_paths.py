@@ -8,7 +8,7 @@ from helpers.services import bearer
 
 from aen_service.app import create_app
 
-SECRET = "what-must-not-be-seen"
+SECRET = "what-must-not-be-seen"  # noqa: S105 - of no use
 UP = [
     "../",
     "..\\",
