@@ -1,11 +1,13 @@
 """The OpenAPI document, and requests made from it: no fault of the service, no answer that it does not describe."""
 
 import re
+from contextlib import nullcontext, suppress
 
 import pytest
 import schemathesis
 from helpers.services import serving
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -84,7 +86,9 @@ def try_out(served, document, path, method, examples, modes):
             answer = case.call(base_url=str(client.base_url), headers=headers, timeout=60)
             case.validate_response(answer, checks=CHECKS, additional_checks=[])
 
-        run()
+        # An operation without parameters and body cannot be asked wrongly.
+        with suppress(Unsatisfiable) if mode is GenerationMode.NEGATIVE else nullcontext():
+            run()
 
 
 def pytest_generate_tests(metafunc):
