@@ -28,7 +28,8 @@ def hide_folders(text: str, root: Path) -> str:
     }
     for folder in sorted(folders, key=len, reverse=True):
         if folder != "/":
-            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?=[/\s:;,'\").]|$)", lambda _, f=folder: folders[f], text)
+            shown = folders[folder].replace("\\", r"\\")
+            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?=[/\s:;,'\").]|$)", shown, text)
     return text
 
 
