@@ -1,6 +1,7 @@
 """Figures of the service for Prometheus, in a registry of their own."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
@@ -83,8 +84,9 @@ class _Searches(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the number of searches by state, of their children, and of the data sets."""
-        query = sa.select(SEARCHES.c.state, sa.func.count(), sa.func.sum(SEARCHES.c.children))
-        rows = self._database.rows(query.group_by(SEARCHES.c.state))
+        columns = (SEARCHES.c.state, sa.func.count(), sa.func.sum(SEARCHES.c.children))
+        query: sa.Select[Any] = sa.select(*columns).group_by(SEARCHES.c.state)
+        rows = self._database.rows(query)
         by_state = {state: number for state, number, _ in rows}
         searches = GaugeMetricFamily("aen_searches", "Searches by state.", labels=("state",))
         for state in STATES:
@@ -93,7 +95,7 @@ class _Searches(Collector):
         yield GaugeMetricFamily("aen_queue_length", "Searches that wait.", value=by_state.get("queued", 0))
         trained = sum(children or 0 for _, _, children in rows)
         yield GaugeMetricFamily("aen_children", "Children that the searches have trained or looked up.", value=trained)
-        stored = sa.select(sa.func.count(), sa.func.sum(DATASETS.c.bytes))
+        stored: sa.Select[Any] = sa.select(sa.func.count(), sa.func.sum(DATASETS.c.bytes))
         number, size = self._database.rows(stored)[0]
         yield GaugeMetricFamily("aen_datasets", "Data sets that were uploaded.", value=number)
         yield GaugeMetricFamily("aen_dataset_bytes", "Bytes of the data sets that were uploaded.", value=size or 0)
