@@ -140,14 +140,12 @@ def test_readiness_says_why_not(tmp_path, monkeypatch):
             answer = client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["detail"] == "the root cannot be written: No space left on device; make room or repair it."
-        (service.settings.folder / "service.sqlite").write_bytes(b"nonsense" * 1000)
-        service.database._engine.dispose()
+        with service.database.begin() as connection:
+            connection.exec_driver_sql("drop table aen_service")
         answer = client.get("/readyz")
         assert answer.status_code == 503
         assert "database of the service cannot be used now" in answer.json()["detail"]
         assert client.get("/healthz").status_code == 200
-        for file in service.settings.folder.glob("service.sqlite*"):
-            file.unlink()
 
 
 def _full(*_, **__):
