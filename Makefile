@@ -21,7 +21,7 @@ SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_
   AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent test test-all test-portable lint format bench bench-scale bench-verdict torture clean docs docker
+.PHONY: help setup setup-dev train-agent serve test test-all test-portable lint format bench bench-scale bench-service bench-verdict torture clean docs docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ setup-dev: $(VENV)/.installed-dev ## the same with what the tests and linters ne
 
 train-agent: setup ## search for the symmetries of a data set: CONFIG=digits ARGS='seed=1'
 	$(BIN)/aen search $(CONFIG) $(ARGS)
+
+serve: setup ## serve searches over HTTP, with a page: ARGS='--parallel 2'
+	$(BIN)/aen serve $(ARGS)
 
 test: setup-dev lint ## lint, types and the fast tests
 	$(BIN)/python -m pytest -m 'not slow' -n auto $(ARGS)
@@ -60,17 +63,20 @@ format: setup-dev ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 
 bench: setup ## measure everything in benchmarks/ beside its yardstick
-	for b in $(filter-out %/bench_scale.py %/bench_verdict.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
+	for b in $(filter-out %/bench_scale.py %/bench_verdict.py %/bench_service.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
 
 bench-scale: setup ## measure search at scale: Ray, 64 simulated workers, 100,000 results (about 15 minutes)
 	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
+
+bench-service: setup ## measure the service with 1,000 runs, two searches training and 200 watchers (about 5 minutes)
+	$(BIN)/python benchmarks/bench_service.py $(ARGS)
 
 bench-verdict: setup ## measure how often the verdict of the default search is right, on 20 data sets (about 2 hours)
 	$(BIN)/python benchmarks/bench_verdict.py $(ARGS)
 
 torture: setup-dev ## cut the power, fail every input and output, kill, damage and fuzz searches (docs/reliability.md)
 	@failed=; \
-	for t in power_cuts io_faults kills damaged_files fuzz; do \
+	for t in power_cuts io_faults kills service_kills damaged_files fuzz; do \
 	  echo "== $$t"; $(BIN)/python tests/torture/$$t.py $(ARGS) || failed="$$failed $$t"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi

@@ -29,7 +29,15 @@ class DataError(AenError, ValueError):
 
 
 class ConfigError(AenError, ValueError):
-    """A configuration with an unknown key or a value out of range."""
+    """A configuration with an unknown key or a value out of range.
+
+    Attributes:
+        key: the dotted key that is wrong, the first if there are several; None: it is not known, or not of one key.
+    """
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class PluginError(AenError):

@@ -5,11 +5,13 @@
 #   worker                        a node that trains children for the cluster at RAY_ADDRESS
 #   search CONFIG [key=value...]  a search whose children are trained by the cluster at RAY_ADDRESS
 #   resume RUN, sweep CONFIG      the same for an interrupted run and for a sweep; without RAY_ADDRESS in this container
+#   serve                         the service: searches over HTTP, with a page; as jobs of AEN_RAY_JOBS, or in this container
 #   tensorboard                   TensorBoard for all runs
 #   healthcheck [ROLE]            exit status 0 if ROLE, by default the role of this container, is healthy
 #   aen search CONFIG ...         a search in this container only; likewise `status RUN`, `list`, `report RUN`, ...
 #
-# Further arguments of head and worker are passed to `ray start`, those of tensorboard to `tensorboard`.
+# Further arguments of head and worker are passed to `ray start`, those of serve to `aen serve`, those of tensorboard to
+# `tensorboard`.
 #
 # Environment variables (defaults in parentheses; see Ray's documentation for others):
 #   RAY_ADDRESS          host:port of the head, for worker and search
@@ -25,17 +27,24 @@
 #   AEN_WORKERS          number of nodes with cores that search waits for (1)
 #   RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S
 #                        seconds that a stopped node has to finish its children (5)
-#   AEN_RUNS             folder of the runs, for tensorboard (runs)
+#   AEN_DASHBOARD_PORT   port of the dashboard of head, through which serve submits its searches (no dashboard)
+#   AEN_RAY_JOBS         address of the dashboard, http://host:port, for serve (searches are processes of its container)
+#   AEN_SERVICE_PORT     port on which serve listens (8700)
+#   AEN_SERVICE_HOSTS    further names under which clients reach serve, separated by spaces
+#   AEN_RUNS             folder of the runs, for serve and tensorboard (runs)
 #   TENSORBOARD_PORT     port of TensorBoard (6006)
 #   AEN_ROLE_FILE        file in which the role is stored for healthcheck (/tmp/aen-role)
 set -euo pipefail
 
-readonly ROLES="head, worker, search, resume, sweep, tensorboard and healthcheck"
+readonly ROLES="head, worker, search, resume, sweep, serve, tensorboard and healthcheck"
 PORT=${RAY_PORT:-6379}
 WAIT=${AEN_WAIT:-120}
 WORKERS=${AEN_WORKERS:-1}
 RUNS=${AEN_RUNS:-runs}
 BOARD_PORT=${TENSORBOARD_PORT:-6006}
+SERVICE_PORT=${AEN_SERVICE_PORT:-8700}
+DASHBOARD_PORT=${AEN_DASHBOARD_PORT:-}
+JOBS=${AEN_RAY_JOBS:-}
 ROLE_FILE=${AEN_ROLE_FILE:-/tmp/aen-role}
 ADDRESS=${RAY_ADDRESS:-}
 
@@ -122,8 +131,13 @@ run_head() {
   # By default a head offers no cores: training there would slow down the whole cluster.
   AEN_CPUS=${AEN_CPUS:-0}
   unset RAY_ADDRESS # with it `ray start` would join a cluster
+  local dashboard=(--include-dashboard=false)
+  if [[ -n $DASHBOARD_PORT ]]; then
+    check_number AEN_DASHBOARD_PORT "$DASHBOARD_PORT" 8265
+    dashboard=(--include-dashboard=true --dashboard-host "${AEN_NODE_IP:-0.0.0.0}" --dashboard-port "$DASHBOARD_PORT")
+  fi
   note_role head
-  ray_start --head --port "$PORT" --include-dashboard=false "$@"
+  ray_start --head --port "$PORT" "${dashboard[@]}" "$@"
 }
 
 run_worker() {
@@ -224,6 +238,32 @@ run_resume_or_sweep() { # resume|sweep, arguments
   exec aen "$@"
 }
 
+run_serve() {
+  check_number AEN_SERVICE_PORT "$SERVICE_PORT" 8700
+  local words=(--host "${AEN_NODE_IP:-0.0.0.0}" --port "$SERVICE_PORT" --root "$RUNS") name
+  for name in ${AEN_SERVICE_HOSTS:-}; do words+=(--allow-host "$name"); done
+  if [[ -n $JOBS ]]; then
+    [[ $JOBS =~ ^https?://([A-Za-z0-9_.-]+):([0-9]{1,5})$ ]] \
+      || fail "AEN_RAY_JOBS is '$JOBS'; give the address of the head's dashboard, such as http://head:8265."
+    local host=${BASH_REMATCH[1]} port=${BASH_REMATCH[2]} end=$((SECONDS + 10#$WAIT))
+    until listens "$host" "$port"; do
+      ((SECONDS < end)) || fail "nobody listens at AEN_RAY_JOBS=$JOBS after $WAIT s. Start the head first, with" \
+        "AEN_DASHBOARD_PORT=$port, or wait longer with AEN_WAIT."
+      sleep 1
+    done
+    words+=(--ray "$JOBS")
+  fi
+  note_role serve
+  exec aen serve "${words[@]}" "$@"
+}
+
+serves() ( # HOST PORT; whether a service answers there
+  exec 3<>"/dev/tcp/$1/$2" || exit 1
+  printf 'GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n' >&3
+  IFS= read -r -t 10 line <&3 || true
+  [[ $line == *" 200 "* ]]
+) 2>/dev/null
+
 raylet_of() { # PID of `ray start`, which keeps running when its raylet has ended
   local stat line
   for stat in /proc/[0-9]*/stat; do
@@ -248,6 +288,9 @@ run_healthcheck() {
       raylet_of "$pid" || fail "$role has no raylet."
       answers "$address" >/dev/null || fail "the cluster at $address does not answer."
       ;;
+    serve)
+      serves "${AEN_NODE_IP:-127.0.0.1}" "$SERVICE_PORT" || fail "no service answers on port $SERVICE_PORT."
+      ;;
     tensorboard) listens 127.0.0.1 "$BOARD_PORT" || fail "nobody listens on port $BOARD_PORT." ;;
   esac
 }
@@ -260,6 +303,7 @@ case $role in
   head) run_head "$@" ;;
   worker) run_worker "$@" ;;
   search) run_search "$@" ;;
+  serve) run_serve "$@" ;;
   resume | sweep) run_resume_or_sweep "$role" "$@" ;;
   node) ray_start --address "$ADDRESS" ;; # the node of a search; not for users
   tensorboard)

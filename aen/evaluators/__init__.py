@@ -1,7 +1,16 @@
 """Evaluators: objects that train children, or look them up, and return evaluations."""
 
-from aen.evaluators.base import Activity, Evaluator, evaluate, stream, submit_checked
+from aen.evaluators.base import Activity, Evaluator, InTraining, evaluate, stream, submit_checked
 from aen.evaluators.local import LocalEvaluator
 from aen.evaluators.tabular import TabularEvaluator
 
-__all__ = ["Activity", "Evaluator", "LocalEvaluator", "TabularEvaluator", "evaluate", "stream", "submit_checked"]
+__all__ = [
+    "Activity",
+    "Evaluator",
+    "InTraining",
+    "LocalEvaluator",
+    "TabularEvaluator",
+    "evaluate",
+    "stream",
+    "submit_checked",
+]

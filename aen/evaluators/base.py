@@ -16,6 +16,25 @@ from aen.results.evaluation import Evaluation
 
 
 @dataclass(frozen=True)
+class InTraining:
+    """What a worker is training.
+
+    Attributes:
+        worker: name of the worker.
+        node: name or address of its machine; None: this one.
+        child: name of the child, or of the first one of a population; None: it waits for work.
+        children: how many it trains side by side.
+        seconds: since when; 0.0 if it waits.
+    """
+
+    worker: str
+    node: str | None
+    child: str | None
+    children: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Activity:
     """The counts of an evaluator, for progress displays.
 
@@ -25,6 +44,7 @@ class Activity:
         waiting: children that wait for a worker.
         trained: children trained so far, not counting those looked up.
         failed: how many of these failed.
+        in_training: what each worker is training; empty: not known.
     """
 
     workers: int
@@ -32,6 +52,7 @@ class Activity:
     waiting: int
     trained: int
     failed: int
+    in_training: tuple[InTraining, ...] = ()
 
 
 @runtime_checkable

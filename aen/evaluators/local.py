@@ -11,7 +11,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import SpecError
-from aen.evaluators.base import Activity
+from aen.evaluators.base import Activity, InTraining
 from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.evaluators.processes import WorkerPool, train
 from aen.results.evaluation import Evaluation
@@ -73,6 +73,7 @@ class LocalEvaluator(CachingEvaluator):
         self._cache = EvaluationCache(store, weights_folder, notice)
         self._datasets: dict[DataSpec, Dataset] = {}
         self._in_flight: dict[str, Future[Evaluation]] = {}
+        self._here: tuple[str, int, float] | None = None  # what this process trains itself, and since when
 
     @property
     def parallelism(self) -> int:
@@ -128,7 +129,11 @@ class LocalEvaluator(CachingEvaluator):
         """Return the counts; children that this process trains itself are not among them."""
         in_flight = len(self._in_flight)
         running = min(in_flight, self.parallelism)
-        return Activity(self.workers, running, in_flight - running, self.trained, failed=0)
+        here, known = self._here, self._pool.in_training()
+        if here is not None:
+            name, children, since = here
+            known = (InTraining("this process", None, name, children, time.monotonic() - since), *known)
+        return Activity(self.workers, running, in_flight - running, self.trained, failed=0, in_training=known)
 
     def close(self) -> None:
         """End the workers, give back what they had not finished, and close the store."""
@@ -168,7 +173,11 @@ class LocalEvaluator(CachingEvaluator):
                 "debug": self.debug,
             }
             if here:
-                evaluations = train(population, self._dataset(population[0].data), **options)
+                self._here = population[0].name, len(population), time.monotonic()
+                try:
+                    evaluations = train(population, self._dataset(population[0].data), **options)
+                finally:
+                    self._here = None
                 self._keep(population, evaluations, futures)
                 continue
             self._in_flight |= {spec.key: futures[spec.key] for spec in population}
@@ -224,7 +233,7 @@ class LocalEvaluator(CachingEvaluator):
 
     def __getstate__(self) -> dict[str, Any]:
         """Data sets are loaded again where they are needed; workers and their work stay here."""
-        return self.__dict__ | {"_datasets": {}, "_in_flight": {}, "_pool": None}
+        return self.__dict__ | {"_datasets": {}, "_in_flight": {}, "_pool": None, "_here": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__ |= state

@@ -6,6 +6,7 @@ import queue
 import signal
 import subprocess
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -21,6 +22,7 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, load_dataset
 from aen.data.spec import DataSpec
 from aen.errors import AenError
+from aen.evaluators.base import InTraining
 from aen.evaluators.pickling import pickled
 from aen.results.evaluation import Evaluation
 from aen.training import train_child, train_population
@@ -138,6 +140,7 @@ class _Call:
 
     future: "Future[list[Evaluation]]"
     name: str
+    children: int
     content: bytes
 
 
@@ -156,6 +159,7 @@ class WorkerPool:
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._running: set[_Worker] = set()
+        self._calls_of: dict[int, tuple[_Call, float]] = {}  # what each worker is training, and since when
         self._lock = threading.Lock()
         self._closed = False
 
@@ -165,13 +169,23 @@ class WorkerPool:
         with self._lock:
             return {worker.process.pid for worker in self._running if worker.is_alive()}
 
+    def in_training(self) -> tuple[InTraining, ...]:
+        """Return what each worker is training; may be called from any thread."""
+        calls, now = dict(self._calls_of), time.monotonic()
+        found = []
+        for number in range(len(self._threads)):
+            call, since = calls.get(number, (None, now))
+            name, children = (None, 0) if call is None else (call.name, call.children)
+            found.append(InTraining(f"worker-{number}", None, name, children, now - since))
+        return tuple(found)
+
     def start(self) -> None:
         """Start the workers now instead of with the first work."""
         with self._lock:
             self._check()
-            for _ in range(self.workers - len(self._threads)):
+            for number in range(len(self._threads), self.workers):
                 # One thread for each worker: a worker ends with the thread that started it.
-                thread = threading.Thread(target=self._serve, name="aen-worker", daemon=True)
+                thread = threading.Thread(target=self._serve, args=(number,), name="aen-worker", daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
@@ -180,7 +194,7 @@ class WorkerPool:
         future: Future[list[Evaluation]] = Future()
         try:
             self.start()
-            call = _Call(future, specs[0].name, pickled((list(specs), options)))
+            call = _Call(future, specs[0].name, len(specs), pickled((list(specs), options)))
         except Exception as error:  # noqa: BLE001 - closed meanwhile, no thread can be started, or it cannot be pickled
             future.set_exception(error)
             return future
@@ -208,7 +222,7 @@ class WorkerPool:
         if self._closed:
             raise _closed()
 
-    def _serve(self) -> None:
+    def _serve(self, number: int) -> None:
         """Keep one worker, and give it one call after the other."""
         # Ctrl-C is for the process that the user started, which ends its workers. They inherit this mask.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -217,7 +231,9 @@ class WorkerPool:
             with suppress(OSError, WorkerError):  # the first call reports it
                 worker = self._new_worker()
             while (call := self._calls.get()) is not None:
+                self._calls_of[number] = call, time.monotonic()
                 worker = self._run(call, worker)
+                self._calls_of.pop(number, None)
         finally:
             self._end(worker)
 

@@ -3,7 +3,7 @@
 Listeners are the command line, the run's log, the service and tests.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -91,10 +91,12 @@ class Retrained:
     Attributes:
         factors: its factors, or what else was chosen.
         accuracy: validation accuracy.
+        key: the spec's key; empty: not known.
     """
 
     factors: str
     accuracy: float
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,5 +175,58 @@ class WorkerLogged:
     detail: str = ""
 
 
-Event = Notice | StageStarted | Visited | Trained | SliceTrained | Retrained | ChildLogged | WorkerLogged
+@dataclass(frozen=True)
+class SpaceLogged:
+    """The classes of the space, for logs; emitted at the start of a search whose space has an order by inclusion.
+
+    Attributes:
+        states: number of states.
+        classes: number of different networks.
+        closed_sets: closed set of each class by its key.
+        names: name of each closed set, by the class's key.
+    """
+
+    states: int
+    classes: int
+    closed_sets: Mapping[str, int]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class AgentLogged:
+    """What a DQN knew when it chose an action; for logs. It is emitted about twice a second at most.
+
+    Attributes:
+        step: environment steps so far, this one included.
+        epsilon: the probability of a random action.
+        loss: loss of the last gradient step; None: none was taken yet.
+        state: the bits, or the numbers, of the state in which the action was chosen.
+        actions: a name for each action; empty if an earlier event of the process has them.
+        q_values: estimated value of each action in that state.
+        action: number of the action that was chosen.
+        explored: whether another action than that of the highest value was chosen, which happens at random only.
+    """
+
+    step: int
+    epsilon: float
+    loss: float | None
+    state: tuple[float, ...]
+    actions: tuple[str, ...]
+    q_values: tuple[float, ...]
+    action: int
+    explored: bool
+
+
+Event = (
+    Notice
+    | StageStarted
+    | Visited
+    | Trained
+    | SliceTrained
+    | Retrained
+    | ChildLogged
+    | WorkerLogged
+    | SpaceLogged
+    | AgentLogged
+)
 Listener = Callable[[Event], None]

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -40,7 +40,7 @@ from aen_agents.evaluators.factory import (
     resolve_evaluator,
     workers_of,
 )
-from aen_agents.events import Listener, Notice
+from aen_agents.events import Listener, Notice, SpaceLogged
 from aen_agents.monitoring.guard import FolderGuard, rescue
 from aen_agents.monitoring.monitor import SearchMonitor
 from aen_agents.problem import check_space, child_of, space_of
@@ -56,6 +56,9 @@ def _processor() -> str:
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+_MOST_LOGGED = 1000  # classes of a space that are logged; more cannot be told apart in a picture
 
 
 class Search:
@@ -180,6 +183,7 @@ class Search:
             try:
                 result = replace(result, symmetry_test=self._symmetry_test(folder, clock))
                 limit.begin()
+                self._log_space(result.closed_sets)
                 self._train_lost(task)
                 explorer.explore()
                 clock["explore"] = time.perf_counter() - started
@@ -204,6 +208,12 @@ class Search:
                 summary = sealed(result.to_json() | {"run_id": folder.run_id})
                 write_file(folder.summary_file, json.dumps(summary, indent=2) + "\n")
         return result
+
+    def _log_space(self, closed_sets: Mapping[str, int]) -> None:
+        """Log the classes of a space that is small enough to be drawn, so that a picture can show it meanwhile."""
+        if 0 < len(closed_sets) <= _MOST_LOGGED:
+            names = {key: self.space.closed_set_name(closed_set) for key, closed_set in closed_sets.items()}
+            self._listener(SpaceLogged(self.space.states, len(self.space.classes), closed_sets, names))
 
     def _train_lost(self, task: Task) -> None:
         """Train what the history has and the store has lost; agents that resume do not ask for it again."""

@@ -1,26 +1,30 @@
 """Access control: no request passes without a valid token, and none that another site has a browser send."""
 
-from http.cookies import CookieError, SimpleCookie
+import ipaddress
+import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from aen_service.errors import ForbiddenError, ServiceError, UnauthenticatedError
+from aen_service.errors import ForbiddenError, InvalidRequestError, ServiceError, UnauthenticatedError
 from aen_service.problems import problem_response
 from aen_service.service import Service
 from aen_service.tokens import Token
 
 COOKIE = "aen_session"
+_HOST_COOKIE = f"__Host-{COOKIE}"  # browsers take a cookie of this name over TLS only, and from this host alone
+_SECRET = re.compile(r"[\w-]{20,100}")
+_HOST = re.compile(r"(?P<name>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.IGNORECASE)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 # What needs no token: whether the server lives, the page on which a token is typed, and the page's own files.
 _OPEN = ("/healthz", "/login", "/api/v1/session")
 _OPEN_FOLDER = "/static/"
 # What a viewer may ask although it is no GET: it changes nothing.
-_HARMLESS = ("/api/v1/groups/", "/api/v1/session", "/api/v1/searches/check")
+_HARMLESS = {"/api/v1/groups/describe", "/api/v1/groups/classes", "/api/v1/session", "/api/v1/searches/check"}
+_HARMLESS |= {"/logout"}  # of the page
 
 
 class AccessControl:
@@ -45,6 +49,7 @@ class AccessControl:
                 raise ForbiddenError("only HTTP is served here.")
             headers = Headers(scope=scope)
             check_host(headers, self._service)
+            check_origin(scope["method"], headers)
             token = await self._token(scope, headers)
         except ServiceError as error:
             await problem_response(error)(scope, receive, send)
@@ -55,13 +60,15 @@ class AccessControl:
     async def _token(self, scope: Scope, headers: Headers) -> Token | None:
         path, method, tokens = scope["path"], scope["method"], self._service.tokens
         is_open = path in _OPEN or path.startswith(_OPEN_FOLDER)
-        scheme, _, secret = headers.get("authorization", "").partition(" ")
         token = None
-        if scheme.lower() == "bearer" and secret:
-            token = await run_in_threadpool(tokens.of_secret, secret.strip())
-        elif (session := session_of(headers)) is not None:
-            if method not in _SAFE:
-                check_same_site(headers)
+        given = headers.getlist("authorization")
+        if given:
+            scheme, _, secret = given[0].partition(" ")
+            if len(given) == 1 and scheme.lower() == "bearer" and _SECRET.fullmatch(secret.strip()):
+                token = await run_in_threadpool(tokens.of_secret, secret.strip())
+        elif (session := session_of(headers, port_of(scope))) is not None:
+            if not is_open:
+                check_same_site(method, headers)
             token = await run_in_threadpool(tokens.of_session, session)
         if is_open:
             return token
@@ -70,7 +77,7 @@ class AccessControl:
                 "a valid token is needed: send it as 'Authorization: Bearer TOKEN'; `aen tokens add NAME` makes one.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
-        if method not in _SAFE and not token.may_change and not path.startswith(_HARMLESS):
+        if method not in _SAFE and not token.may_change and path not in _HARMLESS:
             raise ForbiddenError(f"the token {token.name!r} is a viewer's; this needs an operator's.")
         return token
 
@@ -78,36 +85,90 @@ class AccessControl:
 def check_host(headers: Headers, service: Service) -> None:
     """Check that a request names this server: a page of another site may have its name stand for this address.
 
+    A service that other machines reach takes every IP address, too: no page of another site has one as its name.
+
     Raises:
         ForbiddenError: it does not.
+        InvalidRequestError: it names none, or several.
     """
-    given = headers.get("host", "")
+    given = headers.getlist("host")
+    if len(given) != 1:
+        raise InvalidRequestError("give the header Host once.", argument="host", status=400)
+    match = _HOST.fullmatch(given[0])
+    name = match["name"].lower() if match else ""
+    settings = service.settings
+    if name not in settings.allowed_hosts and (settings.is_local or not _is_address(name)):
+        raise ForbiddenError(
+            f"the header Host is {given[0][:100]!r}, which is not a name of this server; `aen serve --allow-host NAME` "
+            "allows one.",
+            argument="host",
+        )
+
+
+def _is_address(name: str) -> bool:
     try:
-        name = urlsplit(f"//{given}").hostname or ""
+        ipaddress.ip_address(name.strip("[]"))
     except ValueError:
-        name = ""
-    if name not in service.settings.allowed_hosts:
-        raise ForbiddenError(f"the header Host is {given[:100]!r}, which is not a name of this server (--allow-host).")
+        return False
+    return True
 
 
-def check_same_site(headers: Headers) -> None:
+def check_origin(method: str, headers: Headers) -> None:
+    """Check that a request which may change something comes from no page of another site, even without a cookie.
+
+    Raises:
+        ForbiddenError: it does.
+    """
+    origin = headers.get("origin")
+    if method not in _SAFE and origin is not None and not _is_own(origin, headers):
+        raise ForbiddenError("the request comes from a page of another site.", argument="origin")
+
+
+def check_same_site(method: str, headers: Headers) -> None:
     """Check that a request which a browser sent with its cookie comes from a page of this server.
+
+    A page of another port of this machine counts as the same site for cookies, but not here.
 
     Raises:
         ForbiddenError: it does not, or it is not known.
     """
-    origin = headers.get("origin")
-    if origin is None or urlsplit(origin).netloc != headers.get("host"):
-        raise ForbiddenError("the request does not come from a page of this server.")
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+    link = method in _SAFE and headers.get("sec-fetch-mode") == "navigate"
+    if (
+        (method not in _SAFE and origin is None)
+        or (origin is not None and not _is_own(origin, headers))
+        or (site not in {"same-origin", "none"} and not link)
+    ):
+        raise ForbiddenError("the request does not come from a page of this server.", argument="origin")
 
 
-def session_of(headers: Headers) -> str | None:
+def _is_own(origin: str, headers: Headers) -> bool:
+    scheme, _, netloc = origin.partition("://")
+    return scheme in {"http", "https"} and netloc.lower() == headers.get("host", "").lower()
+
+
+def port_of(scope: Scope) -> int:
+    """Return the port on which a request came."""
+    return int((scope.get("server") or ("", 0))[1] or 0)
+
+
+def cookie_of(port: int, headers: Headers) -> tuple[str, bool]:
+    """Return the name of the cookie of a browser's session, and whether the browser uses TLS, as far as it says.
+
+    Cookies do not tell the ports of a machine apart, hence the port in the name.
+    """
+    secure = headers.get("origin", "").startswith("https://")
+    return (_HOST_COOKIE if secure else f"{COOKIE}_{port}"), secure
+
+
+def session_of(headers: Headers, port: int) -> str | None:
     """Return the secret of the browser's session, or None."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return None if found is None else found.value
+    found = {}
+    for part in headers.get("cookie", "").split(";"):  # Python's own parser takes a time that grows with the square
+        name, _, value = part.strip().partition("=")
+        if name in {_HOST_COOKIE, f"{COOKIE}_{port}"} and _SECRET.fullmatch(value):
+            found.setdefault(name, value)
+    return found.get(_HOST_COOKIE) or found.get(f"{COOKIE}_{port}")
 
 
 def _token_of(request: Request) -> Token:

@@ -1,14 +1,18 @@
 """The commands `aen serve` and `aen tokens`. Nothing heavy is imported before a command runs."""
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aen._secrets import hide_secrets
 from aen.errors import AenError
+from aen_service.remote import add_server_option
 
 if TYPE_CHECKING:
     from aen_service.settings import Settings
@@ -17,6 +21,15 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = Path("runs")
 DEFAULT_PORT = 8700
 _HIGHEST_PORT = 65_535
+# The packages of the extra and their modules.
+_NEEDED = {
+    "fastapi": "fastapi",
+    "uvicorn": "uvicorn",
+    "httptools": "httptools",
+    "sse-starlette": "sse_starlette",
+    "python-multipart": "python_multipart",
+    "prometheus-client": "prometheus_client",
+}
 
 
 class MissingExtraError(AenError):
@@ -24,14 +37,17 @@ class MissingExtraError(AenError):
 
 
 def add_service_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `aen serve` and `aen tokens` to the command line."""
+    """Add `aen serve` and `aen tokens` to the command line, and ``--server`` to `aen search`."""
+    add_server_option(commands.choices["search"])
     serve = commands.add_parser(
         "serve",
         help="serve searches over HTTP, with a page",
         description="Serve searches over HTTP: submit, watch and compare them in a browser or by a program.",
     )
     _add_place(serve)
-    serve.add_argument("--host", default="127.0.0.1", help="address on which to listen (default: %(default)s)")
+    serve.add_argument(
+        "--host", type=_address, default="127.0.0.1", help="address on which to listen (default: %(default)s)"
+    )
     serve.add_argument(
         "--port",
         type=_port,
@@ -40,9 +56,21 @@ def add_service_commands(commands: "argparse._SubParsersAction[argparse.Argument
     serve.add_argument(
         "--parallel", type=_positive, default=1, metavar="N", help="searches that run at a time (default: %(default)s)"
     )
-    serve.add_argument("--ray", metavar="ADDRESS", help="submit searches as jobs to this Ray cluster, http://HEAD:8265")
+    serve.add_argument(
+        "--ray",
+        type=_ray_address,
+        metavar="ADDRESS",
+        help="submit searches as jobs to this Ray cluster, http://HEAD:8265",
+    )
+    serve.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes that train children for remote clients (default: one for each core)",
+    )
     serve.add_argument(
         "--allow-host",
+        type=_host_name,
         action="append",
         default=[],
         metavar="NAME",
@@ -87,6 +115,35 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _address(text: str) -> str:
+    name = text.strip().removeprefix("[").removesuffix("]")
+    if not re.fullmatch(r"[\w.:%-]+", name) or _has_port(name):  # an empty one would mean every address
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; give one without port, such as 127.0.0.1")
+    return name
+
+
+def _host_name(text: str) -> str:
+    name = text.strip().removeprefix("[").removesuffix("]").lower()
+    if not re.fullmatch(r"[a-z0-9._:-]+", name) or _has_port(name):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of a host; give it without scheme, port and path, such as aen.example.org"
+        )
+    return name
+
+
+def _has_port(name: str) -> bool:
+    return name.count(":") == 1  # IPv6 addresses have several
+
+
+def _ray_address(text: str) -> str:
+    match = re.fullmatch(r"https?://(\[[0-9a-fA-F:.]+\]|[\w.-]+)(:\d{1,5})?/?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{hide_secrets(text)!r} is no address of Ray's dashboard; give one such as http://HEAD:8265"
+        )
+    return text.rstrip("/")
+
+
 def _settings(options: argparse.Namespace, **more: object) -> "Settings":
     from aen_service.settings import Settings
 
@@ -94,13 +151,16 @@ def _settings(options: argparse.Namespace, **more: object) -> "Settings":
 
 
 def _serve(options: argparse.Namespace) -> int:
+    for package, module in _NEEDED.items():
+        if find_spec(module) is None:
+            raise MissingExtraError(f"`aen serve` needs {package}, which is not installed: pip install 'aen[service]'.")
     try:
         from aen_service.serve import serve
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         if error.name is None or error.name.startswith("aen"):
             raise
         raise MissingExtraError(
-            f"`aen serve` needs {error.name}, which is not installed: pip install 'aen[service]'."
+            f"`aen serve` cannot use {error.name} ({error.msg}): pip install --upgrade 'aen[service]'."
         ) from error
     settings = _settings(
         options,
@@ -109,6 +169,7 @@ def _serve(options: argparse.Namespace) -> int:
         parallel=options.parallel,
         ray=options.ray,
         hosts=tuple(options.allow_host),
+        workers=options.workers,
     )
     return serve(settings, any_port=options.port is None)
 
@@ -122,7 +183,7 @@ def _add_token(options: argparse.Namespace) -> int:
 
 
 def _list_tokens(options: argparse.Namespace) -> int:
-    with _tokens(options) as tokens:
+    with _tokens(options, create=False) as tokens:
         for token in tokens.list():
             made = time.strftime("%Y-%m-%d", time.localtime(token.created))
             end = "" if token.revoked is None else "  revoked"
@@ -131,20 +192,26 @@ def _list_tokens(options: argparse.Namespace) -> int:
 
 
 def _revoke_token(options: argparse.Namespace) -> int:
-    with _tokens(options) as tokens:
+    with _tokens(options, create=False) as tokens:
         token = tokens.revoke(options.token)
     sys.stdout.write(f"token {token.id} of {token.name!r} is revoked.\n")
     return 0
 
 
 @contextmanager
-def _tokens(options: argparse.Namespace) -> "Iterator[Tokens]":
+def _tokens(options: argparse.Namespace, *, create: bool = True) -> "Iterator[Tokens]":
     from aen_service.database import Database
+    from aen_service.errors import ServiceStartError
     from aen_service.service import prepare_folder
     from aen_service.tokens import Tokens
 
     settings = _settings(options)
-    prepare_folder(settings)
+    if create:
+        prepare_folder(settings)
+    elif settings.database is None and not settings.folder.is_dir():
+        raise ServiceStartError(
+            f"root {settings.root} has no service, and so no tokens; `aen serve` begins one, or name its --root."
+        )
     database = Database(settings.database_url)
     try:
         yield Tokens(database)

@@ -20,6 +20,7 @@ INFO = sa.Table(
     sa.Column("name", sa.String(32), primary_key=True),
     sa.Column("value", sa.String(256), nullable=False),
 )
+_VERSION = sa.select(INFO.c.value).where(INFO.c.name == "version")
 TOKENS = sa.Table(
     "tokens",
     _METADATA,
@@ -52,7 +53,7 @@ SEARCHES = sa.Table(
     sa.Column("started", sa.Double),
     sa.Column("ended", sa.Double),
     sa.Column("updated", sa.Double, nullable=False, index=True),
-    sa.Column("queued", sa.Double),  # decides the order of the queue
+    sa.Column("queued", sa.Double),  # its place in the queue, as a number that is no time
     sa.Column("accuracy", sa.Double),  # of the winner, or of the best so far
     sa.Column("children", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("view", sa.JSON(none_as_null=True)),  # `RunView.to_json`
@@ -64,6 +65,9 @@ SEARCHES = sa.Table(
     sa.Column("process_start", sa.BigInteger),
     sa.Column("machine", sa.String(200)),
     sa.Column("job", sa.String(100)),  # of Ray
+    sa.Column("budget", sa.BigInteger, nullable=False, server_default="0"),  # children that it may train
+    sa.Column("made", sa.Boolean, nullable=False, server_default=sa.false()),  # its run folder was made
+    sa.Column("outside", sa.Boolean, nullable=False, server_default=sa.false()),  # a terminal runs it, or did so last
     sa.UniqueConstraint("token", "idempotency"),
 )
 DATASETS = sa.Table(
@@ -95,24 +99,31 @@ class Database:
         try:
             self._engine = _engine(url)
             self._prepare()
-        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        except ServiceStartError:
+            self._engine.dispose()
+            raise
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, ImportError, ValueError) as error:
             why = hide_secrets(str(getattr(error, "orig", None) or error))
             raise ServiceStartError(f"database {self.shown} cannot be used: {why}.") from error
 
     def _prepare(self) -> None:
-        with self._engine.begin() as connection:
+        with self._engine.connect() as connection:  # nothing is written before it is known what the database is
             names = set(sa.inspect(connection).get_table_names())
             if names and INFO.name not in names:
                 raise ServiceStartError(f"database {self.shown} is not that of a service; name another one.")
-            _METADATA.create_all(connection)
-            found = connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
-            if found is None:
-                connection.execute(INFO.insert().values(name="version", value=VERSION))
-            elif found != VERSION:
+            found = connection.execute(_VERSION).scalar() if names else VERSION
+            if found not in {VERSION, None}:
                 raise ServiceStartError(
                     f"database {self.shown} has version {found}, and this aen supports version {VERSION}; use that "
                     "aen, or name another database (--database)."
                 )
+        if self._engine.dialect.name == "sqlite":
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # the file keeps it
+        with self._engine.begin() as connection:
+            _METADATA.create_all(connection)
+            if connection.execute(_VERSION).scalar() is None:
+                connection.execute(INFO.insert().values(name="version", value=VERSION))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -124,8 +135,11 @@ class Database:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.OperationalError as error:
-            raise UnavailableError(f"the database of the service cannot be used now: {error.orig}.") from error
+        except sa.exc.IntegrityError:
+            raise
+        except (sa.exc.DatabaseError, sa.exc.InterfaceError, sa.exc.TimeoutError, sqlite3.Error) as error:
+            why = getattr(error, "orig", None) or error
+            raise UnavailableError(f"the database of the service cannot be used now: {why}.") from error
 
     def rows(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
         """Return all rows of a query."""
@@ -138,13 +152,15 @@ class Database:
 
 
 def _engine(url: str) -> Engine:
-    engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "postgresql" and "connect_timeout" not in parsed.query:
+        parsed = parsed.update_query_dict({"connect_timeout": str(_BUSY_SECONDS)})
+    engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
     if engine.dialect.name == "sqlite":
 
         @sa.event.listens_for(engine, "connect")
         def _connected(connection: sqlite3.Connection, _record: object) -> None:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
 
     return engine

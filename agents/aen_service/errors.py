@@ -1,8 +1,25 @@
 """Errors of the service: each has an HTTP status, and names the argument, the value and the remedy."""
 
+import re
 from typing import ClassVar
 
-from aen.errors import AenError
+from aen.errors import AenError, ConfigError
+
+# A message about a config begins with the key, perhaps behind the name of the config.
+_KEY = re.compile(
+    r"(?:[^:]{1,200}: )?(?:unknown key )?'?(?P<key>(?:name|seed|data|alphabet|generators|child|space|training|environment|"
+    r"budget|agent|selection|evaluator)(?:\.[a-z_]+)*)\b"
+)
+
+
+def argument_of(error: AenError) -> str | None:
+    """Return the dotted key of a config, or the argument, that is wrong; None: it is not known."""
+    if isinstance(error, ServiceError):
+        return error.argument
+    if isinstance(error, ConfigError) and error.key is not None:
+        return error.key
+    found = _KEY.match(str(error))
+    return None if found is None else found["key"]
 
 
 class ServiceError(AenError):
@@ -12,15 +29,26 @@ class ServiceError(AenError):
         status: the HTTP status.
         title: a short name of the kind of problem.
         argument: what of the request is wrong, or None.
+        value: what it is, or None.
         headers: of the response.
     """
 
-    status: ClassVar[int] = 400
+    status: int = 400
     title: ClassVar[str] = "bad request"
 
-    def __init__(self, message: str, *, argument: str | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        argument: str | None = None,
+        value: object = None,
+        status: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.argument = argument
+        self.value = value
+        self.status = status or type(self).status
         self.headers = headers or {}
 
 

@@ -84,13 +84,16 @@ class Tokens:
         Raises:
             NotFoundError: there is no such token, or several have the name.
         """
-        known = [token for token in self.list() if token.revoked is None]
+        everything = self.list()
+        known = [token for token in everything if token.revoked is None]
         found = [token for token in known if token.id == which] or [token for token in known if token.name == which]
         if len(found) != 1:
             why = (
                 f"{len(found)} valid tokens have the name {which!r}" if found else f"there is no valid token {which!r}"
             )
             hint = "" if found else did_you_mean(which, [token.name for token in known])
+            if not found and any(which in {token.id, token.name} for token in everything):
+                hint = ": it is revoked already"
             raise NotFoundError(f"{why}{hint}; `aen tokens list` shows their identifiers.", argument="token")
         with self._database.begin() as connection:
             connection.execute(TOKENS.update().where(TOKENS.c.id == found[0].id).values(revoked=time.time()))
@@ -101,6 +104,10 @@ class Tokens:
         """Return the valid token with this secret."""
         query = sa.select(TOKENS).where(TOKENS.c.hash == _hash(secret), TOKENS.c.revoked.is_(None))
         return next((_token(row) for row in self._database.rows(query)), None)
+
+    def is_valid(self, token: str) -> bool:
+        """Return whether a token, by its identifier, has not been revoked."""
+        return bool(self._database.rows(sa.select(TOKENS.c.id).where(TOKENS.c.id == token, TOKENS.c.revoked.is_(None))))
 
     def begin_session(self, token: Token) -> str:
         """Begin the session of a browser; return its secret, for a cookie."""

@@ -341,6 +341,7 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
             "state": state,
             "factors": spec.name,
             "class_key": evaluation.class_key,
+            "key": evaluation.key,
             "group": spec.group,
             "parameters": evaluation.parameters,
             "looked_up": met,

@@ -184,7 +184,7 @@ def test_an_interrupt_keeps_what_was_found_and_the_run_goes_on(
     assert continued["children_trained_in_all"] == finished[1]["children_trained_in_all"]
     assert continued["seconds"]["in_all"] > continued["seconds"]["total"] + summary["seconds"]["total"] - 0.01
     said = io.StringIO()
-    print_verdict(Console(file=said, width=200), SearchResult.from_json(continued), folder)
+    print_verdict(Console(file=said, width=200), SearchResult.from_json(continued), folder.report_file)
     assert (
         f"{finished[1]['children_trained']} children trained in {continued['seconds']['in_all']:.0f} s"
         in said.getvalue()
@@ -296,7 +296,7 @@ def test_the_training_images_are_tested_once_before_exploring(
     build_report(folder)
     assert test.sentence() in folder.report_file.read_text()
     console = Console(file=io.StringIO(), width=200)
-    print_verdict(console, result, folder)
+    print_verdict(console, result, folder.report_file)
     assert f"before training: {test.sentence()}" in console.file.getvalue()  # type: ignore[attr-defined]
 
     folder.summary_file.unlink()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,6 +91,18 @@ ADDRESS = {"RAY_ADDRESS": "127.0.0.1:1"}
         (["worker"], {"AEN_WAIT": "soon"}, "AEN_WAIT is 'soon'; give a whole number"),
         (["search", "x.yaml"], {"AEN_WORKERS": "-1"}, "AEN_WORKERS is '-1'; give a whole number"),
         (["worker"], ADDRESS | {"RAY_AUTH_TOKEN": "t", "AEN_WAIT": "1"}, "nobody listens at RAY_ADDRESS=127.0.0.1:1"),
+        (["serve"], {"AEN_SERVICE_PORT": "http"}, "AEN_SERVICE_PORT is 'http'; give a whole number, such as 8700"),
+        (["serve"], {"AEN_RAY_JOBS": "head"}, "AEN_RAY_JOBS is 'head'; give the address of the head's dashboard"),
+        (
+            ["serve"],
+            {"AEN_RAY_JOBS": "http://127.0.0.1:1", "AEN_WAIT": "1"},
+            "nobody listens at AEN_RAY_JOBS=http://127.0.0.1:1 after 1 s. Start the head first, with",
+        ),
+        (
+            ["head"],
+            {"RAY_AUTH_TOKEN": "t", "AEN_DASHBOARD_PORT": "x"},
+            "AEN_DASHBOARD_PORT is 'x'; give a whole number",
+        ),
         (["healthcheck"], {}, "a role was not started here"),
         (["healthcheck", "head"], {}, "head was not started here"),
     ],
@@ -147,6 +160,27 @@ def test_health_is_that_of_the_role_that_was_started(tmp_path: Path) -> None:
     # A head whose raylet is gone: `ray start --block` goes on without it.
     (tmp_path / "role").write_text(f"head {os.getpid()}\n")
     assert "head has no raylet" in _run(tmp_path, "healthcheck").stderr
+
+
+def test_the_service_is_healthy_while_it_answers(tmp_path: Path) -> None:
+    """What a container runs: the role `serve`, its health check, and the end by SIGTERM."""
+    more = {"AEN_NODE_IP": "127.0.0.1", "AEN_SERVICE_PORT": str(_free_port()), "AEN_RUNS": str(tmp_path / "runs")}
+    words = [str(ENTRYPOINT), "serve", "--parallel", "2"]
+    environment = _environment(tmp_path, AEN_SERVICE_HOSTS="aen-serve other.example", **more)
+    with (tmp_path / "output").open("wb") as output:
+        service = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=output, stderr=output)
+    try:
+        _wait_for(lambda: _run(tmp_path, "healthcheck", **more).returncode == 0, "the service is healthy")
+        url = f"http://127.0.0.1:{more['AEN_SERVICE_PORT']}/healthz"
+        for host, status in (("other.example", 200), ("aen-serve:8700", 200), ("stranger.example", 403)):
+            assert httpx.get(url, headers={"Host": host}).status_code == status
+        assert "/login#" in (tmp_path / "output").read_text(), "the link with the first token"
+    finally:
+        service.terminate()
+        service.wait(60)
+    assert "serve has ended" in _run(tmp_path, "healthcheck", **more).stderr
+    (tmp_path / "role").write_text(f"serve {os.getpid()}\n")
+    assert "no service answers on port" in _run(tmp_path, "healthcheck", **more).stderr
 
 
 def _free_port() -> int:

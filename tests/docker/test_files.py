@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from aen_agents.config import load_config
+from aen_service.commands import DEFAULT_PORT
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -177,7 +178,7 @@ def _check_search(words: list[str]) -> None:
 def test_compose_describes_a_cluster() -> None:
     compose = _compose("compose.yaml")
     services = compose["services"]
-    assert set(services) == {"head", "worker", "search", "tensorboard"}
+    assert set(services) == {"head", "worker", "search", "serve", "tensorboard"}
     for name, service in services.items():
         assert _words(service["command"])[0] == name
         assert name in ROLE_NAMES
@@ -192,17 +193,28 @@ def test_compose_describes_a_cluster() -> None:
         assert 0 < service["pids_limit"] < 2**16
         assert not {"privileged", "cap_add", "network_mode", "pid", "ipc"} & service.keys()
         assert any(volume.startswith("runs:/home/aen/runs") for volume in service["volumes"])
-    nodes = [services[name] for name in ("head", "worker", "search")]
+    nodes = [services[name] for name in ("head", "worker", "search", "serve")]
     assert {tuple(node["networks"]) for node in nodes} == {("cluster",)}
     assert services["tensorboard"]["networks"] == ["board"], "TensorBoard is published, and needs no cluster"
     assert compose["networks"].keys() == {"cluster", "board"}
     assert all(node["shm_size"] and node["secrets"] == ["ray_token"] for node in nodes)
     assert {node["environment"]["RAY_AUTH_TOKEN_PATH"] for node in nodes} == {"/run/secrets/ray_token"}
     assert compose["secrets"] == {"ray_token": {"environment": "AEN_RAY_TOKEN"}}
-    for name in ("worker", "search"):
+    for name in ("worker", "search", "serve"):
         assert services[name]["depends_on"]["head"] == {"condition": "service_healthy"}
     assert services["worker"]["deploy"]["replicas"] == 2 == services["search"]["environment"]["AEN_WORKERS"]
     _check_search(_words(services["search"]["command"])[1:])
+
+
+def test_the_service_of_compose_submits_to_the_head() -> None:
+    services = _compose("compose.yaml")["services"]
+    head, serve = services["head"], services["serve"]
+    assert serve["environment"]["AEN_RAY_JOBS"] == f"http://head:{head['environment']['AEN_DASHBOARD_PORT']}"
+    assert serve["volumes"][0] in head["volumes"], "searches run on the head, under the same path"
+    assert services["search"]["volumes"][1] in head["volumes"], "and read the images there"
+    assert serve["profiles"] == ["service"], "a search alone needs no service"
+    assert serve["healthcheck"]["test"] == ["CMD", "aen-entrypoint", "healthcheck", "serve"]
+    assert serve["restart"] == "unless-stopped"
 
 
 def test_compose_scales_by_one_variable() -> None:
@@ -227,14 +239,17 @@ def test_the_cuda_override_fits_compose() -> None:
 
 def test_ports_agree() -> None:
     services = _compose("compose.yaml")["services"]
-    defaults = dict(re.findall(r"\$\{(RAY_PORT|TENSORBOARD_PORT):-(\d+)\}", ENTRYPOINT))
+    found = re.findall(r"\$\{(RAY_PORT|AEN_SERVICE_PORT|TENSORBOARD_PORT):-(\d+)\}", ENTRYPOINT)
+    defaults = dict(found)
     assert services["head"]["environment"]["RAY_PORT"] == defaults["RAY_PORT"]
     for name in ("worker", "search"):
         assert services[name]["environment"]["RAY_ADDRESS"] == f"head:{defaults['RAY_PORT']}"
+    assert services["serve"]["ports"] == [f"127.0.0.1:8700:{defaults['AEN_SERVICE_PORT']}"]
+    assert defaults["AEN_SERVICE_PORT"] == str(DEFAULT_PORT)
     assert services["tensorboard"]["ports"] == [f"127.0.0.1:6006:{defaults['TENSORBOARD_PORT']}"]
     assert not any("ports" in services[name] for name in ("head", "worker", "search")), "the cluster stays inside"
     for image in IMAGES:
-        assert dict(_instructions(image))["EXPOSE"].split() == list(defaults.values())
+        assert set(dict(_instructions(image))["EXPOSE"].split()) == set(defaults.values())
 
 
 def test_every_variable_is_explained() -> None:
@@ -252,17 +267,22 @@ def _kubernetes() -> list[Any]:
     return list(yaml.safe_load_all((DOCKER / "kuberay-rayjob.yaml").read_text()))
 
 
+def _service() -> list[Any]:
+    return list(yaml.safe_load_all((DOCKER / "kubernetes-serve.yaml").read_text()))
+
+
 def _pod_templates() -> dict[str, Any]:
     spec = _kubernetes()[2]["spec"]
     cluster = spec["rayClusterSpec"]
     groups = {group["groupName"]: group["template"] for group in cluster["workerGroupSpecs"]}
-    return {"submitter": spec["submitterPodTemplate"], "head": cluster["headGroupSpec"]["template"], **groups}
+    pods = {"submitter": spec["submitterPodTemplate"], "head": cluster["headGroupSpec"]["template"], **groups}
+    return pods | {"serve": _service()[3]["spec"]["template"]}
 
 
-@pytest.mark.parametrize("name", ["submitter", "head", "workers"])
+@pytest.mark.parametrize("name", ["submitter", "head", "workers", "serve"])
 def test_every_pod_is_restricted(name: str) -> None:
     """As the Pod Security Standard "restricted" asks, and more."""
-    assert len(_pod_templates()) == 3
+    assert len(_pod_templates()) == 4
     pod = _pod_templates()[name]["spec"]
     assert pod["automountServiceAccountToken"] is False, "no pod calls the API of Kubernetes"
     assert not {"hostNetwork", "hostPID", "hostIPC", "serviceAccountName"} & pod.keys()
@@ -297,7 +317,8 @@ def test_the_network_policy_selects_the_pods_and_nothing_else_reaches_them() -> 
     spec = policy["spec"]
     selected = spec["podSelector"]["matchLabels"]
     assert selected
-    for name, template in _pod_templates().items():
+    for name in ("submitter", "head", "workers"):
+        template = _pod_templates()[name]
         assert selected.items() <= template["metadata"]["labels"].items(), name
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     own, operator = spec["ingress"]
@@ -313,7 +334,7 @@ def test_the_network_policy_selects_the_pods_and_nothing_else_reaches_them() -> 
 def test_kubernetes_schemas_accept_the_files() -> None:
     if shutil.which("kubeconform") is None:
         pytest.skip("kubeconform is not installed")
-    command = ["kubeconform", "-strict", "-ignore-missing-schemas", str(DOCKER / "kuberay-rayjob.yaml")]
+    command = ["kubeconform", "-strict", "-ignore-missing-schemas", *map(str, DOCKER.glob("kube*.yaml"))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if "failed downloading schema" in done.stdout + done.stderr:
         pytest.skip("kubeconform cannot download the schemas")
@@ -364,6 +385,44 @@ def test_the_rayjob_is_one() -> None:
     (mount,) = [mount for mount in container["volumeMounts"] if runs.startswith(mount["mountPath"] + "/")]
     (pod_volume,) = [v for v in head["template"]["spec"]["volumes"] if v["name"] == mount["name"]]
     assert pod_volume["persistentVolumeClaim"]["claimName"] == volume["metadata"]["name"]
+
+
+def test_the_service_of_kubernetes_is_one_pod_that_clients_reach() -> None:
+    volume, policy, service, deployment = _service()
+    kinds = [(part["apiVersion"], part["kind"]) for part in (volume, policy, service, deployment)]
+    assert kinds == [
+        ("v1", "PersistentVolumeClaim"),
+        ("networking.k8s.io/v1", "NetworkPolicy"),
+        ("v1", "Service"),
+        ("apps/v1", "Deployment"),
+    ]
+    spec = deployment["spec"]
+    labels, pod = spec["template"]["metadata"]["labels"], spec["template"]["spec"]
+    for selector in (
+        spec["selector"]["matchLabels"],
+        service["spec"]["selector"],
+        policy["spec"]["podSelector"]["matchLabels"],
+    ):
+        assert selector
+        assert selector.items() <= labels.items()
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"}), "a root has one service"
+    (container,) = pod["containers"]
+    assert container["args"][0] == "serve"
+    assert "serve" in ROLE_NAMES
+    (port,) = container["ports"]
+    assert port["containerPort"] == DEFAULT_PORT == service["spec"]["ports"][0]["port"]
+    assert service["spec"]["ports"][0]["targetPort"] == port["name"]
+    assert [rule["port"] for rule in policy["spec"]["ingress"][0]["ports"]] == [DEFAULT_PORT]
+    assert {rule["port"] for rule in policy["spec"]["egress"][0]["ports"]} == {53}
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container[name]["httpGet"]
+        assert asked["path"] == "/healthz", "it needs no token"
+        assert asked["httpHeaders"] == [{"name": "Host", "value": "127.0.0.1"}]
+    names = {entry["name"]: entry["value"] for entry in container["env"]}
+    assert names["AEN_SERVICE_HOSTS"] == service["metadata"]["name"]
+    claims = [part["persistentVolumeClaim"]["claimName"] for part in pod["volumes"] if "persistentVolumeClaim" in part]
+    assert claims == [volume["metadata"]["name"]]
 
 
 def test_no_token_stands_in_a_file() -> None:

@@ -62,7 +62,7 @@ class ExhaustiveExplorer:
                 seed=self.seeds[seed],
                 accuracy=evaluation.validation_accuracy,
             )
-            history.add(place, event)
+            history.add(place, event, evaluation.key)
             task.listener(event)
         history.finish()
         self._ranking = rank(self._results(children))

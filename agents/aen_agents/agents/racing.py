@@ -160,7 +160,7 @@ class RacingExplorer:
                 seed=seeds[place],
                 accuracy=evaluation.validation_accuracy,
             )
-            history.add(before + place, event)
+            history.add(before + place, event, evaluation.key)
             self.task.listener(event)
         for place, evaluation in sorted(done.items()):
             self._trained.setdefault(keys[place], []).append(evaluation)

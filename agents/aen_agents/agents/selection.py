@@ -77,7 +77,7 @@ def retrain(
     outcomes: dict[int, Evaluation] = {}
     for place, evaluation in stream(evaluator, specs, keep_weights=True):
         outcomes[place] = evaluation
-        listener(Retrained(specs[place].name, evaluation.validation_accuracy))
+        listener(Retrained(specs[place].name, evaluation.validation_accuracy, evaluation.key))
     return [
         ClassResult(
             spec=specs[first],

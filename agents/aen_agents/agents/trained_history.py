@@ -24,14 +24,15 @@ class TrainedHistory:
         self._write(earlier)
         self._growing = HistoryFile(self.file, keep=True)
 
-    def add(self, place: int, event: Trained) -> None:
+    def add(self, place: int, event: Trained, key: str) -> None:
         """Add a child.
 
         Args:
             place: of its line once all are there.
             event: the child.
+            key: of its spec.
         """
-        self._lines[place] = dict(vars(event))  # it is flat; asdict would copy each value
+        self._lines[place] = {**vars(event), "key": key}  # it is flat; asdict would copy each value
         if (event.class_key, event.seed) not in self._known:
             self._growing.append(self._lines[place])
 

@@ -1,6 +1,7 @@
 """Prints the result of a finished search on the console."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -8,16 +9,15 @@ from rich.table import Table
 from aen.results.result_rows import HiddenGroupRow, MethodRow, TestedRow
 from aen.results.search_result import SearchResult, WholeSpace
 from aen.results.verdict import ClassVerdict, MethodVerdict, Verdict
-from aen_agents.runs.folder import RunFolder
 
 
-def print_verdict(console: Console, result: SearchResult, folder: RunFolder) -> None:
+def print_verdict(console: Console, result: SearchResult, report: Path | str) -> None:
     """Print winner, baseline, their difference and where the report is.
 
     Args:
         console: where to print.
         result: of a complete search; nothing is printed of another.
-        folder: the run folder.
+        report: file or address of its report.
     """
     match result.verdict:
         case MethodVerdict() as verdict:
@@ -33,7 +33,7 @@ def print_verdict(console: Console, result: SearchResult, folder: RunFolder) -> 
     console.print(table)
     if result.symmetry_test is not None:
         lines.append(f"before training: {result.symmetry_test.sentence()}")
-    for line in [*lines, f"report: {folder.report_file}"]:
+    for line in [*lines, f"report: {report}"]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

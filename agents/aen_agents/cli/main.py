@@ -246,7 +246,7 @@ def _search(options: argparse.Namespace) -> int:
                 folder.discard()
                 raise
             build_report(folder)
-    print_verdict(console, result, folder)
+    print_verdict(console, result, folder.report_file)
     return 0
 
 

@@ -165,4 +165,4 @@ def read_agent(name: str, folder: Path) -> JsonDict:
     if name in AGENTS.broken:
         raise ConfigError(f"agent {show(name)} cannot be used: {AGENTS.broken[name]}")
     near = did_you_mean(name, {**known, **AGENTS})
-    raise ConfigError(f"unknown agent {show(name)}{near}; the path of a YAML file works too.")
+    raise ConfigError(f"unknown agent {show(name)}{near}; the path of a YAML file works too.", key="agent")

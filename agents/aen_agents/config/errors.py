@@ -1,7 +1,7 @@
 """Messages for an invalid configuration: the key, its value, and which values are allowed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -25,8 +25,8 @@ _EXPECTED = {
 
 def explain(
     error: pydantic.ValidationError, root: type[BaseModel], alternatives: Mapping[str, Kinds[Any]]
-) -> Iterable[str]:
-    """Return one message for each key that was refused.
+) -> dict[str, str]:
+    """Return a message by each key that was refused; the key is empty for what concerns several sections.
 
     Args:
         error: what pydantic found.
@@ -43,7 +43,7 @@ def explain(
         follows = problem["type"] == "too_short" and len(problems) > 1  # an item was refused, which has its own message
         if not follows:
             explained.setdefault(name, _message(problem, name, field, keys, alternatives))
-    return explained.values()
+    return explained
 
 
 def _place(

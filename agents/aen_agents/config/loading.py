@@ -70,7 +70,8 @@ def complete_config(content: JsonDict, given: Sequence[Override], folder: Path, 
     try:
         return SearchConfig.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ConfigError(f"{where}: {'; '.join(explain(error, SearchConfig, ALTERNATIVES))}") from error
+        found = explain(error, SearchConfig, ALTERNATIVES)
+        raise ConfigError(f"{where}: {'; '.join(found.values())}", key=next(iter(found)) or None) from error
 
 
 def _replace_data(content: JsonDict, given: Sequence[Override]) -> None:

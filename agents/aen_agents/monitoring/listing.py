@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from aen._reading import MALFORMED
@@ -41,13 +41,14 @@ def find_runs(folder: Path) -> list[RunView]:
         undecided.add(path)
         return False
 
-    views = {path: _view(path, note) for path in _run_folders(folder, _DEPTH)}
+    views = {path: view_any(path, note) for path in run_folders(folder)}
     running = changing(undecided)  # one look at all of them together: it takes seconds
-    views |= {path: _view(path, lambda _: True) for path in running}
+    views |= {path: view_any(path, lambda _: True) for path in running}
     return sorted(views.values(), key=lambda view: view.age)
 
 
-def _view(path: Path, look: Look) -> RunView:
+def view_any(path: Path, look: Look) -> RunView:
+    """Return the state of a run, also of one that is damaged or has an unsupported version; see `view_run`."""
     try:
         return view_run(path, thorough=False, look=look)
     except OtherVersionError as error:
@@ -70,16 +71,26 @@ def _age(path: Path) -> float:
         return 0.0
 
 
-def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+def run_folders(folder: Path, *, without: Collection[str] = ()) -> Iterator[Path]:
+    """Yield the run folders in a folder and in its subfolders, a few levels deep.
+
+    Args:
+        folder: where to look.
+        without: names of folders that are left out.
+    """
+    yield from _run_folders(folder, _DEPTH, without)
+
+
+def _run_folders(folder: Path, depth: int, without: Collection[str]) -> Iterator[Path]:
     try:
         with os.scandir(folder) as entries:
             found = {entry.name: entry for entry in entries}
         if "config.yaml" in found and any(sign in found for sign in _SIGNS):
             yield folder
             return
-        below = [Path(entry.path) for entry in found.values() if entry.is_dir()]
+        below = [Path(entry.path) for entry in found.values() if entry.name not in without and entry.is_dir()]
     except OSError:  # removed meanwhile, or no permission
         return
     if depth:
         for path in below:
-            yield from _run_folders(path, depth - 1)
+            yield from _run_folders(path, depth - 1, without)

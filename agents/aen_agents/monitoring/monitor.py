@@ -234,6 +234,7 @@ class _StatusWriter:
             rate=self.tracker.rate(),
             winner=self._winner() if state == "complete" else None,
             run_id=self._run_id,
+            in_training=self.tracker.in_training(),
         )
 
     def draw(self, status: Status) -> None:

@@ -1,10 +1,11 @@
 """The status of a search, as ``status.json`` holds it."""
 
 import json
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -13,6 +14,9 @@ from aen._reading import MAX_SMALL, read_json, sealed, unsealed
 from aen.results.result_rows import TestedRow
 from aen_agents.errors import file_error
 from aen_agents.runs.folders import OtherVersionError
+
+if TYPE_CHECKING:
+    from aen.evaluators import InTraining
 
 STATUS_FILE = "status.json"
 STATUS_VERSION = 1  # raise it when a key is removed or changes its meaning, not for a new key
@@ -82,6 +86,30 @@ class Children(_Part):
     failed: int
 
 
+class Worker(_Part):
+    """What a worker is training.
+
+    Attributes:
+        worker: name of the worker.
+        node: name or address of its machine; None: that of the search.
+        training: name of the child, or of the first one of a population; None: it waits for work.
+        children: how many it trains side by side.
+        since: when that began, in seconds since 1970; None: it waits.
+    """
+
+    worker: str
+    node: str | None = None
+    training: str | None = None
+    children: int = 0
+    since: float | None = None
+
+    @classmethod
+    def of(cls, known: "InTraining") -> "Worker":
+        """Return what an evaluator says of a worker."""
+        since = None if known.child is None else round(time.time() - known.seconds, 3)
+        return cls(worker=known.worker, node=known.node, training=known.child, children=known.children, since=since)
+
+
 class Rate(_Part):
     """Children trained per second; None: not known yet."""
 
@@ -115,6 +143,7 @@ class Status(_Part):
         rate: children trained per second.
         winner: the winner of a complete search.
         run_id: identifies the run, see `RunFolder.run_id`; None in earlier versions.
+        in_training: what each worker is training, of the first ones; empty in earlier versions.
     """
 
     version: int = STATUS_VERSION
@@ -139,6 +168,7 @@ class Status(_Part):
     rate: Rate
     winner: Best | None = None
     run_id: str | None = None
+    in_training: tuple[Worker, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Write the file, complete or not at all; a status that cannot be written is skipped."""

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 
 from aen.evaluators import Activity
 from aen_agents.events import Event, Retrained, SliceTrained, StageStarted, Trained, Visited
-from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status
+from aen_agents.monitoring.status import Best, Children, Rate, Stage, Status, Worker
 
 STAGES = ("explore", "select", "rival", "compare", "test")
 _MINUTE = 60.0
 _WINDOWS = (_MINUTE, 10 * _MINUTE)
+_MOST_WORKERS = 200  # of which the status says what they train
 _ENOUGH = 10  # children that a window must contain for a reliable rate
 
 
@@ -120,6 +121,11 @@ class ProgressTracker:
     def workers(self) -> int | None:
         """The number of workers alive; None: not known."""
         return None if self._activity is None else self._activity.workers
+
+    def in_training(self) -> tuple[Worker, ...]:
+        """Return what each worker is training, of the first ones."""
+        known = self._activity
+        return () if known is None else tuple(Worker.of(each) for each in known.in_training[:_MOST_WORKERS])
 
     @property
     def seconds(self) -> float:

@@ -53,4 +53,4 @@ def read_settings(texts: Sequence[str], **given: object) -> TrainSettings:
     try:
         return TrainSettings.model_validate(content)
     except pydantic.ValidationError as error:
-        raise ConfigError("; ".join(explain(error, TrainSettings, {}))) from error
+        raise ConfigError("; ".join(explain(error, TrainSettings, {}).values())) from error

@@ -13,12 +13,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 
+from aen.groups.inclusion import covers, layout
 from aen_agents.report.drawing import GREY, INK, PAGE, ROLE_COLOURS, WIDE, shortened
 
 MOST_CLASSES = 1000  # more circles than this cannot be told apart
 _PIXELS = 96  # of an inch
 _ROW, _LEFT, _TOP, _RIGHT = 52, 34, 82, 12
-_SWEEPS = 12
 _LETTER = 7.0  # pixels that a letter takes on average
 
 
@@ -39,15 +39,6 @@ class LatticeClass:
     role: str = ""
 
 
-def covers(closed_sets: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the pairs (below, above) of places such that one set lies in the other and no third one in between."""
-    sets = np.array(closed_sets, dtype=np.int64)
-    inside = ((sets[:, None] & sets[None, :]) == sets[:, None]) & (sets[:, None] != sets[None, :])
-    paths = inside.astype(np.float32)
-    below, above = np.nonzero(inside & (paths @ paths == 0))
-    return list(zip(below.tolist(), above.tolist(), strict=True))
-
-
 def lattice(classes: Sequence[LatticeClass], width: float = WIDE) -> str:
     """Draw the classes: the untied one below, above each class those that are tied further.
 
@@ -59,7 +50,10 @@ def lattice(classes: Sequence[LatticeClass], width: float = WIDE) -> str:
     """
     pixels = round(width * _PIXELS)
     edges = covers([c.closed_set for c in classes])
-    x, y, height = _layout([c.closed_set.bit_count() for c in classes], edges, pixels)
+    places = layout([c.closed_set.bit_count() for c in classes], edges)
+    height = _TOP + _ROW * places.rows
+    x = [_LEFT + (pixels - _LEFT - _RIGHT) * place for place in places.x]
+    y = [_TOP + _ROW * places.rows * place for place in places.y]
     met = [c.accuracy for c in classes if c.accuracy is not None]
     low, high = min(met), max(met)
     rows = sorted({(c.closed_set.bit_count(), int(y[i])) for i, c in enumerate(classes)})
@@ -82,30 +76,6 @@ def lattice(classes: Sequence[LatticeClass], width: float = WIDE) -> str:
     parts += [_circle(classes[i], x[i], y[i], radius, (low, high)) for i in order]
     parts += [_label(c, x[i], y[i], pixels) for i, c in enumerate(classes) if c.role]
     return "".join(parts) + "</svg>"
-
-
-def _layout(
-    sizes: Sequence[int], edges: Sequence[tuple[int, int]], pixels: int
-) -> tuple[Sequence[float], Sequence[float], int]:
-    """Return every class's place, and the height. In a row each stands near the middle of those it is joined to."""
-    present = sorted(set(sizes))
-    rows = [[i for i, size in enumerate(sizes) if size == wanted] for wanted in present]
-    joined: list[list[int]] = [[] for _ in sizes]
-    for a, b in edges:
-        joined[a].append(b)
-        joined[b].append(a)
-    x = [0.0] * len(sizes)
-    for sweep in range(_SWEEPS):
-        for row in rows if sweep % 2 else reversed(rows):
-            if sweep:
-                middle = {i: sum(x[j] for j in joined[i]) / max(len(joined[i]), 1) for i in row}
-                row.sort(key=lambda i: (middle[i], i))
-            step = (pixels - _LEFT - _RIGHT) / len(row)
-            for place, i in enumerate(row):
-                x[i] = _LEFT + step * (place + 0.5)
-    height = _TOP + _ROW * len(rows)
-    bottom_up = {size: height - _ROW * (place + 0.5) for place, size in enumerate(present)}
-    return x, [bottom_up[size] for size in sizes], height
 
 
 def _colour(share: float) -> str:

@@ -163,7 +163,7 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
     try:
         return model.model_validate(value)
     except pydantic.ValidationError as error:
-        raise ConfigError(f"{where}: {'; '.join(explain(error, model, {}))}") from error
+        raise ConfigError(f"{where}: {'; '.join(explain(error, model, {}).values())}") from error
 
 
 def _mapping(path: Path, content: JsonDict, name: str) -> dict[str, Any]:

@@ -1,19 +1,18 @@
 """Searches: submit, list, look at, stop, resume, clone and delete."""
 
-import time
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Header, Query, Response, status
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from pydantic import BaseModel, ConfigDict, Field
 
 from aen._typing import JsonDict
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.database import SEARCHES
-from aen_service.errors import ConflictError
+from aen_service.searches.changes import CloneRequest, clone, delete, move, resume, stop
 from aen_service.searches.records import SearchRecord, State
 from aen_service.searches.submission import SearchRequest
-from aen_service.searches.submitting import check_queue, submit
+from aen_service.searches.submitting import submit
 from aen_service.service import Service
 
 router = APIRouter(prefix="/searches", tags=["searches"])
@@ -42,6 +41,14 @@ class SearchOut(BaseModel):
     view: JsonDict | None = None
 
 
+class Place(BaseModel):
+    """A place in the queue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    position: int = Field(ge=1, le=1_000_000, description="from 1, the next search that is started")
+
+
 class SearchPage(BaseModel):
     """A page of the list of searches."""
 
@@ -65,6 +72,8 @@ def submit_search(
     given: SearchRequest,
     token: OperatorToken,
     service: TheService,
+    *,
+    request: Request,
     response: Response,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SearchOut:
@@ -72,7 +81,7 @@ def submit_search(
     record, new = submit(service, token, given, idempotency_key)
     if not new:
         response.status_code = status.HTTP_200_OK
-    response.headers["Location"] = f"{router.prefix}/{record.id}"
+    response.headers["Location"] = request.url_for("get_search", search=record.id).path
     return search_out(service, record)
 
 
@@ -110,23 +119,38 @@ def get_search(search: str, _token: AnyToken, service: TheService) -> SearchOut:
 @router.post("/{search}/stop")
 def stop_search(search: str, _token: OperatorToken, service: TheService) -> SearchOut:
     """Stop a search as Ctrl-C does: all results are kept, and it can be resumed."""
-    record = service.searches.get(search)
-    if not service.searches.update(search, only=("queued",), state="stopped", ended=time.time()) and not (
-        service.searches.update(search, only=("running",), state="stopping")
-    ):
-        raise ConflictError(f"the search is {record.state}; only one that waits or runs can be stopped.")
-    service.scheduler.wake()
-    return search_out(service, service.searches.get(search))
+    return search_out(service, stop(service, search))
 
 
 @router.post("/{search}/resume")
 def resume_search(search: str, token: OperatorToken, service: TheService) -> SearchOut:
     """Resume a search that was stopped, failed or was lost."""
-    record = service.searches.get(search)
-    check_queue(service, token)
-    now = time.time()
-    resumable: tuple[State, ...] = ("stopped", "failed", "lost")
-    if not service.searches.update(search, only=resumable, state="queued", queued=now, ended=None, starts=0):
-        raise ConflictError(f"the search is {record.state}; only one that was stopped, failed or lost can be resumed.")
-    service.scheduler.wake()
-    return search_out(service, service.searches.get(search))
+    return search_out(service, resume(service, token, search))
+
+
+@router.post("/{search}/move")
+def move_search(search: str, given: Place, _token: OperatorToken, service: TheService) -> SearchOut:
+    """Give a search that waits another place in the queue."""
+    return search_out(service, move(service, search, given.position))
+
+
+@router.post("/{search}/clone", status_code=status.HTTP_201_CREATED)
+def clone_search(
+    search: str,
+    given: CloneRequest,
+    token: OperatorToken,
+    service: TheService,
+    *,
+    request: Request,
+    response: Response,
+) -> SearchOut:
+    """Submit a search like this one, with changes."""
+    record = clone(service, token, search, given)
+    response.headers["Location"] = request.url_for("get_search", search=record.id).path
+    return search_out(service, record)
+
+
+@router.delete("/{search}", status_code=status.HTTP_204_NO_CONTENT)
+def delete_search(search: str, _token: OperatorToken, service: TheService) -> None:
+    """Delete a search that has ended, and its files. What it trained stays in the store that all searches share."""
+    delete(service, search)

@@ -3,9 +3,9 @@
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from aen_service.access import COOKIE, AnyToken, TheService, session_of
+from aen_service.access import AnyToken, TheService, cookie_of, port_of, session_of
 from aen_service.errors import UnauthenticatedError
 from aen_service.tokens import SESSION_SECONDS, Role
 
@@ -15,7 +15,9 @@ router = APIRouter(prefix="/session", tags=["session"])
 class TokenIn(BaseModel):
     """The token of somebody who logs in."""
 
-    token: str = Field(max_length=200)
+    model_config = ConfigDict(extra="forbid")
+
+    token: str = Field(max_length=200, examples=["aen_TOKEN"])
 
 
 class Who(BaseModel):
@@ -31,13 +33,15 @@ def log_in(given: TokenIn, request: Request, response: Response, service: TheSer
     token = service.tokens.of_secret(given.token.strip())
     if token is None:
         raise UnauthenticatedError("this token is not valid; `aen tokens add NAME` makes one.", argument="token")
+    service.forget_first_link(token)
+    cookie, secure = cookie_of(port_of(request.scope), request.headers)
     response.set_cookie(
-        COOKIE,
+        cookie,
         service.tokens.begin_session(token),
         max_age=int(SESSION_SECONDS),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=secure or request.url.scheme == "https",
         path="/",
     )
     return Who(name=token.name, role=token.role)
@@ -52,8 +56,10 @@ def who(token: AnyToken) -> Who:
 @router.delete("")
 def log_out(request: Request, response: Response, service: TheService) -> dict[Literal["status"], str]:
     """End the session of the browser."""
-    session = session_of(request.headers)
+    port = port_of(request.scope)
+    session = session_of(request.headers, port)
     if session is not None:
         service.tokens.end_session(session)
-    response.delete_cookie(COOKIE, path="/")
+    cookie, secure = cookie_of(port, request.headers)
+    response.delete_cookie(cookie, path="/", secure=secure, httponly=True, samesite="strict")
     return {"status": "logged out"}

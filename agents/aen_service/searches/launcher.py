@@ -2,17 +2,20 @@
 
 import os
 import signal
-import subprocess
 import sys
+import threading
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from aen._files import make_folder
 from aen._processes import Process, process_start, this_machine
+from aen._subprocesses import import_path
 from aen_agents.errors import file_error
 from aen_service.errors import UnavailableError
+from aen_service.searches.process_file import Attempt, HeldError, is_held, open_locked
 from aen_service.searches.records import SearchRecord
 from aen_service.settings import Settings
 
@@ -20,23 +23,23 @@ OUTPUT_FILE = "output.txt"
 PROCESS_FILE = "process"
 CONFIG_FILE = "config.yaml"
 
-# The process writes who it is before anything else: a service that dies right after it started the process finds it.
 _PROGRAM = """
 import os, sys
+os.chdir(sys.argv.pop(1))
 sys.path[:] = sys.argv.pop(1).split(os.pathsep) + sys.path
-from aen._processes import Process
-from aen._files import write_atomically
-from pathlib import Path
-me = Process.this()
-write_atomically(Path(sys.argv.pop(1)), f"{me.pid} {me.start or ''}\\n{me.machine or ''}\\n", durable=False)
-from aen_agents.cli.main import main
-sys.exit(main())
+from aen_service.searches.process import run
+run(sys.argv.pop(1), sys.argv[1:])
 """
 
 
 @dataclass(frozen=True)
 class Started:
-    """What runs a search: a process of this machine, or a job of Ray."""
+    """What runs a search: a process of this machine, or a job of Ray.
+
+    Attributes:
+        process: the process; None: it has not yet said which one it is.
+        job: of Ray.
+    """
 
     process: Process | None = None
     job: str | None = None
@@ -47,7 +50,7 @@ class Launcher(ABC):
 
     @abstractmethod
     def start(self, record: SearchRecord) -> Started:
-        """Start a search, or resume it if its run folder exists.
+        """Start a search, or resume it if its run folder exists. If it runs already, nothing is started.
 
         Raises:
             UnavailableError: it cannot be started now.
@@ -55,11 +58,30 @@ class Launcher(ABC):
 
     @abstractmethod
     def find(self, record: SearchRecord) -> Started | None:
-        """Return what runs a search that this service or one before it has started; None: nothing does."""
+        """Return what runs a search that this service or one before it has started; None: nothing does.
+
+        Raises:
+            UnavailableError: that cannot be known now.
+        """
 
     @abstractmethod
-    def stop(self, record: SearchRecord, *, kill: bool = False) -> None:
-        """Ask a search to end, as Ctrl-C does, or end it at once."""
+    def stop(self, record: SearchRecord, *, kill: bool = False) -> bool:
+        """Ask a search to end, as Ctrl-C does, or end it at once; return whether it could be asked.
+
+        Raises:
+            UnavailableError: that cannot be known now.
+        """
+
+    @abstractmethod
+    def attempt(self, record: SearchRecord) -> Attempt | None:
+        """Return what the last process of a search has said of itself."""
+
+    def why(self, record: SearchRecord) -> str:  # noqa: ARG002 - for those that know it
+        """Return why the last process of a search ended without words, or nothing."""
+        return ""
+
+    def close(self) -> None:  # noqa: B027 - not every launcher has something to close
+        """Close connections; searches go on."""
 
 
 class ProcessLauncher(Launcher):
@@ -71,64 +93,104 @@ class ProcessLauncher(Launcher):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._children: set[int] = set()
+        self._lock = threading.Lock()  # to look at a process file takes its lock for a moment
 
     def start(self, record: SearchRecord) -> Started:
         """Start the process; its output goes to a file."""
-        folder, run = search_folder(self._settings, record), self._settings.root / record.path
-        words = ["search", str(folder / CONFIG_FILE), "--out", str(run.absolute())]
-        if record.request is None:  # `aen search` made it
-            words = ["resume", str(run.absolute())]
-        program = [sys.executable, "-P", "-c", _PROGRAM, _import_path(), str(folder / PROCESS_FILE), *words]
-        try:
-            make_folder(folder)
-            (folder / PROCESS_FILE).unlink(missing_ok=True)
-            with (folder / OUTPUT_FILE).open("ab") as output:
-                child = subprocess.Popen(  # noqa: S603 - Python itself
-                    program,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=folder,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise UnavailableError(str(file_error(folder, error, "Make room or repair it."))) from error
-        self._children[child.pid] = child
-        return Started(Process(this_machine(), child.pid, process_start(child.pid)))
+        folder = search_folder(self._settings, record.id)
+        words = command_of(self._settings, record)
+        with self._lock:
+            try:
+                make_folder(folder)
+                with (folder / OUTPUT_FILE).open("ab") as output:
+                    number = open_locked(folder / PROCESS_FILE, Attempt(record.starts, output.tell()))
+                    try:
+                        pid = _spawn([str(folder), os.pathsep.join(import_path()), str(number), *words], number, output)
+                    finally:
+                        os.close(number)
+            except HeldError:
+                return Started(self._said(record))
+            except OSError as error:
+                raise UnavailableError(str(file_error(folder, error, "Make room or repair it."))) from error
+            self._children.add(pid)
+        return Started(Process(this_machine(), pid, process_start(pid)))
 
     def find(self, record: SearchRecord) -> Started | None:
         """Return the process, if it is alive."""
-        for child in list(self._children.values()):  # no zombies
-            if child.poll() is not None:
-                self._children.pop(child.pid, None)
-        for process in (record.process, self._written(record)):
-            if process is not None and process.is_alive():
-                return Started(process)
+        self._reap()
+        file = search_folder(self._settings, record.id) / PROCESS_FILE
+        try:
+            with self._lock:
+                held = is_held(file)
+        except OSError as error:
+            raise UnavailableError(str(file_error(file, error, "Make it readable."))) from error
+        if held:
+            return Started(self._said(record) or record.process)
+        if not file.exists() and record.process is not None and record.process.is_alive():  # somebody removed the file
+            return Started(record.process)
         return None
 
-    def stop(self, record: SearchRecord, *, kill: bool = False) -> None:
+    def stop(self, record: SearchRecord, *, kill: bool = False) -> bool:
         """Send a signal to the process; its workers end with it."""
         found = self.find(record)
-        if found is not None and found.process is not None:
-            with suppress(ProcessLookupError):
-                os.kill(found.process.pid, signal.SIGKILL if kill else signal.SIGINT)
+        if found is None or found.process is None or not found.process.is_alive():
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(found.process.pid, signal.SIGKILL if kill else signal.SIGINT)
+        return True
 
-    def _written(self, record: SearchRecord) -> Process | None:
-        with suppress(OSError, ValueError):
-            text = (search_folder(self._settings, record) / PROCESS_FILE).read_text(encoding="utf-8")
-            head, machine, *_ = text.split("\n")
-            pid, _, start = head.partition(" ")
-            return Process(machine or None, int(pid), int(start) if start else None)
-        return None
+    def attempt(self, record: SearchRecord) -> Attempt | None:
+        """Return what the process file says."""
+        return Attempt.read(search_folder(self._settings, record.id) / PROCESS_FILE)
+
+    def _reap(self) -> None:
+        """Leave no zombies of the processes that this service has started."""
+        for pid in list(self._children):
+            with suppress(ChildProcessError):
+                if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                    continue
+            self._children.discard(pid)
+
+    def _said(self, record: SearchRecord) -> Process | None:
+        attempt = self.attempt(record)
+        return None if attempt is None else attempt.process
 
 
-def search_folder(settings: Settings, record: SearchRecord) -> Path:
+def command_of(settings: Settings, record: SearchRecord) -> list[str]:
+    """Return the arguments of the `aen` command that runs a search."""
+    run = str((settings.root / record.path).absolute())
+    if record.request is None:  # `aen search` made it
+        return ["resume", run]
+    return ["search", str(search_folder(settings, record.id) / CONFIG_FILE), "--out", run]
+
+
+def search_folder(settings: Settings, search: str) -> Path:
     """Return the folder of the service's own files of a search: its config and its output."""
-    return (settings.folder / "searches" / record.id).absolute()
+    return (settings.folder / "searches" / search).absolute()
 
 
-def _import_path() -> str:
-    from aen._subprocesses import import_path
+def _spawn(words: list[str], inherited: int, output: IO[bytes]) -> int:
+    """Start a process that outlives this one, in a session of its own; return its number.
 
-    return os.pathsep.join(import_path())
+    SIGINT waits until the process is ready for it, also where this process ignores it, as in the background of a shell.
+
+    Args:
+        words: the arguments of its program.
+        inherited: a descriptor that it has, too.
+        output: where it writes.
+    """
+    os.set_inheritable(inherited, True)
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-P", "-c", _PROGRAM, *words],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, output.fileno(), 2),
+        ],
+        setsid=True,
+        setsigmask=[signal.SIGINT],
+        setsigdef=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    )

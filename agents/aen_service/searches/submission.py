@@ -1,6 +1,8 @@
 """What a client submits, and the config that it stands for."""
 
 import json
+import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,21 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from aen._typing import JsonDict
-from aen.data.own.paths import is_own
-from aen.errors import ConfigError
+from aen.data.own.paths import is_own, split_pin
+from aen.data.registry import find_source, is_known
+from aen.errors import ConfigError, did_you_mean
 from aen_agents.config import SearchConfig, load_config
+from aen_agents.config.agents import AGENTS
+from aen_agents.config.evaluators import ClusterConfig
 from aen_agents.config.presets import list_presets
 from aen_agents.config.yaml_file import dump_yaml
 from aen_service.errors import InvalidRequestError
 
+_KEY = re.compile(r"[A-Za-z_][\w.-]{0,199}")
+_LONGEST_NAME = 100
+_MOST_VALUES = 20_000  # of a config
+_MOST_FACTORS = 64  # of an alphabet
+_LONGEST_FACTOR = 500
 # A client chooses neither where results go, nor which files and addresses are read.
 _FORBIDDEN = {
     "store": "the service keeps the results of all searches in one store",
@@ -38,47 +48,64 @@ class SearchRequest(BaseModel):
     name: str | None = Field(None, max_length=100, description="name of the search; otherwise the config's")
 
 
-def config_of(request: SearchRequest, dataset: Path | None = None) -> SearchConfig:
-    """Return the config that a request stands for.
+def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfig:
+    """Return the config that a request stands for; that of the default search if it names a data set alone.
 
     Args:
         request: what was submitted.
-        dataset: the file or folder of the data set that it names.
+        dataset: `data.path` of the data set that it names.
 
     Raises:
         InvalidRequestError: it names neither a preset nor a config, or a key that clients may not set.
         ConfigError: as for `load_config`, with the same words.
     """
-    if (request.preset is None) == (request.config is None):
-        raise InvalidRequestError("give either preset or config.", argument="preset")
+    if (request.preset is None) == (request.config is None) and (request.preset is not None or dataset is None):
+        raise InvalidRequestError("give either preset or config, or a dataset alone.", argument="preset")
     overrides = dict(request.overrides)
     if request.name is not None:
         overrides["name"] = request.name
+    _check_keys(overrides)
     _refuse(overrides, "overrides")
     words = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
     if dataset is not None:
-        words.append(f"data.path={json.dumps(str(dataset))}")
+        if request.preset is None and request.config is None:
+            return _checked(_default(words, dataset), dataset)
+        words.append(f"data.path={json.dumps(dataset)}")
     if request.preset is not None:
-        if request.preset.removesuffix(".yaml") not in list_presets():
-            load_config(_no_file(request.preset))
-        return _checked(load_config(request.preset.removesuffix(".yaml"), words), dataset)
+        name = request.preset.removesuffix(".yaml")
+        known = list_presets()
+        if name not in known:  # it is never taken for a path, unlike on the command line
+            raise InvalidRequestError(
+                f"there is no preset {request.preset[:100]!r}{did_you_mean(name, known)}.", argument="preset"
+            )
+        try:
+            return _checked(load_config(name, words), dataset)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(str(known[name]), f"preset {name}"), key=error.key) from error
     content = request.config or {}
-    _refuse(_flat(content), "config")
+    values = _flat(content)
+    if (number := sum(_size(value) for value in values.values())) > _MOST_VALUES:
+        raise InvalidRequestError(f"the config has {number:,} values; at most {_MOST_VALUES:,} are read.")
+    _refuse(values, "config")
     with tempfile.TemporaryDirectory() as folder:  # in an empty one relative paths find nothing
         file = Path(folder) / "config.yaml"
         file.write_text(dump_yaml(content), encoding="utf-8")
         try:
             return _checked(load_config(file, words), dataset)
         except ConfigError as error:
-            raise ConfigError(str(error).replace(str(file), "config")) from error
+            raise ConfigError(str(error).replace(str(file), "config"), key=error.key) from error
 
 
-def _no_file(preset: str) -> str:
-    """Return the name of a preset, for the message that there is none; it is never taken for a path."""
-    return preset.replace("/", " ") if Path(preset).exists() else preset
+def _default(words: list[str], dataset: str) -> SearchConfig:
+    """Return the config of the default search of a data set; its name is pinned as it was given."""
+    from aen_agents.config.default import default_config  # it imports torch, which takes seconds
+
+    unpinned = [f"data.path={json.dumps(split_pin(dataset)[0])}"]
+    config = default_config([*words, *unpinned])[0]
+    return config.model_copy(update={"data": config.data.model_copy(update={"name": dataset})})
 
 
-def _checked(config: SearchConfig, dataset: Path | None) -> SearchConfig:
+def _checked(config: SearchConfig, dataset: str | None) -> SearchConfig:
     """Check what overrides and presets came to."""
     if dataset is None and is_own(config.data.name):
         raise InvalidRequestError(
@@ -88,6 +115,28 @@ def _checked(config: SearchConfig, dataset: Path | None) -> SearchConfig:
         raise InvalidRequestError(
             f"evaluator.kind is {config.evaluator.kind!r}; the service chooses what trains.", argument="evaluator.kind"
         )
+    if config.store is not None or config.cluster != ClusterConfig():
+        raise InvalidRequestError("store and cluster may not be set over HTTP.", argument="store")
+    if len(config.name) > _LONGEST_NAME:
+        raise InvalidRequestError(
+            f"name has {len(config.name):,} characters; give at most {_LONGEST_NAME}.", argument="name"
+        )
+    cores = os.cpu_count() or 1
+    for key in ("workers", "threads"):
+        number = getattr(config.evaluator, key)
+        if number is not None and number > cores:
+            raise InvalidRequestError(
+                f"evaluator.{key} is {number:,}, above the {cores} cores of this service.", argument=f"evaluator.{key}"
+            )
+    factors = (config.alphabet,) if isinstance(config.alphabet, str) else config.alphabet
+    if len(factors) > _MOST_FACTORS or max(map(len, factors), default=0) > _LONGEST_FACTOR:
+        raise InvalidRequestError(
+            f"alphabet has {len(factors):,} factors; give at most {_MOST_FACTORS}, each of at most {_LONGEST_FACTOR} "
+            "characters.",
+            argument="alphabet",
+        )
+    if dataset is None and not is_known(config.data.name):
+        find_source(config.data.name)  # says what could have been meant
     return config
 
 
@@ -97,8 +146,27 @@ def _refuse(values: JsonDict, where: str) -> None:
         for forbidden, why in _FORBIDDEN.items():
             if key == forbidden or key.startswith(f"{forbidden}."):
                 raise InvalidRequestError(f"{where}: {key} may not be set over HTTP; {why}.", argument=key)
-        if key == "agent" and isinstance(value, str) and ("/" in value or value.endswith(".yaml")):
-            raise InvalidRequestError(f"{where}: agent is {value[:80]!r}; give the name of an agent.", argument=key)
+        if key == "agent" and isinstance(value, str) and value not in (known := {*list_presets("agent"), *AGENTS}):
+            raise InvalidRequestError(
+                f"{where}: agent is {value[:80]!r}, which is no agent{did_you_mean(value, known)}.", argument=key
+            )
+
+
+def _check_keys(overrides: JsonDict) -> None:
+    """Check that keys are keys: ``key=value`` is read as on the command line, and they could have a value in them."""
+    for key in overrides:
+        if not _KEY.fullmatch(key):
+            raise InvalidRequestError(
+                f"overrides: the key {key[:80]!r} is none; give dotted names such as budget.children.",
+                argument="overrides",
+            )
+
+
+def _size(value: object) -> int:
+    """Return how many values a value consists of."""
+    if isinstance(value, dict):
+        return sum(_size(inner) for inner in value.values())
+    return sum(_size(inner) for inner in value) if isinstance(value, list) else 1
 
 
 def _flat(content: JsonDict, prefix: str = "") -> JsonDict:

@@ -1,13 +1,14 @@
 """Submitting a search: its config is checked and written, and the search waits in the queue."""
 
 import secrets
-import time
+import shutil
 
 import sqlalchemy as sa
 
 from aen._files import make_folder, write_atomically
 from aen_agents.runs.folders import new_folder
 from aen_service.database import SEARCHES
+from aen_service.datasets.datasets import hidden_paths
 from aen_service.errors import ConflictError, InvalidRequestError, QuotaError, UnavailableError
 from aen_service.searches.launcher import CONFIG_FILE
 from aen_service.searches.records import ACTIVE, SearchRecord
@@ -37,22 +38,27 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
     earlier = _earlier(service, token, request, idempotency)
     if earlier is not None:
         return earlier, False
-    check_queue(service, token)
-    config = config_of(given).model_copy(update={"store": str(service.settings.store)})
+    check_queue(service, token, 0)
+    dataset = None if given.dataset is None else service.datasets.get(given.dataset)
+    with hidden_paths(service, dataset):
+        config = config_of(given, None if dataset is None else service.datasets.place(dataset.id))
+    config = config.model_copy(update={"store": str(service.settings.store)})
     limit = service.settings.limits.children
     if config.agent.step_by_step and config.budget.children > limit:
         raise InvalidRequestError(
             f"budget.children is {config.budget.children:,}, above the {limit:,} of this service.",
             argument="budget.children",
         )
+    budget = config.budget.children if config.agent.step_by_step else 0
+    check_queue(service, token, budget)
     search = secrets.token_hex(12)
     folder = service.settings.folder / "searches" / search
     try:
         make_folder(folder)
         write_atomically(folder / CONFIG_FILE, config.to_yaml(), durable=True)
     except OSError as error:
-        raise UnavailableError(f"{folder.name} cannot be written: {error.strerror}.") from error
-    now = time.time()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise UnavailableError(f"the search cannot be written: {error.strerror}.") from error
     try:
         record = service.searches.add(
             id=search,
@@ -60,9 +66,10 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
             path=new_folder(config.name).name,
             name=config.name,
             agent=config.agent.name,
-            data=config.data.name,
+            data=config.data.name if dataset is None else dataset.name,
             state="queued",
-            queued=now,
+            queued=service.searches.place(),
+            budget=budget,
             request=request,
             idempotency=idempotency,
         )
@@ -70,20 +77,39 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
         earlier = _earlier(service, token, request, idempotency)
         if earlier is None:
             raise
+        shutil.rmtree(folder, ignore_errors=True)
         return earlier, False
+    except UnavailableError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     service.scheduler.wake()
     return record, True
 
 
-def check_queue(service: Service, token: Token) -> None:
+def check_queue(service: Service, token: Token, budget: int) -> None:
     """Check that a token may have one more search wait.
+
+    Args:
+        service: the service.
+        token: whose search it is.
+        budget: children that it may train.
 
     Raises:
         QuotaError: it may not.
     """
-    active = service.searches.where(SEARCHES.c.token == token.id, SEARCHES.c.state.in_(ACTIVE))
-    if len(active) >= service.settings.limits.queued:
-        raise QuotaError(f"{len(active)} searches of this token wait or run, the most allowed; wait until one ends.")
+    limits = service.settings.limits
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(SEARCHES.c.budget), 0))
+    mine = SEARCHES.c.token == token.id, SEARCHES.c.state.in_(ACTIVE)
+    searches, children = service.database.rows(query.where(*mine))[0]
+    if searches >= limits.queued:
+        raise QuotaError(f"{searches} searches of this token wait or run, the most allowed; wait until one ends.")
+    if children + budget > limits.active_children:
+        raise QuotaError(
+            f"the searches of this token that wait or run have budgets of {children:,} children together; with "
+            f"{budget:,} more they exceed the {limits.active_children:,} allowed. Wait until one ends, or lower "
+            "budget.children.",
+            argument="budget.children",
+        )
 
 
 def _earlier(

@@ -111,7 +111,7 @@ def test_the_report_shows_factors_and_no_orbits(searched: tuple[RunFolder, JsonD
 def test_the_verdict_is_printed(searched: tuple[RunFolder, JsonDict]) -> None:
     folder, summary = searched
     text = io.StringIO()
-    print_verdict(Console(file=text, width=200), SearchResult.from_json(summary), folder)
+    print_verdict(Console(file=text, width=200), SearchResult.from_json(summary), folder.report_file)
     assert "plain" in text.getvalue()
     assert "untied" not in text.getvalue()
     assert "the hidden group, D4 (D4, no augmentation, x1)," in text.getvalue()

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from aen._typing import JsonDict
 from aen.groups import Alphabet, enumerate_classes
+from aen.groups.inclusion import covers
 from aen_agents.report import build_report
 from aen_agents.report.drawing import NARROW, WIDE
-from aen_agents.report.lattice import LatticeClass, covers, lattice
+from aen_agents.report.lattice import LatticeClass, lattice
 from aen_agents.runs.folder import RunFolder
 
 SVG = "{http://www.w3.org/2000/svg}"

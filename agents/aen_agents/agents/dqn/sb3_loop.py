@@ -14,6 +14,7 @@ from aen._typing import JsonDict
 from aen_agents.agents.dqn.checkpoint import last_checkpoint, save
 from aen_agents.agents.dqn.curves import RunEvents
 from aen_agents.agents.dqn.model import SearchDQN, make_dqn, save_agent
+from aen_agents.agents.dqn.observer import AgentObserver, action_names
 from aen_agents.agents.dqn.state import dqn_state, environments_state, restore_dqn, restore_environments
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import DQNConfig
@@ -24,9 +25,10 @@ CHECKPOINT_SECONDS = 10.0
 class _VisitCallback(BaseCallback):
     """Records every step's state, writes checkpoints, and ends training when the budget is used up."""
 
-    def __init__(self, visits: Visits, folder: Path, every: float) -> None:
+    def __init__(self, visits: Visits, observer: AgentObserver, folder: Path, every: float) -> None:
         super().__init__()
         self.visits = visits
+        self.observer = observer
         self.folder = folder
         self.every = every
         self._written = time.monotonic()
@@ -40,6 +42,11 @@ class _VisitCallback(BaseCallback):
             self._written = time.monotonic()
 
     def _on_step(self) -> bool:
+        if self.observer.is_due():
+            # SB3 replaces `_last_obs` after this call: it is still the state in which the action was chosen.
+            observation = cast("Any", self.model)._last_obs[0]  # noqa: SLF001 - no public name
+            action, epsilon = int(self.locals["actions"][0]), self.locals["self"].exploration_rate
+            self.observer.log(observation, action, step=self.visits.steps + 1, epsilon=epsilon)
         for info, reward in zip(self.locals["infos"], self.locals["rewards"], strict=True):
             # Of environments in lock-step those behind the end of the budget do not count.
             if self.visits.why_finished() is None:
@@ -87,7 +94,8 @@ def explore(
         restore_environments(cast("VecEnv", model.env), checkpoint.state["environments"])
         restore_dqn(model, checkpoint.arrays, checkpoint.state["dqn"])
     model.set_logger(Logger(str(events), [RunEvents(events, model.num_timesteps + 1 if checkpoint else None)]))
-    callback = _VisitCallback(visits, agent, checkpoint_seconds)
+    observer = AgentObserver(model, action_names(env), visits.listener)
+    callback = _VisitCallback(visits, observer, agent, checkpoint_seconds)
     try:
         steps = visits.budget.steps - model.num_timesteps
         model.learn(steps, callback=callback, log_interval=1, reset_num_timesteps=checkpoint is None)

@@ -53,7 +53,7 @@ class Visits:
         self.parameters_of_class: dict[str, int] = {}
         self.diverged: set[str] = set()
         self.best = 0.0
-        self._listener = listener
+        self.listener = listener
         self._limit = TimeLimit.none() if limit is None else limit
         self._history = HistoryFile(history)
 
@@ -93,8 +93,9 @@ class Visits:
             epsilon=epsilon,
             best=self.best,
         )
-        self._history.append(asdict(event) | {"parameters": info["parameters"], "status": status})
-        self._listener(event)
+        more = {"parameters": info["parameters"], "status": status, "key": info.get("key")}
+        self._history.append(asdict(event) | more)
+        self.listener(event)
 
     def mark(self) -> JsonDict:
         """Return a mark of the visits so far, for `resume`."""
@@ -123,7 +124,7 @@ class Visits:
             if line["status"] in _NO_RESULT:
                 self.diverged.add(key)
         self.steps, self.best = last["step"], last["best"]
-        self._listener(Visited(**{field.name: last[field.name] for field in fields(Visited)}))
+        self.listener(Visited(**{field.name: last[field.name] for field in fields(Visited)}))
         return True
 
     def close(self) -> None:

@@ -139,7 +139,8 @@ class Dispatcher:
         running = sum(len(call.units[0].specs) for call in calls if call.since is not None)
         held = sum(call.children for call in calls)
         waiting = sum(len(unit.specs) for unit in list(self._waiting))
-        return Activity(len(alive), running, waiting + held - running, self.trained, self._failures)
+        known = tuple(slot.in_training() for slot in alive)
+        return Activity(len(alive), running, waiting + held - running, self.trained, self._failures, known)
 
     # Everything below runs only in the dispatcher's thread.
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
+from aen.evaluators import InTraining
 from aen_agents.evaluators.ray.protocol import WorkerInfo
 from aen_agents.evaluators.ray.work_units import WorkUnit
 
@@ -64,6 +65,15 @@ class Slot:
     def units(self) -> list[WorkUnit]:
         """The units of all its calls, in order."""
         return [unit for call in self.calls for unit in call.units]
+
+    def in_training(self) -> InTraining:
+        """Return what the worker is training; may be called from any thread."""
+        info, calls = self.info, list(self.calls)
+        node = None if info is None else info.host
+        if not calls or not calls[0].units:
+            return InTraining(self.name, node, None, 0, 0.0)
+        specs = list(calls[0].units[0].specs.values())
+        return InTraining(self.name, node, specs[0].name if specs else None, len(specs), calls[0].seconds)
 
     def takes(self, held: int) -> bool:
         """Return whether it can take a call if it has `held` calls; ahead only if the current call is short."""

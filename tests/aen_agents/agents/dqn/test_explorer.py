@@ -24,6 +24,7 @@ from aen_agents.agents.dqn.model import ScaledBits, SearchDQN, VisitRule, make_d
 from aen_agents.agents.dqn.sb3_loop import explore
 from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config import BudgetConfig, DQNConfig, load_config
+from aen_agents.events import Event, Visited
 
 NAMES = ("rot90", "hflip", "hshift(1/4)", "vshift(1/4)", "quadrants", "swap_lr")
 CHILD = DenseSpec(data=DataSpec(), grids=(4, 4))
@@ -101,7 +102,12 @@ def test_epsilon_used_is_the_rules(env: gym.Env[Any, Any], make_visits: Callable
         first_visits="states", epsilon_unit="visits", epsilon=((0, 1.0), (5, 0.5), (9, 0.0)), learn_after=4
     )
     told: list[tuple[int, float]] = []
-    visits._listener = lambda event: told.append((event.visits, event.epsilon))  # type: ignore[union-attr]
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Visited):
+            told.append((event.visits, event.epsilon))
+
+    visits.listener = listen
     explore(config, env, visits, seed=0, folder=folder)
     # The epsilon of a step was set after the step before it.
     for (before, _), (_, epsilon) in pairwise(told):

@@ -77,7 +77,7 @@ def test_it_ends_at_the_limit_of_steps(tmp_path: Path) -> None:
 def test_history_has_a_line_per_visit(tmp_path: Path) -> None:
     events: list[Event] = []
     seen = visits(tmp_path, "classes")
-    seen._listener = events.append
+    seen.listener = events.append
     for state in (0, 1, 2):
         seen.saw(info(state), reward=0.25, epsilon=0.5)
     lines = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
@@ -95,7 +95,7 @@ def test_visits_are_taken_up_from_the_history(tmp_path: Path) -> None:
     mark = seen.mark()
     seen.saw(info(9), reward=0.25, epsilon=0.5)
     again = visits(tmp_path, "states")
-    again._listener = events.append
+    again.listener = events.append
     assert again.resume(mark)
     assert (again.steps, again.best, again.first_visits) == (3, 0.7, 3)
     assert again.diverged == {"class 1", "class 2"}

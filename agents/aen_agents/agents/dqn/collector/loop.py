@@ -24,6 +24,7 @@ from aen_agents.agents.dqn.collector.in_flight import InFlightClasses
 from aen_agents.agents.dqn.collector.learner import Learner
 from aen_agents.agents.dqn.collector.prefetch import Prefetcher
 from aen_agents.agents.dqn.model import SearchDQN
+from aen_agents.agents.dqn.observer import AgentObserver
 from aen_agents.agents.dqn.state import dqn_state, restore_dqn
 from aen_agents.agents.dqn.visits import Visits
 from aen_envs.child_env import ChildEnv
@@ -46,6 +47,7 @@ class Collector:
     Attributes:
         learner: takes the gradient steps.
         prefetcher: trains children in advance.
+        observer: logs what the agent knows.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Collector:
         self.folder = folder
         self.checkpoint_seconds = checkpoint_seconds
         self.learner = Learner(model)
+        self.observer = AgentObserver(model, environments[0].action_names, visits.listener)
         self.prefetcher = Prefetcher(evaluator, workers)
         self._slots = [EnvSlot(env, number) for number, env in enumerate(environments)]
         self._completed: queue.SimpleQueue[int] = queue.SimpleQueue()
@@ -200,6 +203,8 @@ class Collector:
             action = int(self.model.action_space.sample()) if explores else int(greedy)
             slot.epsilon = epsilon
             slot.pending = slot.env.begin_step(action)
+            if slot.observation is not None and self.observer.is_due():
+                self.observer.log(slot.observation, action, step=self.visits.steps + 1, epsilon=epsilon)
 
     @torch.no_grad()
     def _values(self, observations: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -1,0 +1,211 @@
+"""Checks a search before it is submitted, and says what it will cost; the functions run in a helper."""
+
+import time
+from collections.abc import Sequence
+from itertools import islice
+from math import ceil
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from aen._typing import JsonDict
+from aen.children import ChildSpec, build_child
+from aen.data import find_source, load_dataset
+from aen.errors import AenError
+from aen.groups.grid import cells_of, shape_of
+from aen.results.store import ResultStore
+from aen.spaces import DecompositionSpace, LayerwiseDecompositionSpace, Space
+from aen.training import available_cores
+from aen_agents.agents.chosen_states import chosen_classes
+from aen_agents.agents.registry import check_agent
+from aen_agents.agents.selection import check_final_child, final_child, fresh_seeds
+from aen_agents.config import SearchConfig
+from aen_agents.evaluators.factory import workers_of
+from aen_agents.problem import check_space, child_of, space_of
+from aen_service.searches.submission import SearchRequest, config_of
+
+_MOST_LOADED = 2**26  # bytes of images that are loaded to check their number
+_MOST_WEIGHTS = 2**24  # of a layer of a network that is built
+_MOST_LISTED = 2**14  # states of a space whose classes are counted without a table
+_LOOKED_UP = 300  # children that are looked for in the store
+_STEPS = 3  # that are timed
+_SLOW_STEP = 2.0  # seconds after which no further step is timed
+_OVERHEAD = 0.005  # seconds of a child besides its steps
+_EVALUATION = 1 / 3  # of the time of an image in training: one pass of three
+
+
+def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str | None) -> JsonDict:
+    """Return what a search would be, and what it would cost; nothing is trained.
+
+    Args:
+        request: the fields of a `SearchRequest`.
+        store: the service's result store, in which children like these are looked for.
+        dataset: `data.path` of the data set that it names.
+        dataset_name: its name.
+
+    Raises:
+        AenError: it cannot work; with the words of `aen search`.
+    """
+    given = SearchRequest(**request)
+    config = config_of(given, dataset)
+    child = child_of(config)
+    check_space(config)
+    space = space_of(config)
+    check_agent(config, child, space)
+    source = find_source(child.data.name, child.data.rules)
+    size = sum(source.images) * cells_of(child.grid) * child.channels
+    if size <= _MOST_LOADED:
+        load_dataset(child.data)
+        check_final_child(config, child)
+    notices = [*source.notices, *space.remarks()]
+    classes = _classes(space)
+    if classes is None:
+        notices.append("the classes of this alphabet are not counted yet; a search counts them at its start")
+    explore, select = _children(config, space, classes)
+    seconds_per_child, basis = _seconds_per_child(config, child, space, classes, Path(store))
+    networks = None if explore is None else explore + select
+    seconds = _seconds(config, child, explore, select, seconds_per_child)
+    limit = None if config.budget.minutes is None else 60.0 * config.budget.minutes
+    if limit is not None and (seconds is None or seconds > limit):
+        seconds, basis = limit, f"budget.minutes={config.budget.minutes:g} ends it; {basis}"
+        notices.append(
+            f"budget.minutes={config.budget.minutes:g}: exploring ends in time for the selection stage, which is made "
+            "smaller if it must be"
+        )
+    resolved = config.model_dump(mode="json")
+    resolved.pop("store")
+    resolved.pop("cluster", None)
+    if dataset is not None:
+        resolved["data"]["name"] = dataset_name
+    return {
+        "config": resolved,
+        "states": space.states if space.states < 2**53 else None,
+        "classes": classes,
+        "networks": networks,
+        "explore": explore,
+        "select": select,
+        "parameters": _parameters(child),
+        "seconds": seconds,
+        "seconds_per_child": seconds_per_child,
+        "seconds_basis": basis,
+        "notices": notices,
+        "data": {
+            "images": {part: getattr(child.data, part) for part in ("train", "validation", "test")},
+            "grid": list(shape_of(child.grid)),
+            "channels": child.channels,
+            "classes": child.classes,
+        },
+    }
+
+
+def _classes(space: Space) -> int | None:
+    """Return the number of classes; None: it would take long to count them."""
+    if isinstance(space, DecompositionSpace | LayerwiseDecompositionSpace):
+        if "table" not in vars(space) and space._known_table is None:  # noqa: SLF001 - whether it takes long
+            widest = max(cells_of(i) * cells_of(o) for i, o in space.child.layer_shapes)
+            if widest * space.states > _MOST_LISTED * 2**14:
+                return None
+        return len(space.classes)
+    return len(space.classes) if space.states <= _MOST_LISTED else None
+
+
+def _children(config: SearchConfig, space: Space, classes: int | None) -> tuple[int | None, int]:
+    """Return how many children exploring and the selection stage train at most; None: it is not known."""
+    agent, selection = config.agent, config.selection
+    if "selection" in agent.unused_sections:
+        return None, 0
+    seeds = agent.exploring_seeds
+    if agent.name == "exhaustive":
+        explore = None if classes is None else len(chosen_classes(agent, space)) * seeds  # type: ignore[arg-type]
+    elif agent.name == "racing":
+        most = config.budget.children
+        explore = most if classes is None else min(most, classes * getattr(agent, "seeds", 1))
+    elif agent.step_by_step:
+        explore = config.budget.children if classes is None else min(config.budget.children, classes)
+    else:  # of another package
+        explore = None if classes is None else classes * seeds
+    chosen = selection.top + 1 if classes is None else min(selection.top + 1, classes)
+    rivals = len(selection.rivals)
+    hidden = 1 if config.data.moves else 0
+    return explore, (chosen + rivals + hidden) * selection.seeds
+
+
+def _parameters(child: ChildSpec) -> int | None:
+    """Return the number of free parameters of the baseline's child; None: it is too large to be built here."""
+    return build_child(child).parameter_count() if _is_small(child) else None
+
+
+def _is_small(child: ChildSpec) -> bool:
+    shapes = getattr(child, "layer_shapes", ())
+    return all(cells_of(i) * cells_of(o) <= _MOST_WEIGHTS for i, o in shapes) and cells_of(child.grid) <= _MOST_WEIGHTS
+
+
+def _seconds_per_child(
+    config: SearchConfig, child: ChildSpec, space: Space, classes: int | None, store: Path
+) -> tuple[float | None, str]:
+    """Return the seconds that a child takes, and on what that is based."""
+    measured = _stored_seconds(config, child, space, classes, store)
+    if measured:
+        return mean(measured), f"the mean of {len(measured):,} such children that this service has trained"
+    if not _is_small(child):
+        return None, "the network is too large to be timed here"
+    step, batch = _timed_step(child)
+    data, epochs = child.data, float(child.training.epochs)
+    steps = epochs * ceil(data.train / batch)
+    seconds = _OVERHEAD + step * steps + step / batch * _EVALUATION * (data.train + data.validation)
+    return (
+        seconds,
+        f"one step of training of the baseline's network, timed here: {1000 * step:.1f} ms for {batch} images",
+    )
+
+
+def _stored_seconds(
+    config: SearchConfig, child: ChildSpec, space: Space, classes: int | None, store: Path
+) -> list[float]:
+    """Return the seconds of children of this search that the store has."""
+    if not store.exists():
+        return []
+    seeds = [config.seed, *fresh_seeds(config.seed, 2)]
+    keys = child.keys_on_seeds(seeds)
+    if classes is not None:
+        keys += [space.spec(one).key for one in islice(space.classes, _LOOKED_UP)]
+    try:
+        with ResultStore(store, create=False) as found:
+            return [e.seconds for e in found.get_many(keys).values() if e.status != "failed" and e.seconds > 0]
+    except AenError:
+        return []
+
+
+def _timed_step(child: ChildSpec) -> tuple[float, int]:
+    """Return the seconds of one step on a batch of noise, and the images of a batch."""
+    batch = min(child.training.batch_size, max(child.data.train, 1))
+    network = build_child(child).train()
+    rows, columns = shape_of(child.grid)
+    images = torch.randn(2, child.channels, rows, columns)
+    first = _step(network, images)  # warm, and a bound on what a whole batch takes
+    one = _step(network, images)
+    if one * batch / 2 > _SLOW_STEP:
+        return one * batch / 2, batch
+    images = torch.randn(batch, child.channels, rows, columns)
+    return min(first * batch, *(_step(network, images) for _ in range(_STEPS))), batch
+
+
+def _step(network: torch.nn.Module, images: torch.Tensor) -> float:
+    started = time.perf_counter()
+    logits = network.forward_prepared(network.prepare(images))  # type: ignore[operator]
+    torch.nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long)).backward()
+    return time.perf_counter() - started
+
+
+def _seconds(
+    config: SearchConfig, child: ChildSpec, explore: int | None, select: int, each: float | None
+) -> float | None:
+    """Return the seconds of the whole search, on the workers that it will have."""
+    if explore is None or each is None:
+        return None
+    workers = max(min(workers_of(config), available_cores()), 1)
+    final = final_child(config, child)
+    scale = float(final.training.epochs) / float(child.training.epochs)
+    scale *= final.data.train / max(child.data.train, 1)
+    return each * (explore + scale * select) / workers

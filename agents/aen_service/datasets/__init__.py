@@ -1,0 +1,1 @@
+"""Data sets that clients upload: received, unpacked, described, shown and deleted."""

@@ -1,0 +1,1 @@
+"""Events as they happen, for any number of watchers: each is read once and encoded once."""

@@ -1,0 +1,1 @@
+"""What the files of runs say, quickly: large ones are read once, then only what was appended to them."""

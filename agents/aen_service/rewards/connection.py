@@ -1,0 +1,141 @@
+"""The connection of a `RemoteEvaluator` to its service: requests, and errors in words."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from aen._secrets import remember_secret
+from aen._text import printable, shortened
+from aen._typing import JsonDict
+from aen.errors import AenError
+
+_CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
+_LONGEST_PAUSE = 5.0
+_BUSY = (429, 502, 503, 504)
+_PATH = "/api/v1/evaluations"
+
+
+class RemoteError(AenError):
+    """A service that cannot be reached, or that refuses what it is asked."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Connection:
+    """Sends requests to the reward service; safe to use from several threads.
+
+    Args:
+        url: address of the service, such as ``http://127.0.0.1:8700``.
+        token: of an operator.
+        patience: seconds for which a service that cannot be reached, or is busy, is asked again.
+
+    Raises:
+        RemoteError: the address is none.
+    """
+
+    def __init__(self, url: str, token: str, patience: float) -> None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:
+            parts, port = urlsplit(""), None
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or port == 0:
+            raise RemoteError(f"url is {url!r}; give the address of a service, such as http://127.0.0.1:8700.")
+        if not token.isascii() or not token.isprintable() or not token.strip():
+            raise RemoteError("token is empty, or has characters that no token has; `aen tokens add NAME` makes one.")
+        remember_secret(token)
+        self.url = url.rstrip("/")
+        self._patience = patience
+        # An address of this machine is never asked by way of a proxy.
+        self._client = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+            trust_env=parts.hostname not in {"127.0.0.1", "localhost", "::1"},
+        )
+
+    def ask(
+        self,
+        method: str,
+        path: str = "",
+        *,
+        content: bytes | None = None,
+        query: dict[str, Any] | None = None,
+        go_on: Callable[[], bool] = lambda: True,
+        patience: float | None = None,
+    ) -> JsonDict:
+        """Send a request; return the JSON of its answer.
+
+        A service that cannot be reached, or is busy, is asked again, as long as `go_on` returns True.
+
+        Raises:
+            RemoteError: the service refuses, or it could not be reached for the time of the patience.
+        """
+        limit = self._patience if patience is None else patience
+        deadline, pause = time.monotonic() + limit, 0.05
+        while True:
+            wait, error = pause, None
+            try:
+                answer = self._client.request(
+                    method,
+                    f"{_PATH}{path}",
+                    content=content,
+                    params=query,
+                    headers={"Content-Type": "application/json"} if content is not None else None,
+                )
+                if answer.is_success:
+                    return _json(answer, self.url)
+                error = RemoteError(_refusal(answer, self.url), answer.status_code)
+                if answer.status_code not in _BUSY:
+                    raise error
+                wait = max(pause, _retry_after(answer))
+                if answer.status_code == 429:  # noqa: PLR2004 - the service is there: no end to the patience
+                    deadline = max(deadline, time.monotonic() + wait + limit)
+            except httpx.HTTPError as failed:
+                error = RemoteError(
+                    f"cannot connect to {self.url} ({failed or type(failed).__name__}); is `aen serve` running?"
+                )
+            if time.monotonic() + wait > deadline or not go_on():
+                raise error
+            time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that clients do not come all at once
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _json(answer: httpx.Response, url: str) -> JsonDict:
+    if answer.status_code == httpx.codes.NO_CONTENT:
+        return {}
+    try:
+        found = answer.json()
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RemoteError(f"{url} is no service of aen: its answer is no JSON; give the address that `aen serve` says.")
+    return found
+
+
+def _refusal(answer: httpx.Response, url: str) -> str:
+    try:
+        found = answer.json()
+        detail = found.get("detail") if isinstance(found, dict) else None
+    except ValueError:
+        detail = None
+    if not isinstance(detail, str):
+        return f"{url} is no service of aen: it answers {answer.status_code}; give the address that `aen serve` says."
+    return f"{url} refuses: {printable(shortened(detail, 2000))}"
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    try:
+        return min(max(float(answer.headers.get("Retry-After", "0")), 0.0), 60.0)
+    except ValueError:
+        return 0.0

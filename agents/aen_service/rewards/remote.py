@@ -1,0 +1,363 @@
+"""RemoteEvaluator: an evaluator whose children are trained by a service on another machine."""
+
+import json
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aen._fields import fields_of
+from aen._typing import JsonDict
+from aen.children.spec import ChildSpec
+from aen.data.own.paths import own_path, split_pin
+from aen.errors import SpecError
+from aen.evaluators import Activity, Evaluator
+from aen.evaluators.tabular import KnownFuture
+from aen.results.evaluation import Evaluation
+from aen_service.rewards.connection import Connection, RemoteError
+
+_LINGER_SECONDS = 0.002  # for further specs, before a request is sent
+_WAIT_SECONDS = 20.0  # for results, in one request
+_GONE = 404
+_SPARE_BYTES = 4096  # of a request, besides its items
+
+
+@dataclass
+class _Entry:
+    """A child that the service evaluates: its JSON, and the futures of all who wait for it."""
+
+    content: bytes
+    futures: list[Future[Evaluation]] = field(default_factory=list)
+
+
+class RemoteEvaluator(Evaluator):
+    """Evaluates on the machine of a service, `aen serve`; all clients and searches of it share one result store.
+
+    Specs that are submitted within two milliseconds go in one request, and results come back as they are ready. At most
+    as many children as the service allows are in flight. A future that is cancelled takes its child out of the
+    service's queue, unless somebody else wants it. If the service is restarted, unfinished children are sent again.
+
+    Evaluations equal those of a `LocalEvaluator` with one thread, bit for bit on CPUs of one kind. They name no
+    weights, which stay with the service.
+
+    Args:
+        url: address of the service, such as ``http://127.0.0.1:8700``.
+        token: of an operator; `aen tokens add NAME` makes one.
+        datasets: identifiers of uploaded data sets by the path of the same data on this machine.
+        patience: seconds for which a service that cannot be reached is asked again before the futures fail.
+
+    Raises:
+        RemoteError: the service cannot be reached, or the token is not valid.
+    """
+
+    def __init__(
+        self, url: str, token: str, *, datasets: Mapping[str, str] | None = None, patience: float = 300.0
+    ) -> None:
+        self._url, self._token, self._patience = url, token, patience
+        self._datasets = {own_path(path): name for path, name in (datasets or {}).items()}
+        self._begin()
+        self._learn(self._connection.ask("GET", patience=0.0))
+
+    def _begin(self) -> None:
+        """Start without anything in flight, in this process."""
+        self._connection = Connection(self._url, self._token, self._patience)
+        self._pid = os.getpid()
+        self._versions: JsonDict = {}
+        self._workers = self._capacity = 1
+        self._most_items, self._most_bytes, self._most_in_flight = 1, 2**16, 1
+        self._known: dict[str, Evaluation] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._outgoing: deque[str] = deque()
+        self._cancelled: list[str] = []
+        self._sent: set[str] = set()
+        self._batch: str | None = None
+        self._after = 0
+        self._trained = self._failed = 0
+        self._changed = threading.Condition()
+        self._closed = False
+        self._threads: list[threading.Thread] = []
+
+    def _learn(self, said: JsonDict) -> None:
+        try:
+            self._workers, self._capacity = int(said["workers"]), int(said["capacity"])
+            self._most_items, self._most_bytes = int(said["items"]), int(said["bytes"])
+            self._most_in_flight = int(said["in_flight"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteError(f"{self._url} is a service of another version of aen; install the same one.") from error
+
+    @property
+    def parallelism(self) -> int:
+        """The number of the service's workers."""
+        return self._workers
+
+    @property
+    def capacity(self) -> int:
+        """How many children keep the service's workers busy."""
+        return min(self._capacity, self._most_in_flight)
+
+    @property
+    def trained(self) -> int:
+        """How many children the service has trained for this evaluator, not counting those it looked up."""
+        return self._trained
+
+    def activity(self) -> Activity:
+        """Return the counts of the children of this evaluator."""
+        with self._changed:
+            unfinished = len(self._entries)
+        running = min(unfinished, self._workers)
+        return Activity(self._workers, running, unfinished - running, self._trained, self._failed)
+
+    def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list["Future[Evaluation]"]:
+        """Send specs to the service; see `aen.evaluators.Evaluator`. Thread-safe; waits for nothing.
+
+        Raises:
+            SpecError: weights are to be kept, or a spec inherits weights: weights stay with the service.
+            RemoteError: the evaluator is closed.
+        """
+        if keep_weights:
+            raise SpecError(
+                "keep_weights needs weights on this machine, which a RemoteEvaluator does not fetch; use a "
+                "LocalEvaluator, or submit the search to the service."
+            )
+        contents = {spec.key: self._content(spec) for spec in specs if spec.key not in self._known}
+        if os.getpid() != self._pid:  # forked: threads and connections are the other process's
+            self._begin_again()
+        futures: list[Future[Evaluation]] = []
+        with self._changed:
+            if self._closed:
+                raise RemoteError("the evaluator is closed; make a new one.")
+            for spec in specs:
+                known = self._known.get(spec.key)
+                futures.append(KnownFuture(known.as_looked_up()) if known is not None else Future())
+                if known is not None:
+                    continue
+                entry = self._entries.get(spec.key)
+                if entry is None:
+                    entry = self._entries[spec.key] = _Entry(contents[spec.key])
+                    self._outgoing.append(spec.key)
+                entry.futures.append(futures[-1])
+                futures[-1].add_done_callback(_Canceller(self, spec.key))
+            self._start()
+            self._changed.notify_all()
+        return futures
+
+    def close(self) -> None:
+        """Cancel what is unfinished, and close the connection."""
+        with self._changed:
+            self._closed = True
+            batch, self._batch = self._batch, None
+            self._changed.notify_all()
+        self._fail(RemoteError("the evaluator is closed; make a new one."))
+        if batch is not None:
+            with suppress(RemoteError):
+                self._connection.ask("DELETE", f"/{batch}", patience=0.0)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        self._connection.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the address alone: another process opens its own connection and has nothing in flight."""
+        return {"url": self._url, "token": self._token, "datasets": self._datasets, "patience": self._patience}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._url, self._token, self._patience = state["url"], state["token"], state["patience"]
+        self._datasets = state["datasets"]
+        self._begin_again()
+
+    def _begin_again(self) -> None:
+        self._begin()
+        self._learn(self._connection.ask("GET"))
+
+    def _content(self, spec: ChildSpec) -> bytes:
+        if spec.parent is not None:
+            raise SpecError("parent is given, but weights stay with the service; use a LocalEvaluator.")
+        item: JsonDict = {"key": spec.key, "spec": spec.to_json()}
+        dataset = self._datasets.get(split_pin(spec.data.name)[0])
+        return json.dumps(item if dataset is None else item | {"dataset": dataset}).encode()
+
+    def _start(self) -> None:
+        if not self._threads:
+            self._threads = [
+                threading.Thread(target=self._guarded, args=(work,), name=name, daemon=True)
+                for work, name in ((self._send, "aen-remote-send"), (self._read, "aen-remote-read"))
+            ]
+            for thread in self._threads:
+                thread.start()
+
+    def _guarded(self, work: "Any") -> None:
+        """Carry out the work of a thread; whatever ends it is raised by the futures."""
+        while not self._closed:
+            try:
+                work()
+            except RemoteError as error:
+                self._fail(error)
+            except Exception as error:  # noqa: BLE001 - a future that is never done would be worse
+                self._fail(RemoteError(f"the connection to {self._url} failed: {type(error).__name__}: {error}"))
+
+    # ---- the thread that sends
+
+    def _send(self) -> None:
+        with self._changed:
+            while not (self._closed or self._cancelled or (self._outgoing and self._room() > 0)):
+                self._changed.wait()
+            if self._closed:
+                return
+        if len(self._outgoing) < self._most_items:
+            time.sleep(_LINGER_SECONDS)
+        with self._changed:
+            cancelled, self._cancelled = self._cancelled, []
+            keys, contents = self._next()
+            batch = self._batch
+        if cancelled and batch is not None:
+            with suppress(RemoteError):  # the batch may be gone, and with it the children
+                self._ask("POST", f"/{batch}/cancel", json.dumps({"keys": cancelled}).encode())
+        if keys:
+            self._post(batch, keys, contents)
+
+    def _room(self) -> int:
+        return self._most_in_flight - len(self._sent)
+
+    def _next(self) -> tuple[list[str], list[bytes]]:
+        """Take what goes into one request."""
+        keys: list[str] = []
+        contents: list[bytes] = []
+        size = _SPARE_BYTES
+        while self._outgoing and len(keys) < min(self._most_items, self._room()):
+            entry = self._entries.get(self._outgoing[0])
+            if entry is not None and contents and size + len(entry.content) + 2 > self._most_bytes:
+                break
+            key = self._outgoing.popleft()
+            if entry is not None:  # else it was cancelled
+                keys.append(key)
+                contents.append(entry.content)
+                size += len(entry.content) + 2
+        return keys, contents
+
+    def _post(self, batch: str | None, keys: list[str], contents: list[bytes]) -> None:
+        if not self._versions:
+            from aen_service.rewards.specs import versions  # the first request needs it, `aen_service` does not
+
+            self._versions = versions()
+        body = b'{"versions":%b,"items":[%b]}' % (json.dumps(self._versions).encode(), b",".join(contents))
+        with self._changed:
+            self._sent.update(keys)
+        try:
+            said = self._ask("POST", "" if batch is None else f"/{batch}", body)
+        except RemoteError as error:
+            if error.status == _GONE and batch is not None:
+                self._send_again(batch)
+            elif len(keys) > 1 and error.status is not None:  # one of them is refused: which?
+                for key, content in zip(keys, contents, strict=True):
+                    self._post(self._batch, [key], [content])
+            else:
+                self._fail(error, keys)
+            return
+        with self._changed:
+            if batch is None:
+                self._batch, self._after = str(said["id"]), 0
+            self._changed.notify_all()
+
+    def _send_again(self, batch: str | None) -> None:
+        """Queue everything that is unfinished for a new batch: the service has forgotten the old one."""
+        with self._changed:
+            if self._batch == batch:
+                self._batch = None
+                self._sent.clear()
+                self._outgoing = deque(self._entries)
+                self._changed.notify_all()
+
+    def _ask(self, method: str, path: str, content: bytes | None = None, **query: Any) -> JsonDict:  # noqa: ANN401
+        return self._connection.ask(method, path, content=content, query=query or None, go_on=lambda: not self._closed)
+
+    # ---- the thread that reads
+
+    def _read(self) -> None:
+        with self._changed:
+            while not (self._closed or (self._batch is not None and self._sent)):
+                self._changed.wait()
+            if self._closed:
+                return
+            batch, after = self._batch, self._after
+        try:
+            said = self._ask("GET", f"/{batch}", after=after, wait=_WAIT_SECONDS)
+        except RemoteError as error:
+            if error.status != _GONE:
+                raise
+            self._send_again(batch)
+            return
+        done: list[tuple[Future[Evaluation], Evaluation | RemoteError]] = []
+        with self._changed:
+            if self._batch != batch:
+                return
+            self._workers, self._capacity, self._after = said["workers"], said["capacity"], said["last"]
+            for item in said["items"]:
+                entry = self._entries.pop(item["key"], None)
+                self._sent.discard(item["key"])
+                outcome = self._outcome(item)
+                done += [(future, outcome) for future in (entry.futures if entry is not None else ())]
+            self._changed.notify_all()
+        for future, outcome in done:
+            _settle(future, outcome)
+
+    def _outcome(self, item: JsonDict) -> Evaluation | RemoteError:
+        if item.get("evaluation") is None:
+            self._failed += 1
+            return RemoteError(f"{self._url}: {item.get('error')}")
+        fields = {f.name for f in fields_of(Evaluation)}
+        evaluation = Evaluation(**{name: value for name, value in item["evaluation"].items() if name in fields})
+        self._trained += not evaluation.looked_up
+        self._failed += evaluation.status == "failed"
+        if evaluation.status != "failed":
+            self._known[evaluation.key] = evaluation
+        return evaluation
+
+    def _fail(self, error: RemoteError, keys: Sequence[str] | None = None) -> None:
+        """Have the futures of some children raise an error; None: of all."""
+        with self._changed:
+            chosen = list(self._entries) if keys is None else keys
+            entries = [entry for key in chosen if (entry := self._entries.pop(key, None)) is not None]
+            self._sent.difference_update(chosen)
+            if keys is None:
+                self._outgoing.clear()
+                self._batch = None
+            self._changed.notify_all()
+        for entry in entries:
+            for future in entry.futures:
+                _settle(future, error)
+
+    def cancelled(self, key: str) -> None:
+        """Forget a child of which all futures were cancelled."""
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is not None and all(future.cancelled() for future in entry.futures):
+                del self._entries[key]
+                if key in self._sent:
+                    self._sent.discard(key)
+                    self._cancelled.append(key)
+                self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class _Canceller:
+    """Notices that a future was cancelled."""
+
+    evaluator: RemoteEvaluator
+    key: str
+
+    def __call__(self, future: "Future[Evaluation]") -> None:
+        if future.cancelled():
+            self.evaluator.cancelled(self.key)
+
+
+def _settle(future: "Future[Evaluation]", outcome: Evaluation | RemoteError) -> None:
+    if future.set_running_or_notify_cancel():
+        if isinstance(outcome, Evaluation):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
