@@ -234,9 +234,9 @@ class Scheduler:
 
     def _settle(self, record: SearchRecord) -> None:
         """Give a search whose run was worked on in a terminal the state that its files say."""
-        now, view = time.time(), self._view(record)
+        now, view, folder = time.time(), self._view(record), self._settings.root / record.path
         if view is None:
-            message = _removed(self._settings.root / record.path)
+            message = f"its run folder {folder} cannot be read" if folder.exists() else _removed(folder)
             self._searches.carry(record.id, LOSE, ended=now, message=message)
         elif view.state == "complete":
             self._searches.carry(record.id, COMPLETE, ended=now, message=None)
