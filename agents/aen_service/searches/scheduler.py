@@ -252,8 +252,8 @@ class Scheduler:
         """Notice run folders of searches that ended which were removed, or which somebody resumes in a terminal."""
         columns = (SEARCHES.c.id, SEARCHES.c.path, SEARCHES.c.state)
         query = sa.select(*columns).where(SEARCHES.c.state.in_(ENDED), SEARCHES.c.made)
-        for search, path, state in self._searches.database.rows(query):
-            folder = self._settings.root / path
+        for row in self._searches.database.rows(query):
+            search, state, folder = row.id, row.state, self._settings.root / row.path
             stamp = _stamp(folder)
             if search in self._stamps and self._stamps[search] == stamp:
                 continue

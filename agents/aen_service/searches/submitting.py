@@ -96,7 +96,8 @@ def check_queue(service: Service, token: Token, budget: int) -> None:
     limits = service.settings.limits
     query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(SEARCHES.c.budget), 0))
     mine = SEARCHES.c.token == token.id, SEARCHES.c.state.in_(ACTIVE)
-    searches, children = service.database.rows(query.where(*mine))[0]
+    found = service.database.rows(query.where(*mine))[0]
+    searches, children = found[0], found[1]
     if searches >= limits.queued:
         raise QuotaError(f"{searches} searches of this token wait or run, the most allowed; wait until one ends.")
     if children + budget > limits.active_children:
