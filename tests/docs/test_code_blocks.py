@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 from helpers.code_blocks import PAGES, blocks, commands
+from helpers.services import serving
 
 from aen.data import DataSpec
 from aen.data.registry import find_source
 from aen_agents.cli.main import _parser
 from aen_agents.config import load_config
 from aen_agents.sweep.config import load_sweep
+from aen_service.commands import add_service_commands
 
 # Fragments of files that the text around them names: entries of a table, and classes of the example package.
 FRAGMENTS = {"development.md"}
 PROGRAM = Path(sys.executable).absolute()
+SERVICE = "http://127.0.0.1:8700"
 LANGUAGES = {"python", "bash", "yaml", "toml", "text", "console", "sql"}
 
 
@@ -49,6 +52,12 @@ def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.Mo
     if "runs/mine" in text:
         pytest.skip("test_readme.py runs the search first")
     monkeypatch.chdir(tmp_path)
+    if SERVICE in text:
+        with serving(tmp_path / "runs") as (service, _):
+            secret = service.tokens.add("reader", "operator")[1]
+            program = text.replace(SERVICE, f"http://127.0.0.1:{service.settings.port}").replace("TOKEN", secret)
+            subprocess.run([PROGRAM, "-W", "error", "-c", program], check=True)
+        return
     if "ResultStore(" in text or "workers=" in text:  # their threads and processes end with the process
         subprocess.run([PROGRAM, "-W", "error", "-c", text], check=True)
         return
@@ -57,7 +66,7 @@ def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_commands_are_accepted(words: list[str]) -> None:
-    options, rest = _parser(()).parse_known_args(words)
+    options, rest = _parser((add_service_commands,)).parse_known_args(words)
     overrides = [*getattr(options, "overrides", []), *rest]
     assert not [word for word in overrides if word.startswith("-")]
     if words[0] == "search" and options.config not in (None, "mine.yaml", "CONFIG"):
