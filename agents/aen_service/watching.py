@@ -4,6 +4,7 @@ import dataclasses
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 
@@ -95,7 +96,7 @@ def event_of(event: ServerEvent) -> "events.Event | None":
         return None
     known = {field.name: event.data[field.name] for field in dataclasses.fields(kind) if field.name in event.data}
     try:
-        made: events.Event = kind(**known)
+        made = cast("events.Event", kind(**known))
     except TypeError:  # a line of another version
         return None
     return made

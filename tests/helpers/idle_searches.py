@@ -73,4 +73,4 @@ def kill(pid: int) -> None:
 def make_run(folder: Path) -> None:
     """Make the folder look like that of a run."""
     folder.mkdir()
-    (folder / "run.json").write_text('{"version": 1}\n')
+    (folder / "run.json").write_text('{"version": 1, "aen": "0.1.0"}\n')

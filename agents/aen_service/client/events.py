@@ -29,7 +29,8 @@ def parse_events(lines: Iterable[str]) -> Iterator[ServerEvent]:
     Args:
         lines: of the stream, without their ends.
     """
-    kind, data, number = "", [], None
+    kind, number = "", None
+    data: list[str] = []
     for line in lines:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")

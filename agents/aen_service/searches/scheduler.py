@@ -234,9 +234,9 @@ class Scheduler:
 
     def _settle(self, record: SearchRecord) -> None:
         """Give a search whose run was worked on in a terminal the state that its files say."""
-        now, view = time.time(), self._view(record)
+        now, view, folder = time.time(), self._view(record), self._settings.root / record.path
         if view is None:
-            message = _removed(self._settings.root / record.path)
+            message = f"its run folder {folder} cannot be read" if folder.exists() else _removed(folder)
             self._searches.carry(record.id, LOSE, ended=now, message=message)
         elif view.state == "complete":
             self._searches.carry(record.id, COMPLETE, ended=now, message=None)
@@ -252,8 +252,8 @@ class Scheduler:
         """Notice run folders of searches that ended which were removed, or which somebody resumes in a terminal."""
         columns = (SEARCHES.c.id, SEARCHES.c.path, SEARCHES.c.state)
         query = sa.select(*columns).where(SEARCHES.c.state.in_(ENDED), SEARCHES.c.made)
-        for search, path, state in self._searches.database.rows(query):
-            folder = self._settings.root / path
+        for row in self._searches.database.rows(query):
+            search, state, folder = row.id, row.state, self._settings.root / row.path
             stamp = _stamp(folder)
             if search in self._stamps and self._stamps[search] == stamp:
                 continue

@@ -98,9 +98,11 @@ def check_queue(service: Service, token: Token, budget: int) -> None:
         QuotaError: it may not.
     """
     limits = service.settings.limits
-    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(SEARCHES.c.budget), 0))
+    together = sa.func.coalesce(sa.func.sum(SEARCHES.c.budget), 0).label("children")
+    query = sa.select(sa.func.count().label("searches"), together)
     mine = SEARCHES.c.token == token.id, SEARCHES.c.state.in_(ACTIVE)
-    searches, children = service.database.rows(query.where(*mine))[0]
+    found = service.database.rows(query.where(*mine))[0]
+    searches, children = found.searches, found.children
     if searches >= limits.queued:
         raise QuotaError(f"{searches} searches of this token wait or run, the most allowed; wait until one ends.")
     if children + budget > limits.active_children:

@@ -1,10 +1,14 @@
 """The client against a service on a port of this machine; its searches are processes that only wait."""
 
-from collections.abc import Iterator
+import errno
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy
 from helpers.idle_searches import PROGRAM, end_all, make_run
 from helpers.services import serving, wait_for
 
@@ -164,6 +168,38 @@ def test_a_run_of_a_terminal_is_cloned_from_its_config(client: Client, service: 
     record = service.searches.add(path="run", name="x", state="complete")
     clone = client.clone(record.id)
     assert "seed: 7" in (launcher.search_folder(service.settings, clone.id) / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize("what", ["the config", "the database"])
+def test_a_full_disk_refuses_a_submission_and_leaves_nothing(
+    client: Client, service: Service, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        if what == "the config":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        raise sqlalchemy.exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    with monkeypatch.context() as patch:
+        if what == "the config":
+            patch.setattr("aen_service.searches.submitting.write_atomically", full)
+        else:
+            patch.setattr("sqlalchemy.engine.Connection.execute", _failing_insert(full))
+        with pytest.raises(UnavailableError, match=r"(No space left|disk is full)"):
+            client.submit("digits")
+    assert service.searches.where() == []
+    assert list((service.settings.folder / "searches").iterdir()) == []
+    assert client.submit("digits", name="exit.0").state in {"queued", "running"}
+
+
+def _failing_insert(fail: Callable[..., None]) -> Callable[..., Any]:
+    execute = sqlalchemy.engine.Connection.execute
+
+    def failing(self: sqlalchemy.engine.Connection, statement: Any, *given: Any, **options: Any) -> Any:
+        if isinstance(statement, sqlalchemy.sql.dml.Insert):
+            fail()
+        return execute(self, statement, *given, **options)
+
+    return failing
 
 
 def test_quotas_of_searches_and_of_children(client: Client) -> None:

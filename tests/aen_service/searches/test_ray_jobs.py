@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -159,6 +160,7 @@ def cluster(token: str) -> Iterator[str]:
     finally:
         head.send_signal(signal.SIGTERM)
         head.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.mark.slow

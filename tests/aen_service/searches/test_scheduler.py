@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from helpers.idle_searches import PROGRAM, add, end_all, kill, make_run, starts
+from helpers.watched_runs import a_status
 
 from aen_service.errors import ConflictError, ServiceStartError, UnavailableError
 from aen_service.searches import changes, launcher
@@ -152,6 +154,73 @@ def test_a_service_that_ends_while_it_starts_a_search_finds_it_again(service, se
         assert starts(settings, record) == [found.pid]
         assert found.starts == 1
         end_all(second)
+
+
+def test_what_an_earlier_process_left_says_nothing_of_one_that_never_began(service, settings, monkeypatch):
+    record = add(service, "exit.2")
+    state(service, record, "failed")
+    changes.resume(service, service.tokens.add("x", "operator")[0], record.id)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(_record: SearchRecord) -> None:
+        raise Killed
+
+    monkeypatch.setattr(service.launcher, "start", killed)
+    with pytest.raises(Killed):
+        service.scheduler.step()
+    service.searches.update(record.id, starts=2)  # of the second start in a row
+    with again(service) as second:
+        second.scheduler.step()
+        found = second.searches.get(record.id)
+        assert found.state in {"queued", "running"}, found.message
+        until(second, record, lambda _: len(starts(settings, record)) == 2)
+
+
+def test_a_search_is_asked_once_to_stop(service, monkeypatch):
+    """A second signal would cut its report short."""
+    record = add(service, "hang")
+    begun(service, record)
+    sent = []
+    monkeypatch.setattr(os, "kill", lambda pid, number, real=os.kill: (number and sent.append(number)) or real(pid, 0))
+    changes.stop(service, record.id)
+    for _ in range(5):
+        service.scheduler.step()
+    assert sent == [signal.SIGINT]
+    monkeypatch.undo()
+
+
+def test_a_search_that_is_resumed_in_a_terminal_is_shown_as_running(service, settings):
+    record = add(service, "exit.130", made=True)
+    make_run(settings.root / record.path)
+    state(service, record, "stopped")
+    (settings.root / record.path / "config.yaml").write_text("name: tiny\ndata:\n  name: digits\n")
+    a_status(settings.root / record.path).write(settings.root / record.path)  # this process runs it
+    service.scheduler._folders_at = 0.0
+    found = state(service, record, "running")
+    assert found.message == "it runs outside of this service, resumed in a terminal"
+    with pytest.raises(ConflictError, match="stop it in the terminal that runs it"):
+        changes.stop(service, record.id)
+    others = [add(service, "wait") for _ in range(2)]
+    begun(service, others[0])
+    begun(service, others[1])  # it takes none of the two places
+    a_status(settings.root / record.path, state="interrupted").write(settings.root / record.path)
+    assert state(service, record, "stopped").message == "it was interrupted in the terminal that ran it"
+
+
+def test_a_terminal_that_is_killed_leaves_a_lost_search_that_is_not_resumed_by_itself(service, settings):
+    record = add(service, "exit.130", made=True)
+    make_run(settings.root / record.path)
+    state(service, record, "stopped")
+    (settings.root / record.path / "config.yaml").write_text("name: tiny\ndata:\n  name: digits\n")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    service.searches.update(record.id, state="running", outside=True)
+    a_status(settings.root / record.path, pid=gone.pid).write(settings.root / record.path)
+    found = state(service, record, "lost")
+    assert found.message == "the process that resumed it in a terminal was killed; resume it"
+    assert len(starts(settings, record)) == 1
 
 
 def test_the_lock_is_held_before_the_process_has_begun(service, settings):
