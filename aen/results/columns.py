@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 import numpy as np
@@ -196,7 +197,7 @@ class StoreColumns:
                     columns[name][:size] = column[:size]
         self._put(size, rows)
         for place, row in enumerate(rows, size):
-            key = str(row[1])
+            key = intern(row[1])
             self._keys.append(key)
             self._rows[key] = place
             if row[3] == "failed":

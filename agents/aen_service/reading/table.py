@@ -69,6 +69,8 @@ class ChildTable:
         self._selected = dict(log.selected)
         self._codes: dict[str, NDArray[np.int32]] = {}
         self._words: dict[str, Sequence[str]] = {}
+        self._orders: dict[tuple[str, bool], NDArray[np.int32]] = {}
+        self._chosen: tuple[object, NDArray[np.bool_]] | None = None
         if snapshot is None:
             self._of_history(history)
         else:
@@ -138,11 +140,14 @@ class ChildTable:
             return chosen[0] if chosen is not None else "select" if self.selected[place] else "explore"
         return self._words[name][self._codes[name][place]]
 
-    def order(self, column: str, *, descending: bool) -> NDArray[np.int64]:
+    def order(self, column: str, *, descending: bool) -> NDArray[np.int32]:
         """Return all places sorted by a column; unknown values come last, equal ones in the order of the store."""
-        values = self._sortable(column)
-        order = np.argsort(-values if descending else values, kind="stable")  # NaN comes last either way
-        return order.astype(np.int64)
+        known = self._orders.get((column, descending))
+        if known is None:
+            values = self._sortable(column)
+            order = np.argsort(-values if descending else values, kind="stable")  # NaN comes last either way
+            known = self._orders[column, descending] = order.astype(np.int32)
+        return known
 
     def _sortable(self, column: str) -> NDArray[np.float64]:
         if column in NUMBERS:
@@ -163,6 +168,12 @@ class ChildTable:
 
     def where(self, *, status: str | None, name: str | None) -> NDArray[np.bool_]:
         """Return which children have a status and a text in their factors, whatever its case."""
+        asked, known = (status, name), self._chosen
+        if known is None or known[0] != asked:
+            known = self._chosen = asked, self._choose(status, name)
+        return known[1]
+
+    def _choose(self, status: str | None, name: str | None) -> NDArray[np.bool_]:
         chosen = np.ones(self.size, dtype=bool)
         if status is not None:
             words = self._words["status"]
