@@ -138,7 +138,7 @@ class ChildTable:
         if name == "stage":
             chosen = self._selected.get(self.keys[place])
             return chosen[0] if chosen is not None else "select" if self.selected[place] else "explore"
-        return self._words[name][self._codes[name][place]]
+        return str(self._words[name][self._codes[name][place]])
 
     def order(self, column: str, *, descending: bool) -> NDArray[np.int32]:
         """Return all places sorted by a column; unknown values come last, equal ones in the order of the store."""
