@@ -61,6 +61,7 @@ class ChildTable:
         size: how many children there are.
         keys: of their specs; empty where it is not known.
         numbers: columns by their names in the interface; NaN: not known.
+        class_orders: places in `by_class`, as they were sorted by texts.
     """
 
     def __init__(self, snapshot: Snapshot | None, history: RunHistory, log: RunLog, *, whole_store: bool) -> None:
@@ -70,6 +71,7 @@ class ChildTable:
         self._codes: dict[str, NDArray[np.int32]] = {}
         self._words: dict[str, Sequence[str]] = {}
         self._orders: dict[tuple[str, bool], NDArray[np.int32]] = {}
+        self.class_orders: dict[str, list[int]] = {}
         self._chosen: tuple[object, NDArray[np.bool_]] | None = None
         if snapshot is None:
             self._of_history(history)
