@@ -90,8 +90,11 @@ def wait_for_index(client: httpx.Client, runs: int) -> float:
     return time.perf_counter() - started
 
 
-def answers(server: Server, search: str, others: list[str]) -> list[tuple[str, float, float, float]]:
-    """Return of each request: what it is, the first answer, the median and the 95th percentile, in milliseconds."""
+def answers(server: Server, search: str, others: list[str]) -> list[tuple[str, float, float, float, float]]:
+    """Return of each request what it is, and in milliseconds: first answer, median, 95th percentile, processor time.
+
+    The processor time is that of the whole server, also of what it does beside the answers.
+    """
     one = f"/api/v1/searches/{search}"
     requests = {
         "list of searches": "/api/v1/searches?size=50&page={n}",
@@ -115,13 +118,15 @@ def answers(server: Server, search: str, others: list[str]) -> list[tuple[str, f
     }
     rows = []
     for name, path in requests.items():
-        times = []
+        times, cpu = [], 0.0
         for number in range(REQUESTS + 1):
             started = time.perf_counter()
             answer = server.client.get(path.format(n=number % 9 + 1))
             times.append(1000 * (time.perf_counter() - started))
             assert answer.status_code == httpx.codes.OK, (path, answer.text)
-        rows.append((name, times[0], statistics.median(times[1:]), statistics.quantiles(times[1:], n=20)[-1]))
+            cpu = _cpu_seconds(server.pid) if number == 0 else cpu
+        cpu = 1000 * (_cpu_seconds(server.pid) - cpu) / REQUESTS
+        rows.append((name, times[0], statistics.median(times[1:]), statistics.quantiles(times[1:], n=20)[-1], cpu))
     return rows
 
 
@@ -277,7 +282,7 @@ def measure(folder: Path, *, runs: int, children: int) -> None:
             time.sleep(0.5)
     print_table(
         f"{runs:,} runs, one with {children:,} children, two searches training: milliseconds",
-        ("answer", "first", "p50", "p95"),
+        ("answer", "first", "p50", "p95", "server's CPU"),
         [(name, *(f"{value:.1f}" for value in values)) for name, *values in rows],
     )
     print_table(

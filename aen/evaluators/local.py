@@ -130,8 +130,8 @@ class LocalEvaluator(CachingEvaluator):
         in_flight = len(self._in_flight)
         running = min(in_flight, self.parallelism)
         here, known = self._here, self._pool.in_training()
-        if here is not None:
-            name, children, since = here
+        if here is not None or self.workers == 1:
+            name, children, since = here or (None, 0, time.monotonic())
             known = (InTraining("this process", None, name, children, time.monotonic() - since), *known)
         return Activity(self.workers, running, in_flight - running, self.trained, failed=0, in_training=known)
 

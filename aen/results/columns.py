@@ -5,11 +5,12 @@ Reading 100,000 rows as `Evaluation` takes seconds; here they are read once, and
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from sys import intern
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,7 @@ _NAMES = ("rowid", "key", *TEXTS, *NUMBERS)
 _BUSY_SECONDS = 5.0
 _MOST_KEYS = 500
 _BLOCK = 2000
+_Number = TypeVar("_Number", np.float64, np.int32)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Snapshot:
     keys: Sequence[str]
     numbers: dict[str, NDArray[np.float64]]
     texts: dict[str, NDArray[np.int32]]
-    words: dict[str, Sequence[str]]
+    words: Mapping[str, Sequence[str]]
     rows: dict[str, int]
 
     @property
@@ -190,13 +192,11 @@ class StoreColumns:
         size = len(self._keys)
         if size + len(rows) > len(self._numbers["seed"]):
             room = max(2 * (size + len(rows)), 1024)
-            for columns in (self._numbers, self._texts):
-                for name, column in list(columns.items()):
-                    columns[name] = np.empty(room, dtype=column.dtype)  # type: ignore[assignment]
-                    columns[name][:size] = column[:size]
+            self._numbers = {name: _longer(column, size, room) for name, column in self._numbers.items()}
+            self._texts = {name: _longer(column, size, room) for name, column in self._texts.items()}
         self._put(size, rows)
         for place, row in enumerate(rows, size):
-            key = str(row[1])
+            key = intern(row[1])
             self._keys.append(key)
             self._rows[key] = place
             if row[3] == "failed":
@@ -228,3 +228,10 @@ class StoreColumns:
         except OSError:
             return found.st_ino, found.st_size, found.st_mtime_ns
         return found.st_ino, found.st_size, found.st_mtime_ns, log.st_size, log.st_mtime_ns
+
+
+def _longer(column: NDArray[_Number], size: int, room: int) -> NDArray[_Number]:
+    """Return a copy of an array with room for more values."""
+    found = np.empty(room, dtype=column.dtype)
+    found[:size] = column[:size]
+    return found

@@ -80,10 +80,10 @@ class GCNNDesignEnv(SpaceEnv):
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy` (of the reference), `status`, `state` (the choices as
-    one number; the first place is the least significant), `factors`, `class_key`, `group`, `parameters`, `seconds` (of
-    its training) and `looked_up`: whether this network was met before, since the environment was made or last reset
-    with a seed. Results that a store held before do not count, so that `info` depends on the seed alone; the
-    evaluator's `trained` counts actual trainings.
+    one number; the first place is the least significant), `factors`, `class_key`, `key` (of the child's spec), `group`,
+    `parameters`, `seconds` (of its training) and `looked_up`: whether this network was met before, since the
+    environment was made or last reset with a seed. Results that a store held before do not count, so that `info`
+    depends on the seed alone; the evaluator's `trained` counts actual trainings.
 
     ## Version History
     - v0: first version.

@@ -70,9 +70,9 @@ class LayerwiseGroupEnv(SpaceEnv):
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`
     and `group` (of each layer: ``rot90 + hflip | rot90`` and ``D4 | C4``; one alone where all layers have the same),
-    `class_key`, `parameters`, `seconds` (of its training) and `looked_up`: whether this network was met before, since
-    the environment was made or last reset with a seed. Results that a store held before do not count, so that `info`
-    depends on the seed alone; the evaluator's `trained` counts actual trainings.
+    `class_key`, `key` (of the child's spec), `parameters`, `seconds` (of its training) and `looked_up`: whether this
+    network was met before, since the environment was made or last reset with a seed. Results that a store held before
+    do not count, so that `info` depends on the seed alone; the evaluator's `trained` counts actual trainings.
 
     ## Version History
     - v0: first version.

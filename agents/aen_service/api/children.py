@@ -130,7 +130,11 @@ def list_classes(
             "factors": table.factors_of_class,
             "group": table.group_of_class,
         }[column]
-        order = sorted(range(len(keys)), key=lambda place: text(keys[place]), reverse=sort.startswith("-"))
+        known = table.class_orders.get(sort)
+        if known is None or column == "role":
+            known = sorted(range(len(keys)), key=lambda place: text(keys[place]), reverse=sort.startswith("-"))
+            table.class_orders[sort] = known
+        order = known
     if name:
         order = [place for place in order if name.lower() in table.factors_of_class(keys[place]).lower()]
     items = [

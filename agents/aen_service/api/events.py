@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -18,7 +18,9 @@ from aen_service.service import Service
 router = APIRouter(tags=["events"])
 SLOW_SECONDS = 10.0  # a client that takes nothing for so long is dropped
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-_STREAM = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}}
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}
+}
 
 LastEventId = Annotated[str | None, Header(pattern=r"^\d{1,18}$", max_length=18)]
 After = Annotated[int | None, Query(ge=0, lt=10**18)]

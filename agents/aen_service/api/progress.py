@@ -295,7 +295,7 @@ def log(
     found = service.readers.of(service.searches.get(search)).log
     start = max(found.count - size, 0) if after is None else after
     items, last = [], start
-    for number, text in found.read(start, size):
+    for number, text in found.newest(start, size):
         last = number
         try:
             line = json.loads(text, parse_constant=lambda _: None)

@@ -4,14 +4,17 @@ import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
+
+import numpy as np
 
 from aen._reading import MALFORMED, MAX_SMALL, read_text
 from aen._typing import JsonDict
 from aen.errors import AenError
 from aen.statistics import Estimate, Family, paired_difference
 from aen_agents.config.yaml_file import parse_yaml
-from aen_service.reading.run import RunReader
+from aen_service.reading.run import RunReader, stamp_of
 
 _FEWEST = 2  # seeds
 
@@ -58,6 +61,14 @@ class Compared:
 
 def winner_of(search: str, reader: RunReader) -> Winner | None:
     """Return the winner of a search; None: there is none yet, or its summary is damaged."""
+    stamp = stamp_of(reader.folder / "summary.json")
+    if reader.memo.get("winner", (None,))[0] != stamp or stamp is None:
+        reader.memo["winner"] = stamp, _read_winner(search, reader)
+    found: Winner | None = reader.memo["winner"][1]
+    return found
+
+
+def _read_winner(search: str, reader: RunReader) -> Winner | None:
     with suppress(AenError, *MALFORMED):
         summary = reader.summary()
         if summary is None or summary["status"] != "complete":
@@ -83,7 +94,7 @@ def differences(winners: Sequence[Winner]) -> list[Compared]:
     found: dict[tuple[str, str], Compared] = {}
     for (_, seeds), members in families.items():
         if len(members) > 1 and len(seeds) >= _FEWEST:
-            family = _family([[member.by_seed[seed] for seed in seeds] for member in members])
+            family = _family(tuple(tuple(member.by_seed[seed] for seed in seeds) for member in members))
             for (i, a), (j, b) in combinations(enumerate(members), 2):
                 note = "simultaneous over all pairs of these searches" if len(members) > 2 else ""  # noqa: PLR2004
                 estimate = family.difference(i, j).estimate
@@ -91,9 +102,8 @@ def differences(winners: Sequence[Winner]) -> list[Compared]:
     return [found.get((a.search, b.search)) or _paired(a, b) for a, b in combinations(winners, 2)]
 
 
-def _family(accuracies: list[list[float]]) -> Family:
-    import numpy as np  # with `Family`'s scipy it takes long to import
-
+@lru_cache(maxsize=64)
+def _family(accuracies: tuple[tuple[float, ...], ...]) -> Family:
     return Family(np.array(accuracies), None, None)
 
 

@@ -20,14 +20,16 @@ from aen_service.database import SEARCHES
 from aen_service.errors import ServiceError
 from aen_service.reading.readers import Readers
 from aen_service.reading.run import stamp_of
-from aen_service.searches.records import Searches, SearchRecord, State
+from aen_service.searches.records import ACTIVE, Searches, SearchRecord, State
 from aen_service.settings import Settings
 
 _LOG = logging.getLogger("aen_service")
 STEP_SECONDS = 1.0
 FIND_SECONDS = 5.0  # between two looks for new folders
 _JUDGE_SECONDS = 5.0  # between two looks at a run whose files do not change
+_RECENT_SECONDS = 10.0  # after a change, for which a run is looked at every time
 _BATCH = 100
+_MANY, _MOST_WARMED = 10_000, 300_000  # children
 _FILES = (STATUS_FILE, "summary.json", "history.jsonl", "stopped.json", "failure.json")
 _STATES: dict[str, State] = {
     "new": "stopped",
@@ -74,7 +76,8 @@ class RunIndex:
         self._searches = searches
         self._readers = readers
         self._seen: dict[str, _Seen] = {}
-        self._folders: list[Path] = []
+        self._warmed: set[str] = set()
+        self._left = _MOST_WARMED
         self._found_at = float("-inf")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="aen-index", daemon=True)
@@ -107,16 +110,18 @@ class RunIndex:
         Args:
             find: look for new folders now.
         """
-        now = time.monotonic()
+        now, root = time.monotonic(), self._settings.root
         if find or now - self._found_at >= FIND_SECONDS:
-            without = {self._settings.folder.name}
-            self._folders = list(run_folders(self._settings.root, without=without))
             self._found_at = now
-        records = {record.path: record for record in self._searches.heads()}
-        paths = {record.path for record in records.values()}
-        root = self._settings.root
-        folders = {folder.relative_to(root).as_posix(): folder for folder in self._folders if folder != root}
-        folders |= {path: self._settings.root / path for path in paths if path not in folders}
+            records = {record.path: record for record in self._searches.heads()}
+            found = run_folders(root, without={self._settings.folder.name})
+            folders = {folder.relative_to(root).as_posix(): folder for folder in found if folder != root}
+        else:  # those that change
+            recent = [path for path, seen in self._seen.items() if seen.running or now - seen.changed < _RECENT_SECONDS]
+            active = sa.or_(SEARCHES.c.path.in_(recent[:_BATCH]), SEARCHES.c.state.in_(ACTIVE))
+            records = {record.path: record for record in self._searches.heads(active)}
+            folders = {}
+        folders |= {path: root / path for path in records if path not in folders}
         changes: list[tuple[str, SearchRecord | None, dict[str, Any]]] = []
         for path, folder in folders.items():
             record = records.get(path)
@@ -131,6 +136,15 @@ class RunIndex:
             if self._ended.is_set():
                 return
         self._write(changes)
+        for record in sorted(records.values(), key=lambda record: -record.updated):
+            self._warm(record)
+
+    def _warm(self, record: SearchRecord) -> None:
+        """Read a run with many children, which takes a second, before anybody asks for it."""
+        if record.children >= _MANY and record.id not in self._warmed and self._left >= record.children:
+            self._warmed.add(record.id)
+            self._left -= record.children
+            self._readers.of(record).table()
 
     def _look(self, path: str, folder: Path, record: SearchRecord | None, now: float) -> dict[str, Any] | None:
         """Return what has changed in the row of a run, or None."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from aen._reading import MAX_HISTORY
 
 _TAIL = 64  # bytes before the end of what was read, to notice that the file is another one
-_BLOCK = 2**24
+_BLOCK = 2**22
 
 
 class GrowingLines:
@@ -28,7 +28,10 @@ class GrowingLines:
         self._stamp: tuple[int, int] | None = None
 
     def read(self) -> tuple[bool, list[bytes]]:
-        """Return whether the file begins anew, and the lines that were not read before, without their ends."""
+        """Return whether the file begins anew, and lines that were not read before, without their ends.
+
+        They are a part of the file, so that a long one needs little memory: to be called until there are none.
+        """
         try:
             number = open_plain(self.path)
         except OSError:
@@ -41,14 +44,15 @@ class GrowingLines:
             anew = False
             if status.st_ino != self._inode or status.st_size < self.offset or not self._continues(number):
                 anew = self._begin_anew(status.st_ino)
-            data = _read_to_end(number, self.offset)
+            data = _read_lines(number, self.offset)
         finally:
             os.close(number)
         end = data.rfind(b"\n") + 1
         if end:
             self.offset += end
             self._tail = (self._tail + data[max(0, end - _TAIL) : end])[-_TAIL:]
-        self._stamp = stamp
+        if self.offset + len(data) - end >= status.st_size:
+            self._stamp = stamp
         return anew, data[:end].split(b"\n")[:-1]
 
     def _continues(self, number: int) -> bool:
@@ -73,12 +77,12 @@ def open_plain(path: Path) -> int:
     return number
 
 
-def _read_to_end(number: int, offset: int) -> bytes:
-    parts = []
-    while offset < MAX_HISTORY:
-        part = os.pread(number, _BLOCK, offset)
+def _read_lines(number: int, offset: int) -> bytes:
+    """Return some bytes from a byte on: a block, or as many as it takes to the end of a line."""
+    data = os.pread(number, _BLOCK, offset)
+    while b"\n" not in data and len(data) < MAX_HISTORY:
+        part = os.pread(number, _BLOCK, offset + len(data))
         if not part:
             break
-        parts.append(part)
-        offset += len(part)
-    return b"".join(parts)
+        data += part
+    return data

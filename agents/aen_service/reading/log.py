@@ -76,6 +76,11 @@ class RunLog:
 
     def update(self) -> None:
         """Read what is new."""
+        while self._read_some():
+            pass
+
+    def _read_some(self) -> bool:
+        """Read some lines; return whether there may be more."""
         offset = self._lines.offset
         anew, lines = self._lines.read()
         if anew:
@@ -93,6 +98,7 @@ class RunLog:
                     take(self, json.loads(line))
                 except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     continue  # damaged
+        return bool(lines)
 
     def place(self, after: int) -> tuple[int, int]:
         """Return (line, byte) of a remembered place at or before the end of line `after`."""

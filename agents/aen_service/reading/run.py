@@ -64,6 +64,9 @@ class RunReader:
         folder: of the run.
         store: where its results are; None: they cannot be read here.
         whole_store: whether all results in the store belong to the run.
+
+    Attributes:
+        memo: what others have computed of the run, by name, with what it depends on.
     """
 
     def __init__(self, folder: Path, store: StoreColumns | None, *, whole_store: bool) -> None:
@@ -74,6 +77,7 @@ class RunReader:
         self._log = RunLog(folder / "log.jsonl")
         self._lock = threading.RLock()
         self._read_at = -math.inf
+        self.memo: dict[str, tuple[Any, Any]] = {}
         self._table: tuple[object, ChildTable] | None = None
         self._curve: tuple[object, Curve] | None = None
         self._lattice: tuple[object, Lattice | None] | None = None

@@ -61,6 +61,7 @@ class ChildTable:
         size: how many children there are.
         keys: of their specs; empty where it is not known.
         numbers: columns by their names in the interface; NaN: not known.
+        class_orders: places in `by_class`, as they were sorted by texts.
     """
 
     def __init__(self, snapshot: Snapshot | None, history: RunHistory, log: RunLog, *, whole_store: bool) -> None:
@@ -69,6 +70,9 @@ class ChildTable:
         self._selected = dict(log.selected)
         self._codes: dict[str, NDArray[np.int32]] = {}
         self._words: dict[str, Sequence[str]] = {}
+        self._orders: dict[tuple[str, bool], NDArray[np.int32]] = {}
+        self.class_orders: dict[str, list[int]] = {}
+        self._chosen: tuple[object, NDArray[np.bool_]] | None = None
         if snapshot is None:
             self._of_history(history)
         else:
@@ -136,13 +140,16 @@ class ChildTable:
         if name == "stage":
             chosen = self._selected.get(self.keys[place])
             return chosen[0] if chosen is not None else "select" if self.selected[place] else "explore"
-        return self._words[name][self._codes[name][place]]
+        return str(self._words[name][self._codes[name][place]])
 
-    def order(self, column: str, *, descending: bool) -> NDArray[np.int64]:
+    def order(self, column: str, *, descending: bool) -> NDArray[np.int32]:
         """Return all places sorted by a column; unknown values come last, equal ones in the order of the store."""
-        values = self._sortable(column)
-        order = np.argsort(-values if descending else values, kind="stable")  # NaN comes last either way
-        return order.astype(np.int64)
+        known = self._orders.get((column, descending))
+        if known is None:
+            values = self._sortable(column)
+            order = np.argsort(-values if descending else values, kind="stable")  # NaN comes last either way
+            known = self._orders[column, descending] = order.astype(np.int32)
+        return known
 
     def _sortable(self, column: str) -> NDArray[np.float64]:
         if column in NUMBERS:
@@ -163,6 +170,12 @@ class ChildTable:
 
     def where(self, *, status: str | None, name: str | None) -> NDArray[np.bool_]:
         """Return which children have a status and a text in their factors, whatever its case."""
+        asked, known = (status, name), self._chosen
+        if known is None or known[0] != asked:
+            known = self._chosen = asked, self._choose(status, name)
+        return known[1]
+
+    def _choose(self, status: str | None, name: str | None) -> NDArray[np.bool_]:
         chosen = np.ones(self.size, dtype=bool)
         if status is not None:
             words = self._words["status"]

@@ -101,15 +101,19 @@ class Searches:
         query = sa.select(SEARCHES).where(*conditions).order_by(SEARCHES.c.created)
         return [_record(row) for row in self.database.rows(query)]
 
-    def heads(self) -> list[SearchRecord]:
-        """Return all searches without their views, which are most of a row."""
+    def heads(self, *conditions: sa.ColumnElement[bool]) -> list[SearchRecord]:
+        """Return the searches that meet conditions, without their views, which are most of a row."""
         columns = [column for column in SEARCHES.c if column.name != "view"]
-        query = sa.select(*columns, sa.null().label("view"))
+        query = sa.select(*columns, sa.null().label("view")).where(*conditions)
         return [_record(row) for row in self.database.rows(query)]
 
     def in_states(self, states: Collection[State]) -> list[SearchRecord]:
-        """Return the searches in these states, the oldest first."""
-        return self.where(SEARCHES.c.state.in_(list(states)))
+        """Return the searches in these states that the service runs, the oldest first.
+
+        One that `aen search` runs is in none: its process is its own, and `RunIndex` tells its state.
+        """
+        ours = sa.or_(SEARCHES.c.token.is_not(None), SEARCHES.c.starts > 0, SEARCHES.c.state != "running")
+        return self.where(SEARCHES.c.state.in_(list(states)), ours)
 
     def queue(self) -> list[str]:
         """Return the identifiers of the searches that wait, the next one first."""

@@ -5,6 +5,7 @@ import pickle
 import signal
 import time
 from concurrent.futures import wait
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, DataError, SpecError
-from aen.evaluators import LocalEvaluator, evaluate, stream
-from aen.evaluators.processes import WorkerError, WorkerPool
+from aen.evaluators import LocalEvaluator, evaluate, local, stream
+from aen.evaluators.processes import WorkerError, WorkerPool, train
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 
@@ -296,3 +297,29 @@ def test_a_closed_pool_starts_nothing():
 def test_what_the_machine_has_not_is_refused(options, message):
     with pytest.raises(SpecError, match=message):
         LocalEvaluator(**options)
+
+
+def test_what_each_worker_trains_is_known():
+    seen = []
+    with closing(LocalEvaluator(workers=2)) as evaluator:
+        assert evaluator.activity().in_training == ()
+        futures = evaluator.submit(FLYING)
+        while not all(future.done() for future in futures):
+            seen += [each for each in evaluator.activity().in_training if each.child is not None]
+        assert [each.child for each in evaluator.activity().in_training] == [None, None]
+    assert {each.child for each in seen} == {spec.name for spec in FLYING}
+    assert {each.worker for each in seen} == {"worker-0", "worker-1"}
+    assert all(each.children == 1 and each.seconds >= 0 for each in seen)
+
+
+def test_what_this_process_trains_is_known(monkeypatch):
+    seen = []
+    with closing(LocalEvaluator()) as evaluator:
+        monkeypatch.setattr(
+            local,
+            "train",
+            lambda *given, **more: seen.extend(evaluator.activity().in_training) or train(*given, **more),
+        )
+        evaluate(evaluator, SPECS[:2])
+        assert [each.child for each in evaluator.activity().in_training] == [None]
+    assert [(each.worker, each.child) for each in seen] == [("this process", spec.name) for spec in SPECS[:2]]
