@@ -1,4 +1,4 @@
-"""What a search can be made of: presets, agents, spaces, the schema of configs; and the check before it is submitted."""
+"""What a search can be made of: presets, agents, spaces, the schema of configs; and the check of a search."""
 
 import inspect
 from functools import lru_cache
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from aen._typing import JsonDict
 from aen.data.benchmarks import BENCHMARK_NAMES
-from aen.data.registry import SOURCES
+from aen.data.sets import SOURCES
 from aen.groups import ALPHABETS, GENERATOR_NAMES
 from aen_agents.config import SearchConfig
 from aen_agents.config.agents import AGENTS

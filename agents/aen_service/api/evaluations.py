@@ -159,9 +159,7 @@ def close_batch(batch: str, token: OperatorToken, service: TheService) -> None:
 
 
 def _out(batch: Batch, service: Service) -> BatchOut:
-    return BatchOut(
-        id=batch.id, unfinished=len(batch.names), last=batch.last, capacity=service.rewards.capacity
-    )
+    return BatchOut(id=batch.id, unfinished=len(batch.names), last=batch.last, capacity=service.rewards.capacity)
 
 
 def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec]]:
@@ -176,7 +174,7 @@ def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec]]:
                 item.spec,
                 given.versions,
                 limits,
-                None if item.dataset is None else places[item.dataset],
+                dataset=None if item.dataset is None else places[item.dataset],
             ),
         )
         for place, item in enumerate(given.items)

@@ -1,7 +1,6 @@
 """Checks a search before it is submitted, and says what it will cost; the functions run in a helper."""
 
 import time
-from collections.abc import Sequence
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -154,7 +153,10 @@ def _seconds_per_child(
     data, epochs = child.data, float(child.training.epochs)
     steps = epochs * ceil(data.train / batch)
     seconds = _OVERHEAD + step * steps + step / batch * _EVALUATION * (data.train + data.validation)
-    return seconds, f"one step of training of the baseline's network, timed here: {1000 * step:.1f} ms for {batch} images"
+    return (
+        seconds,
+        f"one step of training of the baseline's network, timed here: {1000 * step:.1f} ms for {batch} images",
+    )
 
 
 def _stored_seconds(
@@ -191,7 +193,7 @@ def _timed_step(child: ChildSpec) -> tuple[float, int]:
 def _step(network: torch.nn.Module, images: torch.Tensor) -> float:
     started = time.perf_counter()
     logits = network.forward_prepared(network.prepare(images))  # type: ignore[operator]
-    torch.nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long)).backward()
+    torch.nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long)).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - started
 
 

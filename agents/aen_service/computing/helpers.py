@@ -118,7 +118,7 @@ class Helpers:
         self._asked.put(question)
         if not question.done.wait(_HELPERS * seconds + 30.0) or question.answer is None:
             raise UnavailableError(
-                f"this took more than {seconds:g} seconds, and was given up; ask for less: fewer factors, smaller grids."
+                f"this took more than {seconds:g} seconds, and was given up; ask for fewer factors or smaller grids."
             )
         found = json.loads(question.answer)
         if "error" in found:

@@ -16,6 +16,7 @@ from aen.errors import AenError
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
 _LONGEST_PAUSE = 5.0
 _BUSY = (429, 502, 503, 504)
+_PROBLEM = "application/problem+json"
 _PATH = "/api/v1/evaluations"
 
 
@@ -92,13 +93,15 @@ class Connection:
                 if answer.is_success:
                     return _json(answer, self.url)
                 error = RemoteError(_refusal(answer, self.url), answer.status_code)
-                if answer.status_code not in _BUSY:
+                if not _may_pass(answer):
                     raise error
                 wait = max(pause, _retry_after(answer))
                 if answer.status_code == 429:  # noqa: PLR2004 - the service is there: no end to the patience
                     deadline = max(deadline, time.monotonic() + wait + limit)
             except httpx.HTTPError as failed:
-                error = RemoteError(f"cannot connect to {self.url} ({failed or type(failed).__name__}); is `aen serve` running?")
+                error = RemoteError(
+                    f"cannot connect to {self.url} ({failed or type(failed).__name__}); is `aen serve` running?"
+                )
             if time.monotonic() + wait > deadline or not go_on():
                 raise error
             time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that clients do not come all at once
@@ -130,6 +133,14 @@ def _refusal(answer: httpx.Response, url: str) -> str:
     if not isinstance(detail, str):
         return f"{url} is no service of aen: it answers {answer.status_code}; give the address that `aen serve` says."
     return f"{url} refuses: {printable(shortened(detail, 2000))}"
+
+
+def _may_pass(answer: httpx.Response) -> bool:
+    """Say whether the same request may succeed later. A service that ends answers 500 without a problem."""
+    ending = answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR and _PROBLEM not in answer.headers.get(
+        "Content-Type", ""
+    )
+    return answer.status_code in _BUSY or ending
 
 
 def _retry_after(answer: httpx.Response) -> float:

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -60,8 +60,16 @@ class RemoteEvaluator(Evaluator):
     ) -> None:
         self._url, self._token, self._patience = url, token, patience
         self._datasets = {own_path(path): name for path, name in (datasets or {}).items()}
+        self._connect(0.0)
+
+    def _connect(self, patience: float) -> None:
+        """Start without anything in flight, and ask the service what it can do."""
         self._begin()
-        self._learn(self._connection.ask("GET", patience=0.0))
+        try:
+            self._learn(self._connection.ask("GET", patience=patience))
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _begin(self) -> None:
         """Start without anything in flight, in this process."""
@@ -126,7 +134,7 @@ class RemoteEvaluator(Evaluator):
             )
         contents = {spec.key: self._content(spec) for spec in specs if spec.key not in self._known}
         if os.getpid() != self._pid:  # forked: threads and connections are the other process's
-            self._begin_again()
+            self._connect(self._patience)
         futures: list[Future[Evaluation]] = []
         with self._changed:
             if self._closed:
@@ -168,11 +176,7 @@ class RemoteEvaluator(Evaluator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._url, self._token, self._patience = state["url"], state["token"], state["patience"]
         self._datasets = state["datasets"]
-        self._begin_again()
-
-    def _begin_again(self) -> None:
-        self._begin()
-        self._learn(self._connection.ask("GET"))
+        self._connect(self._patience)
 
     def _content(self, spec: ChildSpec) -> bytes:
         if spec.parent is not None:
@@ -190,7 +194,7 @@ class RemoteEvaluator(Evaluator):
             for thread in self._threads:
                 thread.start()
 
-    def _guarded(self, work: "Any") -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         """Carry out the work of a thread; whatever ends it is raised by the futures."""
         while not self._closed:
             try:
@@ -273,9 +277,7 @@ class RemoteEvaluator(Evaluator):
                 self._changed.notify_all()
 
     def _ask(self, method: str, path: str, content: bytes | None = None, **query: Any) -> JsonDict:  # noqa: ANN401
-        return self._connection.ask(
-            method, path, content=content, query=query or None, go_on=lambda: not self._closed
-        )
+        return self._connection.ask(method, path, content=content, query=query or None, go_on=lambda: not self._closed)
 
     # ---- the thread that reads
 

@@ -1,8 +1,8 @@
 """Rewards: the children that remote clients wait for, and the one evaluator that trains them.
 
 A client opens a *batch*, adds specs to it and reads results as they come, by number. What several clients want is
-trained once; what nobody wants any more, and no worker has, is not trained. Batches live in memory alone: a client whose
-batch is gone, since the service was restarted, sends what is unfinished again, and the store makes that harmless.
+trained once; what nobody wants any more, and no worker has, is not trained. Batches live in memory alone: a client
+whose batch is gone, since the service was restarted, sends what is unfinished again; the store makes that harmless.
 """
 
 import asyncio
