@@ -90,8 +90,8 @@ def unpack(path: Path, target: Path, limit: int) -> list[str]:
         images[name] = entry
     if not images:
         raise DataError(
-            f"{path} has no images; give a zip with a folder of images for each class (png, jpg, tif, bmp, webp), or an "
-            "npz, IDX, Parquet or Arrow file."
+            f"{path} has no images; give a zip with a folder of images for each class (png, jpg, tif, bmp, webp), or "
+            "an npz, IDX, Parquet or Arrow file."
         )
     around = _around(list(images))
     _check_classes_differ(path, images, around)
