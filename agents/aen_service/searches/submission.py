@@ -66,8 +66,9 @@ def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfi
         try:
             return _checked(load_config(name if name in known else _no_file(request.preset), words), dataset)
         except ConfigError as error:
-            said = str(error).replace(str(known.get(name, name)), f"preset {name}")
-            raise ConfigError(said, key=error.key if name in known else "preset") from error
+            if name not in known:
+                raise ConfigError(str(error), key="preset") from error
+            raise ConfigError(str(error).replace(str(known[name]), f"preset {name}"), key=error.key) from error
     content = request.config or {}
     _refuse(_flat(content), "config")
     with tempfile.TemporaryDirectory() as folder:  # in an empty one relative paths find nothing
