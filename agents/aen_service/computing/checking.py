@@ -119,6 +119,7 @@ def _classes(space: Space) -> int | None:
 def _children(config: SearchConfig, space: Space, classes: int | None) -> tuple[int | None, int]:
     """Return how many children exploring and the selection stage train at most; None: it is not known."""
     agent, selection = config.agent, config.selection
+    explore: int | None
     if "selection" in agent.unused_sections:
         return None, 0
     seeds = agent.exploring_seeds

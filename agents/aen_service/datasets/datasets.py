@@ -155,7 +155,7 @@ class Datasets:
         """
         limits = self._settings.limits
         rows = self._database.rows(sa.select(DATASETS.c.bytes).where(DATASETS.c.token == token.id))
-        count, used = len(rows), sum(row.bytes for row in rows)
+        count, used = len(rows), sum(int(row.bytes) for row in rows)
         with self._lock:
             if len(self._uploading) >= _UPLOADS:
                 raise QuotaError(f"{_UPLOADS} uploads are going on; wait until one ends.", headers={"Retry-After": "5"})

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from aen._fields import fields_of
@@ -20,19 +19,12 @@ from aen.evaluators import Activity, Evaluator
 from aen.evaluators.tabular import KnownFuture
 from aen.results.evaluation import Evaluation
 from aen_service.rewards.connection import Connection, RemoteError
+from aen_service.rewards.entries import Canceller, Entry, settle
 
 _LINGER_SECONDS = 0.002  # for further specs, before a request is sent
 _WAIT_SECONDS = 20.0  # for results, in one request
 _GONE = 404
 _SPARE_BYTES = 4096  # of a request, besides its items
-
-
-@dataclass
-class _Entry:
-    """A child that the service evaluates: its JSON, and the futures of all who wait for it."""
-
-    content: bytes
-    futures: list[Future[Evaluation]] = field(default_factory=list)
 
 
 class RemoteEvaluator(Evaluator):
@@ -79,7 +71,7 @@ class RemoteEvaluator(Evaluator):
         self._workers = self._capacity = 1
         self._most_items, self._most_bytes, self._most_in_flight = 1, 2**16, 1
         self._known: dict[str, Evaluation] = {}
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._outgoing: deque[str] = deque()
         self._cancelled: list[str] = []
         self._sent: set[str] = set()
@@ -146,10 +138,10 @@ class RemoteEvaluator(Evaluator):
                     continue
                 entry = self._entries.get(spec.key)
                 if entry is None:
-                    entry = self._entries[spec.key] = _Entry(contents[spec.key])
+                    entry = self._entries[spec.key] = Entry(contents[spec.key])
                     self._outgoing.append(spec.key)
                 entry.futures.append(futures[-1])
-                futures[-1].add_done_callback(_Canceller(self, spec.key))
+                futures[-1].add_done_callback(Canceller(self.cancelled, spec.key))
             self._start()
             self._changed.notify_all()
         return futures
@@ -307,7 +299,7 @@ class RemoteEvaluator(Evaluator):
                 done += [(future, outcome) for future in (entry.futures if entry is not None else ())]
             self._changed.notify_all()
         for future, outcome in done:
-            _settle(future, outcome)
+            settle(future, outcome)
 
     def _outcome(self, item: JsonDict) -> Evaluation | RemoteError:
         if item.get("evaluation") is None:
@@ -333,7 +325,7 @@ class RemoteEvaluator(Evaluator):
             self._changed.notify_all()
         for entry in entries:
             for future in entry.futures:
-                _settle(future, error)
+                settle(future, error)
 
     def cancelled(self, key: str) -> None:
         """Forget a child of which all futures were cancelled."""
@@ -345,23 +337,3 @@ class RemoteEvaluator(Evaluator):
                     self._sent.discard(key)
                     self._cancelled.append(key)
                 self._changed.notify_all()
-
-
-@dataclass(frozen=True)
-class _Canceller:
-    """Notices that a future was cancelled."""
-
-    evaluator: RemoteEvaluator
-    key: str
-
-    def __call__(self, future: "Future[Evaluation]") -> None:
-        if future.cancelled():
-            self.evaluator.cancelled(self.key)
-
-
-def _settle(future: "Future[Evaluation]", outcome: Evaluation | RemoteError) -> None:
-    if future.set_running_or_notify_cancel():
-        if isinstance(outcome, Evaluation):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)
