@@ -23,6 +23,7 @@ from aen.errors import AenError
 from aen_service.errors import InvalidRequestError, ServiceError, UnavailableError, argument_of
 
 _HELPERS = 2
+_MOST_WAITING = 8
 _MEMORY = 2**33
 _REMEMBERED = 256
 _LONGEST_ANSWER = 2**26
@@ -93,6 +94,7 @@ class Helpers:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, JsonDict] = OrderedDict()
         self._computed: set[str] = set()
+        self._waiting = 0
         self._running: set[_Helper] = set()
 
     def ask(self, function: str, arguments: JsonDict, *, seconds: float, remember: bool = False) -> JsonDict:
@@ -115,8 +117,17 @@ class Helpers:
         if known is not None:
             return known
         question = _Question(text.encode(), seconds)
-        self._put(question)
-        if not question.done.wait(_HELPERS * seconds + 30.0) or question.answer is None:
+        with self._lock:
+            if self._waiting >= _MOST_WAITING:  # each keeps a thread of the server waiting
+                raise UnavailableError("too many questions wait; ask again in a moment.", headers={"Retry-After": "2"})
+            self._waiting += 1
+        try:
+            self._put(question)
+            in_time = question.done.wait(_HELPERS * seconds + 30.0)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        if not in_time or question.answer is None:
             raise UnavailableError(
                 f"this took more than {seconds:g} seconds, and was given up; ask for fewer factors or smaller grids."
             )
@@ -136,8 +147,10 @@ class Helpers:
         """Have a function run whose effect, such as a file in a cache, is of use later; once for equal arguments."""
         text = json.dumps([function, arguments], sort_keys=True)
         with self._lock:
-            if text in self._computed:
+            if text in self._computed or self._waiting:  # only while nobody waits for an answer
                 return
+            if len(self._computed) >= _REMEMBERED:
+                self._computed.clear()
             self._computed.add(text)
         self._put(_Question(text.encode(), seconds))
 

@@ -23,9 +23,10 @@ _PATH = "/api/v1/evaluations"
 class RemoteError(AenError):
     """A service that cannot be reached, or that refuses what it is asked."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, argument: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.argument = argument
 
 
 class Connection:
@@ -92,7 +93,7 @@ class Connection:
                 )
                 if answer.is_success:
                     return _json(answer, self.url)
-                error = RemoteError(_refusal(answer, self.url), answer.status_code)
+                error = _refusal(answer, self.url)
                 if not _may_pass(answer):
                     raise error
                 wait = max(pause, _retry_after(answer))
@@ -124,15 +125,16 @@ def _json(answer: httpx.Response, url: str) -> JsonDict:
     return found
 
 
-def _refusal(answer: httpx.Response, url: str) -> str:
+def _refusal(answer: httpx.Response, url: str) -> RemoteError:
     try:
         found = answer.json()
-        detail = found.get("detail") if isinstance(found, dict) else None
     except ValueError:
-        detail = None
-    if not isinstance(detail, str):
-        return f"{url} is no service of aen: it answers {answer.status_code}; give the address that `aen serve` says."
-    return f"{url} refuses: {printable(shortened(detail, 2000))}"
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("detail"), str):
+        said = f"{url} is no service of aen: it answers {answer.status_code}; give the address that `aen serve` says."
+        return RemoteError(said, answer.status_code)
+    said = f"{url} refuses: {printable(shortened(found['detail'], 2000))}"
+    return RemoteError(said, answer.status_code, str(found.get("argument") or ""))
 
 
 def _may_pass(answer: httpx.Response) -> bool:

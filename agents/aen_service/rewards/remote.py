@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections import deque
@@ -24,6 +25,7 @@ from aen_service.rewards.entries import Canceller, Entry, settle
 _LINGER_SECONDS = 0.002  # for further specs, before a request is sent
 _WAIT_SECONDS = 20.0  # for results, in one request
 _GONE = 404
+_REFUSED = re.compile(r"items\.(?P<place>\d{1,6})\.\w+")  # what the service says is wrong
 _SPARE_BYTES = 4096  # of a request, besides its items
 
 
@@ -248,16 +250,25 @@ class RemoteEvaluator(Evaluator):
         except RemoteError as error:
             if error.status == _GONE and batch is not None:
                 self._send_again(batch)
-            elif len(keys) > 1 and error.status is not None:  # one of them is refused: which?
-                for key, content in zip(keys, contents, strict=True):
-                    self._post(self._batch, [key], [content])
             else:
-                self._fail(error, keys)
+                self._refused(keys, error)
             return
         with self._changed:
             if batch is None:
                 self._batch, self._after = str(said["id"]), 0
             self._changed.notify_all()
+
+    def _refused(self, keys: list[str], error: RemoteError) -> None:
+        """Fail the child that the service refuses, and send the others again; fail all if it does not say which."""
+        found = _REFUSED.fullmatch(error.argument or "")
+        if found is None or int(found["place"]) >= len(keys):
+            self._fail(error, keys)
+            return
+        bad = keys[int(found["place"])]
+        with self._changed:
+            self._sent.difference_update(keys)
+            self._outgoing.extendleft(key for key in reversed(keys) if key != bad)
+        self._fail(error, [bad])
 
     def _send_again(self, batch: str | None) -> None:
         """Queue everything that is unfinished for a new batch: the service has forgotten the old one."""

@@ -142,10 +142,12 @@ class Rewards:
         """
         limit = self._settings.limits.evaluations
         with self._changed:
-            mine = sum(len(other.names) for other in self._batches.values() if other.token == batch.token)
+            batches = [other for other in self._batches.values() if other.token == batch.token]
+            mine = sum(len(other.names) + len(other.results) for other in batches)
         if mine + len(specs) > limit:
             raise QuotaError(
-                f"{mine:,} children of this token are being evaluated, and at most {limit:,} may be; wait for results.",
+                f"{mine:,} children of this token are being evaluated, or their results were not read, and at most "
+                f"{limit:,} may be; read results.",
                 headers={"Retry-After": "1"},
             )
         try:
