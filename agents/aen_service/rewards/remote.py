@@ -107,6 +107,10 @@ class RemoteEvaluator(Evaluator):
         """How many children the service has trained for this evaluator, not counting those it looked up."""
         return self._trained
 
+    def start(self) -> None:
+        """Start nothing: the service's workers start with the first child."""
+        return
+
     def activity(self) -> Activity:
         """Return the counts of the children of this evaluator."""
         with self._changed:
@@ -198,8 +202,6 @@ class RemoteEvaluator(Evaluator):
             except Exception as error:  # noqa: BLE001 - a future that is never done would be worse
                 self._fail(RemoteError(f"the connection to {self._url} failed: {type(error).__name__}: {error}"))
 
-    # ---- the thread that sends
-
     def _send(self) -> None:
         with self._changed:
             while not (self._closed or self._cancelled or (self._outgoing and self._room() > 0)):
@@ -281,8 +283,6 @@ class RemoteEvaluator(Evaluator):
 
     def _ask(self, method: str, path: str, content: bytes | None = None, **query: Any) -> JsonDict:  # noqa: ANN401
         return self._connection.ask(method, path, content=content, query=query or None, go_on=lambda: not self._closed)
-
-    # ---- the thread that reads
 
     def _read(self) -> None:
         with self._changed:
