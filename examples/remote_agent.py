@@ -4,7 +4,7 @@ Start ``aen serve`` on any machine and make a token there with ``aen tokens add 
 
     AEN_TOKEN=aen_... python examples/remote_agent.py http://127.0.0.1:8700 --steps 30
 
-What any client or search of the service has trained is looked up. Any other agent for Gymnasium fits in place of this one.
+What any client or search of the service has trained is looked up. Any agent for Gymnasium fits in place of this one.
 """
 
 import argparse

@@ -7,8 +7,8 @@ from aen.errors import AenError, ConfigError
 
 # A message about a config begins with the key, perhaps behind the name of the config.
 _KEY = re.compile(
-    r"(?:[^:]{1,200}: )?(?:unknown key )?'?(?P<key>(?:name|seed|data|alphabet|generators|child|space|training|environment|"
-    r"budget|agent|selection|evaluator)(?:\.[a-z_]+)*)\b"
+    r"(?:[^:]{1,200}: )?(?:unknown key )?'?(?P<key>(?:name|seed|data|alphabet|generators|child|space|training|"
+    r"environment|budget|agent|selection|evaluator)(?:\.[a-z_]+)*)\b"
 )
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.services import serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 BASELINE = re.compile(r"no symmetry: validation accuracy (\d+\.\d)%")
@@ -52,3 +53,12 @@ def test_an_example_is_short_and_says_how_to_run_it(example):
     text = example.read_text()
     assert f"python examples/{example.name}" in text.split('"""')[1]
     assert len(text.splitlines()) < 60
+
+
+def test_a_remote_agent_walks_on_the_rewards_of_a_service(tmp_path, monkeypatch):
+    with serving(tmp_path, workers=1) as (service, client):
+        monkeypatch.setenv("AEN_TOKEN", service.tokens.add("agent", "operator")[1])
+        first, best, trained = run("remote_agent.py", str(client.base_url), "--steps", "3")
+        assert BASELINE.fullmatch(first)
+        assert BEST.fullmatch(best)
+        assert trained == f"trained by the service: {service.rewards.activity().trained}"

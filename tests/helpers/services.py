@@ -28,9 +28,9 @@ SMALL = {
 
 
 @contextmanager
-def serving(root: Path, **settings: Any) -> Iterator[tuple[Service, httpx.Client]]:
+def serving(root: Path, *, port: int = 0, **settings: Any) -> Iterator[tuple[Service, httpx.Client]]:
     """Serve a root inside the block; the client has an operator's token, and its paths begin at ``/``."""
-    listener, port = open_port("127.0.0.1", 0, any_port=False)
+    listener, port = open_port("127.0.0.1", port, any_port=False)
     with listener, Service(Settings(root=root, port=port, **settings)) as service:
         secret = service.tokens.add("tester", "operator")[1]
         server = make_server(service)

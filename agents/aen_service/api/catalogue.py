@@ -1,4 +1,4 @@
-"""What a search can be made of: presets, agents, spaces, the schema of configs; and the check before it is submitted."""
+"""What a search can be made of: presets, agents, spaces, the schema of configs; and the check of a search."""
 
 import inspect
 from functools import lru_cache
@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from aen._typing import JsonDict
 from aen.data.benchmarks import BENCHMARK_NAMES
-from aen.data.registry import SOURCES
+from aen.data.sets import SOURCES
 from aen.groups import ALPHABETS, GENERATOR_NAMES
 from aen_agents.config import SearchConfig
 from aen_agents.config.agents import AGENTS
@@ -22,7 +22,7 @@ from aen_service.errors import NotFoundError
 from aen_service.searches.submission import SearchRequest, config_of
 
 router = APIRouter(tags=["what to search"])
-_CHECK_SECONDS = 30.0
+_CHECK_SECONDS, _COUNT_SECONDS = 30.0, 300.0
 # Keys that clients may not set: see `aen_service.searches.submission`.
 _HIDDEN = ("store", "cluster", "evaluator")
 
@@ -185,6 +185,9 @@ def check_search(given: SearchRequest, _token: AnyToken, service: TheService) ->
     }
     with hidden_paths(service, dataset):
         found = service.helpers.ask("aen_service.computing.checking:check", question, seconds=_CHECK_SECONDS)
+    if found["classes"] is None:
+        counted = {name: question[name] for name in ("request", "dataset")}
+        service.helpers.compute("aen_service.computing.checking:count", counted, seconds=_COUNT_SECONDS)
     return Check(**found)
 
 

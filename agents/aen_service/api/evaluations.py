@@ -174,7 +174,7 @@ def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec]]:
                 item.spec,
                 given.versions,
                 limits,
-                None if item.dataset is None else places[item.dataset],
+                dataset=None if item.dataset is None else places[item.dataset],
             ),
         )
         for place, item in enumerate(given.items)

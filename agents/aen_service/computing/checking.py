@@ -1,11 +1,11 @@
 """Checks a search before it is submitted, and says what it will cost; the functions run in a helper."""
 
 import time
-from collections.abc import Sequence
 from itertools import islice
 from math import ceil
 from pathlib import Path
 from statistics import mean
+from typing import cast
 
 import torch
 
@@ -17,10 +17,10 @@ from aen.groups.grid import cells_of, shape_of
 from aen.results.store import ResultStore
 from aen.spaces import DecompositionSpace, LayerwiseDecompositionSpace, Space
 from aen.training import available_cores
-from aen_agents.agents.chosen_states import chosen_classes
+from aen_agents.agents.chosen_states import chosen_classes, listed_states
 from aen_agents.agents.registry import check_agent
 from aen_agents.agents.selection import check_final_child, final_child, fresh_seeds
-from aen_agents.config import SearchConfig
+from aen_agents.config import ExhaustiveConfig, SearchConfig
 from aen_agents.evaluators.factory import workers_of
 from aen_agents.problem import check_space, child_of, space_of
 from aen_service.searches.submission import SearchRequest, config_of
@@ -28,6 +28,7 @@ from aen_service.searches.submission import SearchRequest, config_of
 _MOST_LOADED = 2**26  # bytes of images that are loaded to check their number
 _MOST_WEIGHTS = 2**24  # of a layer of a network that is built
 _MOST_LISTED = 2**14  # states of a space whose classes are counted without a table
+_MOST_COUNTED = 2**24  # states times weights of an alphabet whose classes are counted at once
 _LOOKED_UP = 300  # children that are looked for in the store
 _STEPS = 3  # that are timed
 _SLOW_STEP = 2.0  # seconds after which no further step is timed
@@ -61,7 +62,7 @@ def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str 
     notices = [*source.notices, *space.remarks()]
     classes = _classes(space)
     if classes is None:
-        notices.append("the classes of this alphabet are not counted yet; a search counts them at its start")
+        notices.append("the classes are being counted; check again in a while")
     explore, select = _children(config, space, classes)
     seconds_per_child, basis = _seconds_per_child(config, child, space, classes, Path(store))
     networks = None if explore is None else explore + select
@@ -99,12 +100,17 @@ def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str 
     }
 
 
+def count(request: JsonDict, dataset: str | None) -> JsonDict:
+    """Count the classes of a search; the table goes to the cache on disk, where `check` finds it."""
+    return {"classes": len(space_of(config_of(SearchRequest(**request), dataset)).classes)}
+
+
 def _classes(space: Space) -> int | None:
     """Return the number of classes; None: it would take long to count them."""
     if isinstance(space, DecompositionSpace | LayerwiseDecompositionSpace):
         if "table" not in vars(space) and space._known_table is None:  # noqa: SLF001 - whether it takes long
             widest = max(cells_of(i) * cells_of(o) for i, o in space.child.layer_shapes)
-            if widest * space.states > _MOST_LISTED * 2**14:
+            if widest * space.states > _MOST_COUNTED:
                 return None
         return len(space.classes)
     return len(space.classes) if space.states <= _MOST_LISTED else None
@@ -113,11 +119,16 @@ def _classes(space: Space) -> int | None:
 def _children(config: SearchConfig, space: Space, classes: int | None) -> tuple[int | None, int]:
     """Return how many children exploring and the selection stage train at most; None: it is not known."""
     agent, selection = config.agent, config.selection
+    explore: int | None
     if "selection" in agent.unused_sections:
         return None, 0
     seeds = agent.exploring_seeds
     if agent.name == "exhaustive":
-        explore = None if classes is None else len(chosen_classes(agent, space)) * seeds  # type: ignore[arg-type]
+        settings = cast("ExhaustiveConfig", agent)
+        if classes is not None:
+            explore = len(chosen_classes(settings, space)) * seeds
+        else:
+            explore = None if settings.states == "all" else (1 + len(list(listed_states(settings, space)))) * seeds
     elif agent.name == "racing":
         most = config.budget.children
         explore = most if classes is None else min(most, classes * getattr(agent, "seeds", 1))
@@ -194,7 +205,7 @@ def _timed_step(child: ChildSpec) -> tuple[float, int]:
 def _step(network: torch.nn.Module, images: torch.Tensor) -> float:
     started = time.perf_counter()
     logits = network.forward_prepared(network.prepare(images))  # type: ignore[operator]
-    torch.nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long)).backward()
+    torch.nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long)).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - started
 
 

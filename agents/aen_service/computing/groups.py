@@ -43,7 +43,7 @@ def describe(factors: Sequence[str], grid: Sequence[int]) -> JsonDict:
     cells, generators = grid_orbits(decomposition.generators, shape), decomposition.generators
     tied = None
     if cells_of(shape) ** 2 <= _MOST_TIED:
-        weights = layer_orbits(generators, shape, shape)  # type: ignore[arg-type]  # a rectangle is a grid, too
+        weights = layer_orbits(generators, shape, shape)
         tied = {"orbits": weights.labels.tolist(), "count": weights.count}
     text = (
         str(found)
@@ -68,7 +68,7 @@ def describe(factors: Sequence[str], grid: Sequence[int]) -> JsonDict:
     }
 
 
-def _kind(abelian: bool) -> str:  # noqa: FBT001 - of a sentence
+def _kind(abelian: bool) -> str:
     return "abelian" if abelian else "not abelian"
 
 

@@ -23,6 +23,7 @@ from aen.errors import AenError
 from aen_service.errors import InvalidRequestError, ServiceError, UnavailableError, argument_of
 
 _HELPERS = 2
+_MOST_WAITING = 8
 _MEMORY = 2**33
 _REMEMBERED = 256
 _LONGEST_ANSWER = 2**26
@@ -69,8 +70,12 @@ class _Helper:
             return None
         return bytes(answer)
 
+    def kill(self) -> None:
+        """End the process, from another thread."""
+        self._process.kill()
+
     def end(self) -> None:
-        """End the process."""
+        """End the process, and close its pipes."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -88,6 +93,9 @@ class Helpers:
         self._idle = 0
         self._lock = threading.Lock()
         self._known: OrderedDict[str, JsonDict] = OrderedDict()
+        self._computed: set[str] = set()
+        self._waiting = 0
+        self._running: set[_Helper] = set()
 
     def ask(self, function: str, arguments: JsonDict, *, seconds: float, remember: bool = False) -> JsonDict:
         """Return what a function returns in a helper.
@@ -110,15 +118,18 @@ class Helpers:
             return known
         question = _Question(text.encode(), seconds)
         with self._lock:
-            if not self._idle and len(self._threads) < _HELPERS:
-                thread = threading.Thread(target=self._keep, name="aen-helper", daemon=True)
-                self._threads.append(thread)
-                self._idle += 1
-                thread.start()
-        self._asked.put(question)
-        if not question.done.wait(_HELPERS * seconds + 30.0) or question.answer is None:
+            if self._waiting >= _MOST_WAITING:  # each keeps a thread of the server waiting
+                raise UnavailableError("too many questions wait; ask again in a moment.", headers={"Retry-After": "2"})
+            self._waiting += 1
+        try:
+            self._put(question)
+            in_time = question.done.wait(_HELPERS * seconds + 30.0)
+        finally:
+            with self._lock:
+                self._waiting -= 1
+        if not in_time or question.answer is None:
             raise UnavailableError(
-                f"this took more than {seconds:g} seconds, and was given up; ask for less: fewer factors, smaller grids."
+                f"this took more than {seconds:g} seconds, and was given up; ask for fewer factors or smaller grids."
             )
         found = json.loads(question.answer)
         if "error" in found:
@@ -132,8 +143,31 @@ class Helpers:
                     self._known.popitem(last=False)
         return answer
 
+    def compute(self, function: str, arguments: JsonDict, *, seconds: float) -> None:
+        """Have a function run whose effect, such as a file in a cache, is of use later; once for equal arguments."""
+        text = json.dumps([function, arguments], sort_keys=True)
+        with self._lock:
+            if text in self._computed or self._waiting:  # only while nobody waits for an answer
+                return
+            if len(self._computed) >= _REMEMBERED:
+                self._computed.clear()
+            self._computed.add(text)
+        self._put(_Question(text.encode(), seconds))
+
+    def _put(self, question: "_Question") -> None:
+        with self._lock:
+            if not self._idle and len(self._threads) < _HELPERS:
+                thread = threading.Thread(target=self._keep, name="aen-helper", daemon=True)
+                self._threads.append(thread)
+                self._idle += 1
+                thread.start()
+        self._asked.put(question)
+
     def close(self) -> None:
         """End the helpers."""
+        with self._lock:
+            for helper in self._running:  # they may be in the middle of a long question
+                helper.kill()
         for _ in self._threads:
             self._asked.put(None)
         for thread in self._threads:
@@ -149,19 +183,27 @@ class Helpers:
                 try:
                     # A new one first has to import what it needs.
                     seconds = question.seconds if helper is not None else question.seconds + 20.0
-                    helper = helper or _Helper()
+                    if helper is None:
+                        helper = _Helper()
+                        with self._lock:
+                            self._running.add(helper)
                     question.answer = helper.ask(question.text, seconds)
                 except OSError:
                     question.answer = None
                 if question.answer is None and helper is not None:
-                    helper.end()
+                    self._end(helper)
                     helper = None
                 with self._lock:
                     self._idle += 1
                 question.done.set()
         finally:
             if helper is not None:
-                helper.end()
+                self._end(helper)
+
+    def _end(self, helper: _Helper) -> None:
+        with self._lock:
+            self._running.discard(helper)
+            helper.end()
 
 
 class _Question:

@@ -154,10 +154,8 @@ class Datasets:
             QuotaError: none.
         """
         limits = self._settings.limits
-        rows = self._database.rows(
-            sa.select(sa.func.count(), sa.func.sum(DATASETS.c.bytes)).where(DATASETS.c.token == token.id)
-        )
-        count, used = int(rows[0][0]), int(rows[0][1] or 0)
+        rows = self._database.rows(sa.select(DATASETS.c.bytes).where(DATASETS.c.token == token.id))
+        count, used = len(rows), sum(int(row.bytes) for row in rows)
         with self._lock:
             if len(self._uploading) >= _UPLOADS:
                 raise QuotaError(f"{_UPLOADS} uploads are going on; wait until one ends.", headers={"Retry-After": "5"})

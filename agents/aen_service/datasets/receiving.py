@@ -45,7 +45,7 @@ class Upload:
         self._field: str | None = None
         self._text = b""
         self._file: IO[bytes] | None = None
-        self._pending: list[bytes] = []
+        self._pending: list[str | bytes] = []  # the name of a file, then its content
         self._pending_bytes = 0
         self._ended = False
 
@@ -114,7 +114,7 @@ class Upload:
                 argument="file",
             )
         self.files[known] = self._folder / known
-        self._pending.append(_Name(known))
+        self._pending.append(known)
 
     def _data(self, data: bytes) -> None:
         if self._field is not None:
@@ -144,23 +144,12 @@ class Upload:
 
     def _write(self) -> None:
         for data in self._pending:
-            if isinstance(data, _Name):
+            if isinstance(data, str):
                 self.close()
-                self._file = (self._folder / data.name).open("xb")
+                self._file = (self._folder / data).open("xb")
             elif self._file is not None:
                 self._file.write(data)
         self._pending, self._pending_bytes = [], 0
-
-
-class _Name(bytes):
-    """Marks the beginning of a file among the data that is to be written."""
-
-    name: str
-
-    def __new__(cls, name: str) -> "_Name":
-        made = super().__new__(cls, name.encode())
-        made.name = name
-        return made
 
 
 def file_name(given: str) -> str:

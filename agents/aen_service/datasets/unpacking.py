@@ -90,8 +90,8 @@ def unpack(path: Path, target: Path, limit: int) -> list[str]:
         images[name] = entry
     if not images:
         raise DataError(
-            f"{path} has no images; give a zip with a folder of images for each class (png, jpg, tif, bmp, webp), or an "
-            "npz, IDX, Parquet or Arrow file."
+            f"{path} has no images; give a zip with a folder of images for each class (png, jpg, tif, bmp, webp), or "
+            "an npz, IDX, Parquet or Arrow file."
         )
     around = _around(list(images))
     _check_classes_differ(path, images, around)
@@ -127,9 +127,7 @@ def _safe(path: Path, entry: zipfile.ZipInfo) -> PurePosixPath | None:
         raise DataError(f"{path} has the entry {shown!r}, whose name is too long, too deep, or not printable.")
     ratio = entry.file_size / max(entry.compress_size, 1)
     if ratio > _MOST_RATIO and entry.file_size > _BLOCK:
-        raise DataError(
-            f"{path} has the entry {shown!r}, which unpacks to {ratio:,.0f} times its size; it is no image."
-        )
+        raise DataError(f"{path} has the entry {shown!r}, which unpacks to {ratio:,.0f} times its size.")
     return name if name.parts else None
 
 

@@ -16,15 +16,17 @@ from aen.errors import AenError
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10.0, 60.0
 _LONGEST_PAUSE = 5.0
 _BUSY = (429, 502, 503, 504)
+_PROBLEM = "application/problem+json"
 _PATH = "/api/v1/evaluations"
 
 
 class RemoteError(AenError):
     """A service that cannot be reached, or that refuses what it is asked."""
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, argument: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.argument = argument
 
 
 class Connection:
@@ -91,8 +93,8 @@ class Connection:
                 )
                 if answer.is_success:
                     return _json(answer, self.url)
-                error = RemoteError(_refusal(answer, self.url), answer.status_code)
-                if answer.status_code not in _BUSY:
+                error = _refusal(answer, self.url)
+                if not _may_pass(answer):
                     raise error
                 wait = max(pause, _retry_after(answer))
                 if answer.status_code == 429:  # noqa: PLR2004 - the service is there: no end to the patience
@@ -123,15 +125,24 @@ def _json(answer: httpx.Response, url: str) -> JsonDict:
     return found
 
 
-def _refusal(answer: httpx.Response, url: str) -> str:
+def _refusal(answer: httpx.Response, url: str) -> RemoteError:
     try:
         found = answer.json()
-        detail = found.get("detail") if isinstance(found, dict) else None
     except ValueError:
-        detail = None
-    if not isinstance(detail, str):
-        return f"{url} is no service of aen: it answers {answer.status_code}; give the address that `aen serve` says."
-    return f"{url} refuses: {printable(shortened(detail, 2000))}"
+        found = None
+    if not isinstance(found, dict) or not isinstance(found.get("detail"), str):
+        said = f"{url} is no service of aen: it answers {answer.status_code}; give the address that `aen serve` says."
+        return RemoteError(said, answer.status_code)
+    said = f"{url} refuses: {printable(shortened(found['detail'], 2000))}"
+    return RemoteError(said, answer.status_code, str(found.get("argument") or ""))
+
+
+def _may_pass(answer: httpx.Response) -> bool:
+    """Say whether the same request may succeed later. A service that ends answers 500 without a problem."""
+    ending = answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR and _PROBLEM not in answer.headers.get(
+        "Content-Type", ""
+    )
+    return answer.status_code in _BUSY or ending
 
 
 def _retry_after(answer: httpx.Response) -> float:

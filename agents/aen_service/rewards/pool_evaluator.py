@@ -143,7 +143,7 @@ class PoolEvaluator(Evaluator):
 
     def _take(self, first: ChildSpec, size: int) -> list[ChildSpec]:
         """Take children from the front of the queue that have the data set of the first one."""
-        taken = []
+        taken: list[ChildSpec] = []
         while self._queue and len(taken) < size and self._queue[0].data == first.data:
             taken.append(self._queue.popleft())
         return taken

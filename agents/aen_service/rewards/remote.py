@@ -2,13 +2,13 @@
 
 import json
 import os
+import re
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from aen._fields import fields_of
@@ -20,19 +20,13 @@ from aen.evaluators import Activity, Evaluator
 from aen.evaluators.tabular import KnownFuture
 from aen.results.evaluation import Evaluation
 from aen_service.rewards.connection import Connection, RemoteError
+from aen_service.rewards.entries import Canceller, Entry, settle
 
 _LINGER_SECONDS = 0.002  # for further specs, before a request is sent
 _WAIT_SECONDS = 20.0  # for results, in one request
 _GONE = 404
+_REFUSED = re.compile(r"items\.(?P<place>\d{1,6})\.\w+")  # what the service says is wrong
 _SPARE_BYTES = 4096  # of a request, besides its items
-
-
-@dataclass
-class _Entry:
-    """A child that the service evaluates: its JSON, and the futures of all who wait for it."""
-
-    content: bytes
-    futures: list[Future[Evaluation]] = field(default_factory=list)
 
 
 class RemoteEvaluator(Evaluator):
@@ -60,8 +54,16 @@ class RemoteEvaluator(Evaluator):
     ) -> None:
         self._url, self._token, self._patience = url, token, patience
         self._datasets = {own_path(path): name for path, name in (datasets or {}).items()}
+        self._connect(0.0)
+
+    def _connect(self, patience: float) -> None:
+        """Start without anything in flight, and ask the service what it can do."""
         self._begin()
-        self._learn(self._connection.ask("GET", patience=0.0))
+        try:
+            self._learn(self._connection.ask("GET", patience=patience))
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _begin(self) -> None:
         """Start without anything in flight, in this process."""
@@ -71,7 +73,7 @@ class RemoteEvaluator(Evaluator):
         self._workers = self._capacity = 1
         self._most_items, self._most_bytes, self._most_in_flight = 1, 2**16, 1
         self._known: dict[str, Evaluation] = {}
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._outgoing: deque[str] = deque()
         self._cancelled: list[str] = []
         self._sent: set[str] = set()
@@ -105,6 +107,10 @@ class RemoteEvaluator(Evaluator):
         """How many children the service has trained for this evaluator, not counting those it looked up."""
         return self._trained
 
+    def start(self) -> None:
+        """Start nothing: the service's workers start with the first child."""
+        return
+
     def activity(self) -> Activity:
         """Return the counts of the children of this evaluator."""
         with self._changed:
@@ -126,7 +132,7 @@ class RemoteEvaluator(Evaluator):
             )
         contents = {spec.key: self._content(spec) for spec in specs if spec.key not in self._known}
         if os.getpid() != self._pid:  # forked: threads and connections are the other process's
-            self._begin_again()
+            self._connect(self._patience)
         futures: list[Future[Evaluation]] = []
         with self._changed:
             if self._closed:
@@ -138,10 +144,10 @@ class RemoteEvaluator(Evaluator):
                     continue
                 entry = self._entries.get(spec.key)
                 if entry is None:
-                    entry = self._entries[spec.key] = _Entry(contents[spec.key])
+                    entry = self._entries[spec.key] = Entry(contents[spec.key])
                     self._outgoing.append(spec.key)
                 entry.futures.append(futures[-1])
-                futures[-1].add_done_callback(_Canceller(self, spec.key))
+                futures[-1].add_done_callback(Canceller(self.cancelled, spec.key))
             self._start()
             self._changed.notify_all()
         return futures
@@ -168,11 +174,7 @@ class RemoteEvaluator(Evaluator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._url, self._token, self._patience = state["url"], state["token"], state["patience"]
         self._datasets = state["datasets"]
-        self._begin_again()
-
-    def _begin_again(self) -> None:
-        self._begin()
-        self._learn(self._connection.ask("GET"))
+        self._connect(self._patience)
 
     def _content(self, spec: ChildSpec) -> bytes:
         if spec.parent is not None:
@@ -190,7 +192,7 @@ class RemoteEvaluator(Evaluator):
             for thread in self._threads:
                 thread.start()
 
-    def _guarded(self, work: "Any") -> None:
+    def _guarded(self, work: Callable[[], None]) -> None:
         """Carry out the work of a thread; whatever ends it is raised by the futures."""
         while not self._closed:
             try:
@@ -199,8 +201,6 @@ class RemoteEvaluator(Evaluator):
                 self._fail(error)
             except Exception as error:  # noqa: BLE001 - a future that is never done would be worse
                 self._fail(RemoteError(f"the connection to {self._url} failed: {type(error).__name__}: {error}"))
-
-    # ---- the thread that sends
 
     def _send(self) -> None:
         with self._changed:
@@ -252,16 +252,25 @@ class RemoteEvaluator(Evaluator):
         except RemoteError as error:
             if error.status == _GONE and batch is not None:
                 self._send_again(batch)
-            elif len(keys) > 1 and error.status is not None:  # one of them is refused: which?
-                for key, content in zip(keys, contents, strict=True):
-                    self._post(self._batch, [key], [content])
             else:
-                self._fail(error, keys)
+                self._refused(keys, error)
             return
         with self._changed:
             if batch is None:
                 self._batch, self._after = str(said["id"]), 0
             self._changed.notify_all()
+
+    def _refused(self, keys: list[str], error: RemoteError) -> None:
+        """Fail the child that the service refuses, and send the others again; fail all if it does not say which."""
+        found = _REFUSED.fullmatch(error.argument or "")
+        if found is None or int(found["place"]) >= len(keys):
+            self._fail(error, keys)
+            return
+        bad = keys[int(found["place"])]
+        with self._changed:
+            self._sent.difference_update(keys)
+            self._outgoing.extendleft(key for key in reversed(keys) if key != bad)
+        self._fail(error, [bad])
 
     def _send_again(self, batch: str | None) -> None:
         """Queue everything that is unfinished for a new batch: the service has forgotten the old one."""
@@ -274,8 +283,6 @@ class RemoteEvaluator(Evaluator):
 
     def _ask(self, method: str, path: str, content: bytes | None = None, **query: Any) -> JsonDict:  # noqa: ANN401
         return self._connection.ask(method, path, content=content, query=query or None, go_on=lambda: not self._closed)
-
-    # ---- the thread that reads
 
     def _read(self) -> None:
         with self._changed:
@@ -303,7 +310,7 @@ class RemoteEvaluator(Evaluator):
                 done += [(future, outcome) for future in (entry.futures if entry is not None else ())]
             self._changed.notify_all()
         for future, outcome in done:
-            _settle(future, outcome)
+            settle(future, outcome)
 
     def _outcome(self, item: JsonDict) -> Evaluation | RemoteError:
         if item.get("evaluation") is None:
@@ -329,7 +336,7 @@ class RemoteEvaluator(Evaluator):
             self._changed.notify_all()
         for entry in entries:
             for future in entry.futures:
-                _settle(future, error)
+                settle(future, error)
 
     def cancelled(self, key: str) -> None:
         """Forget a child of which all futures were cancelled."""
@@ -341,23 +348,3 @@ class RemoteEvaluator(Evaluator):
                     self._sent.discard(key)
                     self._cancelled.append(key)
                 self._changed.notify_all()
-
-
-@dataclass(frozen=True)
-class _Canceller:
-    """Notices that a future was cancelled."""
-
-    evaluator: RemoteEvaluator
-    key: str
-
-    def __call__(self, future: "Future[Evaluation]") -> None:
-        if future.cancelled():
-            self.evaluator.cancelled(self.key)
-
-
-def _settle(future: "Future[Evaluation]", outcome: Evaluation | RemoteError) -> None:
-    if future.set_running_or_notify_cancel():
-        if isinstance(outcome, Evaluation):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)

@@ -1,8 +1,8 @@
 """Rewards: the children that remote clients wait for, and the one evaluator that trains them.
 
 A client opens a *batch*, adds specs to it and reads results as they come, by number. What several clients want is
-trained once; what nobody wants any more, and no worker has, is not trained. Batches live in memory alone: a client whose
-batch is gone, since the service was restarted, sends what is unfinished again, and the store makes that harmless.
+trained once; what nobody wants any more, and no worker has, is not trained. Batches live in memory alone: a client
+whose batch is gone, since the service was restarted, sends what is unfinished again; the store makes that harmless.
 """
 
 import asyncio
@@ -142,10 +142,12 @@ class Rewards:
         """
         limit = self._settings.limits.evaluations
         with self._changed:
-            mine = sum(len(other.names) for other in self._batches.values() if other.token == batch.token)
+            batches = [other for other in self._batches.values() if other.token == batch.token]
+            mine = sum(len(other.names) + len(other.results) for other in batches)
         if mine + len(specs) > limit:
             raise QuotaError(
-                f"{mine:,} children of this token are being evaluated, and at most {limit:,} may be; wait for results.",
+                f"{mine:,} children of this token are being evaluated, or their results were not read, and at most "
+                f"{limit:,} may be; read results.",
                 headers={"Retry-After": "1"},
             )
         try:

@@ -39,6 +39,7 @@ def read_spec(
     content: Mapping[str, Any],
     theirs: JsonDict,
     limits: Limits,
+    *,
     dataset: str | None = None,
 ) -> ChildSpec:
     """Return a spec that a client sent; that of an uploaded data set with the path that this has here.
@@ -135,7 +136,8 @@ def _check_size(spec: ChildSpec, limits: Limits) -> None:
 
 def _other_key(spec: ChildSpec, found: str, theirs: JsonDict) -> str:
     ours = versions()
-    kinds = theirs.get("keys") if isinstance(theirs.get("keys"), dict) else {}
+    said = theirs.get("keys")
+    kinds = said if isinstance(said, dict) else {}
     version_there, version_here = kinds.get(spec.kind), ours["keys"].get(spec.kind)
     if version_there != version_here:
         why = f"{spec.kind} children have the key version {version_there} there and {version_here} here"
