@@ -163,7 +163,7 @@ def cookie_of(port: int, headers: Headers) -> tuple[str, bool]:
 
 def session_of(headers: Headers, port: int) -> str | None:
     """Return the secret of the browser's session, or None."""
-    found = {}
+    found: dict[str, str] = {}
     for part in headers.get("cookie", "").split(";"):  # Python's own parser takes a time that grows with the square
         name, _, value = part.strip().partition("=")
         if name in {_HOST_COOKIE, f"{COOKIE}_{port}"} and _SECRET.fullmatch(value):

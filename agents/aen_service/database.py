@@ -141,7 +141,7 @@ class Database:
             why = getattr(error, "orig", None) or error
             raise UnavailableError(f"the database of the service cannot be used now: {why}.") from error
 
-    def rows(self, query: sa.Select[Any]) -> list[sa.Row[Any]]:
+    def rows(self, query: sa.Executable) -> list[Any]:
         """Return all rows of a query."""
         with self.begin() as connection:
             return list(connection.execute(query).all())

@@ -85,7 +85,7 @@ class _Searches(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the number of searches by state, of their children, and of the data sets."""
         columns = (SEARCHES.c.state, sa.func.count(), sa.func.sum(SEARCHES.c.children))
-        query: sa.Select[Any] = sa.select(*columns).group_by(SEARCHES.c.state)
+        query = sa.select(*columns).group_by(SEARCHES.c.state)
         rows = self._database.rows(query)
         by_state = {state: number for state, number, _ in rows}
         searches = GaugeMetricFamily("aen_searches", "Searches by state.", labels=("state",))
@@ -95,7 +95,7 @@ class _Searches(Collector):
         yield GaugeMetricFamily("aen_queue_length", "Searches that wait.", value=by_state.get("queued", 0))
         trained = sum(children or 0 for _, _, children in rows)
         yield GaugeMetricFamily("aen_children", "Children that the searches have trained or looked up.", value=trained)
-        stored: sa.Select[Any] = sa.select(sa.func.count(), sa.func.sum(DATASETS.c.bytes))
+        stored = sa.select(sa.func.count(), sa.func.sum(DATASETS.c.bytes))
         number, size = self._database.rows(stored)[0]
         yield GaugeMetricFamily("aen_datasets", "Data sets that were uploaded.", value=number)
         yield GaugeMetricFamily("aen_dataset_bytes", "Bytes of the data sets that were uploaded.", value=size or 0)

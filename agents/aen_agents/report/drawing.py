@@ -65,7 +65,8 @@ def as_svg(figure: Figure, title: str) -> str:
         patch.set(facecolor="none", edgecolor="none")
     with mpl.rc_context(RC):
         # `Figure.savefig` would place everything twice and draw twice.
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Type", "Format")))
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(buffer, metadata=dict.fromkeys(("Date", "Creator", "Type", "Format")))
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = _GROUP_ID.sub(r"\1", _FONTS.sub(_page_font, text))
