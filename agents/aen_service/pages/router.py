@@ -91,13 +91,18 @@ async def one_search(request: Request, search: str, token: AnyToken, *, view: st
     if view not in VIEWS:
         raise NotFoundError(f"there is no view {view[:40]!r} of a search.", argument="view")
     path = f"/searches/{quote(search, safe='')}"
-    parts = await asyncio.gather(ask(request, path), *(ask(request, f"{path}{p}", q) for p, q in _asked(request, view)))
+    asked = [("", {}), ("/summary", {}), *_asked(request, view)]
+    parts = await asyncio.gather(*(ask(request, f"{path}{part}", query) for part, query in asked))
     found = _checked(parts[0])
     views = {key: title for key, title in VIEWS.items() if key != "failures" or token.may_change}
-    more = {"view": view, "views": views, "search": found, "answer": parts[1] if len(parts) > 1 else Answer(404)}
-    for name, part in zip(("summary", "classes"), parts[1:], strict=False):
-        if view == "overview":
-            more[name] = part.found
+    more = {
+        "view": view,
+        "views": views,
+        "search": found,
+        "summary": parts[1].found,
+        "answer": parts[2],
+        "classes": parts[2].found if view == "overview" else None,
+    }
     return page(request, "search.html", more | {"ended": found["state"] in ENDED, "query": dict(request.query_params)})
 
 
@@ -107,7 +112,7 @@ def _asked(request: Request, view: str) -> list[tuple[str, dict[str, str | int |
     paged: dict[str, str | int | None] = {"page": given.get("page"), "size": ROWS, "sort": given.get("sort")}
     match view:
         case "overview":
-            return [("/summary", {}), ("/classes", {"size": 5, "sort": "-accuracy"})]
+            return [("/classes", {"size": 5, "sort": "-accuracy"})]
         case "classes":
             return [("/classes", paged | {"sort": given.get("sort", "-accuracy")})]
         case "children":
