@@ -26,6 +26,7 @@ from aen_service.settings import Settings
 
 IMAGES = Path(__file__).parent / "images"
 _DESKTOP, _PHONE = {"width": 1200, "height": 800}, {"width": 390, "height": 800}
+_SETTINGS: dict[str, object] = {"training.epochs": 8, "budget.children": 40, "selection.top": 3}
 _COLOURS = 128  # of a palette: screenshots of text and curves lose nothing that is seen
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -90,7 +91,7 @@ def _draw(browser: Browser, client: httpx.Client, secret: str, folder: Path) -> 
 
 
 def _submit(client: httpx.Client, name: str, seed: int, **overrides: object) -> str:
-    body = {"preset": "digits", "name": name, "overrides": {"seed": seed, "training.epochs": 15} | overrides}
+    body = {"preset": "digits", "name": name, "overrides": _SETTINGS | {"seed": seed} | overrides}
     return str(client.post("/api/v1/searches", json=body).raise_for_status().json()["id"])
 
 
