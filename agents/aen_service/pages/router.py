@@ -93,7 +93,7 @@ async def one_search(request: Request, search: str, token: AnyToken, *, view: st
     path = f"/searches/{quote(search, safe='')}"
     part, query = _asked(request, view)
     shown, summary, answer = await asyncio.gather(
-        ask(request, path), ask(request, f"{path}/summary"), ask_patiently(request, f"{path}{part}", query)
+        ask(request, path), ask_patiently(request, f"{path}/summary"), ask_patiently(request, f"{path}{part}", query)
     )
     found = _checked(shown)
     views = {key: title for key, title in VIEWS.items() if key != "failures" or token.may_change}
@@ -101,7 +101,7 @@ async def one_search(request: Request, search: str, token: AnyToken, *, view: st
         "view": view,
         "views": views,
         "search": found,
-        "summary": summary.found,
+        "summary": summary and summary.found,
         "pending": answer is None,
         "answer": answer,
         "classes": answer.found if answer is not None and view == "overview" else None,
