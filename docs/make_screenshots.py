@@ -26,6 +26,7 @@ from aen_service.settings import Settings
 
 IMAGES = Path(__file__).parent / "images"
 _DESKTOP, _PHONE = {"width": 1200, "height": 800}, {"width": 390, "height": 800}
+_SETTINGS: dict[str, object] = {"training.epochs": 8, "budget.children": 40, "selection.top": 3}
 _COLOURS = 128  # of a palette: screenshots of text and curves lose nothing that is seen
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -58,6 +59,13 @@ def _draw(browser: Browser, client: httpx.Client, secret: str, folder: Path) -> 
     _wait(client, going, "running")
     while client.get(f"/api/v1/searches/{going}/agent").json()["loss"] is None:
         time.sleep(0.5)
+    shoot(browser, client, secret, done=done, going=going, data=data)
+    client.post(f"/api/v1/searches/{going}/stop")
+    _wait(client, going, "stopped")
+
+
+def shoot(browser: Browser, client: httpx.Client, secret: str, *, done: list[str], going: str, data: str) -> None:
+    """Draw the pictures of a service with two searches that are complete, one that runs, and a data set."""
     best = client.get(f"/api/v1/searches/{done[0]}/classes?size=1").json()["items"][0]["class_key"]
     shots: list[tuple[str, str, str, dict[str, int]]] = [
         ("service-search", f"/searches/{done[0]}?class={best}", "light", {"width": 1200, "height": 1640}),
@@ -85,12 +93,10 @@ def _draw(browser: Browser, client: httpx.Client, secret: str, folder: Path) -> 
         Image.open(file).convert("RGB").quantize(_COLOURS).save(file, optimize=True)
         sys.stdout.write(f"{file.name}: {file.stat().st_size / 1000:.0f} kB\n")
         context.close()
-    client.post(f"/api/v1/searches/{going}/stop")
-    _wait(client, going, "stopped")
 
 
 def _submit(client: httpx.Client, name: str, seed: int, **overrides: object) -> str:
-    body = {"preset": "digits", "name": name, "overrides": {"seed": seed, "training.epochs": 15} | overrides}
+    body = {"preset": "digits", "name": name, "overrides": _SETTINGS | {"seed": seed} | overrides}
     return str(client.post("/api/v1/searches", json=body).raise_for_status().json()["id"])
 
 

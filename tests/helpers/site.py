@@ -45,7 +45,7 @@ class Site:
 
     def __init__(self, browser: Any, address: str, **words: Any) -> None:
         self.context = browser.new_context(base_url=address, **{"viewport": DESKTOP, **words})
-        self.context.set_default_timeout(30_000)
+        self.context.set_default_timeout(120_000)  # a busy machine
         self.page = self.context.new_page()
         self.errors: list[str] = []
         self.expected: list[str] = []

@@ -52,13 +52,15 @@ class Answer:
         return f"the service answered {self.status}."
 
 
-async def ask_patiently(request: Request, path: str, body: object) -> Answer | None:
+async def ask_patiently(
+    request: Request, path: str, query: Query | None = None, *, method: str = "GET", body: object = None
+) -> Answer | None:
     """Return the answer to a question that may take long, or None if the browser should show the page without it.
 
     A script of the page says that it waits by the header ``Prefer: wait`` (RFC 7240).
     """
     waits = "wait" in request.headers.get("prefer", "")
-    task = asyncio.create_task(ask(request, path, method="POST", body=body))
+    task = asyncio.create_task(ask(request, path, query, method=method, body=body))
     _RUNNING.add(task)  # a task that nothing refers to may be removed
     task.add_done_callback(_RUNNING.discard)
     done, _ = await asyncio.wait({task}, timeout=None if waits else _PATIENCE_SECONDS)

@@ -30,7 +30,7 @@ async def groups(
     """The group of some generators on a grid."""
     chosen = list(dict.fromkeys(factor or []))
     body = {"factors": chosen, "grid": [rows, columns]}
-    answer = await ask_patiently(request, "/groups/describe", body)
+    answer = await ask_patiently(request, "/groups/describe", method="POST", body=body)
     group = (answer and answer.found) or {}
     orbits = _flat(group.get("orbits"))
     names = [*GENERATOR_NAMES, *(name for name in chosen if name not in GENERATOR_NAMES)]

@@ -69,7 +69,7 @@ async def _form(
 ) -> Response:
     body, wrong, base = await asyncio.to_thread(_read, given)
     checked, offered = await asyncio.gather(
-        ask_patiently(request, "/searches/check", body), ask(request, "/datasets", {"size": 200})
+        ask_patiently(request, "/searches/check", method="POST", body=body), ask(request, "/datasets", {"size": 200})
     )
     problem = problem or wrong
     if problem is None and checked is not None and not checked.ok:

@@ -14,7 +14,7 @@ from aen._typing import JsonDict
 from aen_service.access import AnyToken, TheService
 from aen_service.database import SEARCHES
 from aen_service.errors import NotFoundError, ServiceError
-from aen_service.pages.asking import Answer, ask
+from aen_service.pages.asking import Answer, ask, ask_patiently
 from aen_service.pages.html import page
 from aen_service.pages.static_files import serve_static
 from aen_service.searches.records import ACTIVE, ENDED, STATES
@@ -91,32 +91,39 @@ async def one_search(request: Request, search: str, token: AnyToken, *, view: st
     if view not in VIEWS:
         raise NotFoundError(f"there is no view {view[:40]!r} of a search.", argument="view")
     path = f"/searches/{quote(search, safe='')}"
-    parts = await asyncio.gather(ask(request, path), *(ask(request, f"{path}{p}", q) for p, q in _asked(request, view)))
-    found = _checked(parts[0])
+    part, query = _asked(request, view)
+    shown, summary, answer = await asyncio.gather(
+        ask(request, path), ask_patiently(request, f"{path}/summary"), ask_patiently(request, f"{path}{part}", query)
+    )
+    found = _checked(shown)
     views = {key: title for key, title in VIEWS.items() if key != "failures" or token.may_change}
-    more = {"view": view, "views": views, "search": found, "answer": parts[1] if len(parts) > 1 else Answer(404)}
-    for name, part in zip(("summary", "classes"), parts[1:], strict=False):
-        if view == "overview":
-            more[name] = part.found
+    more = {
+        "view": view,
+        "views": views,
+        "search": found,
+        "summary": summary and summary.found,
+        "pending": answer is None,
+        "answer": answer,
+        "classes": answer.found if answer is not None and view == "overview" else None,
+    }
     return page(request, "search.html", more | {"ended": found["state"] in ENDED, "query": dict(request.query_params)})
 
 
-def _asked(request: Request, view: str) -> list[tuple[str, dict[str, str | int | None]]]:
-    """Return what a view asks for: paths below the search, with parameters."""
+def _asked(request: Request, view: str) -> tuple[str, dict[str, str | int | None]]:
+    """Return what a view asks for: a path below the search, with parameters."""
     given = request.query_params
     paged: dict[str, str | int | None] = {"page": given.get("page"), "size": ROWS, "sort": given.get("sort")}
     match view:
         case "overview":
-            return [("/summary", {}), ("/classes", {"size": 5, "sort": "-accuracy"})]
+            return "/classes", {"size": 5, "sort": "-accuracy"}
         case "classes":
-            return [("/classes", paged | {"sort": given.get("sort", "-accuracy")})]
+            return "/classes", paged | {"sort": given.get("sort", "-accuracy")}
         case "children":
-            return [("/children", paged | {"status": given.get("status"), "name": given.get("name")})]
+            return "/children", paged | {"status": given.get("status"), "name": given.get("name")}
         case "log":
-            return [("/log", {"after": given.get("after"), "size": 200})]
-        case "agent" | "workers" | "failures" | "files":
-            return [(f"/{view}", paged if view in {"workers", "failures"} else {})]
-    return []
+            return "/log", {"after": given.get("after"), "size": 200}
+        case _:
+            return f"/{view}", paged if view == "failures" else {}
 
 
 @router.get("/compare")
@@ -154,7 +161,7 @@ async def dataset(request: Request, dataset: str, _token: AnyToken) -> Response:
 def count_states(service: Service) -> dict[str, int]:
     """Return how many searches are in each state."""
     query = sa.select(SEARCHES.c.state, sa.func.count()).group_by(SEARCHES.c.state)
-    counts = {state: int(count) for state, count in service.database.rows(query)}
+    counts = {row[0]: int(row[1]) for row in service.database.rows(query)}
     return counts | {"all": sum(counts.values()), "active": sum(counts.get(state, 0) for state in ACTIVE)}
 
 
