@@ -1,7 +1,6 @@
 """Figures of the service for Prometheus, in a registry of their own."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
