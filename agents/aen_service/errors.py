@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from aen.errors import AenError, ConfigError
 
+TOKEN_VARIABLE = "AEN_TOKEN"  # noqa: S105 - the environment variable that holds the token of a client
+
 # A message about a config begins with the key, perhaps behind the name of the config.
 _KEY = re.compile(
     r"(?:[^:]{1,200}: )?(?:unknown key )?'?(?P<key>(?:name|seed|data|alphabet|generators|child|space|training|"
@@ -110,3 +112,7 @@ class UnavailableError(ServiceError):
 
 class ServiceStartError(AenError):
     """The service cannot start: its root cannot be written, its database is of another version, ..."""
+
+
+class RemoteSearchError(AenError):
+    """A search that cannot be submitted to a service, or that failed there."""

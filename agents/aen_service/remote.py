@@ -6,15 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from aen.errors import AenError
+from aen_service.errors import TOKEN_VARIABLE as TOKEN
+from aen_service.errors import RemoteSearchError
 
-TOKEN = "AEN_TOKEN"  # noqa: S105 - the name of a variable
-EXIT_INTERRUPTED = 130
 Run = Callable[[argparse.Namespace], int]
-
-
-class RemoteSearchError(AenError):
-    """A search that cannot be submitted to a service, or that failed there."""
 
 
 def add_server_option(search: argparse.ArgumentParser) -> None:

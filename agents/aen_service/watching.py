@@ -13,6 +13,7 @@ from aen.errors import ConfigError
 from aen.results.search_result import SearchResult
 from aen_agents import events
 from aen_agents.cli.console import print_verdict
+from aen_agents.cli.main import EXIT_INTERRUPTED
 from aen_agents.cli.progress import ConsoleProgress
 from aen_agents.cli.safe_console import output_console
 from aen_agents.config import load_config
@@ -20,7 +21,8 @@ from aen_agents.config.overrides import parse_overrides
 from aen_agents.config.yaml_file import parse_yaml
 from aen_agents.text import command
 from aen_service.client import Client, RemoteSearch, ServerEvent
-from aen_service.remote import EXIT_INTERRUPTED, TOKEN, RemoteSearchError
+from aen_service.errors import TOKEN_VARIABLE as TOKEN
+from aen_service.errors import RemoteSearchError
 
 _CHOSEN_THERE = ("store", "cluster", "evaluator")  # by the service, if the config does not name them
 
