@@ -22,12 +22,15 @@ def watching(client: httpx.Client, path: str, **headers: str) -> Iterator[Iterat
     with client.stream("GET", path, headers=headers, timeout=30) as answer:
         assert answer.status_code == httpx.codes.OK, answer.read()
         assert answer.headers["content-type"].startswith("text/event-stream")
-        yield _events(answer)
+        found = answer.iter_lines()
+        # What a stream begins with, and with it the number of the last event: from then on no change is missed.
+        beginning = dict(line.split(": ") for line in iter(found.__next__, ""))
+        yield _events(found, beginning["id"])
 
 
-def _events(answer: httpx.Response) -> Iterator[Sent]:
-    last, name, data = "", "message", ""
-    for line in answer.iter_lines():
+def _events(lines: Iterator[str], last: str) -> Iterator[Sent]:
+    name, data = "message", ""
+    for line in lines:
         field, _, value = line.partition(": ")
         if field == "id":
             last = value

@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import httpx
 from rich.console import Console
 from rich.progress import track
 
@@ -82,11 +83,10 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self.process = self._start()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.process = self._start()
         self._wait()
-        text = self.output.read_text()
-        self.token = text.partition("/login#")[2].split("\n")[0]
+        self.token = (self.root / ".aen-service" / "first-link.txt").read_text().partition("#")[2].strip()
 
     def _start(self) -> "subprocess.Popen[bytes]":
         words = ["serve", "--root", str(self.root), "--port", str(self.port), "--parallel", str(SEARCHES)]
@@ -102,7 +102,8 @@ class Server:
     def _wait(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with suppress(OSError, httpx.HTTPError):
+                httpx.get(f"{self.url}/healthz", timeout=5)
                 return
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"the service does not start: {self.output.read_text()[-500:]}")

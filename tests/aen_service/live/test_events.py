@@ -185,8 +185,10 @@ def test_a_server_that_was_killed_loses_and_doubles_nothing(tmp_path):
             [*command, "--port", port], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         try:
-            port = re.search(r"at http://127\.0\.0\.1:(\d+)|$", process.stderr.readline())[1] if port == "0" else port
-            token = token or re.search(r"#(\S+)", process.stdout.readline())[1]
+            said = next(found for line in process.stderr if (found := re.search(r"at http://127\.0\.0\.1:(\d+)", line)))
+            port = said[1]
+            link = run.parent / ".aen-service" / "first-link.txt"
+            token = token or link.read_text().partition("#")[2].strip()
             transport = httpx.HTTPTransport(retries=8)  # until it listens
             with httpx.Client(
                 base_url=f"http://127.0.0.1:{port}", headers=bearer(token), transport=transport
