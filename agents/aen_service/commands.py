@@ -202,7 +202,7 @@ def _revoke_token(options: argparse.Namespace) -> int:
 def _tokens(options: argparse.Namespace, *, create: bool = True) -> "Iterator[Tokens]":
     from aen_service.database import Database
     from aen_service.errors import ServiceStartError
-    from aen_service.service import prepare_folder
+    from aen_service.folder import prepare_folder
     from aen_service.tokens import Tokens
 
     settings = _settings(options)

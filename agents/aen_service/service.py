@@ -1,18 +1,14 @@
 """Service: what serves requests, without HTTP: the database, tokens, searches and the scheduler."""
 
-import os
-import tempfile
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
-from aen._files import make_folder
-from aen._locks import NoLocksError, lock_file
 from aen_service.computing.helpers import Helpers
 from aen_service.database import Database
 from aen_service.datasets.datasets import Datasets
-from aen_service.errors import ServiceStartError
+from aen_service.folder import lock_root, prepare_folder
 from aen_service.reading.index import RunIndex
 from aen_service.reading.readers import Readers
 from aen_service.rewards.rewards import Rewards
@@ -23,8 +19,6 @@ from aen_service.searches.scheduler import Scheduler
 from aen_service.settings import Settings
 from aen_service.tokens import Token, Tokens
 
-LOCK_FILE = ".lock"
-_PROBE = b"." * 4096  # a block of most file systems: there is room to begin with
 FIRST_LINK_FILE = "first-link.txt"
 
 
@@ -42,7 +36,7 @@ class Service:
         self.settings = settings
         prepare_folder(settings)
         with ExitStack() as stack:  # what was opened is closed again if a later step fails
-            stack.enter_context(_locked(settings))
+            stack.enter_context(lock_root(settings))
             self.database = Database(settings.database_url)
             stack.callback(self.database.close)
             self.tokens = Tokens(self.database)
@@ -99,46 +93,3 @@ def _launcher(settings: Settings) -> Launcher:
     from aen_service.searches.ray_jobs import RayJobLauncher  # importing Ray takes seconds
 
     return RayJobLauncher(settings)
-
-
-def prepare_folder(settings: Settings) -> None:
-    """Make the service's folder, which only this user may enter.
-
-    Raises:
-        ServiceStartError: it cannot be made or written, or belongs to another user.
-    """
-    folder = settings.folder
-    try:
-        make_folder(settings.root)
-        with suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        status = folder.lstat()
-        if folder.is_symlink() or not folder.is_dir() or status.st_uid != os.geteuid():
-            raise ServiceStartError(f"{folder} is not a folder of this user; remove it, or name another --root.")
-        folder.chmod(0o700)
-        for inner in ("searches", "data"):
-            (folder / inner).mkdir(exist_ok=True)
-        (folder / LOCK_FILE).touch()
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(_PROBE)
-    except OSError as error:
-        why = "it is no folder" if isinstance(error, (FileExistsError, NotADirectoryError)) else error.strerror
-        raise ServiceStartError(
-            f"root {settings.root} cannot be written: {why}; name another folder (--root)."
-        ) from error
-
-
-def _locked(settings: Settings) -> IO[str]:
-    path: Path = settings.folder / LOCK_FILE
-    try:
-        file = path.open("w")
-        if lock_file(file):
-            return file
-    except NoLocksError as error:
-        raise ServiceStartError(f"{error}; name a folder on another file system (--root).") from error
-    except OSError as error:
-        raise ServiceStartError(f"{path} cannot be written: {error.strerror}.") from error
-    file.close()
-    raise ServiceStartError(
-        f"another service has the root {settings.root}; stop it first, or name another folder (--root)."
-    )

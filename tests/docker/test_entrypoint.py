@@ -174,7 +174,8 @@ def test_the_service_is_healthy_while_it_answers(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{more['AEN_SERVICE_PORT']}/healthz"
         for host, status in (("other.example", 200), ("aen-serve:8700", 200), ("stranger.example", 403)):
             assert httpx.get(url, headers={"Host": host}).status_code == status
-        assert "/login#" in (tmp_path / "output").read_text(), "the link with the first token"
+        assert "/login#" in (tmp_path / "runs" / ".aen-service" / "first-link.txt").read_text()
+        assert "/login#" not in (tmp_path / "output").read_text(), "logs hold no token"
     finally:
         service.terminate()
         service.wait(60)

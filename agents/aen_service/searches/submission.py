@@ -128,7 +128,8 @@ def _checked(config: SearchConfig, dataset: str | None) -> SearchConfig:
             raise InvalidRequestError(
                 f"evaluator.{key} is {number:,}, above the {cores} cores of this service.", argument=f"evaluator.{key}"
             )
-    factors = (config.alphabet,) if isinstance(config.alphabet, str) else config.alphabet
+    alphabet = config.alphabet
+    factors = (alphabet,) if isinstance(alphabet, str) else alphabet
     if len(factors) > _MOST_FACTORS or max(map(len, factors), default=0) > _LONGEST_FACTOR:
         raise InvalidRequestError(
             f"alphabet has {len(factors):,} factors; give at most {_MOST_FACTORS}, each of at most {_LONGEST_FACTOR} "

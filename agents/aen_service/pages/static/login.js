@@ -1,5 +1,8 @@
 // The first link has the token behind the #, which no browser sends: it is taken from there, and the address cleaned.
 
+// The link may also be pasted while this page is shown: then only the part behind the # changes.
+addEventListener("hashchange", () => location.hash.length > 1 && location.reload());
+
 const token = decodeURIComponent(location.hash.slice(1));
 const problem = document.querySelector("#problem");
 if (token) {
