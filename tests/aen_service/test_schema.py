@@ -28,7 +28,7 @@ CHECKS = [
 ]
 LIMITS = Limits(queued=10**6, active_children=10**12)
 STREAMS = {"/api/v1/events", "/api/v1/searches/{search}/events"}  # they do not end
-SLOW = {"/api/v1/groups/classes", "/api/v1/searches/check"}  # they compute for seconds
+SLOW = {f"/api/v1/{path}" for path in ("groups/classes", "searches/check", "searches/{search}/exports")}  # for seconds
 
 
 @pytest.fixture(scope="module")

@@ -170,6 +170,7 @@ def test_static_files_are_kept_by_browsers_and_nothing_else_is_served(html: http
     assert html.get("/static/0000000000000000/style.css").status_code == 404
 
 
+@pytest.mark.slow
 def test_of_a_thousand_runs_one_page_is_sent(html: httpx.Client, service: Service) -> None:
     for number in range(1000):
         add_search(

@@ -115,6 +115,7 @@ def test_what_is_not_there_yet_is_said(client, path):
     assert client.get(f"{path}/files/summary.json").status_code == 404
 
 
+@pytest.mark.slow
 def test_an_export_of_a_run_without_a_network_says_why(client, viewer, path):
     answer = client.post(f"{path}/exports", json={"format": "onnx"})
     assert answer.status_code == 409

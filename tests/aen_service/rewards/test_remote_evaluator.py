@@ -234,6 +234,7 @@ def test_closing_makes_the_futures_raise(url, token):
         evaluator.submit([CHILD])
 
 
+@pytest.mark.slow
 def test_more_children_than_the_service_allows_in_flight_wait_here(tmp_path):
     with serving(tmp_path, limits=Limits(evaluations=5)) as (service, client):
         secret = service.tokens.add("agent", "operator")[1]
@@ -243,6 +244,7 @@ def test_more_children_than_the_service_allows_in_flight_wait_here(tmp_path):
             assert service.rewards.activity().trained == 23
 
 
+@pytest.mark.slow
 def test_two_clients_of_a_token_share_what_it_may_have_in_flight(tmp_path):
     with serving(tmp_path, limits=Limits(evaluations=5)) as (service, client):
         secret = service.tokens.add("agent", "operator")[1]

@@ -1,8 +1,10 @@
 """Searches that are submitted over HTTP run as processes and come to their end."""
 
+import pytest
 from helpers.services import SMALL, wait_for
 
 
+@pytest.mark.slow
 def test_a_search_comes_to_its_end(client):
     answer = client.post("/api/v1/searches", json={"preset": "digits", "overrides": SMALL})
     assert answer.status_code == 201
