@@ -60,12 +60,15 @@ def serving(root: Path, *, parallel: int = 2) -> Iterator[Server]:
         *(sys.executable, "-c", "import sys; from aen_service.main import main; sys.exit(main())", "serve"),
         *("--root", str(root), "--port", "0", "--parallel", str(parallel)),
     ]
+    link = root / ".aen-service" / "first-link.txt"
     with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True)
         try:
-            assert process.stdout is not None
-            found = re.search(r"(http://[^/]+)/login#(\S+)", process.stdout.readline())
-            assert found is not None, "the service printed no link; its root is to be new"
+            while not link.exists():
+                assert process.poll() is None, "the service does not start"
+                time.sleep(0.1)
+            found = re.search(r"(http://[^/]+)/login#(\S+)", link.read_text())
+            assert found is not None
             client = httpx.Client(
                 base_url=found[1], headers={"Authorization": f"Bearer {found[2]}"}, timeout=60.0, trust_env=False
             )
