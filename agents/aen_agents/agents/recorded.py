@@ -49,14 +49,15 @@ def lost_children(
     """
     selected = () if result is None else _selected(config, space, result)
     specs = {spec.key: spec for spec in (*_of_history(space, history), *selected)}
-    keys = [*specs, *{line["key"] for line in history if "key" in line}]
+    # The specs of layer-wise methods inherit weights from each other; only their keys are recorded.
+    keys = [*specs, *{line["key"] for line in history if "method" in line}]
     stored = store.get_many(keys)
     lost = tuple(key for key in keys if key not in stored)
     return LostChildren(tuple(specs[key] for key in lost if key in specs), lost)
 
 
 def _of_history(space: Space, history: Sequence[JsonDict]) -> Iterator[ChildSpec]:
-    visited = {(line["class_key"], line.get("seed")) for line in history if "key" not in line}
+    visited = {(line["class_key"], line.get("seed")) for line in history if "method" not in line}
     by_key = {c.key: c for c in space.classes} if visited else {}
     for key, seed in sorted(visited, key=str):
         if key in by_key:
