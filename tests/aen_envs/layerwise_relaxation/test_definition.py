@@ -95,6 +95,7 @@ class _Expectation:
             "state": sum(self.names.index(g) * len(self.names) ** place for place, g in enumerate(self.groups)),
             "factors": self.spec.name,
             "class_key": self.spec.class_key,
+            "key": self.now.key,
             "group": self.spec.group,
             "parameters": self.now.parameters,
             "seconds": 0.25,
