@@ -9,7 +9,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 
+import pytest
 from helpers.shape_checker import leave_the_rest_alone
 
 leave_the_rest_alone()
@@ -18,3 +20,17 @@ os.environ["OMP_NUM_THREADS"] = os.environ.get("AEN_TEST_THREADS", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ["AEN_CACHE"] = tempfile.mkdtemp(prefix="aen-test-cache-")
 atexit.register(shutil.rmtree, os.environ["AEN_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """Forget the passwords that a test has announced: a word of theirs would be hidden in the messages of the next."""
+    from aen import _secrets
+
+    known = dict(_secrets._secrets), dict(_secrets._addresses)
+    yield
+    if (_secrets._secrets, _secrets._addresses) != known:
+        for kept, before in zip((_secrets._secrets, _secrets._addresses), known, strict=True):
+            kept.clear()
+            kept.update(before)
+        _secrets._replacements.cache_clear()

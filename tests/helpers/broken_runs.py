@@ -34,8 +34,7 @@ def walk(folder: Path, *, stop_at: int | None = None, every: float = 0.0) -> tup
     notices: list[str] = []
 
     def listener(event: Event) -> None:
-        assert isinstance(event, Visited)
-        if event.step == stop_at:
+        if isinstance(event, Visited) and event.step == stop_at:
             raise KeyboardInterrupt
 
     visits = Visits(

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData, QueryParams
-from starlette.status import HTTP_303_SEE_OTHER, HTTP_422_UNPROCESSABLE_CONTENT
+from starlette.status import HTTP_303_SEE_OTHER, HTTP_422_UNPROCESSABLE_CONTENT, HTTP_503_SERVICE_UNAVAILABLE
 
 from aen._typing import JsonDict
 from aen.errors import AenError
@@ -71,6 +71,8 @@ async def _form(
     checked, offered = await asyncio.gather(
         ask_patiently(request, "/searches/check", method="POST", body=body), ask(request, "/datasets", {"size": 200})
     )
+    if checked is not None and checked.status == HTTP_503_SERVICE_UNAVAILABLE:  # others ask, too: asked again
+        checked = None
     problem = problem or wrong
     if problem is None and checked is not None and not checked.ok:
         problem = checked.detail

@@ -20,15 +20,21 @@ async function update(whole) {
   const target = address();
   history.replaceState(null, "", target);
   check.classList.add("busy");
-  await refresh(target, (part) => whole || part !== "fields");
+  const fresh = await refresh(target, (part) => whole || part !== "fields");
+  if (!fresh) return; // a newer one is on its way, or the service cannot be reached
   check.classList.remove("busy");
+  if (check.querySelector("[data-pending]")) again(2000); // too many ask at the moment
+}
+
+function again(milliseconds) {
+  clearTimeout(timer);
+  timer = setTimeout(() => update(false), milliseconds);
 }
 
 form.addEventListener("input", (event) => {
   const field = event.target;
   field.closest(".field")?.classList.toggle("changed", "base" in field.dataset && field.name.includes(".") && field.value.trim() !== field.dataset.base);
-  clearTimeout(timer);
-  timer = setTimeout(() => update(false), 250);
+  again(250);
 });
 form.addEventListener("change", (event) => {
   if (!("whole" in event.target.dataset)) return;

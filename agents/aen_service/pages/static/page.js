@@ -15,6 +15,7 @@ export function lost() {
 }
 
 function found() {
+  if (!navigator.onLine) return; // an answer that was on its way
   seen = new Date();
   say("");
 }
