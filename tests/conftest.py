@@ -22,6 +22,11 @@ os.environ["AEN_CACHE"] = tempfile.mkdtemp(prefix="aen-test-cache-")
 atexit.register(shutil.rmtree, os.environ["AEN_CACHE"], ignore_errors=True)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of processes for ``-n auto``: many tests wait for processes and files, not for a core."""
+    return max(len(os.sched_getaffinity(0)) * 3 // 2, 1)
+
+
 @pytest.fixture(autouse=True)
 def _no_secrets_of_other_tests() -> Iterator[None]:
     """Forget the passwords that a test has announced: a word of theirs would be hidden in the messages of the next."""

@@ -39,6 +39,7 @@ def test_an_example_prints_the_best_it_has_seen(name, words, steps):
     assert best[2] != "none"
 
 
+@pytest.mark.slow
 def test_the_seed_of_random_search_decides_the_walk(monkeypatch, capsys):
     def walk(seed):
         monkeypatch.setattr(sys, "argv", ["random_search.py", "--steps", "8", "--seed", seed])

@@ -181,7 +181,8 @@ def test_a_bad_store_is_refused_and_left_as_it_is(
     assert store.read_bytes() == before
 
 
-@pytest.mark.parametrize("where", ["/dev/full", pytest.param("pipe", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["/dev/full", "pipe"])
 def test_output_that_fails_does_not_end_a_search(where: str, tmp_path: Path) -> None:
     words = ["search", DIGITS, *QUICK, "--out", str(tmp_path / "run")]
     command = [sys.executable, "-c", "from aen_agents.cli.main import main; raise SystemExit(main())", *words]
@@ -218,7 +219,7 @@ def test_report_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     "how",
     [
-        pytest.param(signal.SIGINT, id="ctrl-c"),
+        pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.slow),  # test_search.py interrupts one, too
         pytest.param(signal.SIGKILL, id="kill -9", marks=pytest.mark.slow),  # runs/resume kills searches as well
     ],
 )
