@@ -38,6 +38,8 @@ _MEMBER = re.compile(rf"(?i)({_WORD}([\"'])\s*:\s*)([\"'])(?:\\.|(?!\3).)*\3")  
 # In JSON a backslash may precede a quote. A comma ends an address only before a blank. It begins where a word does;
 # otherwise the search in a long word takes a time that grows with the square of its length.
 _URL = re.compile(r"(?<![\w+.-])[\w+.-]+:///?(?:[^\s\"\\<>]|\\.)+|(?<![\w/])://(?:[^\s\"\\<>]|\\.)+")
+# `pathlib.Path` makes one slash of two.
+_ONE_SLASH = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]*:/[^\s\"\\<>/:@]*:[^\s\"\\<>]*@[^\s\"\\<>]*")
 _PORTS = re.compile(r"(?:\[[^\]]*\]|[^:,]*)(?::(?:\d*|port))?(?:,(?:\[[^\]]*\]|[^:,]*)(?::\d*)?)*\W*")
 _NO_SCHEME = re.compile(r"([A-Za-z][\w+.-]*:)/?([^/\s:@]*:)?.*@")
 _EXAMPLE = "://user:password@host"  # of messages that say how addresses are written
@@ -78,6 +80,8 @@ def hide_secrets(text: str) -> str:
             text = pattern.sub(replacement, text)
     if "://" in text:
         text = _URL.sub(lambda found: found[0] if _EXAMPLE in found[0] else hide_in_address(found[0]), text)
+    if ":/" in text and "@" in text:
+        text = _ONE_SLASH.sub(lambda found: hide_in_address(found[0]), text)
     lower = text.lower()
     if any(hint in lower for hint in _HINTS):
         text = _MEMBER.sub(rf"\1\3{HIDDEN}\3", _PAIR.sub(rf"\1{HIDDEN}", text))

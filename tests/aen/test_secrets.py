@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import quote_plus
 
 import pytest
@@ -127,6 +128,15 @@ def test_a_secret_in_an_address_is_hidden_in_every_quotation(address):
 def test_most_are_hidden_in_text_without_being_announced(address):
     for text in (address, f"see {address} for more", json.dumps({"a": address})):
         assert S not in hide_secrets(text)
+
+
+def test_an_address_that_became_a_path_is_hidden():
+    for address in (f"postgresql://aen:{S}@host/db", f"db://:{S}@host", f"a+b://u:{S}@w@host/x?y=1"):
+        text = f"config {Path(address)} does not exist. See docs."
+        assert S not in hide_secrets(text)
+        assert hide_secrets(text).endswith("does not exist. See docs.")
+    for text in ("C:/Users/me@home/x", "see a:/b and c@d", "in /runs/a:b@c/d", "note:/x/y:z@w"):
+        assert hide_secrets(text) == text
 
 
 @pytest.mark.parametrize("address", SHOWN)

@@ -163,10 +163,10 @@ def test_a_client_that_reads_nothing_is_dropped(tmp_path, monkeypatch):
             head = f"GET {path}?after=0 HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {client.headers['authorization']}"
             slow.sendall(f"{head}\r\n\r\n".encode())
             assert slow.recv(12) == b"HTTP/1.1 200"
-            answers = (status_of(client, path) for _ in range(1000))
-            statuses = [429, *takewhile(lambda status: status != 200, answers)]
-            assert set(statuses) == {429}
-            assert status_of(client, path) == 200
+            answers = (status_of(client, path) for _ in range(10_000))
+            statuses = [*takewhile(lambda status: status != 200, answers)]
+            assert {*statuses} <= {429}
+            assert len(statuses) < 10_000, "it still has its place"
 
 
 def status_of(client, path):
