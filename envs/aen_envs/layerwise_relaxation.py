@@ -103,8 +103,8 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy` (of the start), `status`, `state` (as one number; the
     first layer is the least significant), `factors` and `group` (along the network, such as ``D4 x4, C4 x4``),
-    `class_key`, `key` (of the spec of the last training), `parameters`, `seconds` (of it), `epochs` (in all since the
-    start), `slices_left`, `illegal`, `action_mask` and `looked_up`: whether the same training was met before, since the
+    `class_key`, `key` and `seconds` (of the last training), `parameters`, `epochs` (in all since the start),
+    `slices_left`, `illegal`, `action_mask` and `looked_up`: whether the same training was met before, since the
     environment was made or last reset with a seed. States with equal groups have one `class_key`, but their accuracies
     differ if they were reached in different ways. A pickled environment with an evaluator of its own has its current
     state's weights.

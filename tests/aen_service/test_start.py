@@ -88,9 +88,8 @@ def test_a_service_is_started_used_and_ended(tmp_path):
         assert process.wait(60) == 0
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGHUP, signal.SIGINT))]
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.slow
 def test_open_connections_do_not_keep_it(tmp_path, number):
     with serving("--root", tmp_path / "runs", "--port", 0) as (process, address, _):
         host, port = address.removeprefix("http://").split(":")

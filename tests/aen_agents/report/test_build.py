@@ -287,6 +287,7 @@ def test_a_winner_that_failed_on_a_seed_says_so(finished: tuple[RunFolder, JsonD
     assert "failed on seed 1000001, 1000007, which counts as 0" in folder.report_file.read_text()
 
 
+@pytest.mark.slow
 def test_a_store_elsewhere_that_runs_share_shows_what_is_this_run_s(
     finished: tuple[RunFolder, JsonDict], tmp_path: Path
 ) -> None:

@@ -231,6 +231,7 @@ class TestOnce:
         assert mine.result().looked_up
         assert trainer.tried() == [1]
 
+    @pytest.mark.slow
     def test_what_another_process_gives_back_is_trained(self, make, acting, open_store):
         other = open_store()
         other.claim(specs(1)[0].key)

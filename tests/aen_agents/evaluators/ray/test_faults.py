@@ -28,6 +28,7 @@ def statuses(store):
 
 
 class TestTimeout:
+    @pytest.mark.slow
     def test_who_sleeps_fails_and_the_others_are_trained_once(self, make, acting, open_store, told):
         store, trainer = open_store(), acting({3: ("sleep", 60), 7: ("sleep", 60)})
         evaluator = make(trainer, store=store, timeout=0.5)
@@ -105,6 +106,7 @@ class TestDeath:
         assert len(again) in (1, 2)  # what it was training, and what it had been given ahead
         until(lambda: evaluator.activity().workers == 2)
 
+    @pytest.mark.slow
     def test_whoever_always_kills_its_worker_fails_and_nobody_else(self, make, acting, open_store):
         store, trainer = open_store(), acting({2: ("die",)}, each=("sleep", 0.5))  # so slow that each has its own call
         evaluations = evaluate(make(trainer, store=store, retries=2), specs(5))
@@ -183,6 +185,7 @@ class TestMemory:
         assert "RuntimeError" in failure(evaluations[2])["traceback"]  # which is how torch says it
         assert sorted(n["parts"] for n in trainer.tries() if n["seed"] == 1) == [1, 2, 4, 8]
 
+    @pytest.mark.slow
     def test_want_of_memory_takes_no_retries(self, make, acting):
         (evaluation,) = evaluate(make(acting({0: ("exhaust_then_die_once", 8)}), retries=1), specs(1))
         assert evaluation.status == "ok"

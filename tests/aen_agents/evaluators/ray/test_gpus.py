@@ -66,6 +66,7 @@ def test_idle_gpus_are_counted(nodes, part, workers, cpus, said):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="Ray is made to believe in GPUs that are not there")
+@pytest.mark.slow
 def test_gpus_that_torch_cannot_use_are_not_used(cluster):
     assert cluster.is_initialized()
     (node,) = find_gpus(None, 30)

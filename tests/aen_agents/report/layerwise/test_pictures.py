@@ -296,6 +296,7 @@ def test_accuracy_over_training_has_a_line_for_each_method() -> None:
     assert {"90%", "98%"} <= written  # errors over more than a factor of ten are on a log scale
 
 
+@pytest.mark.slow
 def test_a_whole_run_gives_all_pictures() -> None:
     history = [*evolved(6, seeds=(0, 1)), *mixed(6), *static("static_c1", 6)]
     rows = [
