@@ -105,9 +105,8 @@ class LayerwiseRelaxationEnv(ChildEnv[Vector]):
     first layer is the least significant), `factors` and `group` (along the network, such as ``D4 x4, C4 x4``),
     `class_key`, `key` and `seconds` (of the last training), `parameters`, `epochs` (in all since the start),
     `slices_left`, `illegal`, `action_mask` and `looked_up`: whether the same training was met before, since the
-    environment was made or last reset with a seed. States with equal groups have one `class_key`, but their accuracies
-    differ if they were reached in different ways. A pickled environment with an evaluator of its own has its current
-    state's weights.
+    environment was made or last reset with a seed. States with equal groups have one `class_key`, but other accuracies
+    if they were reached in other ways. A pickled environment with its own evaluator has the current weights.
 
     ## Version History
     - v0: first version.
