@@ -220,13 +220,15 @@ def remote_evaluator(server: Server) -> list[tuple[str, str]]:
     data = DataSpec("digits", train=60, validation=60, test=60)
     specs = [DenseSpec(data=data, grids=(8, 1), training=TrainingSpec(epochs=1), seed=seed) for seed in range(1000)]
     address = str(server.client.base_url)
-    trained = []
+    def trained() -> int:
+        return int(server.client.get("/api/v1/evaluations").json()["trained"])
+
+    before = trained()
 
     def ask() -> None:
         evaluator = RemoteEvaluator(address, server.token)
         for future in evaluator.submit(specs):
             future.result()
-        trained.append(evaluator.trained)
         evaluator.close()
 
     clients = [threading.Thread(target=ask) for _ in range(2)]
@@ -234,12 +236,13 @@ def remote_evaluator(server: Server) -> list[tuple[str, str]]:
         client.start()
     for client in clients:
         client.join()
+    new = trained() - before
     started = time.perf_counter()
     ask()
     each = 1000 * (time.perf_counter() - started) / len(specs)
     return [
         ("remote evaluator: a child that is stored, in batches", f"{each:.2f} ms"),
-        ("two clients that ask for the same 1,000 children", f"{sum(trained[:2]):,} trained"),
+        ("two clients that ask for the same 1,000 children", f"{new:,} trained"),
     ]
 
 
