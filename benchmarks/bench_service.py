@@ -220,6 +220,7 @@ def remote_evaluator(server: Server) -> list[tuple[str, str]]:
     data = DataSpec("digits", train=60, validation=60, test=60)
     specs = [DenseSpec(data=data, grids=(8, 1), training=TrainingSpec(epochs=1), seed=seed) for seed in range(1000)]
     address = str(server.client.base_url)
+
     def trained() -> int:
         return int(server.client.get("/api/v1/evaluations").json()["trained"])
 
