@@ -18,6 +18,7 @@ from aen.export.source import ExportSource
 
 OPSET = 18
 INPUT, OUTPUT = "pixels", "logits"
+_STACK_TRACE = "pkg.torch.onnx.stack_trace"
 
 
 @contextmanager
@@ -59,6 +60,10 @@ class ONNXFormat(Format):
         if program is None:
             raise ExportError("torch.onnx.export gave no network; another version of torch or onnxscript may do.")
         model = program.model_proto
+        for node in model.graph.node:  # where torch's source lies on this machine
+            kept = [entry for entry in node.metadata_props if entry.key != _STACK_TRACE]
+            del node.metadata_props[:]
+            node.metadata_props.extend(kept)
         for key, value in metadata(source).items():
             model.metadata_props.add(key=key, value=value)
         write_atomically(path, model.SerializeToString(), durable=True)

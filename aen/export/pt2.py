@@ -25,6 +25,8 @@ class PT2Format(Format):
         """Write the file; see `Format`."""
         batch = torch.export.Dim("batch")
         program = torch.export.export(network, (source.pixels[:2],), dynamic_shapes=({0: batch},))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # where torch's source lies on this machine
         content = io.BytesIO()  # torch's own writing has no error numbers
         torch.export.save(program, content, extra_files=dict(metadata(source)))
         write_atomically(path, content.getbuffer(), durable=True)

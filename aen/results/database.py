@@ -3,7 +3,6 @@
 import errno
 import os
 import sqlite3
-import time
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from aen._databases import make_durable, make_engine, use_write_ahead_log
 from aen._files import cannot_read, permits, sync_folder
 from aen._locks import MOUNT_WITH_LOCKS, NoLocksError, check_record_locks
 from aen._secrets import hide_secrets, remember_address, remember_secret
@@ -65,7 +65,6 @@ LEASES = sa.Table(
     sa.Column("owner", sa.String(128), nullable=False, index=True),
     sa.Column("heartbeat", sa.Double, nullable=False),
 )
-CONNECT_SECONDS = 10
 # A process that ended in the middle of a transaction: only a connection that may write can undo or finish it.
 _CUT_SHORT = (
     sqlite3.SQLITE_READONLY_ROLLBACK,
@@ -100,7 +99,7 @@ def open_database(where: str, *, create: bool) -> Engine:
         )
     if engine.dialect.name == "sqlite" and not _reads_only(engine):
         with database_errors(where):
-            _use_write_ahead_log(engine)
+            use_write_ahead_log(engine, busy_seconds=BUSY_SECONDS)
     return engine
 
 
@@ -117,7 +116,7 @@ def _connect(where: str, *, create: bool) -> Engine:
     if url.password is not None:
         remember_secret(str(url.password))
     try:
-        engine = sa.create_engine(_patient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
+        engine = make_engine(url)
     except ModuleNotFoundError as error:
         raise missing_driver(where, error) from error
     except sa.exc.NoSuchModuleError as error:
@@ -156,14 +155,6 @@ def _version(engine: Engine, where: str, *, create: bool) -> str | None:
         elif INFO.name not in tables:
             raise StoreError(_foreign(shown(where), tables))
         return connection.execute(sa.select(INFO.c.value).where(INFO.c.name == "version")).scalar()
-
-
-def _patient(url: sa.URL) -> sa.URL:
-    """Set a timeout for PostgreSQL servers that do not answer; the driver's own is minutes."""
-    drivers = ("postgresql+psycopg", "postgresql+psycopg2")
-    if url.drivername in ("postgresql", *drivers) and "connect_timeout" not in url.query:
-        return url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
-    return url
 
 
 def _foreign(where: str, tables: Sequence[str]) -> str:
@@ -277,33 +268,13 @@ def _reads_only(engine: Engine) -> bool:
 
 def _prepare_sqlite(engine: Engine) -> None:
     """Durable commits, patience with other writers, and transactions that lock when they begin."""
+    make_durable(engine, busy_seconds=BUSY_SECONDS)
 
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: object) -> None:  # noqa: ANN401
         connection.isolation_level = None  # the driver's own implicit BEGIN comes too late to be a lock
-        connection.execute(f"PRAGMA busy_timeout={1000 * BUSY_SECONDS}")
-        connection.execute("PRAGMA synchronous=FULL")
 
     @sa.event.listens_for(engine, "begin")
     def began(connection: Connection) -> None:
         reads = connection.get_execution_options().get("aen_read_only", False)
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _use_write_ahead_log(engine: Engine) -> None:
-    """Switch to the write-ahead log, which the file remembers, so that readers and the writer do not wait."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    raw = engine.raw_connection()
-    try:
-        while True:
-            try:
-                raw.cursor().execute("PRAGMA journal_mode=WAL")
-            except sqlite3.OperationalError as error:
-                # SQLite does not always wait for other connections here, whatever its timeout.
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
-    finally:
-        raw.close()

@@ -2,23 +2,25 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
+from aen._databases import make_durable, make_engine, use_write_ahead_log
 from aen._secrets import hide_secrets, remember_address
 from aen_service.errors import ServiceStartError, UnavailableError
 
 VERSION = "1"  # raise it when a column is removed or changes its meaning
 _BUSY_SECONDS = 10
+_LONGEST_VALUE = 256
 _METADATA = sa.MetaData()
 INFO = sa.Table(
     "aen_service",
     _METADATA,
     sa.Column("name", sa.String(32), primary_key=True),
-    sa.Column("value", sa.String(256), nullable=False),
+    sa.Column("value", sa.String(_LONGEST_VALUE), nullable=False),
 )
 _VERSION = sa.select(INFO.c.value).where(INFO.c.name == "version")
 TOKENS = sa.Table(
@@ -97,7 +99,7 @@ class Database:
         remember_address(url)
         self.shown = hide_secrets(url)
         try:
-            self._engine = _engine(url)
+            self._engine = make_engine(sa.make_url(url))
             self._prepare()
         except ServiceStartError:
             self._engine.dispose()
@@ -107,6 +109,8 @@ class Database:
             raise ServiceStartError(f"database {self.shown} cannot be used: {why}.") from error
 
     def _prepare(self) -> None:
+        if self._engine.dialect.name == "sqlite":
+            make_durable(self._engine, busy_seconds=_BUSY_SECONDS)
         with self._engine.connect() as connection:  # nothing is written before it is known what the database is
             names = set(sa.inspect(connection).get_table_names())
             if names and INFO.name not in names:
@@ -118,12 +122,37 @@ class Database:
                     "aen, or name another database (--database)."
                 )
         if self._engine.dialect.name == "sqlite":
-            with self._engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")  # the file keeps it
+            use_write_ahead_log(self._engine, busy_seconds=_BUSY_SECONDS)
         with self._engine.begin() as connection:
             _METADATA.create_all(connection)
             if connection.execute(_VERSION).scalar() is None:
                 connection.execute(INFO.insert().values(name="version", value=VERSION))
+
+    def belong_to(self, root: str, where: str) -> None:
+        """Note to which root the database belongs: its searches are folders below that one.
+
+        Args:
+            root: identifier of the root.
+            where: the root, for messages.
+
+        Raises:
+            ServiceStartError: it belongs to another one.
+        """
+        known = sa.select(INFO.c.name, INFO.c.value).where(INFO.c.name.in_(["root", "root path"]))
+        with suppress(sa.exc.IntegrityError), self.begin() as connection:  # another service begins at this moment
+            if not connection.execute(known).all():
+                rows = [{"name": "root", "value": root}, {"name": "root path", "value": where[-_LONGEST_VALUE:]}]
+                connection.execute(INFO.insert(), rows)
+        found = {row.name: row.value for row in self.rows(known)}
+        if found["root"] != root:
+            raise ServiceStartError(
+                f"database {self.shown} belongs to the service of another root, {found['root path']}; name another one "
+                "(--database), or that root (--root)."
+            )
+        if found["root path"] != where[-_LONGEST_VALUE:]:  # it was moved
+            with self.begin() as connection:
+                moved = INFO.update().where(INFO.c.name == "root path")
+                connection.execute(moved.values(value=where[-_LONGEST_VALUE:]))
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -149,18 +178,3 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
-
-
-def _engine(url: str) -> Engine:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "postgresql" and "connect_timeout" not in parsed.query:
-        parsed = parsed.update_query_dict({"connect_timeout": str(_BUSY_SECONDS)})
-    engine = sa.create_engine(parsed, pool_pre_ping=parsed.get_backend_name() != "sqlite")
-    if engine.dialect.name == "sqlite":
-
-        @sa.event.listens_for(engine, "connect")
-        def _connected(connection: sqlite3.Connection, _record: object) -> None:
-            connection.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-            connection.execute("PRAGMA synchronous = FULL")
-
-    return engine

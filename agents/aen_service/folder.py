@@ -1,17 +1,21 @@
 """The service's own folder below the root: it is made, checked and locked."""
 
 import os
+import secrets
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from aen._files import make_folder
+from aen._files import make_folder, write_atomically
 from aen._locks import NoLocksError, lock_file
+from aen._reading import MAX_SMALL, read_text
 from aen_service.errors import ServiceStartError
 from aen_service.settings import Settings
 
 LOCK_FILE = ".lock"
+IDENTITY_FILE = "id"
+_LONGEST_IDENTITY = 64
 _PROBE = b"." * 4096  # a block of most file systems: there is room to begin with
 
 
@@ -40,6 +44,22 @@ def prepare_folder(settings: Settings) -> None:
         raise ServiceStartError(
             f"root {settings.root} cannot be written: {why}; name another folder (--root)."
         ) from error
+
+
+def root_identity(settings: Settings) -> str:
+    """Return the identifier of a root, which it keeps when it is moved; the caller has locked it.
+
+    Raises:
+        ServiceStartError: it cannot be read or written.
+    """
+    path = settings.folder / IDENTITY_FILE
+    try:
+        if not path.exists():
+            write_atomically(path, secrets.token_hex(16), durable=True)
+        return read_text(path, MAX_SMALL).strip()[:_LONGEST_IDENTITY]
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ServiceStartError(f"{path} cannot be used: {why}; repair it, or name another --root.") from error
 
 
 def lock_root(settings: Settings) -> IO[str]:

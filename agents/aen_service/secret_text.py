@@ -3,6 +3,7 @@
 import logging
 import re
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from aen._secrets import HIDDEN, hide_secrets
@@ -19,18 +20,27 @@ def hide_all(text: str) -> str:
 
 def hide_folders(text: str, root: Path) -> str:
     """Return a text in which paths begin at the root of the runs, and other folders of the server have no names."""
+    if "/" in text:
+        for pattern, shown in _folders(root, Path.cwd()):
+            text = pattern.sub(shown, text)
+    return text
+
+
+@cache
+def _folders(root: Path, here: Path) -> list[tuple[re.Pattern[str], str]]:
+    """Return patterns of folders, the longest first, and what is shown in their place."""
     folders = {
         str(root.absolute()): root.name or "runs",
         str(root.resolve()): root.name or "runs",
-        str(Path.cwd()): ".",
+        str(here): ".",
         tempfile.gettempdir(): "TMP",
         str(Path.home()): "~",
     }
-    for folder in sorted(folders, key=len, reverse=True):
-        if folder != "/":
-            shown = folders[folder].replace("\\", r"\\")
-            text = re.sub(rf"(?<![\w./-]){re.escape(folder)}(?=[/\s:;,'\").]|$)", shown, text)
-    return text
+    return [
+        (re.compile(rf"(?<![\w./-]){re.escape(folder)}(?=[/\s:;,'\").]|$)"), folders[folder].replace("\\", r"\\"))
+        for folder in sorted(folders, key=len, reverse=True)
+        if folder != "/"
+    ]
 
 
 class SafeFormatter(logging.Formatter):

@@ -21,6 +21,8 @@ from aen_service.commands import _NEEDED
 from aen_service.database import INFO, Database
 from aen_service.main import main
 from aen_service.serve import open_port
+from aen_service.service import Service
+from aen_service.settings import Settings
 
 PROGRAM = "import sys; from aen_service.main import main; sys.exit(main(sys.argv[1:]))"
 LINK = re.compile(r"http://[^\s#]+/login#(aen_[\w-]{43})\n")
@@ -304,3 +306,17 @@ def test_the_files_are_for_the_user_alone(tmp_path):
     assert main(["tokens", "add", "Ann", "--root", str(tmp_path / "runs")]) == 0
     folder: Path = tmp_path / "runs" / ".aen-service"
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_database_belongs_to_one_root_which_may_be_moved(tmp_path, capsys):
+    database = f"sqlite:///{tmp_path / 'service.sqlite'}"
+    first, second = tmp_path / "first", tmp_path / "second"
+    with Service(Settings(root=first, database=database)):
+        pass
+    error = fails(capsys, "serve", "--root", second, "--database", database, "--port", 0)
+    assert f"belongs to the service of another root, {first}; name another one (--database), or that root" in error
+    first.rename(tmp_path / "moved")
+    with Service(Settings(root=tmp_path / "moved", database=database)):
+        pass
+    error = fails(capsys, "serve", "--root", second, "--database", database, "--port", 0)
+    assert f"another root, {tmp_path / 'moved'};" in error

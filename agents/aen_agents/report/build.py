@@ -4,7 +4,8 @@ import shlex
 import tempfile
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
@@ -16,6 +17,8 @@ from aen.results.database_errors import shown
 from aen.results.result_rows import SpaceRow
 from aen.results.search_result import SearchResult
 from aen_agents.agents.selection import exploring_seeds
+from aen_agents.config import SearchConfig
+from aen_agents.config.yaml_file import dump_yaml
 from aen_agents.problem import child_of, space_of
 from aen_agents.report.drawing import in_page
 from aen_agents.report.equivariance import layer_errors
@@ -29,6 +32,20 @@ from aen_agents.runs.files import write_file
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.test_reads import test_reads
 from aen_agents.text import command
+
+
+def _config_text(config: SearchConfig) -> str:
+    """Return the configuration for readers of the report: of paths the last part, since they are of this machine."""
+    content = config.model_copy(update={"store": config.store and shown(config.store)}).model_dump(mode="json")
+    return hide_secrets(dump_yaml(_without_folders(content)))
+
+
+def _without_folders(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _without_folders(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(part) for part in value]
+    return f".../{PurePath(value).name}" if isinstance(value, str) and PurePath(value).is_absolute() else value
 
 
 def build_report(folder: RunFolder, out: Path | None = None) -> Path:
@@ -61,7 +78,7 @@ def build_report(folder: RunFolder, out: Path | None = None) -> Path:
     environment.filters["points"] = lambda value: f"{100 * value:+.1f}"
     html = environment.get_template("template.html").render(
         config=config,
-        config_text=hide_secrets(config.model_copy(update={"store": config.store and shown(config.store)}).to_yaml()),
+        config_text=_config_text(config),
         child=child,
         result=result,
         verdict=result and result.verdict,

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from aen._typing import JsonDict
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.api.sending import send_file, tag_of
-from aen_service.errors import NotFoundError
+from aen_service.errors import ForbiddenError, NotFoundError
+from aen_service.reading.artefacts import OPERATORS_ONLY, open_artefact
 from aen_service.reading.artefacts import artefacts as artefacts_of
-from aen_service.reading.artefacts import open_artefact
 from aen_service.reading.exports import Format, make_export
 
 router = APIRouter(prefix="/searches/{search}", tags=["files"])
@@ -78,10 +78,11 @@ def report(search: str, _token: AnyToken, service: TheService, if_none_match: If
 
 
 @router.get("/files")
-def list_files(search: str, _token: AnyToken, service: TheService) -> ArtefactsOut:
-    """Return the files of the run that can be downloaded."""
+def list_files(search: str, token: AnyToken, service: TheService) -> ArtefactsOut:
+    """Return the files of the run that can be downloaded; a viewer cannot have the log as a file."""
     record = service.searches.get(search)
-    items = [ArtefactOut.model_validate(file) for file in artefacts_of(service.settings.root / record.path)]
+    found = artefacts_of(service.settings.root / record.path)
+    items = [ArtefactOut.model_validate(file) for file in found if token.may_change or file.name not in OPERATORS_ONLY]
     return ArtefactsOut(total=len(items), items=items)
 
 
@@ -89,7 +90,7 @@ def list_files(search: str, _token: AnyToken, service: TheService) -> ArtefactsO
 def get_file(
     search: str,
     name: str,
-    _token: AnyToken,
+    token: AnyToken,
     service: TheService,
     *,
     range_: Annotated[str | None, Header(alias="Range", max_length=100)] = None,
@@ -98,6 +99,10 @@ def get_file(
 ) -> Response:
     """Return a file of the run, or the part that the header ``Range`` names."""
     record = service.searches.get(search)
+    if name in OPERATORS_ONLY and not token.may_change:
+        raise ForbiddenError(
+            f"{name} is for operators, since it names processes and paths; GET .../log has its events."
+        )
     number, file = open_artefact(service.settings.root / record.path, name)
     run = record.path.rpartition("/")[2]
     headers = {"Content-Security-Policy": REPORT_CSP}

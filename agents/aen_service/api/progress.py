@@ -292,10 +292,10 @@ def log(
     size: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> LogOut:
     """Return lines of the log after a line number; without one, the last lines."""
-    found = service.readers.of(service.searches.get(search)).log
-    start = max(found.count - size, 0) if after is None else after
+    reader = service.readers.of(service.searches.get(search))
+    start = max(reader.log.count - size, 0) if after is None else after
     items, last = [], start
-    for number, text in found.newest(start, size):
+    for number, text in reader.log_lines(start, size):
         last = number
         try:
             line = json.loads(text, parse_constant=lambda _: None)

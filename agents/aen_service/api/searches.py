@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from aen._typing import JsonDict
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.database import SEARCHES
+from aen_service.reading.shown import shown_view
 from aen_service.searches.changes import CloneRequest, clone, delete, move, resume, stop
 from aen_service.searches.records import SearchRecord, State
 from aen_service.searches.submission import SearchRequest
 from aen_service.searches.submitting import submit
+from aen_service.secret_text import hide_folders
 from aen_service.service import Service
 
 router = APIRouter(prefix="/searches", tags=["searches"])
@@ -60,10 +62,18 @@ class SearchPage(BaseModel):
 
 def search_out(service: Service, record: SearchRecord) -> SearchOut:
     """Return a search for a client, with its place in the queue from 1."""
-    found = SearchOut.model_validate(record)
+    found = shown_search(service, record)
     if record.state == "queued":
         queue = service.searches.queue()
         found.position = queue.index(record.id) + 1 if record.id in queue else None
+    return found
+
+
+def shown_search(service: Service, record: SearchRecord) -> SearchOut:
+    """Return a search for a client, without what it may not know of the server."""
+    found, root = SearchOut.model_validate(record), service.settings.root
+    found.view = shown_view(found.view, root)
+    found.message = None if found.message is None else hide_folders(found.message, root)
     return found
 
 
@@ -106,7 +116,7 @@ def list_searches(
     total = service.database.rows(sa.select(sa.func.count()).select_from(SEARCHES).where(*conditions))[0][0]
     found = [row.id for row in service.database.rows(query.limit(size).offset((page - 1) * size))]
     records = {record.id: record for record in service.searches.where(SEARCHES.c.id.in_(found))}
-    items = [SearchOut.model_validate(records[search]) for search in found if search in records]
+    items = [shown_search(service, records[search]) for search in found if search in records]
     return SearchPage(total=total, page=page, size=size, items=items)
 
 

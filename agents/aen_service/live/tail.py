@@ -63,8 +63,8 @@ class LogTail:
         return before < count < end
 
     def _read(self, after: int) -> tuple[int, list[tuple[int, bytes]]]:
-        log = self._reader.newest_log()
-        return log.count, log.newest(after, _CATCH_UP) if log.count > after else []
+        count = self._reader.newest_log().count
+        return count, self._reader.log_lines(after, _CATCH_UP) if count > after else []
 
     async def after(self, line: int) -> tuple[int, bytes]:
         """Return the events after a line, as many as are at hand, and the last one's line; none: there are none."""

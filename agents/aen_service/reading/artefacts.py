@@ -28,6 +28,7 @@ ALLOWED: dict[str, str] = {
     "export/model.pt2": _BYTES,
     **{f"export/{folder}/{name}": media for folder in ("safetensors", "hub") for name, media in _FOLDER.items()},
 }
+OPERATORS_ONLY = frozenset({"log.jsonl"})  # it names processes and paths of the server
 
 
 @dataclass(frozen=True)

@@ -219,10 +219,13 @@ class RunIndex:
             for path, record, values in changes:
                 if record is None:
                     created = stamp_of(self._settings.root / path / "config.yaml")
+                    if created is None or path in self._searches.removing:  # it was deleted since it was found
+                        self._seen.pop(path, None)
+                        continue
                     row = {
                         "id": secrets.token_hex(12),
                         "path": path,
-                        "created": now if created is None else created[2] / 1e9,
+                        "created": created[2] / 1e9,
                     }
                     connection.execute(SEARCHES.insert().values(**row, **values, updated=now))
                 else:

@@ -53,17 +53,18 @@ class Readers:
             self._shared.snapshot()
 
     def _reader(self, record: SearchRecord) -> RunReader:
-        folder = self._settings.root / record.path
+        root = self._settings.root
+        folder = root / record.path
         if record.request is not None:
-            return RunReader(folder, self._shared, whole_store=False)
+            return RunReader(folder, self._shared, whole_store=False, root=root)
         own = folder / "results.sqlite"
         named = None if own.is_file() else _named_store(folder)
         if named is None:
-            return RunReader(folder, StoreColumns(own), whole_store=True)
+            return RunReader(folder, StoreColumns(own), whole_store=True, root=root)
         if "://" in named or not Path(named).is_absolute():
-            return RunReader(folder, None, whole_store=False)
+            return RunReader(folder, None, whole_store=False, root=root)
         store = self._shared if Path(named) == self._settings.store else StoreColumns(Path(named))
-        return RunReader(folder, store, whole_store=False)
+        return RunReader(folder, store, whole_store=False, root=root)
 
 
 def _named_store(folder: Path) -> str | None:

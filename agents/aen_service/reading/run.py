@@ -21,6 +21,7 @@ from aen_agents.monitoring.status import Status
 from aen_agents.runs.folder import RunFolder
 from aen_service.reading.history import RunHistory
 from aen_service.reading.log import RunLog
+from aen_service.reading.shown import shown_line
 from aen_service.reading.table import ChildTable
 
 _FRESH_SECONDS = 0.3  # for which an answer may be old
@@ -64,13 +65,15 @@ class RunReader:
         folder: of the run.
         store: where its results are; None: they cannot be read here.
         whole_store: whether all results in the store belong to the run.
+        root: of the runs; clients are shown no other folder.
 
     Attributes:
         memo: what others have computed of the run, by name, with what it depends on.
     """
 
-    def __init__(self, folder: Path, store: StoreColumns | None, *, whole_store: bool) -> None:
+    def __init__(self, folder: Path, store: StoreColumns | None, *, whole_store: bool, root: Path) -> None:
         self.folder = folder
+        self._root = root
         self._store = store
         self._whole_store = whole_store
         self._history = RunHistory(folder / "history.jsonl")
@@ -104,9 +107,11 @@ class RunReader:
             return self._log
 
     def log_lines(self, after: int, size: int) -> list[tuple[int, bytes]]:
-        """Return lines of the log, with their numbers from 1."""
+        """Return up to `size` lines of the log after a line number, with their numbers, as clients are shown them."""
         with self._lock:
-            return self._log.newest(after, size)
+            self._update()
+            found = self._log.newest(after, size)
+        return [(number, shown_line(line, self._root)) for number, line in found]
 
     def _update(self) -> None:
         if time.monotonic() - self._read_at > _FRESH_SECONDS:

@@ -10,6 +10,7 @@ from aen_agents.config.yaml_file import YAML_ERRORS, parse_yaml
 from aen_service.errors import ConflictError
 from aen_service.searches import removal
 from aen_service.searches.launcher import CONFIG_FILE
+from aen_service.searches.outside import interrupt, process_of
 from aen_service.searches.records import SearchRecord
 from aen_service.searches.states import CANCEL, RESUME, STOP
 from aen_service.searches.submission import SearchRequest
@@ -34,11 +35,14 @@ def stop(service: Service, search: str) -> SearchRecord:
     """Stop a search as Ctrl-C does; one that waits leaves the queue.
 
     Raises:
-        ConflictError: it neither waits nor runs, or the service has not started its process.
+        ConflictError: it neither waits nor runs, or runs outside of this service, where it cannot be stopped from here.
     """
     record = service.searches.get(search)
     if record.state == "running" and record.is_foreign:
-        raise ConflictError("the search runs outside of this service; stop it in the terminal that runs it.")
+        process = process_of(service.settings.root / record.path)
+        if service.searches.carry(search, STOP):  # of two requests one: a second signal would cut its report short
+            interrupt(process)
+        return service.searches.get(search)
     if record.state != "stopping" and not (
         service.searches.carry(search, CANCEL, ended=time.time()) or service.searches.carry(search, STOP)
     ):

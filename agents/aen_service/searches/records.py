@@ -68,10 +68,14 @@ class Searches:
 
     Args:
         database: of the service.
+
+    Attributes:
+        removing: paths of run folders whose rows are removed and that are being removed themselves.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.removing: set[str] = set()
 
     def add(self, **values: Any) -> SearchRecord:  # noqa: ANN401 - of columns
         """Add a search with a new identifier that cannot be guessed."""

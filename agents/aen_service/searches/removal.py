@@ -43,10 +43,13 @@ def delete(settings: Settings, searches: Searches, search: str) -> None:
             write_atomically(own / _DELETED_FILE, record.path, durable=True)
         except OSError as error:
             raise UnavailableError(f"the search cannot be deleted: {own.name}: {error.strerror}.") from error
+        searches.removing.add(record.path)  # before its row is gone: the folder is not taken for that of a new run
         if not searches.remove(search, only=ENDED):
+            searches.removing.discard(record.path)
             (own / _DELETED_FILE).unlink(missing_ok=True)
             raise ConflictError("the search was resumed meanwhile; stop it before you delete it.")
         _remove(run, own)
+        searches.removing.discard(record.path)
 
 
 def checked_folder(settings: Settings, path: str) -> Path:

@@ -226,7 +226,7 @@ class Scheduler:
 
     def _watch_foreign(self, record: SearchRecord) -> None:
         """Look at a search that the service has not started: what its files say is all that is known."""
-        if record.request is None and not record.outside:
+        if record.request is None and not record.outside and record.state != "stopping":
             return  # the index of the runs below the root has it
         if self._view(record, "running", "new") is None:
             self._stamps.pop(record.id, None)
@@ -235,6 +235,9 @@ class Scheduler:
     def _settle(self, record: SearchRecord) -> None:
         """Give a search whose run was worked on in a terminal the state that its files say."""
         now, view, folder = time.time(), self._view(record), self._settings.root / record.path
+        if record.state == "stopping" and (view is None or view.state != "complete"):
+            self._searches.carry(record.id, END, ended=now, message=None if view is None else view.message)
+            return
         if view is None:
             message = f"its run folder {folder} cannot be read" if folder.exists() else _removed(folder)
             self._searches.carry(record.id, LOSE, ended=now, message=message)

@@ -52,6 +52,15 @@ def logits_of(to: str, path: Path, pixels: torch.Tensor) -> torch.Tensor:
     return network(pixels)
 
 
+def contents_of(path: Path) -> list[bytes]:
+    """Return the contents of the files of an export, unpacked."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    if path.suffix == ".pt2":
+        with zipfile.ZipFile(path) as archive:
+            return [archive.read(name) for name in archive.namelist()]
+    return [file.read_bytes() for file in files]
+
+
 @pytest.mark.parametrize(("to", "name"), CASES)
 def test_an_export_computes_what_its_source_does(to, name, tmp_path):
     data = replace(DIGITS, train=40)
@@ -70,6 +79,8 @@ def test_an_export_computes_what_its_source_does(to, name, tmp_path):
     with torch.no_grad():
         close(logits_of(to, done.path, pixels), child(images), 1e-5)
     assert [file.name for file in tmp_path.iterdir() if ".part" in file.name] == []
+    installed = str(Path(torch.__file__).parent).encode()
+    assert not [content for content in contents_of(done.path) if installed in content]  # nobody's folders are told
 
 
 @pytest.fixture(scope="module")

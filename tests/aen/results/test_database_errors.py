@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from helpers.full_disk import files_no_longer_than
 from helpers.no_locks import without_locks
 
+from aen._databases import patient
 from aen.errors import StoreError
-from aen.results.database import _patient
 from aen.results.database_errors import database_errors, remedy
 from aen.results.store import ResultStore
 
@@ -121,7 +121,7 @@ def test_a_server_that_does_not_answer_is_given_up_in_seconds(listens):
     ],
 )
 def test_postgresql_is_waited_for_so_long(url, seconds):
-    assert _patient(sa.make_url(url)).query.get("connect_timeout") == seconds
+    assert patient(sa.make_url(url)).query.get("connect_timeout") == seconds
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.EINVAL], ids=errno.errorcode.get)

@@ -10,7 +10,9 @@ import pytest
 from aen._typing import JsonDict
 from aen.errors import RunFolderError, StoreError
 from aen.results.store import ResultStore
+from aen_agents.config import load_config
 from aen_agents.report import build_report
+from aen_agents.report.build import _config_text
 from aen_agents.report.failures import MOST_SHOWN
 from aen_agents.runs.folder import RunFolder
 
@@ -320,3 +322,11 @@ def test_a_store_elsewhere_that_runs_share_shows_what_is_this_run_s(
     shared.unlink()
     with pytest.raises(StoreError, match=r"shared\.sqlite does not exist"):
         build_report(folder)
+
+
+def test_the_config_in_a_report_names_no_folders_of_this_machine() -> None:
+    config = load_config("digits", ["store=/home/ann/projects/results.sqlite"])
+    text = _config_text(config)
+    assert "store: '.../results.sqlite'" in text
+    assert "/home" not in text
+    assert _config_text(load_config("digits", [])) == load_config("digits", []).to_yaml()

@@ -9,6 +9,7 @@ from helpers.made_runs import make_run
 from helpers.watched_runs import a_status
 
 from aen._processes import process_start
+from aen_service.searches import changes, removal
 from aen_service.searches.records import ENDED
 
 TOKEN = "of whom it is"  # noqa: S105 - no secret
@@ -111,3 +112,22 @@ def test_the_state_of_a_submitted_search_is_left_to_the_scheduler(service, root)
     make_run(root / "run")
     record = found(service)["run"]
     assert (record.state, record.name, record.children) == ("stopped", "mine", 34)
+
+
+def test_a_search_that_is_being_deleted_is_not_taken_for_a_new_run(service, root, monkeypatch):
+    search = service.searches.add(
+        token=TOKEN, path="run", name="mine", agent="dqn", data="digits", state="stopped", request={"preset": "digits"}
+    ).id
+    make_run(root / "run")
+    during = []
+
+    def remove(*folders, really=removal._remove):
+        during.append((found(service), (root / "run" / "config.yaml").exists()))
+        really(*folders)
+
+    monkeypatch.setattr(removal, "_remove", remove)
+    changes.delete(service, search)
+    assert during == [({}, True)]
+    assert found(service) == {}
+    make_run(root / "run")  # somebody uses the name again
+    assert set(found(service)) == {"run"}
