@@ -27,6 +27,8 @@ from aen_service.settings import Settings
 IMAGES = Path(__file__).parent / "images"
 _DESKTOP, _PHONE = {"width": 1200, "height": 800}, {"width": 390, "height": 800}
 _SETTINGS: dict[str, object] = {"training.epochs": 8, "budget.children": 40, "selection.top": 3}
+_LONG: dict[str, object] = {"training.epochs": 200, "budget.children": 148}  # runs until it is stopped
+_FIRST_CHILDREN = 25  # of the search that runs, before it is shown
 _COLOURS = 128  # of a palette: screenshots of text and curves lose nothing that is seen
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -55,9 +57,9 @@ def _draw(browser: Browser, client: httpx.Client, secret: str, folder: Path) -> 
     done = [_submit(client, f"rotated-digits-{seed}", seed) for seed in (1, 2)]
     data = _upload(client, folder)
     _wait(client, done[1], "complete")
-    going = _submit(client, "rotated-digits-3", 3, **{"budget.children": 148})
+    going = _submit(client, "rotated-digits-3", 3, **_LONG)
     _wait(client, going, "running")
-    while client.get(f"/api/v1/searches/{going}/agent").json()["loss"] is None:
+    while _goes_on(client, going) and not _is_worth_a_picture(client, going):
         time.sleep(0.5)
     shoot(browser, client, secret, done=done, going=going, data=data)
     client.post(f"/api/v1/searches/{going}/stop")
@@ -90,9 +92,27 @@ def shoot(browser: Browser, client: httpx.Client, secret: str, *, done: list[str
         page.wait_for_timeout(1500)
         file = IMAGES / f"{name}.png"
         page.screenshot(path=file)
+        if going in path:
+            _goes_on(client, going)
         Image.open(file).convert("RGB").quantize(_COLOURS).save(file, optimize=True)
         sys.stdout.write(f"{file.name}: {file.stat().st_size / 1000:.0f} kB\n")
         context.close()
+
+
+def _goes_on(client: httpx.Client, search: str) -> bool:
+    """Check that a search runs: its pictures show one that does."""
+    state = client.get(f"/api/v1/searches/{search}").json()["state"]
+    if state != "running":
+        raise SystemExit(f"the search that is shown while it runs is {state}; give it more to do")
+    return True
+
+
+def _is_worth_a_picture(client: httpx.Client, search: str) -> bool:
+    found = client.get(f"/api/v1/searches/{search}").json()
+    return (
+        found["children"] >= _FIRST_CHILDREN
+        and client.get(f"/api/v1/searches/{search}/agent").json()["loss"] is not None
+    )
 
 
 def _submit(client: httpx.Client, name: str, seed: int, **overrides: object) -> str:

@@ -100,18 +100,18 @@ class Settings:
 
     @property
     def folder(self) -> Path:
-        """The folder of the service's own files, below the root."""
-        return self.root / ".aen-service"
+        """The folder of the service's own files, below the root; absolute, since its processes work elsewhere."""
+        return (self.root / ".aen-service").absolute()
 
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL of the database."""
-        return self.database or f"sqlite:///{(self.folder / 'service.sqlite').absolute()}"
+        return self.database or f"sqlite:///{self.folder / 'service.sqlite'}"
 
     @property
     def store(self) -> Path:
         """The result store that all searches and clients share, so that nothing is trained twice."""
-        return (self.folder / "results.sqlite").absolute()
+        return self.folder / "results.sqlite"
 
     @property
     def is_local(self) -> bool:

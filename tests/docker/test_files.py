@@ -15,6 +15,7 @@ import yaml
 
 from aen_agents.config import load_config
 from aen_service.commands import DEFAULT_PORT
+from aen_service.service import FIRST_LINK_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -269,6 +270,11 @@ def _kubernetes() -> list[Any]:
 
 def _service() -> list[Any]:
     return list(yaml.safe_load_all((DOCKER / "kubernetes-serve.yaml").read_text()))
+
+
+def test_the_first_link_is_where_the_kubernetes_file_says() -> None:
+    head = (DOCKER / "kubernetes-serve.yaml").read_text().partition("apiVersion")[0]
+    assert f"runs/.aen-service/{FIRST_LINK_FILE}" in head
 
 
 def _pod_templates() -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Datasets:
             NotFoundError: there is none with this identifier.
         """
         found = self.get(dataset)
-        return f"{(self._settings.folder / found.path).absolute()}@{found.description['pin']}"
+        return f"{self._settings.folder / found.path}@{found.description['pin']}"
 
     async def add(self, token: Token, stream: AsyncIterator[bytes], content_type: str, length: int | None) -> Dataset:
         """Receive a data set and describe it. After an error nothing is left.

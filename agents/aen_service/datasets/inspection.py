@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from aen._secrets import hide_secrets
 from aen._subprocesses import import_path, python_command
 from aen._typing import JsonDict
 from aen.data.own.describe import describe, samples
@@ -22,6 +24,7 @@ SAMPLES_FILE, SMALL_FILE, DESCRIPTION_FILE = "samples.png", "samples.json", "des
 _SECONDS = 300.0
 _MEMORY = 2**33
 _CLASSES, _EACH = 24, 6  # of the small samples
+_LOG = logging.getLogger("aen_service")
 _PROGRAM = """
 import json
 sys.path[:] = json.loads(sys.argv.pop(1)) + sys.path
@@ -62,6 +65,7 @@ def inspect(path: Path, folder: Path) -> JsonDict:
     except (OSError, ValueError):
         if b"No space left" in done.stderr:
             raise OSError(28, os.strerror(28), str(folder)) from None
+        _LOG.warning("an upload could not be described: %s", hide_secrets(done.stderr.decode(errors="replace")[-2000:]))
         raise DataError(
             f"{path} could not be read: the process that read it ended with status {done.returncode}; give fewer or "
             "smaller images."

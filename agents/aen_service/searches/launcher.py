@@ -167,7 +167,7 @@ def command_of(settings: Settings, record: SearchRecord) -> list[str]:
 
 def search_folder(settings: Settings, search: str) -> Path:
     """Return the folder of the service's own files of a search: its config and its output."""
-    return (settings.folder / "searches" / search).absolute()
+    return settings.folder / "searches" / search
 
 
 def _spawn(words: list[str], inherited: int, output: IO[bytes]) -> int:

@@ -4,6 +4,7 @@ import errno
 import io
 import socket
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,6 +95,18 @@ def test_an_npz_file_from_upload_to_search_and_deletion(service, client, content
     assert client.delete(f"{PATH}/{found['id']}").status_code == 204
     assert client.get(f"{PATH}/{found['id']}").status_code == 404
     assert left(service) == []
+
+
+def test_the_root_may_be_relative(tmp_path, monkeypatch):
+    """As it is by default; the process that reads an upload works in another folder."""
+    monkeypatch.chdir(tmp_path)
+    file = io.BytesIO()
+    images, labels = digits(60)
+    np.savez(file, images=images, labels=labels)
+    with serving(Path("runs"), parallel=0) as (_, client):
+        answer = client.post(PATH, files={"file": ("mine.npz", file.getvalue())})
+        assert answer.status_code == 201, answer.text
+        assert client.get(f"{PATH}/{answer.json()['id']}/samples").status_code == 200
 
 
 def test_a_zip_of_class_folders(service, client):

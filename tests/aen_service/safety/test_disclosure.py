@@ -51,10 +51,7 @@ def test_no_answer_names_a_folder_a_process_or_a_host(service_and_client, root):
     search = client.get("/api/v1/searches").json()["items"][0]["id"]
     seen = 0
     for path in pages_of(service, search):
-        if path.endswith("/events"):
-            text = streamed(client, path)
-        else:
-            text = client.get(path).text
+        text = streamed(client, path) if path.endswith("/events") else client.get(path).text
         for secret in (str(root.parent), r"h\u00f6hle", HOST, str(PID)):
             assert secret not in text, f"{path}: {text[max(0, text.find(secret) - 200) :][:400]}"
         seen += "the disk of runs/made is full" in text

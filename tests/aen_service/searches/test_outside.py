@@ -94,6 +94,19 @@ def test_a_stopping_one_that_is_killed_or_removed_does_not_stop_for_ever(service
     wait_for(service, record.id, "stopped")
 
 
+def test_of_two_requests_at_the_same_time_one_sends_the_signal(service, terminal, monkeypatch):
+    process, record = terminal
+
+    def second_request_first(folder, really=changes.process_of):
+        monkeypatch.undo()
+        changes.stop(service, record.id)
+        return really(folder)
+
+    monkeypatch.setattr(changes, "process_of", second_request_first)
+    assert changes.stop(service, record.id).state == "stopping"
+    assert signals(service, process) == "1"
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
