@@ -62,18 +62,15 @@ class SearchPage(BaseModel):
 
 def search_out(service: Service, record: SearchRecord) -> SearchOut:
     """Return a search for a client, with its place in the queue from 1."""
-    found = shown_search(service, record)
-    if record.state == "queued":
-        queue = service.searches.queue()
-        found.position = queue.index(record.id) + 1 if record.id in queue else None
-    return found
+    return shown_search(service, record, service.searches.queue() if record.state == "queued" else [])
 
 
-def shown_search(service: Service, record: SearchRecord) -> SearchOut:
-    """Return a search for a client, without what it may not know of the server."""
+def shown_search(service: Service, record: SearchRecord, queue: list[str]) -> SearchOut:
+    """Return a search for a client, without what it may not know of the server; `queue`: all that wait, in order."""
     found, root = SearchOut.model_validate(record), service.settings.root
     found.view = shown_view(found.view, root)
     found.message = None if found.message is None else hide_folders(found.message, root)
+    found.position = queue.index(record.id) + 1 if record.id in queue else None
     return found
 
 
@@ -116,7 +113,8 @@ def list_searches(
     total = service.database.rows(sa.select(sa.func.count()).select_from(SEARCHES).where(*conditions))[0][0]
     found = [row.id for row in service.database.rows(query.limit(size).offset((page - 1) * size))]
     records = {record.id: record for record in service.searches.where(SEARCHES.c.id.in_(found))}
-    items = [shown_search(service, records[search]) for search in found if search in records]
+    queue = service.searches.queue() if any(record.state == "queued" for record in records.values()) else []
+    items = [shown_search(service, records[search], queue) for search in found if search in records]
     return SearchPage(total=total, page=page, size=size, items=items)
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aen_service.live.frames import frame
+from aen_service.live.frames import frame, removed_frame
 
 POLL_SECONDS = 0.5
 _KEPT = 2000  # events
@@ -25,6 +25,7 @@ class Board:
     Attributes:
         watchers: how many follow it.
         last: number of the last change.
+        removed: searches that were removed.
     """
 
     def __init__(self, marks: Marks, shown: Shown) -> None:
@@ -37,6 +38,7 @@ class Board:
         self.of_search: dict[str, tuple[int, bytes]] = {}
         self.watchers = 0
         self.last = 0
+        self.removed: set[str] = set()
 
     @property
     def sequence(self) -> int:
@@ -74,7 +76,8 @@ class Board:
             if search in shown:
                 self.of_search[search] = self._sequence, frame("search", shown[search])
         for search in gone:
-            self._add(frame("removed", f'{{"id":"{search}"}}'))
+            self._add(removed_frame(search))
+            self.removed.add(search)
             self.of_search.pop(search, None)
         if changed or gone:
             self.wake()

@@ -12,6 +12,11 @@ def frame(event: str, data: str, *, number: int | None = None) -> bytes:
     return f"{head}event: {event}\ndata: {data}\n\n".encode()
 
 
+def removed_frame(search: str) -> bytes:
+    """Return the event of a search that was removed."""
+    return frame("removed", f'{{"id":"{search}"}}')
+
+
 def line_frame(number: int, line: bytes) -> bytes:
     """Return the event of a line of a log."""
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (number, event_of(line) or b"message", line)

@@ -12,7 +12,7 @@ from aen.errors import AenError
 from aen_service.errors import QuotaError
 from aen_service.live.board import POLL_SECONDS as BOARD_SECONDS
 from aen_service.live.board import Board
-from aen_service.live.frames import KEEP_ALIVE, opening
+from aen_service.live.frames import KEEP_ALIVE, opening, removed_frame
 from aen_service.live.tail import POLL_SECONDS, LogTail
 from aen_service.searches.records import SearchRecord
 from aen_service.service import Service
@@ -43,7 +43,7 @@ class Streams:
         self.open = 0
 
     async def of_search(self, record: SearchRecord, token: Token, after: int | None) -> AsyncIterator[bytes]:
-        """Yield the lines of a search's log as events, and the search whenever it changes.
+        """Yield the lines of a search's log as events, and the search whenever it changes, until it is removed.
 
         Args:
             record: the search.
@@ -62,6 +62,9 @@ class Streams:
                     seen, content = number, content + row
                 if content:
                     yield content
+                elif record.id in self._board.removed:
+                    yield removed_frame(record.id)
+                    return
                 elif not await _happens(changed):
                     yield KEEP_ALIVE
 

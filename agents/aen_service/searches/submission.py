@@ -66,11 +66,11 @@ def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfi
         overrides["name"] = request.name
     _check_keys(overrides)
     _refuse(overrides, "overrides")
-    words = [f"{key}={json.dumps(value)}" for key, value in overrides.items()]
+    words = [f"{key}={_as_yaml(value)}" for key, value in overrides.items()]
     if dataset is not None:
         if request.preset is None and request.config is None:
             return _checked(_default(words, dataset), dataset)
-        words.append(f"data.path={json.dumps(dataset)}")
+        words.append(f"data.path={_as_yaml(dataset)}")
     if request.preset is not None:
         name = request.preset.removesuffix(".yaml")
         known = list_presets()
@@ -100,7 +100,7 @@ def _default(words: list[str], dataset: str) -> SearchConfig:
     """Return the config of the default search of a data set; its name is pinned as it was given."""
     from aen_agents.config.default import default_config  # it imports torch, which takes seconds
 
-    unpinned = [f"data.path={json.dumps(split_pin(dataset)[0])}"]
+    unpinned = [f"data.path={_as_yaml(split_pin(dataset)[0])}"]
     config = default_config([*words, *unpinned])[0]
     return config.model_copy(update={"data": config.data.model_copy(update={"name": dataset})})
 
@@ -177,3 +177,9 @@ def _flat(content: JsonDict, prefix: str = "") -> JsonDict:
         name = f"{prefix}{key}"
         found |= _flat(value, f"{name}.") if isinstance(value, dict) and value else {name: value}
     return found
+
+
+def _as_yaml(value: object) -> str:
+    """Return a JSON value as YAML, which has other escapes than JSON for characters such as emoji."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(char if char.isprintable() else rf"\U{ord(char):08x}" for char in text)

@@ -103,6 +103,15 @@ def test_a_client_far_behind_reads_all_lines(client, path, run):
         assert [int(each.id) for each in lines(events, 5003)] == list(range(1, 5004))
 
 
+def test_the_stream_of_a_search_that_is_deleted_ends(client, path):
+    search = path.split("/")[4]
+    with watching(client, path) as events:
+        assert next(events).event == "search"
+        assert client.delete(f"/api/v1/searches/{search}").status_code == 204
+        assert [(each.event, each.data) for each in events] == [("removed", {"id": search})]
+    assert client.get(path).status_code == 404
+
+
 def test_changes_of_the_search_are_sent(client, service, path):
     search = path.split("/")[4]
     with watching(client, path) as events:

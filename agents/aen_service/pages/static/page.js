@@ -70,6 +70,7 @@ export async function refresh(address = location.href, only = undefined) {
   running?.abort();
   const mine = (running = new AbortController());
   const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: mine.signal });
+  if (answer?.status === 404) say("This is not there any more: it was deleted.");
   if (!answer || !(answer.ok || answer.status === 422)) return null;
   try {
     const text = await answer.text();
