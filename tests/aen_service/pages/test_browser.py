@@ -110,6 +110,17 @@ def test_a_search_is_stopped_and_resumed(open_site: OpenSite, served: Served) ->
     assert client.get(f"/api/v1/searches/{search}").status_code == 404
 
 
+def test_a_page_says_that_its_search_was_deleted(open_site: OpenSite, served: Served) -> None:
+    service, client = served
+    record = service.searches.add(path="gone", name="gone", state="failed", request={"preset": "digits"})
+    site = open_site(client)
+    site.expected.append("404")  # Chromium says so
+    with site.page.expect_response(re.compile(rf"{record.id}/events")):
+        site.log_in(secret_of(client), f"/searches/{record.id}")
+    assert client.delete(f"/api/v1/searches/{record.id}").status_code == 204
+    expect(site.page.locator("#connection")).to_have_text("This is not there any more: it was deleted.")
+
+
 def test_two_searches_are_compared(open_site: OpenSite, finished: Finished) -> None:
     _, client, ids = finished
     site = open_site(client)

@@ -156,6 +156,14 @@ def test_a_search_that_failed_says_why_first(html: httpx.Client, service: Servic
     assert html.get(f"/searches/{search}?view=nonsense").status_code == 404
 
 
+def test_a_long_error_is_shortened_and_can_be_opened(html: httpx.Client, service: Service) -> None:
+    message = "it failed: " + "word " * 400 + "end"
+    record = service.searches.add(path="x", name="x", state="failed", message=message, request={"preset": "digits"})
+    text = html.get(f"/searches/{record.id}").text
+    assert len(re.search(r'<p class="state-line">.*?</p>', text, re.DOTALL)[0]) < 700
+    assert f"<summary>The whole message</summary>{message}</details>" in text
+
+
 def test_static_files_are_kept_by_browsers_and_nothing_else_is_served(html: httpx.Client) -> None:
     html.headers.pop("authorization")
     for name, (content, _) in static_files().items():
