@@ -31,7 +31,7 @@ def shown_line(line: bytes, root: Path) -> bytes:
 
 def shown_view(view: JsonDict | None, root: Path) -> JsonDict | None:
     """Return the view of a run as clients are shown it."""
-    return None if view is None else {**_shown(view, root), "process": None}
+    return None if view is None else {name: _shown(value, root) for name, value in view.items()} | {"process": None}
 
 
 def _shown(value: object, root: Path) -> object:
