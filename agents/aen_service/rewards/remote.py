@@ -41,8 +41,8 @@ class RemoteEvaluator(CachingEvaluator):
     as many children as the service allows are in flight. A future that is cancelled takes its child out of the
     service's queue, unless somebody else wants it. If the service is restarted, unfinished children are sent again.
 
-    Evaluations equal those of a `LocalEvaluator` with one thread, bit for bit on CPUs of one kind. Weights stay with
-    the service, where children find those of their parents; kept ones are fetched into `weights_folder`, too.
+    Evaluations equal those of a `LocalEvaluator` with one thread, bit for bit on CPUs of one kind. Children find the
+    weights of their parents at the service; kept ones are fetched, too.
 
     Args:
         url: address of the service, such as ``http://127.0.0.1:8700``.
@@ -116,7 +116,7 @@ class RemoteEvaluator(CachingEvaluator):
         return self._trained
 
     def start(self) -> None:
-        """Start nothing: the service's workers start with the first child."""
+        """Start nothing: the service starts its workers."""
 
     def activity(self) -> Activity:
         """Return the counts of the children of this evaluator."""

@@ -15,7 +15,6 @@ from helpers.services import bearer, serving
 
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate, stream
 from aen.evaluators.base import Activity
 from aen.groups import Decomposition
