@@ -386,18 +386,18 @@ def test_the_backbone_here_is_the_small_one() -> None:
 )
 def test_no_method_trains_more_children_than_it_says(agent: EquiNASEConfig | EquiNASDConfig) -> None:
     """The methods are run without training, with accuracies drawn at random."""
-    source = random.Random(5)
+    source = random.Random(5)  # noqa: S311 - not a secret
     for method in methods_of(agent, CHILD).values():
         most = method.most_children()
         assert len(most) == method.slices
         specs = method.start(0, member())
         for number in range(1, method.slices + 1):
-            assert 0 < len(specs) <= most[number - 1], method.name
+            assert len(specs) <= most[number - 1], method.name
             found = method.select([member(spec, source.random()) for spec in specs])
             specs = method.offspring(found, 0, number + 1)
 
 
 def test_the_children_of_each_slice_are_counted() -> None:
     method = EquiNASE(CHILD, subgroups=("D4", "C4", "C1"), generations=2, population=2, steps="all")
-    assert method.most_children() == [1, 3, 8]  # itself and two groups of the last layer; then of the one before, too
+    assert method.most_children() == [1, 3, 6]  # two members, each itself and two in which a layer was relaxed
     assert Static(CHILD).most_children() == [1, 1, 1]
