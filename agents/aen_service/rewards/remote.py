@@ -40,7 +40,6 @@ class RemoteEvaluator(CachingEvaluator):
     Specs that are submitted within two milliseconds go in one request, and results come back as they are ready. At most
     as many children as the service allows are in flight. A future that is cancelled takes its child out of the
     service's queue, unless somebody else wants it. If the service is restarted, unfinished children are sent again.
-
     Evaluations equal those of a `LocalEvaluator` with one thread, bit for bit on CPUs of one kind. Children find the
     weights of their parents at the service; kept ones are fetched, too.
 
