@@ -48,6 +48,10 @@ class StoreError(AenError):
     """A result store that cannot be opened, read or written."""
 
 
+class DamagedFileError(StoreError):
+    """A file of tensors is missing or damaged; unlike one that may not be read, it can be written again."""
+
+
 class ExportError(AenError):
     """A network that cannot be exported, or a file that cannot be written for it."""
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from aen._files import cannot_read
 from aen._reading import MALFORMED, MAX_SMALL, read_json
 from aen.children import Child, ChildSpec
-from aen.errors import AenError, RunFolderError
-from aen.training.tensor_files import DamagedFileError
+from aen.errors import AenError, DamagedFileError, RunFolderError
 from aen.training.weights import load_child
 
 

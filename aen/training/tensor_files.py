@@ -14,15 +14,11 @@ from torch import Tensor
 
 from aen._files import cannot_read, write_atomically
 from aen._reading import MAX_WEIGHTS, read_bytes
-from aen.errors import AenError, StoreError
+from aen.errors import AenError, DamagedFileError, StoreError
 
 _DIGEST = "sha256"
 _UNKNOWN = "0" * 64
 _LENGTH = 8  # bytes of the length of the header, which begins the file
-
-
-class DamagedFileError(StoreError):
-    """A file of tensors is missing or damaged; unlike one that may not be read, it can be written again."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str], *, durable: bool) -> None:

@@ -10,9 +10,9 @@ from torch import Tensor
 from aen._files import make_folder, sync_folder
 from aen.children.child import Child, build_child
 from aen.children.spec import ChildSpec
-from aen.errors import StoreError
+from aen.errors import DamagedFileError, StoreError
 from aen.nn.stored import load_stored_state, stored_state
-from aen.training.tensor_files import DamagedFileError, read_tensors, reading, write_tensors
+from aen.training.tensor_files import read_tensors, reading, write_tensors
 
 # Prefix of the names of the optimiser's tensors; no module's name has a slash.
 _OPTIMISER = "optimiser/"

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
@@ -15,7 +15,7 @@ from aen._reading import sealed
 from aen.children import ChildSpec
 from aen.data import find_source, load_dataset
 from aen.errors import AenError, GroupError, SpecError, StoreError
-from aen.evaluators import stream
+from aen.evaluators import Evaluator, stream
 from aen.results.database_errors import shown
 from aen.results.provenance import Provenance, Seconds
 from aen.results.search_result import SearchResult
@@ -67,13 +67,18 @@ class Search:
     Args:
         config: what to search.
         listener: called with every event.
+        evaluator: makes the evaluator, in place of the config's section `evaluator`, from the keyword arguments `store`
+            and `weights_folder`: ``partial(RemoteEvaluator, url, token)`` for example. The search closes it.
 
     Raises:
         AenError: the config cannot work: unknown data set, a factor that does not fit a grid, too few images, ...
     """
 
-    def __init__(self, config: SearchConfig, listener: Listener) -> None:
+    def __init__(
+        self, config: SearchConfig, listener: Listener, *, evaluator: Callable[..., Evaluator] | None = None
+    ) -> None:
         self.config = config
+        self._evaluator = evaluator
         self.child = child_of(config)
         check_space(config)
         check_agent(config, self.child, self.space)
@@ -151,7 +156,7 @@ class Search:
             ResultStore(self.config.store or folder.store_file) as store,
             self._weights(folder, store) as weights,
             cpu_threads(self.config.evaluator.threads),
-            closing(make_evaluator(self.config, store, weights, self._listener)) as evaluator,
+            closing(self._make_evaluator(store, weights)) as evaluator,
         ):
             self.monitor.evaluator = evaluator
             file = folder.store_file if self.config.store is None else sqlite_file(self.config.store, resolve=False)
@@ -208,6 +213,11 @@ class Search:
                 summary = sealed(result.to_json() | {"run_id": folder.run_id})
                 write_file(folder.summary_file, json.dumps(summary, indent=2) + "\n")
         return result
+
+    def _make_evaluator(self, store: ResultStore, weights: Path) -> Evaluator:
+        if self._evaluator is not None:
+            return self._evaluator(store=store, weights_folder=weights)
+        return make_evaluator(self.config, store, weights, self._listener)
 
     def _log_space(self, closed_sets: Mapping[str, int]) -> None:
         """Log the classes of a space that is small enough to be drawn, so that a picture can show it meanwhile."""

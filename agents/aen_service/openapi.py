@@ -18,7 +18,9 @@ _ERRORS = {
     "431": "A header is too large.",
     "503": "The service cannot do this now.",
 }
-_IDENTIFIERS = {"search", "dataset", "evaluation", "batch"}
+_IDENTIFIERS = {"search", "dataset", "batch", "key"}
+_IDENTIFIER = {"type": "string", "pattern": "^[0-9a-f]{24}$", "minLength": 24, "maxLength": 24}
+_NAME = {"pattern": r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", "minLength": 1, "maxLength": 200}  # of presets and files
 _OPEN = {("/healthz", "get"), ("/api/v1/session", "post"), ("/api/v1/session", "delete")}
 _EXAMPLE = {"id": "5f0c2d9b7a1e4c3388aa01fe", "dataset": "5f0c2d9b7a1e4c3388aa01fe"}
 
@@ -46,7 +48,13 @@ def with_errors(schema: dict[str, Any]) -> dict[str, Any]:
                 given.setdefault(status, response)
             operation["security"] = [] if (path, method) in _OPEN else [{"bearer": []}, {"session": []}]
             for parameter in operation.get("parameters", ()):
+                # What does not fit is answered by 404: there is no such resource.
                 if parameter.get("in") == "path" and parameter["name"] in _IDENTIFIERS:
                     parameter["example"] = _EXAMPLE["id"]
                     parameter.setdefault("description", "An identifier: 24 hexadecimal digits.")
+                    parameter["schema"] |= _IDENTIFIER
+                elif parameter.get("in") == "path":
+                    parameter["schema"] |= _NAME
+                elif parameter["name"] == "search" and parameter["schema"].get("type") == "array":
+                    parameter["schema"]["items"] |= _IDENTIFIER
     return schema

@@ -40,6 +40,7 @@ class Limits:
         epochs: of a child that a remote client asks for.
         images: that it is trained and validated on.
         datasets: of a token.
+        weights_bytes: weights beside the store together; beyond it, those that were not used for long are removed.
     """
 
     body_bytes: int = 2**20
@@ -70,6 +71,7 @@ class Limits:
     epochs: int = 1000
     images: int = 200_000
     datasets: int = 100
+    weights_bytes: int = 2**33
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,16 @@ def test_the_document_describes_errors_and_tokens(document):
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
 
+def test_identifiers_have_a_pattern_and_a_length(document):
+    for path, method, operation in operations(document):
+        for parameter in operation.get("parameters", ()):
+            if parameter["in"] == "path":
+                schema = parameter["schema"]
+                assert {"pattern", "minLength", "maxLength"} <= schema.keys(), (path, method)
+    items = {p["name"]: p for p in document["paths"]["/api/v1/compare"]["get"]["parameters"]}["search"]["schema"]
+    assert items["items"]["maxLength"] == 24
+
+
 def try_out(served, document, path, method, examples, modes):
     _, client = served
     schema = schemathesis.openapi.from_dict(document)

@@ -55,14 +55,14 @@ def sqlite_file(store: str | None, *, resolve: bool = True) -> Path | None:
 
 
 @contextmanager
-def sharing(folder: Path, own: Path, store: "ResultStore") -> Iterator[None]:
+def sharing(folder: Path, own: Path | None, store: "ResultStore") -> Iterator[None]:
     """Use the shared folder of weights inside the block, then remove weights that no result names.
 
     They are removed only if no other search uses the folder, and not if the block ends with an error.
 
     Args:
         folder: as returned by `weights_beside`; created if it does not exist.
-        own: the folder of weights in the run folder; what earlier versions kept there is taken over.
+        own: the folder of weights in the run folder; what earlier versions kept there is taken over. None: no run's.
         store: whose results name the weights.
 
     Raises:
@@ -74,7 +74,8 @@ def sharing(folder: Path, own: Path, store: "ResultStore") -> Iterator[None]:
             share_lock(lock)
         except NoLocksError:
             locks = False  # nobody can know whether others use it: nothing is removed
-        _take_over(own, folder)
+        if own is not None:
+            _take_over(own, folder)
         yield
         with suppress(OSError):
             if locks and lock_file(lock):

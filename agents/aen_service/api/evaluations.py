@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Path, Query, Response, status
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
 from aen_service.access import AnyToken, OperatorToken, TheService
+from aen_service.api.sending import send_file
 from aen_service.rewards.rewards import Batch
 from aen_service.rewards.specs import read_spec, versions
 from aen_service.service import Service
@@ -16,6 +17,12 @@ from aen_service.service import Service
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 MOST_ITEMS = 500
 _LONGEST_WAIT = 30.0
+_KEY = "^[0-9a-f]{24}$"
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+Key = Annotated[str, Path(pattern=_KEY, min_length=24, max_length=24, description="`spec.key`")]
 
 
 class Item(BaseModel):
@@ -23,9 +30,10 @@ class Item(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    key: str = Field(pattern="^[0-9a-f]{24}$", description="`spec.key`")
+    key: str = Field(pattern=_KEY, description="`spec.key`")
     spec: dict[str, Any] = Field(description="`spec.to_json()`")
     dataset: str | None = Field(None, max_length=64, description="identifier of the uploaded data set of its images")
+    keep_weights: bool = Field(False, description="keep the weights, which GET .../weights/{key} then returns")
 
 
 class Items(BaseModel):
@@ -42,7 +50,7 @@ class Keys(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    keys: list[str] = Field(max_length=10_000)
+    keys: list[Annotated[str, Field(pattern=_KEY)]] = Field(max_length=10_000)
 
 
 class Capabilities(BaseModel):
@@ -123,6 +131,13 @@ def add_to_batch(batch: str, given: Items, token: OperatorToken, service: TheSer
     return _out(found, service)
 
 
+@router.get("/weights/{key}", response_class=Response, responses=_FILE)
+def get_weights(key: Key, _token: AnyToken, service: TheService) -> Response:
+    """Return the weights of a child, a safetensors file with its checksum; of one evaluated with `keep_weights`."""
+    number, file = service.rewards.weights.read(key)
+    return send_file(number, file, run="weights", asked=None, known=None, headers={}, inline=False)
+
+
 @router.get("/{batch}", response_model=Results)
 async def read_results(
     batch: str,
@@ -162,7 +177,7 @@ def _out(batch: Batch, service: Service) -> BatchOut:
     return BatchOut(id=batch.id, unfinished=len(batch.names), last=batch.last, capacity=service.rewards.capacity)
 
 
-def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec]]:
+def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec, bool]]:
     limits = service.settings.limits
     places = {item.dataset: service.datasets.place(item.dataset) for item in given.items if item.dataset is not None}
     return [
@@ -176,6 +191,7 @@ def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec]]:
                 limits,
                 dataset=None if item.dataset is None else places[item.dataset],
             ),
+            item.keep_weights,
         )
         for place, item in enumerate(given.items)
     ]

@@ -1,16 +1,12 @@
 """Checks a search before it is submitted, and says what it will cost; the functions run in a helper."""
 
-import time
 from itertools import islice
-from math import ceil
 from pathlib import Path
 from statistics import mean
 from typing import cast
 
-import torch
-
 from aen._typing import JsonDict
-from aen.children import ChildSpec, build_child
+from aen.children import ChildSpec, EquiNASSpec, build_child
 from aen.data import find_source, load_dataset
 from aen.errors import AenError
 from aen.groups.grid import cells_of, shape_of
@@ -20,9 +16,11 @@ from aen.training import available_cores
 from aen_agents.agents.chosen_states import chosen_classes, listed_states
 from aen_agents.agents.registry import check_agent
 from aen_agents.agents.selection import check_final_child, final_child, fresh_seeds
-from aen_agents.config import ExhaustiveConfig, SearchConfig
+from aen_agents.config import ExhaustiveConfig, LayerwiseConfig, SearchConfig
 from aen_agents.evaluators.factory import workers_of
 from aen_agents.problem import check_space, child_of, space_of
+from aen_service.computing.layerwise_cost import layerwise_cost
+from aen_service.computing.timing import child_seconds, timed_step
 from aen_service.searches.submission import SearchRequest, config_of
 
 _MOST_LOADED = 2**26  # bytes of images that are loaded to check their number
@@ -30,10 +28,6 @@ _MOST_WEIGHTS = 2**24  # of a layer of a network that is built
 _MOST_LISTED = 2**14  # states of a space whose classes are counted without a table
 _MOST_COUNTED = 2**24  # states times weights of an alphabet whose classes are counted at once
 _LOOKED_UP = 300  # children that are looked for in the store
-_STEPS = 3  # that are timed
-_SLOW_STEP = 2.0  # seconds after which no further step is timed
-_OVERHEAD = 0.005  # seconds of a child besides its steps
-_EVALUATION = 1 / 3  # of the time of an image in training: one pass of three
 
 
 def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str | None) -> JsonDict:
@@ -64,9 +58,16 @@ def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str 
     if classes is None:
         notices.append("the classes are being counted; check again in a while")
     explore, select = _children(config, space, classes)
-    seconds_per_child, basis = _seconds_per_child(config, child, space, classes, Path(store))
+    seconds: float | None
+    if isinstance(config.agent, LayerwiseConfig) and isinstance(child, EquiNASSpec) and _is_small(child):
+        cost = layerwise_cost(config.agent, child)
+        explore, seconds, basis = cost.children, cost.seconds / _workers(config), cost.basis
+        seconds_per_child: float | None = cost.seconds / max(cost.children, 1)
+        notices += cost.notices
+    else:
+        seconds_per_child, basis = _seconds_per_child(config, child, space, classes, Path(store))
+        seconds = _seconds(config, child, explore, select, seconds_per_child)
     networks = None if explore is None else explore + select
-    seconds = _seconds(config, child, explore, select, seconds_per_child)
     limit = None if config.budget.minutes is None else 60.0 * config.budget.minutes
     if limit is not None and (seconds is None or seconds > limit):
         seconds, basis = limit, f"budget.minutes={config.budget.minutes:g} ends it; {basis}"
@@ -161,12 +162,9 @@ def _seconds_per_child(
         return mean(measured), f"the mean of {len(measured):,} such children that this service has trained"
     if not _is_small(child):
         return None, "the network is too large to be timed here"
-    step, batch = _timed_step(child)
-    data, epochs = child.data, float(child.training.epochs)
-    steps = epochs * ceil(data.train / batch)
-    seconds = _OVERHEAD + step * steps + step / batch * _EVALUATION * (data.train + data.validation)
+    step, batch = timed_step(child)
     return (
-        seconds,
+        child_seconds(child, step, batch, float(child.training.epochs)),
         f"one step of training of the baseline's network, timed here: {1000 * step:.1f} ms for {batch} images",
     )
 
@@ -188,35 +186,17 @@ def _stored_seconds(
         return []
 
 
-def _timed_step(child: ChildSpec) -> tuple[float, int]:
-    """Return the seconds of one step on a batch of noise, and the images of a batch."""
-    batch = min(child.training.batch_size, max(child.data.train, 1))
-    network = build_child(child).train()
-    rows, columns = shape_of(child.grid)
-    images = torch.randn(2, child.channels, rows, columns)
-    first = _step(network, images)  # warm, and a bound on what a whole batch takes
-    one = _step(network, images)
-    if one * batch / 2 > _SLOW_STEP:
-        return one * batch / 2, batch
-    images = torch.randn(batch, child.channels, rows, columns)
-    return min(first * batch, *(_step(network, images) for _ in range(_STEPS))), batch
-
-
-def _step(network: torch.nn.Module, images: torch.Tensor) -> float:
-    started = time.perf_counter()
-    logits = network.forward_prepared(network.prepare(images))  # type: ignore[operator]
-    torch.nn.functional.cross_entropy(logits, torch.zeros(len(images), dtype=torch.long)).backward()  # type: ignore[no-untyped-call]
-    return time.perf_counter() - started
-
-
 def _seconds(
     config: SearchConfig, child: ChildSpec, explore: int | None, select: int, each: float | None
 ) -> float | None:
     """Return the seconds of the whole search, on the workers that it will have."""
     if explore is None or each is None:
         return None
-    workers = max(min(workers_of(config), available_cores()), 1)
     final = final_child(config, child)
     scale = float(final.training.epochs) / float(child.training.epochs)
     scale *= final.data.train / max(child.data.train, 1)
-    return each * (explore + scale * select) / workers
+    return each * (explore + scale * select) / _workers(config)
+
+
+def _workers(config: SearchConfig) -> int:
+    return max(min(workers_of(config), available_cores()), 1)

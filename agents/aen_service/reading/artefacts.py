@@ -73,11 +73,20 @@ def open_artefact(folder: Path, name: str) -> tuple[int, Artefact]:
     if name not in ALLOWED:
         raise NotFoundError(f"a run has no file {name[:80]!r} for download; GET .../files lists them.", argument="name")
     try:
-        number = _open(folder, name)
+        return open_file(folder, name, ALLOWED[name])
     except OSError as error:
         raise NotFoundError(f"this run has no file {name!r} yet.", argument="name") from error
+
+
+def open_file(folder: Path, name: str, media: str) -> tuple[int, Artefact]:
+    """Open a plain file below a folder, no part of whose path is a link; the caller checks the name.
+
+    Raises:
+        OSError: it is not there, or a link.
+    """
+    number = _open(folder, name)
     status = os.fstat(number)
-    return number, Artefact(name, status.st_size, ALLOWED[name], status.st_mtime)
+    return number, Artefact(name, status.st_size, media, status.st_mtime)
 
 
 def _open(folder: Path, name: str) -> int:

@@ -3,11 +3,13 @@
 import random
 import time
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from aen._files import new_file
 from aen._secrets import remember_secret
 from aen._text import printable, shortened
 from aen._typing import JsonDict
@@ -18,6 +20,7 @@ _LONGEST_PAUSE = 5.0
 _BUSY = (429, 502, 503, 504)
 _PROBLEM = "application/problem+json"
 _PATH = "/api/v1/evaluations"
+_Result = TypeVar("_Result")
 
 
 class RemoteError(AenError):
@@ -27,6 +30,14 @@ class RemoteError(AenError):
         super().__init__(message)
         self.status = status
         self.argument = argument
+
+
+class _BusyError(Exception):
+    """An answer that says to come again in some seconds; `error` is what is raised once the patience ends."""
+
+    def __init__(self, error: RemoteError, status: int, seconds: float) -> None:
+        super().__init__(str(error))
+        self.error, self.status, self.seconds = error, status, seconds
 
 
 class Connection:
@@ -79,26 +90,74 @@ class Connection:
         Raises:
             RemoteError: the service refuses, or it could not be reached for the time of the patience.
         """
-        limit = self._patience if patience is None else patience
-        deadline, pause = time.monotonic() + limit, 0.05
+
+        def send() -> JsonDict:
+            headers = {"Content-Type": "application/json"} if content is not None else None
+            answer = self._client.request(method, f"{_PATH}{path}", content=content, params=query, headers=headers)
+            self._check(answer)
+            return _json(answer, self.url)
+
+        return self._repeat(send, go_on, self._patience if patience is None else patience)
+
+    def abilities(self, patience: float) -> list[int]:
+        """Return workers and capacity, and the limits of items and bytes of a request and of children in flight.
+
+        Raises:
+            RemoteError: as for `ask`, or the service is of another version.
+        """
+        said = self.ask("GET", patience=patience)
+        try:
+            return [int(said[name]) for name in ("workers", "capacity", "items", "bytes", "in_flight")]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RemoteError(f"{self.url} is a service of another version of aen; install the same one.") from error
+
+    def fetch(self, path: str, file: Path, *, most: int, go_on: Callable[[], bool] = lambda: True) -> None:
+        """Download a file, which appears complete or not at all.
+
+        Args:
+            path: as for `ask`.
+            file: where it goes; its folder exists.
+            most: bytes that it may have.
+            go_on: as for `ask`.
+
+        Raises:
+            RemoteError: the service refuses or could not be reached, or the file is too large.
+            OSError: it cannot be written.
+        """
+
+        def send() -> None:
+            with self._client.stream("GET", f"{_PATH}{path}") as answer:
+                if not answer.is_success:
+                    answer.read()
+                self._check(answer)
+                with new_file(file, durable=True) as target:
+                    for block in answer.iter_bytes():
+                        target.write(block)
+                        if target.tell() > most:
+                            raise RemoteError(f"{self.url} sends more than {most:,} bytes for {path}.")
+
+        self._repeat(send, go_on, self._patience)
+
+    def _check(self, answer: httpx.Response) -> None:
+        """Raise what an answer says, if it is no success."""
+        if answer.is_success:
+            return
+        error = _refusal(answer, self.url)
+        if not _may_pass(answer):
+            raise error
+        raise _BusyError(error, answer.status_code, _retry_after(answer))
+
+    def _repeat(self, send: Callable[[], _Result], go_on: Callable[[], bool], patience: float) -> _Result:
+        """Send a request again until it succeeds, is refused, or the patience ends."""
+        deadline, pause = time.monotonic() + patience, 0.05
         while True:
-            wait, error = pause, None
+            wait = pause
             try:
-                answer = self._client.request(
-                    method,
-                    f"{_PATH}{path}",
-                    content=content,
-                    params=query,
-                    headers={"Content-Type": "application/json"} if content is not None else None,
-                )
-                if answer.is_success:
-                    return _json(answer, self.url)
-                error = _refusal(answer, self.url)
-                if not _may_pass(answer):
-                    raise error
-                wait = max(pause, _retry_after(answer))
-                if answer.status_code == 429:  # noqa: PLR2004 - the service is there: no end to the patience
-                    deadline = max(deadline, time.monotonic() + wait + limit)
+                return send()
+            except _BusyError as busy:
+                error, wait = busy.error, max(pause, busy.seconds)
+                if busy.status == 429:  # noqa: PLR2004 - the service is there: no end to the patience
+                    deadline = max(deadline, time.monotonic() + wait + patience)
             except httpx.HTTPError as failed:
                 error = RemoteError(
                     f"cannot connect to {self.url} ({failed or type(failed).__name__}); is `aen serve` running?"

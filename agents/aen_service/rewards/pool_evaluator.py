@@ -2,10 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from aen.children.spec import ChildSpec
 from aen.errors import AenError, SpecError
@@ -33,15 +35,28 @@ class PoolEvaluator(Evaluator):
         store: where results are kept and looked up.
         workers: number of processes.
         threads: CPU threads of each.
+        weights_folder: where weights go when they are kept, and where those of parents are found. A child whose
+            parent's weights are missing fails: `submit` trains no parents.
+        kept: is told the key of a child whose weights were written.
     """
 
-    def __init__(self, store: ResultStore, *, workers: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        store: ResultStore,
+        *,
+        workers: int,
+        threads: int = 1,
+        weights_folder: Path | None = None,
+        kept: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.store = store
+        self._folder, self._kept = weights_folder, kept
         self.workers = workers
         self.threads = threads
         self._pool = WorkerPool(workers)
         self._lock = threading.RLock()
         self._futures: dict[str, Future[Evaluation]] = {}
+        self._keep: set[str] = set()  # those of them whose weights are wanted
         self._queue: deque[ChildSpec] = deque()
         self._elsewhere: dict[str, ChildSpec] = {}  # that other processes train
         self._calls: dict[int, int] = {}  # children of each call that a worker has, by an arbitrary number
@@ -67,6 +82,11 @@ class PoolEvaluator(Evaluator):
         """How many children it has trained, not counting those it looked up."""
         return self._trained
 
+    @property
+    def weights_folder(self) -> Path | None:
+        """Where weights are kept."""
+        return self._folder
+
     def start(self) -> None:
         """Start the workers."""
         self._pool.start()
@@ -80,20 +100,23 @@ class PoolEvaluator(Evaluator):
         """Evaluate the specs; see `aen.evaluators.Evaluator`. Thread-safe; does not wait for training.
 
         Raises:
-            AenError: weights are to be kept, or the store cannot be used.
+            AenError: weights are to be kept without a folder or of a child in flight, or the store cannot be used.
         """
-        if keep_weights:
+        if keep_weights and self._folder is None:
             raise SpecError("keep_weights needs an evaluator with a weights_folder.")
         with self._lock:
             found = {spec.key: self._futures[spec.key] for spec in specs if spec.key in self._futures}
+            if keep_weights and not found.keys() <= self._keep:
+                raise SpecError("keep_weights: a child is in flight without weights; submit it again when it is done.")
             new = list({spec.key: spec for spec in specs if spec.key not in found}.values())
+            self._keep |= {spec.key for spec in new if keep_weights}
             for spec in new:
                 found[spec.key] = self._futures[spec.key] = Future()
             try:
                 self._claim(new)
             except BaseException:
                 for spec in new:
-                    self._futures.pop(spec.key, None)
+                    self._forget(spec.key)
                 raise
             self._fill()
         return [found[spec.key] for spec in specs]
@@ -110,16 +133,31 @@ class PoolEvaluator(Evaluator):
         """Answer what is known, queue what is now this process's to train, and watch the rest."""
         if not specs:
             return
-        claims = self.store.claim_many([spec.key for spec in specs])
+        claims = self.store.claim_many([spec.key for spec in specs], again=self._keep)
         for spec in specs:
             claim = claims[spec.key]
-            if claim.mine:
+            known = self._usable(claim.evaluation, spec)
+            if known is not None:
+                if claim.mine:
+                    self._release([spec.key])
+                self._finish(spec.key, known)
+            elif claim.mine:
                 self._elsewhere.pop(spec.key, None)
                 self._queue.append(spec)
-            elif claim.evaluation is not None:
-                self._finish(spec.key, claim.evaluation)
             else:
                 self._elsewhere[spec.key] = spec
+
+    def _usable(self, known: Evaluation | None, spec: ChildSpec) -> Evaluation | None:
+        """Return a stored result, unless its weights are wanted and not there."""
+        if known is None or spec.key not in self._keep or known.status != "ok" or self._folder is None:
+            return known
+        name = f"{spec.key}.safetensors"
+        if not (self._folder / name).is_file():
+            return None
+        if known.weights is None:  # a search that shares the store needed them no more
+            known = replace(known, weights=name)
+            self.store.commit(known, spec)
+        return known
 
     def _poll(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
@@ -142,9 +180,15 @@ class PoolEvaluator(Evaluator):
             self._call(self._take(first, size))
 
     def _take(self, first: ChildSpec, size: int) -> list[ChildSpec]:
-        """Take children from the front of the queue that have the data set of the first one."""
+        """Take children from the front of the queue with the data set of the first one; weights of all or none."""
         taken: list[ChildSpec] = []
-        while self._queue and len(taken) < size and self._queue[0].data == first.data:
+        keep = first.key in self._keep
+        while (
+            self._queue
+            and len(taken) < size
+            and self._queue[0].data == first.data
+            and (self._queue[0].key in self._keep) is keep
+        ):
             taken.append(self._queue.popleft())
         return taken
 
@@ -158,8 +202,8 @@ class PoolEvaluator(Evaluator):
                 "size": 1,
                 "device": "cpu",
                 "threads": self.threads,
-                "weights_folder": None,
-                "parents_folder": None,
+                "weights_folder": self._folder if specs[0].key in self._keep else None,
+                "parents_folder": self._folder,
                 "debug": False,
             },
         )
@@ -191,6 +235,10 @@ class PoolEvaluator(Evaluator):
             self._seconds[likeness] = mean + _SMOOTHING * (seconds - mean)
             self._shortest = min(self._seconds.values())
             self._fill()  # before the answers: the workers shall not wait for those who read them
+        for evaluation in evaluations:
+            if evaluation.weights is not None:
+                self._kept(evaluation.key)
+        with self._lock:
             for evaluation in evaluations:
                 self._finish(evaluation.key, evaluation)
 
@@ -199,14 +247,17 @@ class PoolEvaluator(Evaluator):
             self.store.release_many(keys)
 
     def _finish(self, key: str, evaluation: Evaluation) -> None:
-        self._elsewhere.pop(key, None)
-        future = self._futures.pop(key, None)
+        future = self._forget(key)
         if future is not None:
             future.set_result(evaluation)
 
-    def _fail(self, key: str, error: BaseException) -> None:
+    def _forget(self, key: str) -> "Future[Evaluation] | None":
         self._elsewhere.pop(key, None)
-        future = self._futures.pop(key, None)
+        self._keep.discard(key)
+        return self._futures.pop(key, None)
+
+    def _fail(self, key: str, error: BaseException) -> None:
+        future = self._forget(key)
         if future is not None:
             future.set_exception(error)
 

@@ -9,18 +9,23 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from aen._fields import fields_of
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
-from aen.data.own.paths import own_path, split_pin
-from aen.errors import SpecError
-from aen.evaluators import Activity, Evaluator
+from aen.data.own.paths import own_path
+from aen.errors import AenError
+from aen.evaluators import Activity
+from aen.evaluators.cache import CachingEvaluator, EvaluationCache
 from aen.evaluators.tabular import KnownFuture
 from aen.results.evaluation import Evaluation
 from aen_service.rewards.connection import Connection, RemoteError
-from aen_service.rewards.entries import Canceller, Entry, settle
+from aen_service.rewards.entries import Canceller, Entry, content_of, settle
+from aen_service.rewards.receiving import Receiver
+
+if TYPE_CHECKING:
+    from aen.results.store import ResultStore
 
 _LINGER_SECONDS = 0.002  # for further specs, before a request is sent
 _WAIT_SECONDS = 20.0  # for results, in one request
@@ -29,19 +34,20 @@ _REFUSED = re.compile(r"items\.(?P<place>\d{1,6})\.\w+")  # what the service say
 _SPARE_BYTES = 4096  # of a request, besides its items
 
 
-class RemoteEvaluator(Evaluator):
+class RemoteEvaluator(CachingEvaluator):
     """Evaluates on the machine of a service, `aen serve`; all clients and searches of it share one result store.
 
     Specs that are submitted within two milliseconds go in one request, and results come back as they are ready. At most
     as many children as the service allows are in flight. A future that is cancelled takes its child out of the
     service's queue, unless somebody else wants it. If the service is restarted, unfinished children are sent again.
-
-    Evaluations equal those of a `LocalEvaluator` with one thread, bit for bit on CPUs of one kind. They name no
-    weights, which stay with the service.
+    Evaluations equal those of a `LocalEvaluator` with one thread, bit for bit on CPUs of one kind. Children find the
+    weights of their parents at the service; kept ones are fetched, too.
 
     Args:
         url: address of the service, such as ``http://127.0.0.1:8700``.
         token: of an operator; `aen tokens add NAME` makes one.
+        store: where results are kept and looked up on this machine, besides the service; None: in memory.
+        weights_folder: where the weights of children go that are submitted with `keep_weights`.
         datasets: identifiers of uploaded data sets by the path of the same data on this machine.
         patience: seconds for which a service that cannot be reached is asked again before the futures fail.
 
@@ -50,9 +56,17 @@ class RemoteEvaluator(Evaluator):
     """
 
     def __init__(
-        self, url: str, token: str, *, datasets: Mapping[str, str] | None = None, patience: float = 300.0
+        self,
+        url: str,
+        token: str,
+        *,
+        store: "ResultStore | None" = None,
+        weights_folder: Path | str | None = None,
+        datasets: Mapping[str, str] | None = None,
+        patience: float = 300.0,
     ) -> None:
         self._url, self._token, self._patience = url, token, patience
+        self._cache = EvaluationCache(store, weights_folder)
         self._datasets = {own_path(path): name for path, name in (datasets or {}).items()}
         self._connect(0.0)
 
@@ -60,7 +74,8 @@ class RemoteEvaluator(Evaluator):
         """Start without anything in flight, and ask the service what it can do."""
         self._begin()
         try:
-            self._learn(self._connection.ask("GET", patience=patience))
+            said = self._connection.abilities(patience)
+            self._workers, self._capacity, self._most_items, self._most_bytes, self._most_in_flight = said
         except BaseException:
             self._connection.close()
             raise
@@ -68,11 +83,11 @@ class RemoteEvaluator(Evaluator):
     def _begin(self) -> None:
         """Start without anything in flight, in this process."""
         self._connection = Connection(self._url, self._token, self._patience)
+        self._receiver = Receiver(self._connection, self._cache, go_on=lambda: not self._closed)
         self._pid = os.getpid()
         self._versions: JsonDict = {}
         self._workers = self._capacity = 1
         self._most_items, self._most_bytes, self._most_in_flight = 1, 2**16, 1
-        self._known: dict[str, Evaluation] = {}
         self._entries: dict[str, Entry] = {}
         self._outgoing: deque[str] = deque()
         self._cancelled: list[str] = []
@@ -83,14 +98,6 @@ class RemoteEvaluator(Evaluator):
         self._changed = threading.Condition()
         self._closed = False
         self._threads: list[threading.Thread] = []
-
-    def _learn(self, said: JsonDict) -> None:
-        try:
-            self._workers, self._capacity = int(said["workers"]), int(said["capacity"])
-            self._most_items, self._most_bytes = int(said["items"]), int(said["bytes"])
-            self._most_in_flight = int(said["in_flight"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise RemoteError(f"{self._url} is a service of another version of aen; install the same one.") from error
 
     @property
     def parallelism(self) -> int:
@@ -108,8 +115,7 @@ class RemoteEvaluator(Evaluator):
         return self._trained
 
     def start(self) -> None:
-        """Start nothing: the service's workers start with the first child."""
-        return
+        """Start nothing: the service starts its workers."""
 
     def activity(self) -> Activity:
         """Return the counts of the children of this evaluator."""
@@ -122,15 +128,12 @@ class RemoteEvaluator(Evaluator):
         """Send specs to the service; see `aen.evaluators.Evaluator`. Thread-safe; waits for nothing.
 
         Raises:
-            SpecError: weights are to be kept, or a spec inherits weights: weights stay with the service.
+            SpecError: weights are to be kept without a folder for them, or of an uploaded data set.
             RemoteError: the evaluator is closed.
         """
-        if keep_weights:
-            raise SpecError(
-                "keep_weights needs weights on this machine, which a RemoteEvaluator does not fetch; use a "
-                "LocalEvaluator, or submit the search to the service."
-            )
-        contents = {spec.key: self._content(spec) for spec in specs if spec.key not in self._known}
+        self._cache.check_weights(keep_weights=keep_weights)
+        known = self._cache.known([spec.key for spec in specs], keep_weights=keep_weights)
+        contents = {s.key: content_of(s, self._datasets, keep=keep_weights) for s in specs if s.key not in known}
         if os.getpid() != self._pid:  # forked: threads and connections are the other process's
             self._connect(self._patience)
         futures: list[Future[Evaluation]] = []
@@ -138,14 +141,16 @@ class RemoteEvaluator(Evaluator):
             if self._closed:
                 raise RemoteError("the evaluator is closed; make a new one.")
             for spec in specs:
-                known = self._known.get(spec.key)
-                futures.append(KnownFuture(known.as_looked_up()) if known is not None else Future())
-                if known is not None:
+                found = known.get(spec.key)
+                futures.append(KnownFuture(found) if found is not None else Future())
+                if found is not None:
                     continue
                 entry = self._entries.get(spec.key)
                 if entry is None:
-                    entry = self._entries[spec.key] = Entry(contents[spec.key])
+                    entry = self._entries[spec.key] = Entry(spec, contents[spec.key], keep_weights)
                     self._outgoing.append(spec.key)
+                elif keep_weights and not entry.keep:  # if it was sent, it is sent again for its weights
+                    entry.keep, entry.content = True, contents[spec.key]
                 entry.futures.append(futures[-1])
                 futures[-1].add_done_callback(Canceller(self.cancelled, spec.key))
             self._start()
@@ -153,7 +158,7 @@ class RemoteEvaluator(Evaluator):
         return futures
 
     def close(self) -> None:
-        """Cancel what is unfinished, and close the connection."""
+        """Cancel what is unfinished, and close the connection and the store."""
         with self._changed:
             self._closed = True
             batch, self._batch = self._batch, None
@@ -166,22 +171,18 @@ class RemoteEvaluator(Evaluator):
             if thread is not threading.current_thread():
                 thread.join()
         self._connection.close()
+        self._cache.close([])
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the address alone: another process opens its own connection and has nothing in flight."""
-        return {"url": self._url, "token": self._token, "datasets": self._datasets, "patience": self._patience}
+        kept = {"store": self.store, "weights_folder": self.weights_folder}
+        return kept | {"url": self._url, "token": self._token, "datasets": self._datasets, "patience": self._patience}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._url, self._token, self._patience = state["url"], state["token"], state["patience"]
         self._datasets = state["datasets"]
+        self._cache = EvaluationCache(state["store"], state["weights_folder"])
         self._connect(self._patience)
-
-    def _content(self, spec: ChildSpec) -> bytes:
-        if spec.parent is not None:
-            raise SpecError("parent is given, but weights stay with the service; use a LocalEvaluator.")
-        item: JsonDict = {"key": spec.key, "spec": spec.to_json()}
-        dataset = self._datasets.get(split_pin(spec.data.name)[0])
-        return json.dumps(item if dataset is None else item | {"dataset": dataset}).encode()
 
     def _start(self) -> None:
         if not self._threads:
@@ -298,31 +299,30 @@ class RemoteEvaluator(Evaluator):
                 raise
             self._send_again(batch)
             return
-        done: list[tuple[Future[Evaluation], Evaluation | RemoteError]] = []
+        with self._changed:
+            entries = {item["key"]: self._entries.get(item["key"]) for item in said["items"]}
+        outcomes = self._receiver.receive(said["items"], entries)
+        done: list[tuple[Future[Evaluation], Evaluation | AenError]] = []
         with self._changed:
             if self._batch != batch:
                 return
             self._workers, self._capacity, self._after = said["workers"], said["capacity"], said["last"]
-            for item in said["items"]:
-                entry = self._entries.pop(item["key"], None)
-                self._sent.discard(item["key"])
-                outcome = self._outcome(item)
-                done += [(future, outcome) for future in (entry.futures if entry is not None else ())]
+            for key, outcome in outcomes.items():
+                self._sent.discard(key)
+                entry = self._entries.get(key)
+                self._failed += not isinstance(outcome, Evaluation) or outcome.status == "failed"
+                self._trained += isinstance(outcome, Evaluation) and not outcome.looked_up
+                if entry is None:
+                    continue
+                settled = self._receiver.settled(entry, outcome)
+                if settled is None:
+                    self._outgoing.append(key)
+                    continue
+                del self._entries[key]
+                done += [(future, settled) for future in entry.futures]
             self._changed.notify_all()
         for future, outcome in done:
             settle(future, outcome)
-
-    def _outcome(self, item: JsonDict) -> Evaluation | RemoteError:
-        if item.get("evaluation") is None:
-            self._failed += 1
-            return RemoteError(f"{self._url}: {item.get('error')}")
-        fields = {f.name for f in fields_of(Evaluation)}
-        evaluation = Evaluation(**{name: value for name, value in item["evaluation"].items() if name in fields})
-        self._trained += not evaluation.looked_up
-        self._failed += evaluation.status == "failed"
-        if evaluation.status != "failed":
-            self._known[evaluation.key] = evaluation
-        return evaluation
 
     def _fail(self, error: RemoteError, keys: Sequence[str] | None = None) -> None:
         """Have the futures of some children raise an error; None: of all."""

@@ -9,13 +9,10 @@ import asyncio
 import secrets
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, field
 from functools import partial
 
-from aen._secrets import hide_secrets
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
 from aen.errors import AenError
@@ -24,51 +21,16 @@ from aen.results.evaluation import Evaluation
 from aen.results.store import ResultStore
 from aen.training import available_cores
 from aen_service.errors import NotFoundError, QuotaError, UnavailableError
+from aen_service.rewards.batches import Batch, answer, notify
+from aen_service.rewards.demand import Demand
 from aen_service.rewards.pool_evaluator import PoolEvaluator
+from aen_service.rewards.weights import KeptWeights
 from aen_service.settings import Settings
 from aen_service.tokens import Token
 
 EXPIRE_SECONDS = 120.0  # after which a batch whose client does not ask is closed
 _TICK_SECONDS = 1.0
 _MOST_RESULTS = 1000  # in one answer
-
-
-@dataclass(eq=False)
-class Batch:
-    """The children that a client waits for.
-
-    Attributes:
-        id: identifies it; it cannot be guessed.
-        token: whose it is.
-        names: by the key of each child that is unfinished, the keys by which the client knows it.
-        results: those that the client has not confirmed.
-        first: the number of the first of `results`; numbers begin at 1.
-        asked: when its client asked last, by the monotonic clock.
-        watched: how many requests wait for results.
-    """
-
-    id: str
-    token: str
-    names: dict[str, set[str]] = field(default_factory=dict)
-    results: deque[JsonDict] = field(default_factory=deque)
-    first: int = 1
-    asked: float = field(default_factory=time.monotonic)
-    watched: int = 0
-    listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=set)
-
-    @property
-    def last(self) -> int:
-        """The number of the last result."""
-        return self.first + len(self.results) - 1
-
-
-@dataclass
-class _Wanted:
-    """A child that is wanted: by which batches, and whether the evaluator has it."""
-
-    spec: ChildSpec
-    batches: set[Batch]
-    given: bool = False
 
 
 class Rewards:
@@ -81,15 +43,13 @@ class Rewards:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._batches: dict[str, Batch] = {}
-        self._wanted: dict[str, _Wanted] = {}
-        self._waiting: dict[str, deque[str]] = {}  # keys by token: one of each in turn
-        self._given = 0
         self._changed = threading.Condition()
         self._closed = False
         self._evaluator: Evaluator | None = None
         self._store: ResultStore | None = None
         self._thread: threading.Thread | None = None
-        self._lookups = 0
+        self.weights = KeptWeights(settings.store, settings.limits.weights_bytes)
+        self._demand = Demand(self.weights, self._open_store)
 
     @property
     def workers(self) -> int:
@@ -99,7 +59,7 @@ class Rewards:
     def activity(self) -> Activity:
         """Return how many workers and children there are."""
         with self._changed:
-            waiting = len(self._wanted) - self._given
+            waiting = self._demand.waiting
             evaluator = self._evaluator
         if evaluator is None:
             return Activity(self.workers, 0, waiting, 0, 0)
@@ -133,8 +93,8 @@ class Rewards:
             batch.asked = time.monotonic()
             return batch
 
-    def add(self, batch: Batch, specs: Sequence[tuple[str, ChildSpec]]) -> None:
-        """Add specs, each with the key by which the client knows it.
+    def add(self, batch: Batch, specs: Sequence[tuple[str, ChildSpec, bool]]) -> None:
+        """Add specs, each with the key by which the client knows it, and whether it wants the weights.
 
         Raises:
             QuotaError: the token has too many children in flight; the client has to wait.
@@ -151,21 +111,20 @@ class Rewards:
                 headers={"Retry-After": "1"},
             )
         try:
-            known = self._open_store().get_many([spec.key for _, spec in specs])
+            known = self._open_store().get_many([spec.key for _, spec, _ in specs])
         except AenError as error:
             raise UnavailableError(f"the result store cannot be used now: {error}") from error
         with self._changed:
-            for name, spec in specs:
+            for name, spec, keep in specs:
                 batch.names.setdefault(spec.key, set()).add(name)
-                if spec.key in known:
-                    self._lookups += 1
-                    _answer(batch, spec.key, known[spec.key])
-                elif spec.key in self._wanted:
-                    self._wanted[spec.key].batches.add(batch)
+                if keep:
+                    batch.keeps.add(spec.key)
+                evaluation = known.get(spec.key)
+                if evaluation is not None and (not keep or evaluation.status != "ok" or self.weights.use(spec.key)):
+                    answer(batch, spec.key, evaluation)
                 else:
-                    self._wanted[spec.key] = _Wanted(spec, {batch})
-                    self._waiting.setdefault(batch.token, deque()).append(spec.key)
-            _notify(batch)
+                    self._demand.add(batch, spec, keep=keep)
+            notify(batch)
             self._changed.notify_all()
 
     def cancel(self, batch: Batch, names: Sequence[str] | None = None) -> None:
@@ -179,14 +138,11 @@ class Rewards:
             dropped = [key for key, known_as in batch.names.items() if names is None or known_as & set(names)]
             for key in dropped:
                 del batch.names[key]
-                wanted = self._wanted.get(key)
-                if wanted is not None:
-                    wanted.batches.discard(batch)
-                    if not wanted.batches and not wanted.given:
-                        del self._wanted[key]  # its place in the queue is skipped
+                batch.keeps.discard(key)
+                self._demand.remove(batch, key)
             if names is None:
                 self._batches.pop(batch.id, None)
-                _notify(batch)
+                notify(batch)
 
     async def results(self, batch: Batch, after: int, seconds: float) -> tuple[list[JsonDict], int]:
         """Return results after a number, and the number of the last one; wait for one if there is none.
@@ -228,12 +184,13 @@ class Rewards:
         with self._changed:
             self._closed = True
             for batch in self._batches.values():
-                _notify(batch)
+                notify(batch)
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
         if self._evaluator is not None:
             self._evaluator.close()
+        self.weights.close()
         if self._store is not None:
             self._store.close()
 
@@ -257,41 +214,46 @@ class Rewards:
                 self._expire()
                 if self._closed:
                     return
-                room = most - self._given
-                specs = self._next(room) if room > 0 else []
+                room = most - self._demand.given
+                specs = self._demand.next(room) if room > 0 else []
                 if not specs:
                     self._changed.wait(_TICK_SECONDS)
                     continue
-                self._given += len(specs)
-            try:
-                if self._evaluator is None:
-                    self._evaluator = self._make_evaluator()
-                futures = self._evaluator.submit(specs)
-            except AenError as error:
-                for spec in specs:
-                    self._finished(spec.key, None, error)
-                continue
-            for spec, future in zip(specs, futures, strict=True):
-                future.add_done_callback(partial(self._done, spec.key))
+            for keep in (False, True):
+                self._submit([spec for spec, keeps in specs if keeps is keep], keep=keep)
+
+    def _submit(self, specs: Sequence[ChildSpec], *, keep: bool) -> None:
+        if not specs:
+            return
+        try:
+            if self._evaluator is None:
+                self._evaluator = self._make_evaluator()
+            futures = self._evaluator.submit(specs, keep_weights=keep)
+        except AenError as error:
+            for spec in specs:
+                self._finished(spec.key, None, error)
+            return
+        for spec, future in zip(specs, futures, strict=True):
+            future.add_done_callback(partial(self._done, spec.key))
 
     def _make_evaluator(self) -> Evaluator:
-        evaluator = PoolEvaluator(ResultStore(self._settings.store), workers=self.workers)
+        self.weights.open(self._open_store())
+        evaluator = PoolEvaluator(
+            ResultStore(self._settings.store),
+            workers=self.workers,
+            weights_folder=self.weights.folder,
+            kept=self._kept,
+        )
         evaluator.start()
         return evaluator
 
-    def _next(self, count: int) -> list[ChildSpec]:
-        """Take children that are wanted, of each token in turn."""
-        specs: list[ChildSpec] = []
-        while self._waiting and len(specs) < count:
-            token = next(iter(self._waiting))
-            queue = self._waiting.pop(token)
-            wanted = self._wanted.get(queue.popleft())
-            if queue:
-                self._waiting[token] = queue  # the token comes last now
-            if wanted is not None and not wanted.given:
-                wanted.given = True
-                specs.append(wanted.spec)
-        return specs
+    def _kept(self, key: str) -> None:
+        self.weights.added(key, self._needed, self._open_store())
+
+    def _needed(self) -> set[str]:
+        """Return the keys of the weights that children inherit which are wanted now."""
+        with self._changed:
+            return self._demand.parents()
 
     def _done(self, key: str, future: "Future[Evaluation]") -> None:
         error = future.exception()
@@ -299,11 +261,7 @@ class Rewards:
 
     def _finished(self, key: str, evaluation: Evaluation | None, error: BaseException | None) -> None:
         with self._changed:
-            self._given -= 1
-            wanted = self._wanted.pop(key, None)
-            for batch in wanted.batches if wanted is not None else ():
-                _answer(batch, key, evaluation if evaluation is not None else error)
-                _notify(batch)
+            self._demand.finished(key, evaluation, error)
             self._changed.notify_all()
 
     def _expire(self) -> None:
@@ -311,20 +269,3 @@ class Rewards:
         for batch in list(self._batches.values()):
             if not batch.watched and now - batch.asked > EXPIRE_SECONDS:
                 self.cancel(batch)
-
-
-def _answer(batch: Batch, key: str, outcome: Evaluation | BaseException | None) -> None:
-    """Put a result into a batch, once for each key by which the client knows the child."""
-    for name in sorted(batch.names.pop(key, ())):
-        if isinstance(outcome, Evaluation):
-            # Its weights, if any, are files of this machine.
-            content: JsonDict = {"key": name, "evaluation": asdict(outcome) | {"key": name, "weights": None}}
-        else:
-            content = {"key": name, "error": hide_secrets(str(outcome)) or type(outcome).__name__}
-        batch.results.append(content)
-
-
-def _notify(batch: Batch) -> None:
-    for loop, event in list(batch.listeners):
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(event.set)

@@ -1,5 +1,6 @@
 """Reads the specs that clients send, and refuses what this service does not train."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -19,6 +20,7 @@ from aen_service.errors import InvalidRequestError
 from aen_service.settings import Limits
 
 _MOST_SIDE, _MOST_NUMBER, _MOST_ITEMS = 256, 1024, 64
+_KEY = re.compile(r"[0-9a-f]{24}")
 _MOST_WEIGHTS = 2**24  # of a layer, tied or not
 
 
@@ -118,8 +120,8 @@ def _numbers(value: object) -> Iterator[float]:
 
 
 def _check_size(spec: ChildSpec, limits: Limits) -> None:
-    if spec.parent is not None:
-        raise SpecError("parent is given, but this service keeps no weights to inherit; train from nothing.")
+    if spec.parent is not None and not _KEY.fullmatch(spec.parent):
+        raise SpecError(f"parent is {shown(spec.parent)}, but keys are 24 hexadecimal digits.")
     if spec.training.epochs > limits.epochs:
         raise SpecError(f"training.epochs is {spec.training.epochs}, above the {limits.epochs:,} of this service.")
     images = spec.data.train + spec.data.validation

@@ -86,6 +86,20 @@ def test_a_search_that_cannot_work_is_refused_with_the_words_of_the_command_line
         assert submitted.json()["detail"] == checked.json()["detail"]
 
 
+LAYERWISE = {"child.width": 1, "child.dense": 8, "training.epochs": 2, "agent.generations": 1, "agent.population": 2}
+LAYERWISE |= {"agent.seeds": 2, "agent.subgroups": ["D4", "C4", "C1"], "agent.baselines": ["static_d4"]}
+LAYERWISE |= {"data.train": 64, "data.validation": 64, "data.test": 64}
+
+
+def test_what_a_layerwise_search_will_cost(client):
+    found = client.post(CHECK, json={"preset": "equinas/digits_e", "overrides": LAYERWISE}).json()
+    # On each seed: the start and its three offspring, and two baselines of two epochs.
+    assert found["networks"] == found["explore"] == 2 * (1 + 3 + 2 + 2)
+    assert found["select"] == 0
+    assert found["seconds"] > 0
+    assert "equinas_e 8, static_d4 4, static_c1 4" in found["seconds_basis"]
+
+
 def test_the_group_of_a_square(client, viewer):
     found = client.post("/api/v1/groups/describe", json={"factors": ["rot90", "hflip"], "grid": [4]}, headers=viewer)
     group = found.json()

@@ -13,9 +13,8 @@ import gymnasium
 import pytest
 from helpers.services import bearer, serving
 
-from aen.children import DenseSpec, EquiNASSpec, TrainingSpec
+from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.errors import SpecError
 from aen.evaluators import Evaluator, LocalEvaluator, evaluate, stream
 from aen.evaluators.base import Activity
 from aen.groups import Decomposition
@@ -286,13 +285,6 @@ def test_a_viewer_may_not_have_children_trained(service, url, trained):
         with pytest.raises(RemoteError, match="'looker' is a viewer's; this needs an operator's"):
             future.result(60)
     assert trained() == 0
-
-
-def test_weights_stay_with_the_service(remote):
-    with pytest.raises(SpecError, match="keep_weights needs weights on this machine"):
-        remote.submit([CHILD], keep_weights=True)
-    with pytest.raises(SpecError, match="parent is given, but weights stay with the service"):
-        remote.submit([EquiNASSpec(parent="0" * 24)])
 
 
 def test_a_refused_spec_does_not_take_the_others_with_it(remote):

@@ -66,6 +66,19 @@ class EquiNASE(Method):
             for groups in neighbours(member.spec.layer_groups, self.subgroups, self.steps)
         ]
 
+    def most_children(self) -> list[int]:
+        """Return how many children each slice trains at most, on one seed, if at most `population` are kept."""
+        found, reached = [1], {largest(self.child).layer_groups}
+        new, widest, kept = reached, 0, 1
+        for _ in range(self.generations):
+            steps = [neighbours(groups, self.subgroups, self.steps) for groups in new]
+            widest = max([widest, *map(len, steps)])
+            found.append(kept * widest)
+            kept = min(self.population, found[-1])
+            new = {groups for step in steps for groups in step} - reached
+            reached = reached | new
+        return found
+
     def select(self, candidates: Sequence[Member]) -> list[Member]:
         """Return the next population, the best first."""
         alive = ranked(candidates)

@@ -134,6 +134,10 @@ class Method(ABC):
         """Return the members that are trained further, the best first; by default all that did not diverge."""
         return [member for member in candidates if member.alive]
 
+    def most_children(self) -> list[int]:
+        """Return how many children each slice trains at most, on one seed; by default as many as the first."""
+        return [max(len(self.start(self.child.seed, None)), 1)] * self.slices
+
     def slice_of(self, spec: EquiNASSpec, *, parent: str | None) -> EquiNASSpec:
         """Return a child that is trained for one slice of this method."""
         training = replace(self.child.training, epochs=self.child.training.epochs / self.slices)

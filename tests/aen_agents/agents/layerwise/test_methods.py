@@ -1,5 +1,6 @@
 """Methods that give each layer a group of its own: which children they ask for, and which go on. Nothing is trained."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -367,3 +368,29 @@ def test_a_member_tells_what_happened() -> None:
 def test_the_backbone_here_is_the_small_one() -> None:
     assert isinstance(EquiNASE(CHILD, subgroups=PUBLISHED_RELAXED), Method)
     assert (len(CHILD.groups), len(CHILD.layer_groups), len(PUBLISHED.layer_groups)) == (LAYERS, 9, 8)
+
+
+def test_no_method_trains_more_children_than_it_says() -> None:
+    """The methods are run without training, with accuracies drawn at random."""
+    agent = EquiNASEConfig(
+        generations=3,
+        population=2,
+        subgroups=["D4", "C4", "C1"],
+        networks=["random_select", "random_static"],
+        random_networks=3,
+    )
+    source = random.Random(5)  # noqa: S311 - not a secret
+    for method in methods_of(agent, CHILD).values():
+        most = method.most_children()
+        assert len(most) == method.slices
+        specs = method.start(0, member())
+        for number in range(1, method.slices + 1):
+            assert len(specs) <= most[number - 1], method.name
+            found = method.select([member(spec, source.random()) for spec in specs])
+            specs = method.offspring(found, 0, number + 1)
+
+
+def test_the_children_of_each_slice_are_counted() -> None:
+    method = EquiNASE(CHILD, subgroups=("D4", "C4", "C1"), generations=2, population=2, steps="all")
+    assert method.most_children() == [1, 3, 6]  # two members, each itself and two in which a layer was relaxed
+    assert Static(CHILD).most_children() == [1, 1, 1]
