@@ -83,6 +83,7 @@ def serve(settings: Settings, *, any_port: bool) -> int:
             handler.setFormatter(SafeFormatter(_LOG_FORMAT))
             logging.basicConfig(level=logging.INFO, handlers=[handler])
             logging.getLogger("uvicorn").setLevel(logging.WARNING)
+            service.helpers.start("aen_service.computing.checking")  # the first check of a search does not wait for torch
             server.run(sockets=[listener])
         _say("aen: the service has ended; searches that run go on")
     return 0

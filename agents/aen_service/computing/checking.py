@@ -100,6 +100,11 @@ def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str 
     }
 
 
+def complete(request: JsonDict, dataset: str | None) -> JsonDict:
+    """Return the config of a search; see `aen_service.searches.submission.config_of`."""
+    return {"config": config_of(SearchRequest(**request), dataset).model_dump(mode="json")}
+
+
 def count(request: JsonDict, dataset: str | None) -> JsonDict:
     """Count the classes of a search; the table goes to the cache on disk, where `check` finds it."""
     return {"classes": len(space_of(config_of(SearchRequest(**request), dataset)).classes)}

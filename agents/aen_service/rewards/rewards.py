@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from functools import partial
 
+from aen._processes import available_cores
 from aen._secrets import hide_secrets
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
@@ -22,7 +23,6 @@ from aen.errors import AenError
 from aen.evaluators import Activity, Evaluator
 from aen.results.evaluation import Evaluation
 from aen.results.store import ResultStore
-from aen.training import available_cores
 from aen_service.errors import NotFoundError, QuotaError, UnavailableError
 from aen_service.rewards.pool_evaluator import PoolEvaluator
 from aen_service.settings import Settings
