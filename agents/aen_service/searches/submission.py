@@ -47,7 +47,6 @@ class SearchRequest(BaseModel):
     dataset: str | None = Field(None, max_length=64, description="identifier of an uploaded data set")
     name: str | None = Field(None, max_length=100, description="name of the search; otherwise the config's")
 
-
     @property
     def is_default(self) -> bool:
         """Whether it names a data set alone, whose images say what the search is."""
