@@ -14,7 +14,6 @@ from aen.nn.differentiation import is_transformed
 from aen.nn.tying import OrbitTable
 
 
-
 class _WeightedSum(torch.autograd.Function):
     r"""The sum :math:`\sum_i c_i F_i(W_i)`, where :math:`c_i = p_i n_i / |W_i|` if norms n are kept, else p_i.
 
