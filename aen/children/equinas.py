@@ -147,8 +147,7 @@ class EquiNASSpec(ChildSpec):
             object.__setattr__(self, name, bool(getattr(self, name)))
         kinds = {"weighting": Weighting, "alpha_data": AlphaData, "alpha_gradient": AlphaGradient}
         for name, kind in {**kinds, "initialisation": Initialisation}.items():
-            value, known = getattr(self, name), get_args(kind)
-            if value not in known:
+            if (value := getattr(self, name)) not in (known := get_args(kind)):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), known)}.")
         for name, least in (("alpha_learning_rate", 0), ("temperature", _LEAST), ("penalty", 0)):
             value = getattr(self, name)

@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +148,7 @@ def test_a_server_that_is_asked_for_everything_loads_none_of_them(tmp_path: Path
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="/proc is needed to look into a process")
 def test_a_server_whose_searches_end_and_are_exported_loads_none_of_them(tmp_path: Path) -> None:
-    with serving(tmp_path / "runs") as (pid, client, _):
+    with serving(tmp_path / "runs") as (pid, client, secret):
         submitted = client.post("/api/v1/searches", json={"preset": "digits", "overrides": SMALL}).json()["id"]
         found = wait_for(client, submitted, {"complete", "failed", "stopped", "lost"})
         assert found["state"] == "complete", found
@@ -154,4 +156,9 @@ def test_a_server_whose_searches_end_and_are_exported_loads_none_of_them(tmp_pat
         assert answer.status_code == 201, answer.text
         for path in ("report", "summary", "files", "files/report.html"):
             assert client.get(f"/api/v1/searches/{submitted}/{path}").status_code == 200, path
+        if find_spec("escnn") is not None:
+            spec = GCNNSpec(backend="escnn", group="C4", data=DataSpec(train=60, validation=60, test=60), side=8)
+            with closing(RemoteEvaluator(str(client.base_url), secret)) as evaluator:
+                (future,) = evaluator.submit([replace(spec, kernel_size=1, training=TrainingSpec(epochs=1))])
+                assert future.result(timeout=240).status == "ok"
         assert loaded(pid) == set()
