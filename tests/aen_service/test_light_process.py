@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -160,8 +159,9 @@ def test_a_server_whose_searches_end_and_are_exported_loads_none_of_them(tmp_pat
         for path in ("report", "summary", "files", "files/report.html"):
             assert client.get(f"/api/v1/searches/{submitted}/{path}").status_code == 200, path
         if find_spec("escnn") is not None:
-            spec = GCNNSpec(backend="escnn", group="C4", data=DataSpec(train=60, validation=60, test=60), side=8)
+            data, training = DataSpec(train=60, validation=60, test=60), TrainingSpec(epochs=1)
+            words: dict[str, Any] = {"side": 8, "padding": "same", "width": 2, "data": data, "training": training}
             with closing(RemoteEvaluator(str(client.base_url), secret)) as evaluator:
-                (future,) = evaluator.submit([replace(spec, kernel_size=1, training=TrainingSpec(epochs=1))])
+                (future,) = evaluator.submit([GCNNSpec(backend="escnn", group="C4", **words)])
                 assert future.result(timeout=240).status == "ok"
         assert loaded(pid) == set()
