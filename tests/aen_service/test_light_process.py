@@ -160,7 +160,7 @@ def test_a_server_whose_searches_end_and_are_exported_loads_none_of_them(tmp_pat
             assert client.get(f"/api/v1/searches/{submitted}/{path}").status_code == 200, path
         if find_spec("escnn") is not None:
             data, training = DataSpec(train=60, validation=60, test=60), TrainingSpec(epochs=1)
-            words: dict[str, Any] = {"side": 8, "padding": "same", "width": 2, "data": data, "training": training}
+            words: dict[str, Any] = {"side": 8, "kernel_size": 1, "width": 2, "data": data, "training": training}
             with closing(RemoteEvaluator(str(client.base_url), secret)) as evaluator:
                 (future,) = evaluator.submit([GCNNSpec(backend="escnn", group="C4", **words)])
                 assert future.result(timeout=240).status == "ok"
