@@ -1,6 +1,6 @@
-"""Array types with shapes in the signature: checked when tests run, any type where jaxtyping is not installed."""
+"""Types that several packages name. Arrays with shapes are checked when tests run, where jaxtyping is installed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,5 +21,9 @@ else:
 IntArray = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
 JsonDict = dict[str, Any]
+# How the weights of a tied layer are drawn; see `aen.nn.SymmetrizedLinear`.
+Initialisation = Literal["fan_in", "published"]
+# What a mixed layer makes of its strengths alpha; see `aen.nn.MixedConv2d`.
+Weighting = Literal["softmax", "sum"]
 
-__all__ = ["Float", "Int", "IntArray", "JsonDict", "Labels", "Num"]
+__all__ = ["Float", "Initialisation", "Int", "IntArray", "JsonDict", "Labels", "Num", "Weighting"]

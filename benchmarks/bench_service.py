@@ -23,6 +23,7 @@ from typing import Any
 
 import httpx
 from common import print_table
+from service_paint import chromium, first_paints
 from service_runs import NAME, make_root
 
 WATCHERS = 200
@@ -64,13 +65,12 @@ def serving(root: Path, *, parallel: int = 2) -> Iterator[Server]:
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, text=True)
         try:
-            while not link.exists():
+            while not (found := re.search(rb" at (http://\S+)", os.pread(errors.fileno(), 2**16, 0))):
                 assert process.poll() is None, "the service does not start"
-                time.sleep(0.1)
-            found = re.search(r"(http://[^/]+)/login#(\S+)", link.read_text())
-            assert found is not None
+                time.sleep(0.01)
+            token = link.read_text().partition("#")[2].strip()
             client = httpx.Client(
-                base_url=found[1], headers={"Authorization": f"Bearer {found[2]}"}, timeout=60.0, trust_env=False
+                base_url=found[1].decode(), headers={"Authorization": f"Bearer {token}"}, timeout=60.0, trust_env=False
             )
             with client:
                 while True:
@@ -78,8 +78,8 @@ def serving(root: Path, *, parallel: int = 2) -> Iterator[Server]:
                         client.get("/healthz")
                         break
                     except httpx.TransportError:
-                        time.sleep(0.1)
-                yield Server(client, process.pid, found[2])
+                        time.sleep(0.01)
+                yield Server(client, process.pid, token)
         finally:
             process.terminate()
             process.wait()
@@ -247,6 +247,20 @@ def remote_evaluator(server: Server) -> list[tuple[str, str]]:
     ]
 
 
+def paint_rows(browser: Any, server: Server, search: str, when: str) -> list[tuple[str, str]]:  # noqa: ANN401
+    """Return when Chromium shows the page of a search, the first time and again, and the bytes that are sent."""
+    if browser is None:
+        return [(f"first paint {when}", "not measured: there is no Chromium or no Playwright")]
+    paints = first_paints(browser, str(server.client.base_url), f"/searches/{search}", server.token, count=4)
+    return [
+        (
+            f"first paint {when}, {cache} cache",
+            f"{paint.painted:.2f} s, first byte {paint.answered:.2f} s, all {paint.complete:.2f} s, {paint.sent:,} B",
+        )
+        for cache, paint in (("empty", paints[0]), ("filled", paints[-1]))
+    ]
+
+
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -282,11 +296,15 @@ def measure(folder: Path, *, runs: int, children: int) -> None:
             time.sleep(0.5)
         rows = answers(server, search, list(by_path.values()))
         watched = watch(server, search, root / NAME / "log.jsonl")
+        with chromium() as browser:
+            painted = paint_rows(browser, server, search, "later")
         rewards = remote_evaluator(server)
         for each in training:
             client.post(f"/api/v1/searches/{each}/stop")
         while any(client.get(f"/api/v1/searches/{each}").json()["state"] == "stopping" for each in training):
             time.sleep(0.5)
+    with chromium() as browser, serving(root) as server:  # the service is started again; nothing trains
+        painted = paint_rows(browser, server, search, "right after the start") + painted
     print_table(
         f"{runs:,} runs, one with {children:,} children, two searches training: milliseconds",
         ("answer", "first", "p50", "p95", "server's CPU"),
@@ -304,6 +322,7 @@ def measure(folder: Path, *, runs: int, children: int) -> None:
             (f"server, cores, with {runs:,} runs and no client", f"{idle_cores:.3f}"),
             (f"until {runs:,} runs are listed after a first start", f"{listed:.1f} s"),
             *rewards,
+            *painted,
         ],
     )
 

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import prod
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from aen._typing import JsonDict
+from aen._typing import Initialisation, JsonDict
 from aen.children.spec import ChildSpec
-from aen.data.group_augmentation import PermutationAugmenter
 from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.classes import class_key, layerwise_class_key
 from aen.groups.decomposition import Decomposition
@@ -20,7 +19,9 @@ from aen.groups.grid import Grid, as_grid, grid_text, grids_as_json, shape_of
 from aen.groups.layer_symmetry import LayerSymmetry
 from aen.groups.orbits import layer_orbits, pair_permutation
 from aen.groups.plain_words import in_words
-from aen.nn.linear import Initialisation
+
+if TYPE_CHECKING:
+    from aen.data.group_augmentation import PermutationAugmenter
 
 Head = Literal["free", "invariant"]
 Bias = Literal["orbit", "scalar_after_relu"]
@@ -241,11 +242,13 @@ class DenseSpec(ChildSpec):
         """Others with a free head."""
         return "others" if self.head == "free" else "equal"
 
-    def augmenter(self, device: str) -> PermutationAugmenter | None:
+    def augmenter(self, device: str) -> "PermutationAugmenter | None":
         """Return what moves the training images before every epoch, or None."""
         del device
         if not self.augment.factors:
             return None
+        from aen.data.group_augmentation import PermutationAugmenter  # it imports torch, which takes seconds
+
         side = self.grids[0]
         moves = [generator.permutation(side) for generator in self.augment.generators]
         return PermutationAugmenter(moves, len(moves[0]), self.seed)

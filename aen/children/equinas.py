@@ -6,22 +6,22 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from aen._typing import JsonDict
-from aen.children.augmenter import Augmenter
+from aen._typing import Initialisation, JsonDict, Weighting
 from aen.children.equinas_groups import groups_along, relaxed_groups, shrinking, subgroup
 from aen.children.equinas_mixed import OF_MIXED, AlphaData, AlphaGradient, branch_counts, check_alpha, mixture
 from aen.children.equinas_poolings import check_poolings, default_poolings, sides_along
 from aen.children.spec import ChildSpec
-from aen.data.group_augmentation import GroupAugmenter, check_group
+from aen.data.augmentation_names import check_group
 from aen.errors import SpecError, did_you_mean
 from aen.groups.generators import Generator
 from aen.groups.layer_symmetry import LayerSymmetry
 from aen.groups.planar import PlanarGroup
 from aen.groups.planar_generators import shared_generators
-from aen.nn.linear import Initialisation
-from aen.nn.mixture import Weighting
+
+if TYPE_CHECKING:
+    from aen.children.augmenter import Augmenter
 
 LAYERS = 8
 STAGES = 2
@@ -147,8 +147,7 @@ class EquiNASSpec(ChildSpec):
             object.__setattr__(self, name, bool(getattr(self, name)))
         kinds = {"weighting": Weighting, "alpha_data": AlphaData, "alpha_gradient": AlphaGradient}
         for name, kind in {**kinds, "initialisation": Initialisation}.items():
-            value, known = getattr(self, name), get_args(kind)
-            if value not in known:
+            if (value := getattr(self, name)) not in (known := get_args(kind)):
                 raise SpecError(f"unknown {name} {value!r}{did_you_mean(str(value), known)}.")
         for name, least in (("alpha_learning_rate", 0), ("temperature", _LEAST), ("penalty", 0)):
             value = getattr(self, name)
@@ -307,8 +306,10 @@ class EquiNASSpec(ChildSpec):
         """Generators of the last group in the network; of a mixed child, of what all its groups have in common."""
         return shared_generators(self.mixed or (self.groups[-1] if self.published else self.head_group,), self.side)
 
-    def augmenter(self, device: str) -> Augmenter | None:
+    def augmenter(self, device: str) -> "Augmenter | None":
         """Return what moves the training images before every epoch, or None."""
+        from aen.data.group_augmentation import GroupAugmenter  # it imports torch, which takes seconds
+
         del device
         return GroupAugmenter(self.augment, self.seed) if self.augment else None
 

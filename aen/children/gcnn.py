@@ -5,20 +5,20 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
-from aen._typing import JsonDict
-from aen.children.augmenter import Augmenter, chained
+from aen._typing import Initialisation, JsonDict
 from aen.children.gcnn_widths import DOUBLED, STAGES, GCNNShape, level_fields, maps_of, published_fields
 from aen.children.spec import ChildSpec
-from aen.data.augmentation import AffineAugmenter, check_augmentations
-from aen.data.group_augmentation import GroupAugmenter, check_group
+from aen.data.augmentation_names import check_augmentations, check_group
 from aen.errors import GroupError, SpecError, did_you_mean
 from aen.groups.generators import Generator
 from aen.groups.grid import Grid, as_grid, grid_text
 from aen.groups.planar import PlanarGroup
 from aen.groups.planar_generators import planar_generators
-from aen.nn.linear import Initialisation
+
+if TYPE_CHECKING:
+    from aen.children.augmenter import Augmenter
 
 GCNNHead = Literal["flatten", "invariant"]
 Norm = Literal["none", "batch"]
@@ -266,8 +266,12 @@ class GCNNSpec(ChildSpec):
             return "others"
         return "equal" if self.backend == "native" else "nearly equal"
 
-    def augmenter(self, device: str) -> Augmenter | None:
+    def augmenter(self, device: str) -> "Augmenter | None":
         """Return what augments the training images, or None."""
+        from aen.children.augmenter import chained  # these import torch, which takes seconds
+        from aen.data.augmentation import AffineAugmenter
+        from aen.data.group_augmentation import GroupAugmenter
+
         del device
         parts: list[Augmenter] = [AffineAugmenter(self.augmentations, self.seed)] if self.augmentations else []
         parts += [GroupAugmenter(self.augment, self.seed)] if self.augment else []

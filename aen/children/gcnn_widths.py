@@ -123,12 +123,35 @@ def parameter_count(shape: GCNNShape, group: str, fields: Sequence[int]) -> int:
     return count
 
 
+# By group and kernel size.
+_ESCNN: dict[tuple[str, int], tuple[int, int, int]] = {}
+
+
+def escnn_per_pair(group: str, kernel_size: int) -> tuple[int, int, int]:
+    """Return the same as `_per_pair`, of escnn's layers; it is computed once, or noted by `note_escnn`."""
+    found = _ESCNN.get((group, kernel_size))
+    if found is None:
+        from aen.nn.steerable import Fields, parameters_per_pair  # imports escnn, which is optional, and torch
+
+        found = (*parameters_per_pair(group, kernel_size), Fields(group, "regular", 1).channels)
+        _ESCNN[group, kernel_size] = found
+    return found
+
+
+def note_escnn(group: str, kernel_size: int, values: tuple[int, int, int]) -> None:
+    """Note what `escnn_per_pair` has returned in another process, so that this one does not import escnn."""
+    _ESCNN[group, kernel_size] = values
+
+
+def has_noted_escnn(group: str, kernel_size: int) -> bool:
+    """Return whether `escnn_per_pair` knows the values without escnn."""
+    return (group, kernel_size) in _ESCNN
+
+
 def _per_pair(shape: GCNNShape, group: str) -> tuple[int, int, int]:
     """Return the filters' free values per image channel and field, and per pair of fields; and channels per field."""
     if shape.escnn:
-        from aen.nn.steerable import Fields, parameters_per_pair  # imports escnn, which is optional
-
-        return *parameters_per_pair(group, shape.kernel_size), Fields(group, "regular", 1).channels
+        return escnn_per_pair(group, shape.kernel_size)
     order = PlanarGroup.of(group).order * (1 + shape.doubled)
     return shape.kernel_size**2, order * shape.kernel_size**2, order
 

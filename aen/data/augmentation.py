@@ -11,12 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aen._fields import shown
 from aen._typing import Float
-from aen.errors import SpecError, did_you_mean
+from aen.data.augmentation_names import check_augmentations
 
-# In the order in which they are applied to an image.
-AUGMENTATIONS: tuple[str, ...] = ("rotation", "hflip", "vflip", "translation", "scale", "shear")
 _FLIPS = frozenset({"hflip", "vflip"})
 
 # Which augmentation each number drawn for an image belongs to.
@@ -30,22 +27,6 @@ _SHEAR = math.radians(10)
 _CELLS = 2**18
 
 
-def check_augmentations(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the augmentations in the order of `AUGMENTATIONS`, each once.
-
-    Raises:
-        SpecError: an augmentation that does not exist.
-    """
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise SpecError(f"augmentations is {shown(names)} but must be a list of {', '.join(AUGMENTATIONS)}.")
-    chosen = set()
-    for name in names:
-        if name not in AUGMENTATIONS:
-            raise SpecError(f"unknown augmentation {name!r}{did_you_mean(str(name), AUGMENTATIONS)}.")
-        chosen.add(name)
-    return tuple(name for name in AUGMENTATIONS if name in chosen)
-
-
 class AffineAugmenter:
     """Augments all training images at once, on their device.
 
@@ -56,7 +37,7 @@ class AffineAugmenter:
     place only, not on which other images there are or what else is chosen.
 
     Args:
-        names: of the augmentations, see `AUGMENTATIONS`.
+        names: of the augmentations, see `aen.data.augmentation_names`.
         seed: of all draws, 0 or more.
         fill: what comes in from outside: the value that a black pixel has after the data set was standardised. None:
             the least value of the images given. The data set shifts and scales all pixels alike, so that this is

@@ -5,13 +5,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aen.data.files import digest, inside, is_file, is_folder
+from aen.data.part import Part
 from aen.errors import DataError
-
-if TYPE_CHECKING:  # it imports torch, which takes seconds
-    from aen.data.pool import Part
 
 SHARED_FOLDER = Path("/usr/share/datasets")
 # A path, and perhaps the beginning of the file's sha256.
@@ -31,7 +28,7 @@ class Layout:
     """
 
     files: tuple[str, ...]
-    read: "Callable[[Sequence[Path]], list[Part]]"
+    read: Callable[[Sequence[Path]], list[Part]]
     what: str = ""
     packed: bool = True
 

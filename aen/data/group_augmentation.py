@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from aen._typing import Float, Int, IntArray
-from aen.errors import SpecError
 from aen.groups.elements import enumerate_elements
 from aen.groups.generators import permutation_order
 from aen.groups.planar import PlanarGroup
@@ -16,20 +15,6 @@ MOST_ELEMENTS = 1024  # of a group that is enumerated; of a larger one, random w
 _WORDS = 256  # drawn for each epoch
 _LETTERS = 64  # of each word
 _AT_ONCE = 4096  # images that are moved at once, which limits the memory
-
-
-def check_group(name: str) -> str:
-    """Return the usual name of the group, or nothing for none and for ``C1``, which moves nothing.
-
-    Raises:
-        SpecError: a group that does not act exactly on pixels.
-    """
-    if not name:
-        return ""
-    group = PlanarGroup.of(name)
-    if not group.is_exact:
-        raise SpecError(f"augment is {group}, which does not act exactly on pixels; use D4 or one of its subgroups.")
-    return group.name if group.order > 1 else ""
 
 
 class GroupAugmenter:

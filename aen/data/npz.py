@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aen._reading import MALFORMED_ZIP
 from aen.data.files import MAX_BYTES, check_plain, damaged, unreadable
-from aen.data.pool import Part
+from aen.data.part import Part
 from aen.errors import DataError
 
 SPLIT_KEYS = ("train_images", "train_labels", "test_images", "test_labels")

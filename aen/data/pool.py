@@ -2,42 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from aen._typing import Int, Num
 from aen.data.own.split import Grouping
+from aen.data.part import Part, check_labels
 from aen.data.scale import scale_mismatch
 from aen.errors import DataError
-
-
-@dataclass(frozen=True, eq=False)
-class Part:
-    """What one pair of files holds.
-
-    Attributes:
-        images: shape ``[n, channels, rows, columns]``, uint8 or float32.
-        labels: shape ``[n]``, whole numbers.
-        images_file: where the images were read, for messages.
-        labels_file: where the labels were read.
-        name: of the images in their file, for messages; empty: the file holds no others.
-    """
-
-    images: npt.NDArray[Any]
-    labels: npt.NDArray[Any]
-    images_file: Path
-    labels_file: Path
-    name: str = ""
-
-    @property
-    def where(self) -> str:
-        """Where the images were read, for messages."""
-        return f"{self.images_file}: {self.name}" if self.name else str(self.images_file)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,30 +82,36 @@ def _check(part: Part, shape: tuple[int, int, int], classes: int) -> None:
         )
 
 
-def check_labels(labels: npt.NDArray[Any], images: int, classes: int, *, images_file: Path, labels_file: Path) -> None:
-    """Check labels against the number of images and of classes.
+def check_pool(pool: Pool, *, name: str, grid: tuple[int, int], channels: int, classes: int) -> None:
+    """Check what another package has loaded; the readers of this one check their files themselves.
 
     Args:
-        labels: shape ``[n]``, whole numbers.
-        images: how many images there are.
+        pool: what it has loaded.
+        name: of the data set, for messages.
+        grid: rows and columns that the images must have.
+        channels: channels that they must have.
         classes: labels must be below.
-        images_file: where the images are, for messages.
-        labels_file: where the labels were read.
 
     Raises:
-        DataError: there are no images, or not as many as labels, or a label is out of range.
+        DataError: images or labels of another shape, type or range.
     """
-    if images != len(labels):
-        raise DataError(
-            f"{images_file} has {images} images, but {labels_file} has {len(labels)} labels; "
-            "they do not belong together. Get both again from one place."
+    shape, labels = [len(pool.images), channels, *grid], pool.labels
+    problem = None
+    if pool.images.dtype not in {torch.uint8, torch.float32} or list(pool.images.shape) != shape:
+        problem = (
+            f"images of shape {list(pool.images.shape)} and type {pool.images.dtype}; expected {shape} "
+            "of uint8 or float32"
         )
-    if images == 0:
-        raise DataError(f"{images_file} has no images; get a whole copy of the file.")
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= classes:
-        wrong = low if low < 0 else high
-        raise DataError(
-            f"{labels_file} has the label {wrong}, outside the {classes} classes 0 to {classes - 1}; "
-            "it is damaged or another data set's file. Put the right one there."
-        )
+    elif labels.dtype != torch.int64 or list(labels.shape) != shape[:1]:
+        problem = f"labels of shape {list(labels.shape)} and type {labels.dtype}; expected {shape[:1]} of int64"
+    elif len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        problem = f"labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {classes - 1}"
+    elif not bool(torch.isfinite(pool.images).all()):
+        problem = "pixels that are NaN or infinite"
+    elif pool.official_train is not None and 0 < pool.official_train < len(labels):
+        images = pool.images.numpy()
+        parts = [("the training part", images[: pool.official_train]), ("the test part", images[pool.official_train :])]
+        mismatch = scale_mismatch(parts)
+        problem = mismatch and f"parts of different scale: {mismatch}"
+    if problem is not None:
+        raise DataError(f"data set {name!r} has {problem}; its package must correct this.")

@@ -10,8 +10,7 @@ Another package registers a data set by an entry point of the group ``aen.data_s
 import re
 from dataclasses import replace
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from aen._plugins import load_plugin, load_plugins, plugin_names
 from aen.data.benchmarks import ALIASES, BENCHMARK_NAMES, BENCHMARKS, resolve
@@ -20,11 +19,13 @@ from aen.data.npz import look_into_npz, read_npz
 from aen.data.own.paths import is_own
 from aen.data.own.prepare import own_source
 from aen.data.own.rules import Rules
-from aen.data.pool import Pool, pool_of
-from aen.data.scale import scale_mismatch
 from aen.data.sets import SOURCES
 from aen.data.source import SKIP_MISSING, Source
 from aen.errors import DataError, PluginError, did_you_mean
+from aen.groups.grid import shape_of
+
+if TYPE_CHECKING:
+    from aen.data.pool import Pool
 
 PLUGIN_GROUP = "aen.data_sets"
 # A data set's name, and perhaps the beginning of the checksum of the images that are there.
@@ -126,43 +127,23 @@ def _checked(name: str, found: object) -> Source:
             "aen.data.Source."
         )
 
-    def load() -> Pool:
+    def load() -> "Pool":
+        from aen.data.pool import check_pool  # it imports torch, which takes seconds
+
         pool = found.load()
-        _check_pool(name, found, pool)
+        grid = shape_of(found.side)
+        check_pool(pool, name=name, grid=grid, channels=found.channels, classes=found.classes)
         return pool
 
     return replace(found, load=load)
 
 
-def _check_pool(name: str, source: Source, pool: Pool) -> None:
-    """Check what another package has loaded; the readers of this one check their files themselves."""
-    sides = [source.side, source.side] if isinstance(source.side, int) else [*source.side]
-    shape, labels = [len(pool.images), source.channels, *sides], pool.labels
-    problem = None
-    if pool.images.dtype not in {torch.uint8, torch.float32} or list(pool.images.shape) != shape:
-        problem = (
-            f"images of shape {list(pool.images.shape)} and type {pool.images.dtype}; expected {shape} "
-            "of uint8 or float32"
-        )
-    elif labels.dtype != torch.int64 or list(labels.shape) != shape[:1]:
-        problem = f"labels of shape {list(labels.shape)} and type {labels.dtype}; expected {shape[:1]} of int64"
-    elif len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < source.classes:
-        problem = f"labels from {int(labels.min())} to {int(labels.max())}; expected 0 to {source.classes - 1}"
-    elif not bool(torch.isfinite(pool.images).all()):
-        problem = "pixels that are NaN or infinite"
-    elif pool.official_train is not None and 0 < pool.official_train < len(labels):
-        images = pool.images.numpy()
-        parts = [("the training part", images[: pool.official_train]), ("the test part", images[pool.official_train :])]
-        mismatch = scale_mismatch(parts)
-        problem = mismatch and f"parts of different scale: {mismatch}"
-    if problem is not None:
-        raise DataError(f"data set {name!r} has {problem}; its package must correct this.")
-
-
 def _npz_source(name: str) -> Source:
     shape = look_into_npz(find_npz(name))
 
-    def load() -> Pool:
+    def load() -> "Pool":
+        from aen.data.pool import pool_of  # it imports torch, which takes seconds
+
         check_pin(name)
         parts = read_npz(find_npz(name))
         return pool_of(parts, side=shape.side, channels=shape.channels, classes=shape.classes)

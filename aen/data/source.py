@@ -3,9 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aen.data.find import Layout, require
-from aen.data.pool import Part, Pool, pool_of
+from aen.data.part import Part
+
+if TYPE_CHECKING:
+    from aen.data.pool import Pool
 
 # Appended to a data set's name: load it without the images whose files are missing.
 SKIP_MISSING = ":skip-missing"
@@ -65,7 +69,7 @@ class Source:
         pinned: the name of own data, with a checksum of its content.
     """
 
-    load: Callable[[], Pool]
+    load: "Callable[[], Pool]"
     side: int | tuple[int, int]
     classes: int
     channels: int = 1
@@ -116,7 +120,9 @@ def file_source(
     wanted = tuple(layouts)
     sentence = how_to_get or f"Get it with: aen data fetch {name}."
 
-    def load() -> Pool:
+    def load() -> "Pool":
+        from aen.data.pool import pool_of  # it imports torch, which takes seconds
+
         found = require(name, wanted, sentence)
         return pool_of(found.layout.read(found.paths), side=side, channels=channels, classes=classes)
 

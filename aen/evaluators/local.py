@@ -13,7 +13,8 @@ from aen.data.spec import DataSpec
 from aen.errors import SpecError
 from aen.evaluators.base import Activity, InTraining
 from aen.evaluators.cache import CachingEvaluator, EvaluationCache
-from aen.evaluators.processes import WorkerPool, train
+from aen.evaluators.processes import WorkerPool
+from aen.evaluators.worker import train
 from aen.results.evaluation import Evaluation
 from aen.training.dense.population import population_bytes
 from aen.training.device import check_device, check_threads, device_memory

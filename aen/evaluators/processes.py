@@ -1,31 +1,24 @@
-"""WorkerPool: processes on this machine that train children in parallel."""
+"""WorkerPool: processes on this machine that train children in parallel. Their program is `aen.evaluators.worker`."""
 
-import functools
 import pickle
 import queue
 import signal
 import subprocess
 import threading
 import time
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from aen._subprocesses import import_path, python_command
 from aen.children.spec import ChildSpec
-from aen.data.dataset import Dataset, load_dataset
-from aen.data.spec import DataSpec
 from aen.errors import AenError
 from aen.evaluators.base import InTraining
 from aen.evaluators.pickling import pickled
 from aen.results.evaluation import Evaluation
-from aen.training import train_child, train_population
 
 RETRIES = 1
 # How often the end of a worker is looked for that left its connection open, in a process that it started.
@@ -36,67 +29,13 @@ _PROGRAM = """
 from multiprocessing.connection import Connection
 connection = Connection(int(sys.argv.pop(1)))
 sys.path[:] = connection.recv()
-from aen.evaluators.processes import serve
+from aen.evaluators.worker import serve
 serve(connection)
 """
 
 
 class WorkerError(AenError):
     """A worker process ended before its children were trained."""
-
-
-def train(
-    specs: Sequence[ChildSpec],
-    dataset: Dataset,
-    *,
-    size: int,
-    device: str,
-    threads: int,
-    weights_folder: Path | None,
-    parents_folder: Path | None = None,
-    debug: bool = False,
-    micro_batches: int = 1,
-) -> list[Evaluation]:
-    """Train children together: each alone if `size` is 1, otherwise as a population that is filled up to `size`."""
-    where: dict[str, Any] = {
-        "device": device,
-        "threads": threads,
-        "weights_folder": weights_folder,
-        "micro_batches": micro_batches,
-    }
-    if size > 1:
-        return train_population(specs, dataset, size=size, **where)
-    return [train_child(spec, dataset, parents_folder=parents_folder, debug=debug, **where) for spec in specs]
-
-
-@functools.lru_cache(maxsize=4)
-def _dataset(spec: DataSpec, device: str) -> Dataset:
-    return load_dataset(spec).to(device)
-
-
-def serve(connection: Connection) -> None:
-    """Train what comes over a connection, in a worker, until the connection ends."""
-    while True:
-        try:
-            content = connection.recv_bytes()
-        except EOFError:
-            return
-        try:
-            specs, options = pickle.loads(content)  # noqa: S301 - from the process that started this one
-            answer = pickle.dumps((train(specs, _dataset(specs[0].data, options["device"]), **options), None))
-        except Exception as error:  # noqa: BLE001 - it is raised by the future
-            error.add_note(f"in a worker process:\n{traceback.format_exc()}")
-            answer = _packed(error)
-        connection.send_bytes(answer)
-
-
-def _packed(error: Exception) -> bytes:
-    try:
-        content = pickle.dumps((None, error))
-        pickle.loads(content)  # noqa: S301 - an error with other arguments than its message cannot be made again
-    except Exception:  # noqa: BLE001 - pickle raises many kinds
-        return pickle.dumps((None, WorkerError(f"{type(error).__name__}: {error}")))
-    return content
 
 
 class _Worker:
@@ -116,7 +55,7 @@ class _Worker:
         return self.process.poll() is None
 
     def train(self, content: bytes) -> tuple[list[Evaluation] | None, Exception | None]:
-        """Return what a pickled call of `train` gave: evaluations, or an error.
+        """Return what a pickled call of `aen.evaluators.worker.train` gave: evaluations, or an error.
 
         Raises:
             OSError, EOFError: the process ended before.
@@ -136,7 +75,7 @@ class _Worker:
 
 @dataclass(frozen=True)
 class _Call:
-    """A call of `train` in a worker."""
+    """A call of `aen.evaluators.worker.train` in a worker."""
 
     future: "Future[list[Evaluation]]"
     name: str
@@ -190,7 +129,7 @@ class WorkerPool:
                 thread.start()
 
     def submit(self, specs: Sequence[ChildSpec], options: dict[str, Any]) -> "Future[list[Evaluation]]":
-        """Train these specs together in one worker; `options` are those of `train`."""
+        """Train these specs together in one worker; `options` are those of `aen.evaluators.worker.train`."""
         future: Future[list[Evaluation]] = Future()
         try:
             self.start()

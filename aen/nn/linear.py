@@ -3,13 +3,13 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aen._typing import Float
+from aen._typing import Float, Initialisation
 from aen.errors import SpecError, did_you_mean
 from aen.groups.decomposition import Decomposition
 from aen.groups.grid import Grid, as_grid, cells_of, grid_text
@@ -20,8 +20,6 @@ from aen.nn.fixed import FixedTensors
 from aen.nn.grid_type import GridType
 from aen.nn.products import multiply
 from aen.nn.tying import OrbitTable, single_runs
-
-Initialisation = Literal["fan_in", "published"]
 
 
 def initial_bound(initialisation: Initialisation, *, in_grid: Grid, weight_orbits: int) -> float:

@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from aen._typing import Float
+from aen._typing import Float, Weighting
 from aen.errors import SpecError, did_you_mean
 from aen.nn.chain import TableChain
 from aen.nn.differentiation import is_transformed
 from aen.nn.tying import OrbitTable
-
-Weighting = Literal["softmax", "sum"]
 
 
 class _WeightedSum(torch.autograd.Function):

@@ -100,7 +100,7 @@ class TestedRow(ClassRow):
             SpecError: its spec is not one that this version knows.
             ValueError: the row is not a winner's and has no spec.
         """
-        from aen.children.spec import ChildSpec  # takes seconds: it imports torch, which reading a result does not need
+        from aen.children.spec import ChildSpec  # it imports SciPy, which reading a result does not need
 
         if self.spec is None:
             raise ValueError("this row has no spec; only the winner's has one.")

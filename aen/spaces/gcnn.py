@@ -13,7 +13,7 @@ from aen._fields import shown
 from aen.children.gcnn import GCNNSpec
 from aen.children.gcnn_widths import DOUBLED, LEVEL, POOL, maps_of, parameter_count
 from aen.children.spec import ChildSpec
-from aen.data.augmentation import AUGMENTATIONS, check_augmentations
+from aen.data.augmentation_names import AUGMENTATIONS, check_augmentations
 from aen.errors import AenError, SpecError
 from aen.groups.decomposition import Decomposition
 from aen.groups.grid import shape_of

@@ -1,7 +1,8 @@
 """Training children and measuring them."""
 
+from aen._processes import available_cores
 from aen.training.dense.population import population_bytes, train_population
-from aen.training.device import available_cores, check_device, check_threads, choose_device, idle_gpus
+from aen.training.device import check_device, check_threads, choose_device, idle_gpus
 from aen.training.longer import Epoch, LongTraining, train_longer
 from aen.training.loop import train_child
 from aen.training.measuring import Measured, measure, measure_images, measure_test, right_images

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from aen._processes import available_cores
 from aen.errors import SpecError
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")  # where NVIDIA's driver lists the cards, whatever torch can use
@@ -85,13 +86,6 @@ def exact_convolutions() -> Iterator[None]:
         torch.autocast("cuda", enabled=False),
     ):
         yield
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use; in a container that can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def device_memory(device: str) -> int:

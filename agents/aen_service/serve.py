@@ -27,6 +27,9 @@ _PORTS = 50  # that are tried after one that is in use
 _BACKLOG = 512
 _KEEP_ALIVE_SECONDS = 15
 _END_SECONDS = 3  # in which requests end when the service does
+_SWITCH_SECONDS = (
+    0.001  # for which a thread that reads a large run may keep the others waiting; Python's default is 0.005
+)
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
@@ -83,6 +86,10 @@ def serve(settings: Settings, *, any_port: bool) -> int:
             handler.setFormatter(SafeFormatter(_LOG_FORMAT))
             logging.basicConfig(level=logging.INFO, handlers=[handler])
             logging.getLogger("uvicorn").setLevel(logging.WARNING)
+            service.helpers.start(
+                "aen_service.computing.checking"
+            )  # the first check of a search need not wait for torch
+            sys.setswitchinterval(_SWITCH_SECONDS)
             server.run(sockets=[listener])
         _say("aen: the service has ended; searches that run go on")
     return 0

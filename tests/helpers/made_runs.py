@@ -1,6 +1,8 @@
 """Run folders with what a search writes, made without training."""
 
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.watched_runs import a_status
@@ -38,6 +40,33 @@ def make_run(folder: Path, *, children: int = 8, state: str = "complete", **conf
             log.write(json.dumps(event | line, separators=(",", ":")) + "\n")
     a_status(folder, state=state, name="made").write(folder)
     return keys
+
+
+def a_summary(by_seed: Sequence[float]) -> dict[str, object]:
+    """Return the least content of ``summary.json`` of a complete search, whose winner has two seeds."""
+    row = {
+        "decomposition": "rot90",
+        "group": "C4",
+        "class_key": "c",
+        "parameters": 5,
+        "spec": {"kind": "dense"},
+        "validation_accuracy_mean": 0.5,
+        "validation_accuracy_interval": [-math.inf, math.inf],
+        "validation_accuracies": by_seed,
+    }
+    keys = (
+        "name",
+        "seed",
+        "states",
+        "classes",
+        "provenance",
+        "seconds",
+        "notices",
+        "baseline",
+        "winner_minus_baseline",
+    )
+    head = {"status": "complete", "selection_seeds": [1, 2], "winner": row, "selection": [], "states_visited": 1}
+    return dict.fromkeys(keys) | head | {"verdict": {"kind": "symmetry", "text": "Turns."}}
 
 
 def append_event(folder: Path, event: str, **fields: object) -> None:

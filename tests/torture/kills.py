@@ -172,8 +172,8 @@ def moment(random_: random.Random, run: Run, process: "subprocess.Popen[bytes]",
         time.sleep(random_.random() ** 3)  # in its first milliseconds, often
         return process.pid
     names = {
-        "driver": "aen.evaluators.processes",
-        "worker": "aen.evaluators.processes",
+        "driver": "aen.evaluators.worker",
+        "worker": "aen.evaluators.worker",
         "Ray's driver": "raylet",
         "Ray's worker": "default_worker.py ray::",
         "raylet": "/raylet/raylet",

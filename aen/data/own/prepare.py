@@ -6,25 +6,25 @@ import os
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from aen._cache import private_folder
 from aen.data.files import digest
 from aen.data.own.assemble import Assembled, assemble
 from aen.data.own.cache import Prepared, read_prepared, release_pages, write_prepared
-from aen.data.own.duplicates import join_groups, near_duplicates
 from aen.data.own.found import PART_NAMES, TEST, TRAIN, VALIDATION, Content, Scan
 from aen.data.own.labels import map_labels
 from aen.data.own.paths import find_own, split_pin
 from aen.data.own.rules import Rules
 from aen.data.own.scan import scan
 from aen.data.own.split import Grouping
-from aen.data.pool import Pool
-from aen.data.signals import lift_sign
 from aen.data.source import Source
 from aen.errors import DataError
+
+if TYPE_CHECKING:
+    from aen.data.pool import Pool
 
 # Part of every stamp: raise it when the same files would become other images or groups.
 _VERSION = "own-1"
@@ -49,7 +49,11 @@ def own_source(name: str, rules: Rules) -> Source:
     counts = np.bincount(prepared.parts, minlength=len(PART_NAMES))
     images = tuple(int(count) for count in counts[counts > 0]) if prepared.divided else (len(prepared.labels),)
 
-    def load() -> Pool:
+    def load() -> "Pool":
+        import torch  # it takes seconds
+
+        from aen.data.pool import Pool  # it imports torch
+
         return Pool(
             torch.from_numpy(prepared.images),
             torch.from_numpy(prepared.labels),
@@ -116,6 +120,8 @@ def _versions() -> tuple[str, ...]:
 
 
 def _prepare(found: Scan, rules: Rules, where: str) -> Prepared:
+    from aen.data.own.duplicates import join_groups, near_duplicates  # they import parts of SciPy, which takes a while
+
     content = found.load()
     if content.read is not None:
         done = assemble(content, rules, where)
@@ -167,7 +173,7 @@ def _lifted(images: "np.ndarray", content: Content, where: str) -> "np.ndarray":
             f"{where}: data.lift_sign is for signals of floating-point numbers, [n, length] or [n, channels, length]; "
             "leave it out."
         )
-    return lift_sign(torch.from_numpy(images)).numpy()
+    return np.concatenate([images, -images], axis=2)  # as `aen.data.lift_sign`
 
 
 def _arrays(content: Content, rules: Rules, where: str) -> Assembled:

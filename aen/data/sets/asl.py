@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from aen.data.files import damaged
-from aen.data.pool import Part
+from aen.data.part import Part
 from aen.data.source import file_source, layouts_in
 from aen.data.text_table import TABLE_SIDE, read_csv
 

@@ -9,7 +9,7 @@ from aen.data.archives import read_members
 from aen.data.files import damaged, read_file
 from aen.data.find import Layout
 from aen.data.npz import read_npz
-from aen.data.pool import Part
+from aen.data.part import Part
 from aen.data.source import Download, Recipe, file_source, layouts_in
 
 _RECORD = 1 + 3 * 32 * 32

@@ -2,15 +2,21 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from aen.data.pool import Pool
 from aen.data.source import Source
 
+if TYPE_CHECKING:
+    from aen.data.pool import Pool
 
-def _load() -> Pool:
+
+def _load() -> "Pool":
+    import torch  # it takes seconds
+
+    from aen.data.pool import Pool  # it imports torch
+
     # The file is read directly: importing sklearn.datasets takes two seconds in every process.
     package = find_spec("sklearn")
     file = Path((package and package.origin) or "").parent / "datasets" / "data" / "digits.csv.gz"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from aen.data.files import MAX_BYTES, damaged, unreadable
 from aen.data.image_cache import Bytes, cached_images
-from aen.data.pool import Part, check_labels
+from aen.data.part import Part, check_labels
 from aen.data.source import Download, Recipe, Source, file_source, layouts_in, made_from
 from aen.errors import DataError
 

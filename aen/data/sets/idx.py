@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aen.data.files import damaged, read_file
-from aen.data.pool import Part
+from aen.data.part import Part
 from aen.data.source import Download, Recipe, Source, file_source, layouts_in
 
 _IDX_UNSIGNED_BYTES = 8

@@ -13,7 +13,7 @@ import numpy as np
 
 from aen.data.files import damaged, read_file, unreadable
 from aen.data.image_cache import Bytes, cached_images
-from aen.data.pool import Part
+from aen.data.part import Part
 from aen.data.source import SKIP_MISSING, Source, file_source, layouts_in, made_from
 from aen.errors import DataError
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from aen.data.files import damaged
-from aen.data.pool import Part, Pool
+from aen.data.part import Part
 from aen.data.sets import mnist
 from aen.data.source import Download, Recipe, Source, file_source, layouts_in
 from aen.data.text_table import TABLE_SIDE, read_table
+
+if TYPE_CHECKING:
+    from aen.data.pool import Pool
 
 _IMAGES = (12_000, 50_000)
 _FOLDER, _ARCHIVE = "mnist_rotation_new", "mnist_rotation_new.zip"
@@ -30,7 +33,7 @@ def read_amat(paths: Sequence[Path]) -> list[Part]:
     return parts
 
 
-def rebuild_rotated(seed: int) -> Pool:
+def rebuild_rotated(seed: int) -> "Pool":
     """Return rotated MNIST, rebuilt: MNIST's images drawn again into 12,000 + 50,000, each to be rotated by any angle.
 
     From an MNIST with fewer images the two parts keep their proportion.
@@ -38,6 +41,10 @@ def rebuild_rotated(seed: int) -> Pool:
     Args:
         seed: of the draw and of the angles.
     """
+    import torch  # it takes seconds
+
+    from aen.data.pool import Pool  # it imports torch
+
     pool = mnist.SOURCES["mnist"].load()
     n = min(len(pool.labels), sum(_IMAGES))
     train = n * _IMAGES[0] // sum(_IMAGES)

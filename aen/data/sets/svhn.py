@@ -7,7 +7,7 @@ import numpy as np
 
 from aen.data.files import damaged, read_file
 from aen.data.matlab import read_mat
-from aen.data.pool import Part
+from aen.data.part import Part
 from aen.data.source import Download, Recipe, file_source, layouts_in
 
 _SHAPE = (32, 32, 3)

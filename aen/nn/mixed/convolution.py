@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aen._typing import Float
+from aen._typing import Float, Weighting
 from aen.errors import SpecError
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
@@ -15,7 +15,7 @@ from aen.nn.group_conv import GroupConv2d
 from aen.nn.group_pool import Pointwise
 from aen.nn.initialisation import FilterInitialisation, check_initialisation, initial_biases, initial_filters
 from aen.nn.mixed.groups import check_groups, common_group
-from aen.nn.mixture import Mixture, Weighting
+from aen.nn.mixture import Mixture
 from aen.nn.tying import OrbitTable
 
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from aen._typing import Float
+from aen._typing import Float, Weighting
 from aen.errors import SpecError
 from aen.groups.decomposition import Decomposition
 from aen.groups.grid import Grid, as_grid, cells_of, grid_text
 from aen.groups.orbits import grid_orbits, layer_orbits
 from aen.nn.linear import SymmetrizedLinear
-from aen.nn.mixture import Mixture, Weighting
+from aen.nn.mixture import Mixture
 from aen.nn.stored import load_stored_state
 from aen.nn.tying import OrbitTable, orbit_mean_matrix
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from aen._typing import Float
+from aen._typing import Float, Weighting
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType
 from aen.nn.group_head import InvariantLinear, SpatialMeanLinear
 from aen.nn.mixed.groups import check_groups, common_group
-from aen.nn.mixture import Mixture, Weighting
+from aen.nn.mixture import Mixture
 from aen.nn.tying import OrbitTable
 
 

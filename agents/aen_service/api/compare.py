@@ -1,5 +1,6 @@
 """Comparing searches."""
 
+import math
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,11 +10,14 @@ from aen_service.access import AnyToken, TheService
 from aen_service.api.paging import finite
 from aen_service.api.progress import CurveOut, curve_out
 from aen_service.api.searches import SearchOut, search_out
+from aen_service.computing.comparing import question_of
 from aen_service.errors import InvalidRequestError
-from aen_service.reading.compare import Winner, differences, winner_of
+from aen_service.reading.compare import Winner, winner_of
+from aen_service.service import Service
 
 router = APIRouter(tags=["compare"])
 _FEWEST, _MOST = 2, 8
+_SECONDS = 30.0
 
 
 class CurveOfSearch(CurveOut):
@@ -89,19 +93,24 @@ def compare(
             for record, reader in zip(records, readers, strict=True)
         ],
         verdicts=[_verdict(winner) for winner in complete],
-        differences=[
-            DifferenceOut(
-                a=each.a,
-                b=each.b,
-                difference=each.estimate and finite(each.estimate.mean),
-                low=each.estimate and finite(each.estimate.low),
-                high=each.estimate and finite(each.estimate.high),
-                seeds=each.seeds,
-                note=each.note,
-            )
-            for each in differences(complete)
-        ],
+        differences=_differences(complete, service),
     )
+
+
+def _differences(winners: list[Winner], service: Service) -> list[DifferenceOut]:
+    if len(winners) < _FEWEST:
+        return []
+    question = question_of(winners)
+    found = service.helpers.ask("aen_service.computing.comparing:compare", question, seconds=_SECONDS, remember=True)
+    items = []
+    for each in found["items"]:
+        mean, low, high = map(finite, each["interval"] or [math.nan] * 3)
+        items.append(
+            DifferenceOut(
+                a=each["a"], b=each["b"], difference=mean, low=low, high=high, seeds=each["seeds"], note=each["note"]
+            )
+        )
+    return items
 
 
 def _verdict(winner: Winner) -> VerdictOut:

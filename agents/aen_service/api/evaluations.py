@@ -11,7 +11,7 @@ from aen.children.spec import ChildSpec
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.api.sending import send_file
 from aen_service.rewards.rewards import Batch
-from aen_service.rewards.specs import read_spec, versions
+from aen_service.rewards.specs import prepare_escnn, read_spec, versions
 from aen_service.service import Service
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
@@ -179,6 +179,7 @@ def _out(batch: Batch, service: Service) -> BatchOut:
 
 def _specs(given: Items, service: Service) -> list[tuple[str, ChildSpec, bool]]:
     limits = service.settings.limits
+    prepare_escnn((item.spec for item in given.items), service.helpers)
     places = {item.dataset: service.datasets.place(item.dataset) for item in given.items if item.dataset is not None}
     return [
         (

@@ -7,6 +7,7 @@ from typing import cast
 
 from aen._typing import JsonDict
 from aen.children import ChildSpec, EquiNASSpec, build_child
+from aen.children.gcnn_widths import escnn_per_pair
 from aen.data import find_source, load_dataset
 from aen.errors import AenError
 from aen.groups.grid import cells_of, shape_of
@@ -99,6 +100,16 @@ def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str 
             "classes": child.classes,
         },
     }
+
+
+def complete(request: JsonDict, dataset: str | None) -> JsonDict:
+    """Return the config of a search; see `aen_service.searches.submission.config_of`."""
+    return {"config": config_of(SearchRequest(**request), dataset).model_dump(mode="json")}
+
+
+def of_escnn(group: str, kernel_size: int) -> JsonDict:
+    """Return what the numbers of parameters of G-CNN children depend on whose layers are those of escnn."""
+    return {"values": list(escnn_per_pair(group, kernel_size))}
 
 
 def count(request: JsonDict, dataset: str | None) -> JsonDict:

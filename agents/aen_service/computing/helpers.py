@@ -1,7 +1,7 @@
 """Helpers: processes that compute answers, so that no question, however large, blocks or ends the service.
 
-A helper reads a line of JSON, ``[function, arguments]``, and writes one. It is started by the first question and ended
-when it exceeds its time; the next question starts another one.
+A helper reads a line of JSON, ``[function, arguments]``, and writes one. It is started by the first question, or before
+it by `Helpers.start`, and ended when it exceeds its time; the next question starts another one.
 """
 
 import json
@@ -31,17 +31,18 @@ _PROGRAM = """
 import json
 sys.path[:] = json.loads(sys.argv.pop(1)) + sys.path
 from aen_service.computing.helpers import main
-main()
+main(sys.argv[1])
 """
 
 
 class _Helper:
     """A process that answers one question after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str | None) -> None:
+        self.is_new = True  # it has answered nothing yet
         environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(  # noqa: S603 - Python itself
-            python_command(_PROGRAM, [json.dumps(import_path())]),
+            python_command(_PROGRAM, [json.dumps(import_path()), module or ""]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -68,6 +69,7 @@ class _Helper:
                     answer += block
         except OSError:
             return None
+        self.is_new = False
         return bytes(answer)
 
     def kill(self) -> None:
@@ -96,6 +98,11 @@ class Helpers:
         self._computed: set[str] = set()
         self._waiting = 0
         self._running: set[_Helper] = set()
+
+    def start(self, module: str) -> None:
+        """Start a helper that imports a module now, so that the first question does not wait for that."""
+        with self._lock:
+            self._begin(module)
 
     def ask(self, function: str, arguments: JsonDict, *, seconds: float, remember: bool = False) -> JsonDict:
         """Return what a function returns in a helper.
@@ -157,11 +164,14 @@ class Helpers:
     def _put(self, question: "_Question") -> None:
         with self._lock:
             if not self._idle and len(self._threads) < _HELPERS:
-                thread = threading.Thread(target=self._keep, name="aen-helper", daemon=True)
-                self._threads.append(thread)
-                self._idle += 1
-                thread.start()
+                self._begin(None)
         self._asked.put(question)
+
+    def _begin(self, module: str | None) -> None:
+        thread = threading.Thread(target=self._keep, args=(module,), name="aen-helper", daemon=True)
+        self._threads.append(thread)
+        self._idle += 1
+        thread.start()
 
     def close(self) -> None:
         """End the helpers."""
@@ -173,21 +183,21 @@ class Helpers:
         for thread in self._threads:
             thread.join()
 
-    def _keep(self) -> None:
-        """Keep one helper, and ask it one question after the other."""
+    def _keep(self, module: str | None) -> None:
+        """Keep one helper, and ask it one question after the other; with a module, start it before the first one."""
         helper: _Helper | None = None
         try:
+            if module is not None:
+                with suppress(OSError):
+                    helper = self._new(module)
             while (question := self._asked.get()) is not None:
                 with self._lock:
                     self._idle -= 1
                 try:
-                    # A new one first has to import what it needs.
-                    seconds = question.seconds if helper is not None else question.seconds + 20.0
                     if helper is None:
-                        helper = _Helper()
-                        with self._lock:
-                            self._running.add(helper)
-                    question.answer = helper.ask(question.text, seconds)
+                        helper = self._new(None)
+                    # A new one first has to import what it needs.
+                    question.answer = helper.ask(question.text, question.seconds + (20.0 if helper.is_new else 0.0))
                 except OSError:
                     question.answer = None
                 if question.answer is None and helper is not None:
@@ -199,6 +209,12 @@ class Helpers:
         finally:
             if helper is not None:
                 self._end(helper)
+
+    def _new(self, module: str | None) -> _Helper:
+        helper = _Helper(module)
+        with self._lock:
+            self._running.add(helper)
+        return helper
 
     def _end(self, helper: _Helper) -> None:
         with self._lock:
@@ -216,13 +232,15 @@ class _Question:
         self.answer: bytes | None = None
 
 
-def main() -> None:
-    """Answer questions until there are no more; the program of a helper."""
+def main(module: str) -> None:
+    """Answer questions until there are no more; the program of a helper, which first imports a module, if any."""
     if sys.platform == "linux":
         import resource  # there is none on Windows
 
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
         os.nice(5)  # searches and requests come first
+    if module:
+        import_module(module)
     for line in sys.stdin:
         answer = _answered(line)
         sys.stdout.write(json.dumps(answer) + "\n")

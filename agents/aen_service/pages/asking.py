@@ -15,7 +15,7 @@ from aen._typing import JsonDict
 
 PREFIX = "/api/v1"
 _OF_ONE_REQUEST = ("endpoint", "route", "path_params", "router", "fastapi_inner_astack", "fastapi_function_astack")
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 0.25
 _RUNNING: "set[asyncio.Task[Answer]]" = set()
 Query = Mapping[str, str | int | Sequence[str] | None]
 

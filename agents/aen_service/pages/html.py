@@ -58,6 +58,12 @@ def page(
     return HTMLResponse(text, status, headers=_HEADERS)
 
 
+def compile_templates() -> None:
+    """Compile all templates, so that the first page does not wait for it."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+
+
 def address_of(request: Request) -> str:
     """Return path and query of a request."""
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -84,6 +84,7 @@ class RunReader:
         self._table: tuple[object, ChildTable] | None = None
         self._curve: tuple[object, Curve] | None = None
         self._lattice: tuple[object, Lattice | None] | None = None
+        self._summary_lock = threading.Lock()
         self._summary: tuple[object, JsonDict | None] = (None, None)
 
     @property
@@ -177,7 +178,7 @@ class RunReader:
         Raises:
             RunFolderError: the file is damaged.
         """
-        with self._lock:
+        with self._summary_lock:  # it does not wait while the children are read, which can take seconds
             stamp = stamp_of(self.folder / "summary.json")
             if stamp != self._summary[0]:
                 self._summary = stamp, None if stamp is None else RunFolder(self.folder).summary()

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 
+from aen._processes import available_cores
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
 from aen.errors import AenError
 from aen.evaluators import Activity, Evaluator
 from aen.results.evaluation import Evaluation
 from aen.results.store import ResultStore
-from aen.training import available_cores
 from aen_service.errors import NotFoundError, QuotaError, UnavailableError
 from aen_service.rewards.batches import Batch, answer, notify
 from aen_service.rewards.demand import Demand

@@ -1,7 +1,7 @@
 """Reads the specs that clients send, and refuses what this service does not train."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -10,17 +10,21 @@ from typing import Any
 
 from aen._fields import shown
 from aen._typing import JsonDict
+from aen.children.gcnn import GCNNSpec
+from aen.children.gcnn_widths import has_noted_escnn, note_escnn
 from aen.children.spec import KINDS, ChildSpec, spec_class
 from aen.data import find_source
 from aen.data.own.paths import is_own, split_pin
 from aen.data.spec import DataSpec
 from aen.errors import AenError, SpecError
 from aen.groups.grid import cells_of, grid_text
+from aen_service.computing.helpers import Helpers
 from aen_service.errors import InvalidRequestError
 from aen_service.settings import Limits
 
 _MOST_SIDE, _MOST_NUMBER, _MOST_ITEMS = 256, 1024, 64
 _KEY = re.compile(r"[0-9a-f]{24}")
+_MOST_KERNEL, _ESCNN_SECONDS = 31, 30.0  # of layers of escnn
 _MOST_WEIGHTS = 2**24  # of a layer, tied or not
 
 
@@ -33,6 +37,29 @@ def versions() -> JsonDict:
         except (AenError, ImportError):
             continue
     return {"aen": version("aen"), "keys": keys}
+
+
+def prepare_escnn(contents: Iterable[Mapping[str, Any]], helpers: Helpers) -> None:
+    """Have a helper compute what the keys of specs depend on whose layers are those of escnn, which imports torch.
+
+    Args:
+        contents: the JSON of specs, not yet checked.
+        helpers: of the service.
+
+    Raises:
+        ServiceError: escnn is not installed, or does not know the group.
+    """
+    for content in contents:
+        group, size = content.get("group", GCNNSpec.group), content.get("kernel_size", GCNNSpec.kernel_size)
+        if content.get("backend") != "escnn" or not isinstance(group, str) or type(size) is not int:
+            continue  # of another kind, or refused when it is read
+        if not 1 <= size <= _MOST_KERNEL:
+            raise InvalidRequestError(f"kernel_size is {size}, outside of 1 to {_MOST_KERNEL}.", argument="kernel_size")
+        for name in (GCNNSpec.group, group):
+            if not has_noted_escnn(name, size):
+                question = {"group": name, "kernel_size": size}
+                found = helpers.ask("aen_service.computing.checking:of_escnn", question, seconds=_ESCNN_SECONDS)
+                note_escnn(name, size, tuple(found["values"]))
 
 
 def read_spec(

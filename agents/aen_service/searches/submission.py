@@ -47,9 +47,16 @@ class SearchRequest(BaseModel):
     dataset: str | None = Field(None, max_length=64, description="identifier of an uploaded data set")
     name: str | None = Field(None, max_length=100, description="name of the search; otherwise the config's")
 
+    @property
+    def is_default(self) -> bool:
+        """Whether it names a data set alone, whose images say what the search is."""
+        return self.dataset is not None and self.preset is None and self.config is None
+
 
 def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfig:
     """Return the config that a request stands for; that of the default search if it names a data set alone.
+
+    That one needs torch and reads the images: it belongs into a helper.
 
     Args:
         request: what was submitted.

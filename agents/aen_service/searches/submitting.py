@@ -6,15 +6,18 @@ import shutil
 import sqlalchemy as sa
 
 from aen._files import make_folder, write_atomically
+from aen_agents.config import SearchConfig
 from aen_agents.runs.folders import new_folder
 from aen_service.database import SEARCHES
-from aen_service.datasets.datasets import hidden_paths
+from aen_service.datasets.datasets import Dataset, hidden_paths
 from aen_service.errors import ConflictError, InvalidRequestError, QuotaError, UnavailableError
 from aen_service.searches.launcher import CONFIG_FILE
 from aen_service.searches.records import ACTIVE, SearchRecord
 from aen_service.searches.submission import SearchRequest, config_of
 from aen_service.service import Service
 from aen_service.tokens import Token
+
+_COMPLETE_SECONDS = 60.0
 
 
 def submit(service: Service, token: Token, given: SearchRequest, idempotency: str | None) -> tuple[SearchRecord, bool]:
@@ -41,7 +44,7 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
     check_queue(service, token, 0)
     dataset = None if given.dataset is None else service.datasets.get(given.dataset)
     with hidden_paths(service, dataset):
-        config = config_of(given, None if dataset is None else service.datasets.place(dataset.id))
+        config = _config(service, given, dataset)
     config = config.model_copy(update={"store": str(service.settings.store)})
     limit = service.settings.limits.children
     if config.agent.step_by_step and config.budget.children > limit:
@@ -84,6 +87,16 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
         raise
     service.scheduler.wake()
     return record, True
+
+
+def _config(service: Service, given: SearchRequest, dataset: Dataset | None) -> SearchConfig:
+    """Return the config of a request; where the images decide, a helper looks at them."""
+    place = None if dataset is None else service.datasets.place(dataset.id)
+    if not given.is_default:
+        return config_of(given, place)
+    question = {"request": given.model_dump(mode="json"), "dataset": place}
+    found = service.helpers.ask("aen_service.computing.checking:complete", question, seconds=_COMPLETE_SECONDS)
+    return SearchConfig.model_validate(found["config"])
 
 
 def check_queue(service: Service, token: Token, budget: int) -> None:

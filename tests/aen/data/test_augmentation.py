@@ -9,7 +9,8 @@ from scipy.stats import kstest
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from aen.data import SOURCES, DataSpec, load_dataset
-from aen.data.augmentation import AUGMENTATIONS, AffineAugmenter, check_augmentations
+from aen.data.augmentation import AffineAugmenter
+from aen.data.augmentation_names import AUGMENTATIONS, check_augmentations
 from aen.errors import SpecError
 from aen.training import cpu_threads
 

@@ -4,7 +4,8 @@ import torch
 from scipy.stats import chisquare
 
 from aen.children import ChildSpec, EquiNASSpec
-from aen.data.group_augmentation import GroupAugmenter, check_group
+from aen.data.augmentation_names import check_group
+from aen.data.group_augmentation import GroupAugmenter
 from aen.errors import GroupError, SpecError
 from aen.groups.planar import PlanarGroup
 from aen.nn.fields import FieldType

@@ -14,7 +14,8 @@ from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.errors import AenError, DataError, SpecError
 from aen.evaluators import LocalEvaluator, evaluate, local, stream
-from aen.evaluators.processes import WorkerError, WorkerPool, train
+from aen.evaluators.processes import WorkerError, WorkerPool
+from aen.evaluators.worker import train
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from aen import _processes
 from aen.children import DenseSpec, TrainingSpec
 from aen.data import DataSpec
-from aen.evaluators import local, processes
+from aen.evaluators import local, worker
 from aen.groups import Decomposition
 from aen.results import Evaluation
 from aen.results.store import ResultStore
@@ -66,7 +66,7 @@ def train_all(store_path, ledger, workers, keys, direction):
         # The figure is another at each training: equal figures are copies of one training.
         return invented(spec, validation_loss=random.SystemRandom().random())
 
-    processes.train_child = train
+    worker.train_child = train
     specs = [SPEC.with_seed(seed) for seed in range(int(keys))][:: int(direction)]
     with ResultStore(store_path) as store:
         evaluator = local.LocalEvaluator(store)

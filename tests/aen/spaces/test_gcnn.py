@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aen.children import GCNNSpec
 from aen.data import DataSpec
-from aen.data.augmentation import AUGMENTATIONS
+from aen.data.augmentation_names import AUGMENTATIONS
 from aen.errors import SpecError
 from aen.groups import Decomposition
 from aen.groups.planar import PlanarGroup

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aen.children import DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec, build_child
 from aen.data import DataSpec, load_dataset
 from aen.errors import SpecError
-from aen.evaluators.processes import train
+from aen.evaluators.worker import train
 from aen.groups import Decomposition
 from aen.training import train_child, train_population
 from aen.training.architecture import ArchitectureSteps

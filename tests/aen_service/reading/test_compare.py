@@ -1,10 +1,9 @@
 """Searches side by side: winners are compared on their common seeds, if they have the same data."""
 
 import json
-import math
 
 import pytest
-from helpers.made_runs import make_run
+from helpers.made_runs import a_summary, make_run
 
 from aen.statistics import paired_difference
 from aen_service.reading.compare import Winner, differences
@@ -50,36 +49,10 @@ def test_what_cannot_be_compared_is_said(other, why):
     assert why in found.note
 
 
-def summary(by_seed):
-    row = {
-        "decomposition": "rot90",
-        "group": "C4",
-        "class_key": "c",
-        "parameters": 5,
-        "spec": {"kind": "dense"},
-        "validation_accuracy_mean": 0.5,
-        "validation_accuracy_interval": [-math.inf, math.inf],
-        "validation_accuracies": by_seed,
-    }
-    keys = (
-        "name",
-        "seed",
-        "states",
-        "classes",
-        "provenance",
-        "seconds",
-        "notices",
-        "baseline",
-        "winner_minus_baseline",
-    )
-    head = {"status": "complete", "selection_seeds": [1, 2], "winner": row, "selection": [], "states_visited": 1}
-    return dict.fromkeys(keys) | head | {"verdict": {"kind": "symmetry", "text": "Turns."}}
-
-
 def test_searches_are_compared_over_http(service, client):
     for name, by_seed in (("one", [0.8, 0.9]), ("two", [0.5, 0.55])):
         make_run(service.settings.root / name)
-        (service.settings.root / name / "summary.json").write_text(json.dumps(summary(by_seed)))
+        (service.settings.root / name / "summary.json").write_text(json.dumps(a_summary(by_seed)))
     make_run(service.settings.root / "three")
     service.index.step(find=True)
     of = {record.path: record.id for record in service.searches.where()}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class ChildTrainer:
-    """Trains children with `aen.evaluators.processes.train`.
+    """Trains children with `aen.evaluators.worker.train`.
 
     Args:
         device: ``cpu`` or ``cuda``.
@@ -48,14 +48,14 @@ class ChildTrainer:
         """Import what training needs, and initialise the device."""
         import torch
 
-        import aen.evaluators.processes  # noqa: F401
+        import aen.evaluators.worker  # noqa: F401
 
         torch.zeros(1, device=self.device)
 
     def train(self, request: TrainRequest, dataset: Any) -> "tuple[Sequence[JsonDict], Mapping[str, bytes]]":  # noqa: ANN401 - result of `pack`
         """Train a child or a population."""
         from aen.children import ChildSpec
-        from aen.evaluators.processes import train
+        from aen.evaluators.worker import train
 
         specs = [ChildSpec.from_json(json.loads(text)) for text in request.specs.values()]
         if request.data not in self._datasets:
