@@ -48,6 +48,10 @@ class StoreError(AenError):
     """A result store that cannot be opened, read or written."""
 
 
+class TableError(AenError, ValueError):
+    """A benchmark table that does not exist, is damaged, or has no such entry."""
+
+
 class ExportError(AenError):
     """A network that cannot be exported, or a file that cannot be written for it."""
 

@@ -148,6 +148,26 @@ Baseline = Literal[
 Subgroups = Literal["all", "published"] | tuple[str, ...]
 
 
+class StrategyConfig(AgentSection):
+    """An agent that is asked for children and told their results; see `aen_agents.agents.strategies`.
+
+    Attributes:
+        strategy: its `aen_agents.agents.strategies.base.SearchStrategy`, as ``module:class``.
+    """
+
+    explorer: ClassVar[str] = "aen_agents.agents.strategies.explorer:StrategyExplorer"
+    strategy: ClassVar[str]
+    knows_children_ahead: ClassVar[bool] = True
+
+
+class RandomConfig(StrategyConfig):
+    """Random search without replacement; see docs/agents/random.md."""
+
+    strategy: ClassVar[str] = "aen_agents.agents.strategies.random:RandomSearch"
+
+    name: Literal["random"] = Field("random", description="the algorithm")
+
+
 class LayerwiseConfig(AgentSection):
     """The settings that all agents share which choose a group for each layer.
 
@@ -254,7 +274,7 @@ AGENTS = Kinds(
     key="name",
     what="agent",
     group="aen.agents",
-    built_in=(DQNConfig, ExhaustiveConfig, RacingConfig, EquiNASEConfig, EquiNASDConfig, StaticConfig),
+    built_in=(DQNConfig, ExhaustiveConfig, RacingConfig, RandomConfig, EquiNASEConfig, EquiNASDConfig, StaticConfig),
 )
 
 AgentConfig = Annotated[AgentSection, AGENTS]
