@@ -75,10 +75,12 @@ def _train(
 ) -> Trained:
     place = table.place_of_class[candidate.class_key]
     entry = table.entry(place, seed=seeds[candidate.seed], epoch=candidate.epochs)
-    accuracy, loss = entry.validation_accuracy, entry.validation_loss
-    if candidate.epochs is None:
+    accuracy = entry.validation_accuracy
+    diverged = not (entry.train_accuracy or accuracy)  # as in `aen.bench.TableEvaluator`
+    if candidate.epochs is None and not diverged:
         results.setdefault(candidate.class_key, []).append(accuracy)
-    strategy.tell(candidate, Outcome(accuracy, loss, entry.parameters, entry.seconds))
+    known = (None, None) if diverged else (accuracy, entry.validation_loss)
+    strategy.tell(candidate, Outcome(*known, entry.parameters, entry.seconds))
     best = strategy.recommend(results)
     recommended = table.place_of_class[best[0]] if best else place
     return Trained(place, candidate.seed, entry.epoch, accuracy, entry.seconds, recommended)
