@@ -22,8 +22,8 @@ def add_compare_command(commands: "argparse._SubParsersAction[argparse.ArgumentP
     compare = commands.add_parser(
         "compare",
         help="compare agents on benchmark tables",
-        description="Run agents on tables of whole spaces, where nothing is trained, and compare how many children they "
-        "need. The same command with the same --out continues a comparison.",
+        description="Run agents on tables of whole spaces, where nothing is trained, and compare how many children "
+        "they need. The same command with the same --out continues a comparison.",
     )
     compare.add_argument(
         "overrides",

@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -142,10 +142,8 @@ def run_explorer(
         explorer: Any = make_explorer(task)
         explorer.checkpoint_seconds = _NEVER  # the run is not resumed
         evaluator.found = explorer.found
-        try:
+        with suppress(BudgetUsedError):
             explorer.explore()
-        except BudgetUsedError:
-            pass
         evaluator.settle()
     return evaluator.trace
 

@@ -50,7 +50,7 @@ class CompareFolder:
                 append_durably(self.runs_file, "")
         except OSError as error:
             raise RunFolderError(
-                f"--out is {self.path}, which cannot be written: {error.strerror}; choose a folder that you can write to."
+                f"--out is {self.path}, which cannot be written: {error.strerror}; choose a folder you can write to."
             ) from error
 
     def locked(self) -> AbstractContextManager[None]:

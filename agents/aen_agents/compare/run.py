@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -80,7 +81,7 @@ class _Shown:
         )
         self._task = self._progress.add_task("", total=total, completed=done, note="")
 
-    def __enter__(self) -> "_Shown":
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
