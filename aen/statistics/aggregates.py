@@ -4,7 +4,8 @@ The definitions are those of Agarwal et al., Deep Reinforcement Learning at the 
 (arXiv 2108.13264), and of its library rliable.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,27 +14,36 @@ from scipy import stats
 from aen.statistics.estimates import CONFIDENCE
 
 FloatArray = npt.NDArray[np.float64]
-Statistic = Callable[[FloatArray], float]
+_TOGETHER = 250  # samples of a bootstrap that are in memory at a time
 
 
-def interquartile_mean(values: npt.ArrayLike) -> float:
+class Statistic(Protocol):
+    """A function of many values, such as `numpy.mean`."""
+
+    def __call__(self, values: FloatArray, /, *, axis: int) -> Any:  # noqa: ANN401 - an array
+        """Return the statistic along an axis."""
+        ...
+
+
+def interquartile_mean(values: npt.ArrayLike, axis: int | None = None) -> Any:  # noqa: ANN401 - a number or an array
     """Return the mean of the middle half of the values: a quarter of them is left out at each end.
 
     With n values, floor(n / 4) are left out at each end.
 
+    Args:
+        values: the values.
+        axis: along which the means are taken; None: of all values, a number.
+
     Raises:
         ValueError: there are none.
     """
-    sorted_values = np.sort(np.asarray(values, dtype=np.float64), axis=None)
-    if not len(sorted_values):
+    ordered = np.sort(np.asarray(values, dtype=np.float64), axis=axis)
+    along = -1 if axis is None else axis
+    count = ordered.shape[along]
+    if not count:
         raise ValueError("values is empty; an interquartile mean needs one at least")
-    cut = len(sorted_values) // 4
-    return float(sorted_values[cut : len(sorted_values) - cut].mean())
-
-
-def median(values: npt.ArrayLike) -> float:
-    """Return the median of the values."""
-    return float(np.median(np.asarray(values, dtype=np.float64)))
+    middle = ordered.take(range(count // 4, count - count // 4), axis=along).mean(axis=along)
+    return float(middle) if axis is None else middle
 
 
 def stratified_bootstrap(
@@ -50,20 +60,19 @@ def stratified_bootstrap(
 
     Args:
         tasks: the values of the runs of each task; tasks may have different numbers of runs.
-        statistic: of all values together.
+        statistic: of all values together; like numpy's, it takes an `axis`.
         repetitions: how many samples are drawn.
         seed: of the draws.
         confidence: of the interval.
     """
     generator = np.random.default_rng(seed)
     arrays = [np.asarray(task, dtype=np.float64) for task in tasks]
-    drawn = np.array(
-        [
-            statistic(np.concatenate([a[generator.integers(len(a), size=len(a))] for a in arrays]))
-            for _ in range(repetitions)
-        ]
-    )
-    return _percentiles(drawn, confidence)
+    drawn: list[FloatArray] = []
+    for start in range(0, repetitions, _TOGETHER):
+        size = min(_TOGETHER, repetitions - start)
+        sample = [a[generator.integers(len(a), size=(size, len(a)))] for a in arrays]
+        drawn.append(statistic(np.concatenate(sample, axis=1), axis=1))
+    return _percentiles(np.concatenate(drawn), confidence)
 
 
 def probability_of_improvement(ours: Sequence[npt.ArrayLike], theirs: Sequence[npt.ArrayLike]) -> float:

@@ -82,10 +82,11 @@ def read_agents(texts: Sequence[str]) -> list[ComparedAgent]:
     found = [read_agent(text) for text in texts]
     by_settings: dict[str, str] = {}
     for agent in found:
-        other = by_settings.setdefault(agent.identity, agent.label)
-        if other is not agent.label:
+        if agent.identity in by_settings:
+            other = by_settings[agent.identity]
             same = "is given twice" if other == agent.label else f"has the same settings as {other}"
             raise ConfigError(f"agent {agent.label} {same}; leave one out.")
+        by_settings[agent.identity] = agent.label
     return found
 
 

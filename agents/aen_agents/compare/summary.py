@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from statistics import fmean
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.bench import Table
@@ -16,7 +18,6 @@ from aen.statistics.aggregates import (
     holm,
     improvement_interval,
     interquartile_mean,
-    median,
     probability_of_improvement,
     signed_rank_p,
     stratified_bootstrap,
@@ -178,14 +179,14 @@ def _until(tables: Runs, value: Callable[[Measures], int | None]) -> JsonDict:
     }
 
 
-def _lower_median(values: np.ndarray) -> float:  # type: ignore[type-arg]
+def _lower_median(values: npt.NDArray[np.float64], axis: int = -1) -> Any:  # noqa: ANN401 - a number or an array
     """Return the median; where it lies between two values the lower one, since infinity has no mean with another."""
-    ordered = np.sort(values)
-    return float(ordered[(len(ordered) - 1) // 2])
+    ordered = np.sort(values, axis=axis)
+    return ordered.take((ordered.shape[axis] - 1) // 2, axis=axis)
 
 
 def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 def pairs(found: Mapping[str, Runs]) -> list[JsonDict]:
@@ -234,16 +235,21 @@ def curve_of(tables: Runs, group: set[str], points: Sequence[int]) -> JsonDict:
 
 
 def best_by_budget(points: Sequence[int], curves: Mapping[str, JsonDict]) -> list[tuple[int, int, str]]:
-    """Return the agent with the lowest regret for each range of budgets, as (first, last, agent)."""
+    """Return the agent with the lowest regret for each range of budgets, as (first, last, agent).
+
+    Between two points of the curves the first one counts. Of agents with the same regret the one before stays.
+    """
     found: list[tuple[int, int, str]] = []
+    drawn = [label for label in curves if curves[label]["middle"]]
     for place, point in enumerate(points):
-        best = min(
-            (label for label in curves if curves[label]["middle"]), key=lambda each: curves[each]["middle"][place]
-        )
-        if found and found[-1][2] == best:
-            found[-1] = (found[-1][0], point, best)
+        lowest = min(curves[label]["middle"][place] for label in drawn)
+        best = [label for label in drawn if curves[label]["middle"][place] == lowest]
+        if found and found[-1][2] in best:
+            found[-1] = (found[-1][0], point, found[-1][2])
         else:
-            found.append((point, point, best))
+            if found:
+                found[-1] = (found[-1][0], point - 1, found[-1][2])
+            found.append((point, point, best[0]))
     return found
 
 
@@ -260,7 +266,7 @@ def _by_table(found: Mapping[str, Runs]) -> JsonDict:
         name: {
             label: {
                 "first_trained": _finite(_lower_median(np.array([r.first_trained or math.inf for r in tables[name]]))),
-                "regret_10": median([float(r.regret[min(10, len(r.regret)) - 1]) for r in tables[name]]),
+                "regret_10": float(np.median([float(r.regret[min(10, len(r.regret)) - 1]) for r in tables[name]])),
                 "normalised_area": fmean(float(r.normalised.mean()) for r in tables[name]),
             }
             for label, tables in found.items()
