@@ -97,6 +97,9 @@ def read_agent(text: str) -> ComparedAgent:
         raise ConfigError(f"{text!r} names no agent; give a name, a file, or NAME:key=value,key=value.")
     overrides = [_sectioned(setting, text) for setting in _split(settings)]
     content: JsonDict = {"name": "compare", "agent": name}
+    kinds = AGENTS[name].child_kinds if name in AGENTS else None
+    if kinds is not None:  # a config has a child; that of the tables is compared by `ComparedAgent.check`
+        content["child"] = {"kind": kinds[0]}
     if name in _PRESETS:
         preset = load_config(_PRESETS[name])
         content |= {"environment": preset.environment.model_dump(), "budget": {"steps": preset.budget.steps}}

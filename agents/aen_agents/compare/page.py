@@ -71,8 +71,13 @@ PAIR_COLUMNS = ("pair", "probability of improvement", "95 % interval", "tables",
 
 def until_text(found: JsonDict) -> str:
     """Return a median number of children with its interval."""
-    middle, low, high = ("more" if found[name] is None else f"{found[name]:.0f}" for name in ("median", "low", "high"))
+    middle, low, high = (until_number(found[name]) for name in ("median", "low", "high"))
     return middle if middle == low == high else f"{middle} ({low} to {high})"
+
+
+def until_number(found: float | None) -> str:
+    """Return a number of children; None: more than the budget."""
+    return "more" if found is None else f"{found:.0f}"
 
 
 def points_text(found: Sequence[float]) -> str:

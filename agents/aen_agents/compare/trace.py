@@ -15,7 +15,7 @@ class Trained:
 
     Attributes:
         place: of its class in the table.
-        seed: the place of its seed.
+        seed: the place of its seed among the table's.
         epoch: number of epochs trained.
         accuracy: validation accuracy.
         seconds: of its training, when the table was built.
@@ -83,4 +83,5 @@ def _train(
     strategy.tell(candidate, Outcome(*known, entry.parameters, entry.seconds))
     best = strategy.recommend(results)
     recommended = table.place_of_class[best[0]] if best else place
-    return Trained(place, candidate.seed, entry.epoch, accuracy, entry.seconds, recommended)
+    seed = table.definition.seeds.index(seeds[candidate.seed])
+    return Trained(place, seed, entry.epoch, accuracy, entry.seconds, recommended)

@@ -10,6 +10,7 @@ from aen_agents.config.agents import (
     LayerwiseConfig,
     RacingConfig,
     StaticConfig,
+    StrategyConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
 from aen_agents.config.evaluators import AUTO, ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
@@ -42,6 +43,7 @@ __all__ = [
     "SearchConfig",
     "SelectionConfig",
     "StaticConfig",
+    "StrategyConfig",
     "find_config",
     "list_presets",
     "load_config",

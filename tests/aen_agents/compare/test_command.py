@@ -94,10 +94,8 @@ def test_an_interrupt_keeps_what_is_finished(tables, tmp_path, capsys, monkeypat
     monkeypatch.setattr(runs, "run_agent", interrupted)
     compare(tables, out, "random", "--seeds", "4", status=130)
     shown = " ".join(capsys.readouterr().out.split())
-    assert (
-        f"To continue: aen compare random --tables digits-01 digits-02 --seeds 4 --children 5 --folder {tables} --out {out}"
-        in shown
-    )
+    words = f"random --tables digits-01 digits-02 --seeds 4 --children 5 --folder {tables} --out {out}"
+    assert f"aen compare {words}" in shown
     assert not json.loads((out / "summary.json").read_text())["complete"]
     kept = len(rows_of(out))
     assert 0 < kept < 8
