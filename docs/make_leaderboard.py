@@ -40,11 +40,14 @@ def text_of(summary: JsonDict, note: str) -> str:
     """Return the page."""
     tables = summary["tables"]
     releases = sorted({table["aen"] or "unknown" for table in tables})
+    size = (
+        f"{len(summary['agents'])} agents, {len(tables)} tables, {summary['seeds']} runs of each agent on each table, "
+        f"{summary['children']} children at most. [How agents are judged](compare.md) defines every column."
+    )
     parts = [
         "# Leaderboard",
         f"<!-- note -->\n{note}<!-- end of note -->",
-        f"{len(summary['agents'])} agents, {len(tables)} tables, {summary['seeds']} runs of each agent on each table, "
-        f"{summary['children']} children at most. [How agents are judged](compare.md) defines every column.",
+        size,
         best_text(summary),
         *notes(summary),
         "![Simple regret of each agent over the number of children](images/leaderboard.svg)",
