@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -31,7 +32,8 @@ def regret_png(summary: JsonDict) -> bytes:
         figure = _figure(summary, WIDE)
         figure.set_facecolor("white")
         content = io.BytesIO()
-        FigureCanvasAgg(figure).print_png(content)
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.print_png(content)
         return content.getvalue()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from aen.bench import SUITES, Table, load, suite
 from aen.bench.suites import definition
-from aen.errors import ConfigError, TableError
+from aen.errors import ConfigError
 from aen_agents.compare.agents import ComparedAgent
 from aen_agents.compare.measures import budget_of
 
@@ -108,23 +108,7 @@ def find_tables(
     if not unique:
         given = ", ".join((*suites, *names))
         raise ConfigError(f"{given} has no table of part {part or 'training'}; choose another --part or --tables.")
-    missing: list[str] = []
-    found: list[Table] = []
-    for each in unique:
-        try:
-            found.append(load(each.name, folder))
-        except TableError as error:
-            if "is not in" not in str(error) or names:
-                raise
-            missing.append(each.name)
-    if missing:
-        where = "the package" if folder is None else str(folder)
-        raise ConfigError(
-            f"{len(missing)} of {len(unique)} tables are not in {where} ({', '.join(missing[:3])}"
-            f"{', ...' if len(missing) > 3 else ''}); build them with aen bench build, name their folder with "  # noqa: PLR2004
-            "--folder, or name tables with --tables."
-        )
-    return tuple(found)
+    return tuple(load(t.name, folder) for t in unique)
 
 
 def suites_of(tables: Sequence[Table]) -> dict[str, str]:

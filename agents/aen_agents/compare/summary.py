@@ -25,6 +25,7 @@ from aen.statistics.aggregates import (
 from aen_agents.compare.folder import VERSION
 from aen_agents.compare.measures import CHECKPOINTS, WITHIN, Measures, measure
 from aen_agents.compare.plan import Plan, digest_of, suites_of
+from aen_agents.text import csv_text
 
 _POINTS = 24  # of a curve
 _CURVE_REPETITIONS = 300  # of the bootstrap of each point
@@ -52,7 +53,7 @@ def measured(plan: Plan, runs: Mapping[str, JsonDict]) -> tuple[list[JsonDict], 
 def _row(label: str, table: Table, seed: int, run: JsonDict, result: Measures) -> JsonDict:
     regret = result.regret
     return {
-        "agent": label,
+        "agent": csv_text(label),
         "table": table.name,
         "part": table.definition.part,
         "seed": seed,
@@ -85,8 +86,9 @@ def summarise(
     found = {label: tables for label, tables in found.items() if tables}
     suites = suites_of(plan.tables)
     real: dict[str, list[float]] = {}
-    for row in rows:
-        real.setdefault(row["agent"], []).append(float(row["real_seconds"]))
+    for key, (label, _, _) in plan.keys().items():
+        if key in runs:
+            real.setdefault(label, []).append(float(runs[key]["real_seconds"]))
     names = list(dict.fromkeys(suites.values()))
     groups = {name: {t for t, s in suites.items() if s == name} for name in names}
     agents = [
@@ -115,7 +117,7 @@ def summarise(
         "complete": len(rows) == len(plan.agents) * len(plan.tables) * plan.seeds,
         "tables": [_table(table, suites[table.name]) for table in plan.tables],
         "agents": agents,
-        "pairs": pairs(found),
+        "pairs": pairs({agent["agent"]: found[agent["agent"]] for agent in agents}),
         "points": points,
         "curves": curves,
         "by_table": _by_table(found),

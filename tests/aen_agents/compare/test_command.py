@@ -129,7 +129,7 @@ MISTAKES = {
     ("random", "--tables", "digits-1"): "unknown table 'digits-1' (did you mean 'digits-01'",
     ("random", "--tables", "digits-03"): "table digits-03 is not in",
     ("random", "--suite", "digit"): "unknown suite 'digit' (did you mean 'digits'?)",
-    ("random", "--suite", "digits", "--part", "held-out"): "build them with aen bench build",
+    ("random", "--suite", "digits", "--part", "held-out"): "build it with",
     ("random", "--seeds", "0"): "--seeds is 0; give a number from 1 to 1,000,000",
     ("random", "--children", "-1"): "--children is -1",
 }

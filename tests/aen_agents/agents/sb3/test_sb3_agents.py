@@ -33,7 +33,7 @@ def test_a_search_and_its_resumption(name, tmp_path):
     summary = json.loads((run / "summary.json").read_text())
     assert summary["agent"] == name
     assert summary["classes_visited"] == 4
-    assert "stable-baselines3" in summary["provenance"]["packages"]
+    assert "stable-baselines3" in summary["provenance"]
     assert (run / "agent" / f"{name}.zip").is_file()
     # Killed while it explored: no summary, and half of the history.
     shutil.copytree(run, again)
