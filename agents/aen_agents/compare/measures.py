@@ -90,7 +90,6 @@ def _area(regret: FloatArray, times: FloatArray, end: float, before: float) -> f
     if end <= 0:
         return before
     edges = np.clip(np.concatenate([[0.0], times, [end]]), 0.0, end)
-    edges[-1] = end
     return float(np.diff(edges) @ np.concatenate([[before], regret]) / end)
 
 

@@ -126,7 +126,7 @@ MISTAKES = {
     ("dqn:layers",): "agent dqn:layers: 'layers' is no setting; give NAME:key=value,key=value",
     (":x=1",): "':x=1' names no agent",
     ("equinas_e",): "agent equinas_e cannot be run on table digits-01",
-    ("random", "--tables", "digits-1"): "unknown table 'digits-1' (did you mean 'digits-01'",
+    ("random", "--tables", "digits-1"): "unknown table 'digits-1' (did you mean 'digits-",
     ("random", "--tables", "digits-03"): "table digits-03 is not in",
     ("random", "--suite", "digit"): "unknown suite 'digit' (did you mean 'digits'?)",
     ("random", "--suite", "digits", "--part", "held-out"): "build it with",
