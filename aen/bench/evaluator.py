@@ -51,6 +51,14 @@ class TableEvaluator(Evaluator):
             raise SpecError("keep_weights needs an evaluator that trains; a table has no weights.")
         return [KnownFuture(self.look_up(spec)) for spec in specs]
 
+    def start(self) -> None:
+        """Do nothing: there are no workers."""
+        return
+
+    def close(self) -> None:
+        """Do nothing: nothing is held."""
+        return
+
     def _made(self, spec: ChildSpec) -> Evaluation:
         table = self.table
         if spec.data != self._child.data or spec.training != self._child.training:

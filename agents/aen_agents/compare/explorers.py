@@ -61,6 +61,14 @@ class RecordingEvaluator(Evaluator):
         self.settle()
         return [KnownFuture(self._look_up(spec)) for spec in specs]
 
+    def start(self) -> None:
+        """Nothing has to be started."""
+        return
+
+    def close(self) -> None:
+        """Nothing has to be closed."""
+        return
+
     def settle(self) -> None:
         """Ask the agent, which knows the last child by now, for its recommendation."""
         if not self._open:

@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from statistics import fmean
 from typing import Any
@@ -156,9 +157,7 @@ def _agent(label: str, tables: Runs) -> JsonDict:
         "first_trained": _until(tables, lambda run: run.first_trained),
         "first_recommended": _until(tables, lambda run: run.first_recommended),
         "within_first_3": fmean((run.first_trained or math.inf) <= _FIRST for run in everything),
-        "regret": {
-            str(k): aggregate(lambda run, k=k: float(run.regret[min(k, len(run.regret)) - 1])) for k in CHECKPOINTS
-        }
+        "regret": {str(k): aggregate(partial(_regret_after, k)) for k in CHECKPOINTS}
         | {"all": aggregate(lambda run: float(run.regret[-1]))},
         "area_children": aggregate(lambda run: run.area_children),
         "area_seconds": aggregate(lambda run: run.area_seconds),
@@ -167,6 +166,10 @@ def _agent(label: str, tables: Runs) -> JsonDict:
         "children": fmean(run.children for run in everything),
         "seconds": fmean(run.seconds for run in everything),
     }
+
+
+def _regret_after(children: int, run: Measures) -> float:
+    return float(run.regret[min(children, len(run.regret)) - 1])
 
 
 def _until(tables: Runs, value: Callable[[Measures], int | None]) -> JsonDict:
@@ -228,7 +231,7 @@ def curve_of(tables: Runs, group: set[str], points: Sequence[int]) -> JsonDict:
     chosen = [runs for name, runs in tables.items() if name in group]
     middle, low, high = [], [], []
     for point in points if chosen else ():
-        values = [[float(run.regret[min(point, len(run.regret)) - 1]) for run in runs] for runs in chosen]
+        values = [[_regret_after(point, run) for run in runs] for runs in chosen]
         ends = stratified_bootstrap(values, repetitions=_CURVE_REPETITIONS)
         middle.append(interquartile_mean(np.concatenate(values)))
         low.append(ends[0])
@@ -268,7 +271,7 @@ def _by_table(found: Mapping[str, Runs]) -> JsonDict:
         name: {
             label: {
                 "first_trained": _finite(_lower_median(np.array([r.first_trained or math.inf for r in tables[name]]))),
-                "regret_10": float(np.median([float(r.regret[min(10, len(r.regret)) - 1]) for r in tables[name]])),
+                "regret_10": float(np.median([_regret_after(10, r) for r in tables[name]])),
                 "normalised_area": fmean(float(r.normalised.mean()) for r in tables[name]),
             }
             for label, tables in found.items()

@@ -79,8 +79,8 @@ def _train(
     diverged = not (entry.train_accuracy or accuracy)  # as in `aen.bench.TableEvaluator`
     if candidate.epochs is None and not diverged:
         results.setdefault(candidate.class_key, []).append(accuracy)
-    known = (None, None) if diverged else (accuracy, entry.validation_loss)
-    strategy.tell(candidate, Outcome(*known, entry.parameters, entry.seconds))
+    known, loss = (None, None) if diverged else (accuracy, entry.validation_loss)
+    strategy.tell(candidate, Outcome(known, loss, entry.parameters, entry.seconds))
     best = strategy.recommend(results)
     recommended = table.place_of_class[best[0]] if best else place
     seed = table.definition.seeds.index(seeds[candidate.seed])
