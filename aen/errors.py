@@ -52,6 +52,10 @@ class DamagedFileError(StoreError):
     """A file of tensors is missing or damaged; unlike one that may not be read, it can be written again."""
 
 
+class TableError(AenError, ValueError):
+    """A benchmark table that does not exist, is damaged, or has no such entry."""
+
+
 class ExportError(AenError):
     """A network that cannot be exported, or a file that cannot be written for it."""
 

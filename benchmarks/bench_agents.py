@@ -1,105 +1,148 @@
-"""How many children the DQN agent visits before it finds the hidden group, beside a random walk.
+"""How many children agents need on benchmark tables, beside random search, local search and the published DQN.
 
-Every class of configs/digits.yaml is trained once per seed first, so that both walk over the same table. Run:
-python benchmarks/bench_agents.py.
+Run: python benchmarks/bench_agents.py [--part held-out] [--folder TABLES] [--out FOLDER]. With --out it continues an
+earlier comparison of that folder, or only prints it if it is complete; see docs/compare.md.
 """
 
 import argparse
-import statistics
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-import gymnasium as gym
+import numpy as np
 from common import print_table
+from rich.console import Console
 
-import aen_envs  # noqa: F401 - registers the environments
-from aen.evaluators import LocalEvaluator, evaluate
-from aen.groups import Decomposition, enumerate_classes
-from aen.results.store import ResultStore
-from aen.training import cpu_threads
-from aen_agents.agents.dqn.sb3_loop import explore
-from aen_agents.agents.dqn.visits import Visits
-from aen_agents.config import PROJECT_CONFIGS, DQNConfig, SearchConfig, load_config
-from aen_agents.events import Event, Visited
-from aen_agents.problem import alphabet_of, child_of
+from aen._typing import JsonDict
+from aen.bench import SUITES, Table
+from aen.errors import AenError
+from aen_agents.compare.agents import read_agents
+from aen_agents.compare.folder import CompareFolder
+from aen_agents.compare.page import until_number, until_text
+from aen_agents.compare.plan import Plan, find_tables
+from aen_agents.compare.run import run_comparison
+from aen_agents.config import AGENTS
 
-
-def children_until_found(
-    config: SearchConfig,
-    agent: DQNConfig,
-    evaluator: LocalEvaluator,
-    *,
-    child_seed: int,
-    agent_seed: int,
-    classes: int,
-) -> int:
-    """Return the number of classes visited when the hidden group is first among them (the budget, if never)."""
-    child = child_of(config)
-    wanted = child.with_decomposition(Decomposition.of(config.data.moves)).class_key
-    found: list[int] = []
-
-    def listen(event: Event) -> None:
-        if isinstance(event, Visited) and event.class_key == wanted:
-            found.append(event.visits)
-
-    env = gym.make(
-        "aen/GroupDecomposition-v0",
-        child=child,
-        alphabet=alphabet_of(config),
-        evaluator=evaluator,
-        reward=config.environment.reward,
-        horizon=config.environment.horizon,
-        child_seed=child_seed,
-    )
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        (folder / "agent").mkdir()
-        visits = Visits(
-            budget=config.budget,
-            counted="classes",
-            classes=classes,
-            states=2 ** len(alphabet_of(config)),
-            listener=listen,
-            history=folder / "history.jsonl",
-        )
-        explore(agent, env, visits, seed=agent_seed, folder=folder)
-    return found[0] if found else config.budget.children
+YARDSTICKS = ("random", "local_search", "dqn_paper")
+WALK = "dqn:epsilon=[[0,1.0]]"  # the same agent without a policy: a random walk
+AGENTS_COMPARED = ("random", "local_search", "surrogate", "symmetry_test", "dqn_transfer", "dqn", "dqn_paper", WALK)
 
 
 def main() -> None:
-    """Train the table, then walk over it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5, help="children's seeds")
-    parser.add_argument("--walks", type=int, default=6, help="agent's seeds for each")
-    parser.add_argument("--store", type=Path, help="keep the table here")
+    """Compare the agents and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", nargs="+", default=["digits"], choices=list(SUITES))
+    parser.add_argument("--tables", nargs="+", default=[])
+    parser.add_argument("--part", choices=("training", "held-out"), default="training")
+    parser.add_argument("--seeds", type=int, default=10, help="runs of each agent on each table")
+    parser.add_argument("--children", type=int, default=100)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--folder", type=Path, help="where the tables were built (default: those of the package)")
+    parser.add_argument("--out", type=Path, help="keep the comparison here")
+    parser.add_argument("--agents", nargs="+", help="agents as aen compare takes them")
     options = parser.parse_args()
-    config = load_config(PROJECT_CONFIGS / "digits.yaml")
-    table = enumerate_classes(alphabet_of(config), child_of(config).grids)
-    with tempfile.TemporaryDirectory() as place, cpu_threads(1):
-        evaluator = LocalEvaluator(ResultStore(options.store or Path(place) / "table.sqlite"))
-        for seed in range(options.seeds):
-            child = child_of(config).with_seed(seed)
-            evaluate(evaluator, [child.with_decomposition(table.decomposition(c)) for c in table.classes])
-        rows = []
-        agents = {"DQN": config.agent, "random walk": config.agent.model_copy(update={"epsilon": ((0.0, 1.0),)})}
-        for name, agent in agents.items():
-            counts = [
-                children_until_found(
-                    config,
-                    agent,
-                    evaluator,
-                    child_seed=seed,
-                    agent_seed=1000 * seed + walk,
-                    classes=len(table.classes),
+    known = [each for each in AGENTS_COMPARED if each in AGENTS or each in {"dqn_paper", WALK}]
+    try:
+        suites = [] if options.tables else options.suite
+        tables = find_tables(suites=suites, names=options.tables, part=options.part, folder=options.folder)
+        agents = read_agents(options.agents or known)
+        plan = Plan(tuple(agents), tables, options.folder, options.seeds, options.children)
+        with tempfile.TemporaryDirectory() as place:
+            folder = CompareFolder(options.out or Path(place) / "comparison")
+            folder.create()
+            typed = "make bench-agents"
+            with folder.locked():
+                summary = run_comparison(
+                    plan, folder, Console(stderr=True), workers=options.workers, together=5, typed=typed
                 )
-                for seed in range(options.seeds)
-                for walk in range(options.walks)
-            ]
-            within = sum(count < config.budget.children for count in counts)
-            quantiles = statistics.quantiles(counts, n=10)
-            rows.append((name, statistics.median(counts), f"{quantiles[8]:.0f}", f"{within} of {len(counts)}"))
-    heads = ["agent", "median", "90 % quantile", f"found before {config.budget.children}"]
-    print_table("Children visited until the hidden group is found, of 148 classes", heads, rows)
+                runs = folder.read_runs()
+    except AenError as error:
+        parser.exit(2, f"bench_agents: {error}\n")
+    part = f"{len(tables)} {options.part} tables, {options.seeds} runs each, {options.children} children at most"
+    print_children(summary, part)
+    print_hidden(plan, runs, part)
+
+
+def print_children(summary: JsonDict, part: str) -> None:
+    """Print how many children each agent needs, as a multiple of the yardsticks."""
+    by_agent = {agent["agent"]: agent for agent in summary["agents"]}
+    yardsticks = [name for name in YARDSTICKS if name in by_agent]
+    rows = []
+    for name, agent in by_agent.items():
+        found = agent["first_trained"]
+        ratios = [_ratio(found["median"], by_agent[each]["first_trained"]["median"]) for each in yardsticks]
+        medians = [table[name]["first_trained"] for table in summary["by_table"].values() if name in table]
+        rows.append(
+            (
+                name,
+                until_text(found),
+                *ratios,
+                _better(summary["by_table"], name, "dqn_paper") if "dqn_paper" in by_agent else "-",
+                f"{agent['within_first_3']:.0%}",
+                f"{np.mean([median is not None and median <= 3 for median in medians]):.0%}",
+                f"{agent['real_seconds']:.2f} s",
+            )
+        )
+    heads = [
+        "agent",
+        "children until within 0.5 points (median)",
+        *(f"/ {name}" for name in yardsticks),
+        "tables on which it is better than dqn_paper",
+        "among the first 3, runs",
+        "among the first 3, tables (by median)",
+        "time of a run",
+    ]
+    print_table(f"Children until a class within 0.5 points of the best is trained: {part}", heads, rows)
+
+
+def print_hidden(plan: Plan, runs: Mapping[str, JsonDict], part: str) -> None:
+    """Print how many children each agent needs until it has trained the hidden group."""
+    hidden = {table.name: place for table in plan.tables if (place := hidden_place(table)) is not None}
+    counts: dict[str, list[float]] = {}
+    for key, (label, table, _) in plan.keys().items():
+        if table in hidden and key in runs:
+            places = runs[key]["places"]
+            found = places.index(hidden[table]) + 1 if hidden[table] in places else np.inf
+            counts.setdefault(label, []).append(found)
+    if not counts:
+        print("\nNo table has a hidden group that is a class of its space.")
+        return
+    rows = []
+    for label, values in counts.items():
+        ordered = sorted(values)
+        middle, late = (ordered[int(share * (len(ordered) - 1))] for share in (0.5, 0.9))
+        texts = [until_number(None if each == np.inf else float(each)) for each in (middle, late)]
+        rows.append((label, *texts, f"{sum(np.isfinite(values))} of {len(values)}"))
+    heads = ["agent", "median", "90 % quantile", f"found within {plan.children}"]
+    print_table(f"Hidden group found: children until it is trained, {len(hidden)} of {part}", heads, rows)
+
+
+def hidden_place(table: Table) -> int | None:
+    """Return the place of the class of the hidden group; None: the images were not moved, or no class is that group."""
+    moves = table.definition.hidden
+    if not moves:
+        return None
+    try:
+        spec = table.definition.space.spec_of_moves(moves)
+    except AenError:
+        return None
+    return None if spec is None else table.place_of_class.get(spec.class_key)
+
+
+def _ratio(ours: float | None, theirs: float | None) -> str:
+    """Return a ratio of medians; -: one of them is more than the budget."""
+    return "-" if ours is None or theirs is None else f"{ours / theirs:.2f}"
+
+
+def _better(by_table: JsonDict, name: str, other: str) -> str:
+    """Return on how many tables an agent has a smaller mean normalised area than another."""
+    areas = [
+        (row[name]["normalised_area"], row[other]["normalised_area"])
+        for row in by_table.values()
+        if name in row and other in row
+    ]
+    return f"{sum(ours < theirs for ours, theirs in areas)} of {len(areas)}"
 
 
 if __name__ == "__main__":

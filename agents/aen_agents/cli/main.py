@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from aen._text import shortened
 from aen.errors import AenError
+from aen_agents.cli.compare import add_compare_command
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.export import add_export_command
@@ -184,6 +185,7 @@ def _parser(extensions: Sequence[Extension]) -> argparse.ArgumentParser:
     add_run_commands(commands, _search)
     add_network_commands(commands)
     add_sweep_commands(commands)
+    add_compare_command(commands)
     add_config_commands(commands)
     add_data_commands(commands)
     add_status_commands(commands)

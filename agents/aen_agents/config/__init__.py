@@ -1,8 +1,8 @@
 """The configuration of a search: read from YAML and overrides, and validated; an unknown key is an error."""
 
+from aen_agents.config.agent_section import AgentSection
 from aen_agents.config.agents import (
     AGENTS,
-    AgentSection,
     DQNConfig,
     EquiNASDConfig,
     EquiNASEConfig,
@@ -10,6 +10,7 @@ from aen_agents.config.agents import (
     LayerwiseConfig,
     RacingConfig,
     StaticConfig,
+    StrategyConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
 from aen_agents.config.evaluators import AUTO, ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
@@ -42,6 +43,7 @@ __all__ = [
     "SearchConfig",
     "SelectionConfig",
     "StaticConfig",
+    "StrategyConfig",
     "find_config",
     "list_presets",
     "load_config",

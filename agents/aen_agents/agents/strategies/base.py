@@ -1,0 +1,113 @@
+"""SearchStrategy: the interface of agents that are asked for children and told their results.
+
+The same strategy is run by a search (`StrategyExplorer`), which trains the children, and by a comparison of agents
+(`aen_agents.compare`), which looks them up in a table.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from aen.spaces import Space, SpaceClass
+from aen.symmetry import SymmetryTest
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A child to train.
+
+    Attributes:
+        class_key: its class.
+        seed: the place of its seed among those of the search: 0 is the first.
+        epochs: to train; None: as many as the search says. Fewer are the first of these.
+    """
+
+    class_key: str
+    seed: int = 0
+    epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a candidate.
+
+    Attributes:
+        accuracy: validation accuracy in [0, 1]; None: the child diverged or failed.
+        loss: validation loss; None: likewise.
+        parameters: number of free parameters.
+        seconds: time that the training took.
+    """
+
+    accuracy: float | None
+    loss: float | None
+    parameters: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """What a strategy knows of a search before anything is trained.
+
+    Attributes:
+        space: the classes to choose among.
+        symmetry: the test of the training images; None: it was not made.
+        children: the budget: how many children may be trained.
+        seeds: on how many seeds a class may be trained.
+        epochs: of a whole training.
+        images: number of validation images.
+        seed: of the strategy's random choices.
+    """
+
+    space: Space
+    symmetry: SymmetryTest | None
+    children: int
+    seeds: int
+    epochs: int
+    images: int
+    seed: int
+
+    @cached_property
+    def classes(self) -> dict[str, SpaceClass]:
+        """The classes by their keys, in the space's order."""
+        return {c.key: c for c in self.space.classes}
+
+    def generator(self) -> np.random.Generator:
+        """Return a source of random numbers that depends on the seed alone."""
+        return np.random.default_rng(self.seed)
+
+
+class SearchStrategy(ABC):
+    """Says which children to train next.
+
+    What it asks depends only on the view, its settings, and on what it was told: a resumed search repeats it.
+
+    Args:
+        view: what is known of the search.
+        settings: the section `agent` of the config.
+    """
+
+    def __init__(self, view: SearchView, settings: Any) -> None:  # noqa: ANN401 - the section of the strategy's agent
+        self.view, self.settings = view, settings
+
+    @abstractmethod
+    def ask(self) -> Sequence[Candidate]:
+        """Return the candidates to train next, side by side; none: the strategy is at its end.
+
+        It is called again when all of them were told. More than the budget allows are cut off.
+        """
+
+    @abstractmethod
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Take the result of a candidate; they come in the order in which they were asked."""
+
+    def recommend(self, results: dict[str, list[float]]) -> list[str]:
+        """Return the classes trained, best first.
+
+        Args:
+            results: the accuracies of each class told so far, without children that diverged.
+        """
+        return sorted(results, key=lambda key: (-float(np.mean(results[key])), key))

@@ -1,0 +1,121 @@
+"""StrategyExplorer: a search by a strategy that is asked for children and told their results."""
+
+from dataclasses import replace
+from pkgutil import resolve_name
+from typing import Any
+
+from aen.children import ChildSpec
+from aen.evaluators import stream
+from aen.results import Evaluation
+from aen.results.search_result import Exploration
+from aen.results.verdict import ClassVerdict
+from aen_agents.agents.base import Task
+from aen_agents.agents.final_stage import conclude
+from aen_agents.agents.selection import exploring_seeds
+from aen_agents.agents.strategies.base import Candidate, Outcome, SearchStrategy, SearchView
+from aen_agents.agents.time_limit import OUT_OF_TIME
+from aen_agents.agents.trained_history import TrainedHistory
+from aen_agents.events import StageStarted, Trained
+
+
+class StrategyExplorer:
+    """A strategy at work on a task; see `aen_agents.agents.base.Explorer`.
+
+    A resumed search asks the strategy from the start; what was trained before is looked up.
+    """
+
+    packages: tuple[str, ...] = ()
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.seeds = exploring_seeds(task.config)
+        self.classes = {c.key: c for c in task.space.classes}
+        self.budget = task.config.budget.children
+        settings: Any = task.config.agent
+        self.view = SearchView(
+            space=task.space,
+            symmetry=task.folder.symmetry_test(),
+            children=self.budget,
+            seeds=len(self.seeds),
+            epochs=int(task.child.training.epochs),
+            images=task.child.data.validation,
+            seed=task.config.seed,
+        )
+        self.strategy: SearchStrategy = resolve_name(settings.strategy)(self.view, settings)
+        self._accuracies: dict[str, list[float]] = {}
+        self._children = 0
+        self._stopped: str | None = None
+
+    def explore(self) -> None:
+        """Ask, train and tell until the strategy is at its end or the budget is used up."""
+        self.task.listener(StageStarted("explore", self.budget))
+        history = TrainedHistory(self.task.folder)
+        while self._stopped is None:
+            left = self.budget - self._children
+            asked = list(self.strategy.ask())[:left] if left > 0 else []
+            if left <= 0:
+                self._stopped = "the budget of children is used up"
+            elif not asked:
+                self._stopped = "the agent is at its end"
+            else:
+                self._train(asked, history)
+        history.finish()
+
+    def _train(self, asked: list[Candidate], history: TrainedHistory) -> None:
+        """Train candidates side by side and tell their results in the order in which they were asked."""
+        specs = [self._spec(candidate) for candidate in asked]
+        done: dict[int, Evaluation] = {}
+        limit = self.task.limit
+        over = lambda: bool(done or self._accuracies) and limit.reached()  # noqa: E731
+        for place, evaluation in stream(self.task.evaluator, specs, until=over):
+            done[place] = evaluation
+            event = Trained(
+                state=self.task.space.number_of(self.classes[asked[place].class_key].representative),
+                factors=specs[place].name,
+                class_key=evaluation.class_key,
+                seed=specs[place].seed,
+                accuracy=evaluation.validation_accuracy,
+            )
+            history.add(self._children + place, event, evaluation.key)
+            self.task.listener(event)
+        for place, evaluation in sorted(done.items()):
+            ok = evaluation.status == "ok"
+            outcome = Outcome(
+                accuracy=evaluation.validation_accuracy if ok else None,
+                loss=evaluation.validation_loss if ok else None,
+                parameters=evaluation.parameters,
+                seconds=evaluation.seconds,
+            )
+            if ok and asked[place].epochs is None:
+                self._accuracies.setdefault(asked[place].class_key, []).append(evaluation.validation_accuracy)
+            self.strategy.tell(asked[place], outcome)
+        self._children += len(done)
+        if len(done) < len(asked):
+            self._stopped = OUT_OF_TIME
+
+    def _spec(self, candidate: Candidate) -> ChildSpec:
+        spec = self.task.space.spec(self.classes[candidate.class_key]).with_seed(self.seeds[candidate.seed])
+        if candidate.epochs is None:
+            return spec
+        return replace(spec, training=replace(spec.training, epochs=candidate.epochs))
+
+    def found(self) -> list[str]:
+        """Return the classes trained, best first, as the strategy recommends them."""
+        return self.strategy.recommend(self._accuracies)
+
+    def accuracies(self) -> dict[str, float]:
+        """Return the mean accuracy of each class over its seeds, without those that diverged."""
+        return {key: sum(values) / len(values) for key, values in self._accuracies.items()}
+
+    def conclude(self) -> ClassVerdict:
+        """Select on fresh seeds, compare, and measure the winner on the test images once."""
+        return conclude(self.task, self.found())
+
+    def figures(self) -> Exploration:
+        """Return the counts of children and classes."""
+        return Exploration(
+            steps=self._children,
+            states_visited=sum(self.classes[key].states for key in self._accuracies),
+            classes_visited=len(self._accuracies),
+            stopped_because=self._stopped,
+        )
