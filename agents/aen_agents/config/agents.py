@@ -1,49 +1,13 @@
 """The section `agent`: the agents, their settings, and what each of them can do."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 import pydantic
 from pydantic import Field
 
-from aen_agents.config.section import Section
+from aen_agents.config.agent_section import AgentSection
+from aen_agents.config.strategies import STRATEGIES
 from aen_agents.config.union import Kinds
-
-
-class AgentSection(Section):
-    """The settings of an agent. Its class variables declare what the agent can do; no other code checks its type.
-
-    Attributes:
-        explorer: the agent's `aen_agents.agents.base.Explorer`, as ``module:class``; it is constructed from a `Task`.
-        check: ``module:function``, called with the section and the baseline's child before anything is trained, to
-            refuse settings that do not fit; None: no further check.
-        check_space: ``module:function``, likewise called with the section and the space; None: no further check.
-        step_by_step: whether it steps through an environment, one child at a time: it then has the sections
-            `environment` and `budget`.
-        knows_children_ahead: whether it can submit many children at once, so that a GPU trains them together.
-        child_kinds: the kinds of child that it can choose among; None: all.
-        unused_sections: sections of a search that do not apply to it; a config that sets one is refused.
-        trains_architectures: whether it trains an architecture that the section `child` names.
-    """
-
-    explorer: ClassVar[str]
-    check: ClassVar[str | None] = None
-    check_space: ClassVar[str | None] = None
-    step_by_step: ClassVar[bool] = False
-    knows_children_ahead: ClassVar[bool] = False
-    child_kinds: ClassVar[tuple[str, ...] | None] = None
-    unused_sections: ClassVar[tuple[str, ...]] = ()
-    trains_architectures: ClassVar[bool] = False
-
-    if TYPE_CHECKING:  # a field of every kind, with its own name as the default
-
-        @property
-        def name(self) -> str:
-            """The agent's name."""
-
-    @property
-    def exploring_seeds(self) -> int:
-        """The number of seeds on which it trains each child while it explores."""
-        return 1
 
 
 class DQNConfig(AgentSection):
@@ -146,26 +110,6 @@ Baseline = Literal[
     "random_steps",
 ]
 Subgroups = Literal["all", "published"] | tuple[str, ...]
-
-
-class StrategyConfig(AgentSection):
-    """An agent that is asked for children and told their results; see `aen_agents.agents.strategies`.
-
-    Attributes:
-        strategy: its `aen_agents.agents.strategies.base.SearchStrategy`, as ``module:class``.
-    """
-
-    explorer: ClassVar[str] = "aen_agents.agents.strategies.explorer:StrategyExplorer"
-    strategy: ClassVar[str]
-    knows_children_ahead: ClassVar[bool] = True
-
-
-class RandomConfig(StrategyConfig):
-    """Random search without replacement; see docs/agents/random.md."""
-
-    strategy: ClassVar[str] = "aen_agents.agents.strategies.random:RandomSearch"
-
-    name: Literal["random"] = Field("random", description="the algorithm")
 
 
 class LayerwiseConfig(AgentSection):
@@ -274,7 +218,7 @@ AGENTS = Kinds(
     key="name",
     what="agent",
     group="aen.agents",
-    built_in=(DQNConfig, ExhaustiveConfig, RacingConfig, RandomConfig, EquiNASEConfig, EquiNASDConfig, StaticConfig),
+    built_in=(DQNConfig, ExhaustiveConfig, RacingConfig, *STRATEGIES, EquiNASEConfig, EquiNASDConfig, StaticConfig),
 )
 
 AgentConfig = Annotated[AgentSection, AGENTS]
