@@ -112,6 +112,11 @@ class SearchStrategy(ABC):
     def __init__(self, view: SearchView, settings: Any) -> None:  # noqa: ANN401 - the section of the strategy's agent
         self.view, self.settings = view, settings
 
+    @property
+    def most(self) -> int:
+        """How many candidates it asks for at most, if the budget allows."""
+        return len(self.view.keys) * self.view.seeds
+
     @abstractmethod
     def ask(self) -> Sequence[Candidate]:
         """Return the candidates to train next, side by side; none: the strategy is at its end.

@@ -30,6 +30,7 @@ class Prior:
         length: number of choices over which this decreases to 1/e.
         own: standard deviation of what a class has for itself.
         level: standard deviation of the mean accuracy of the space.
+        noise: variance of a seed, in units of p (1 - p) / images: all classes have the same validation images.
     """
 
     per_contradiction: float = -0.004
@@ -39,6 +40,7 @@ class Prior:
     length: float = 4.0
     own: float = 0.004
     level: float = 0.3
+    noise: float = 0.5
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,7 @@ class ClassModel:
         self, places: Sequence[int], means: Sequence[float], counts: Sequence[int]
     ) -> tuple[IntArray, FloatArray, FloatArray]:
         level = min(max(sum(means) / len(means), 0.05), 0.95) if means else 0.5
-        # Of a seed: the error of the validation images, and as much again for the initialisation and the batches.
-        noise = 2 * level * (1 - level) / self.images
+        noise = self.prior.noise * level * (1 - level) / self.images
         return np.array(places, dtype=np.int64), np.array(means, dtype=np.float64), noise / np.array(counts)
 
     def _kernel(self, rows: IntArray, columns: IntArray | None = None) -> FloatArray:

@@ -30,6 +30,11 @@ class SuccessiveHalving(SearchStrategy):
         self._rung = 0
         self._told: list[dict[int, float]] = [{} for _ in self._rungs]
 
+    @property
+    def most(self) -> int:
+        """Every class in each rung."""
+        return len(self.view.keys) * len(self._rungs)
+
     def ask(self) -> Sequence[Candidate]:
         """Return the classes of a rung; none after the last."""
         if self._rung == len(self._rungs):
