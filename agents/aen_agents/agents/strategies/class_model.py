@@ -37,8 +37,8 @@ class Prior:
     per_tie: float = 0.006
     slopes: float = 0.006
     similar: float = 0.02
-    length: float = 4.0
-    own: float = 0.004
+    length: float = 2.0
+    own: float = 0.008
     level: float = 0.3
     noise: float = 0.5
 
@@ -168,7 +168,8 @@ class ClassModel:
             scale = min(max(sqrt(max(excess, 0.0) / spread), _SCALES[0]), _SCALES[1])
         level = mean - scale * mean_trend
         covariance = scale**2 * between
-        covariance.reshape(-1)[:: count + 1] += errors
+        diagonal = np.arange(count)
+        covariance[diagonal, diagonal] += errors
         factor, _ = dpotrf(covariance, lower=1)
         solved, _ = dpotrs(factor, values - scale * trend - level, lower=1)
         return scale, level, factor, solved

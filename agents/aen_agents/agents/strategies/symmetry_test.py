@@ -1,4 +1,4 @@
-"""Symmetry test as an agent: the class that the images themselves suggest, then those like it; docs/agents/symmetry_test.md."""
+"""Symmetry test: the class that the images suggest, then those like it; docs/agents/symmetry_test.md."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from aen.errors import ConfigError
-from aen_agents.agents.plausible import most_plausible_first
+from aen_agents.agents.plausible import supported_first
 from aen_agents.agents.strategies.base import SearchView
 from aen_agents.agents.strategies.ordered import OrderedSearch
 
@@ -28,11 +28,8 @@ class SymmetryTestSearch(OrderedSearch):
     def order(self) -> Iterable[int]:
         """Return the classes by the evidence against them."""
         features, view = self.view.features, self.view
-        first = next(
-            features.place_of[c.key]
-            for c in most_plausible_first(view.space, view.symmetry)
-            if c.key in features.place_of
-        )
+        suggested = (features.place_of.get(c.key) for c in supported_first(view.space, view.symmetry))
+        first = next((place for place in suggested if place is not None), features.baseline)
         cost = view.evidence + self.settings.per_tie * np.abs(features.ties - features.ties[first])
         order: list[int] = np.argsort(cost, kind="stable").tolist()
         return [first, *(place for place in order if place != first)]
