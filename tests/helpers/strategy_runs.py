@@ -24,7 +24,7 @@ def dense_space(*names: str) -> DecompositionSpace:
 
 
 def gcnn_space() -> GCNNSpace:
-    child = GCNNSpec(data=_DATA, width=4, training=_TRAINING)
+    child = GCNNSpec(data=_DATA, width=4, padding="same", training=_TRAINING)
     return GCNNSpace(child, augmentations=("shear",), size_factors=(1.0, 1.5, 2.0))
 
 
@@ -43,16 +43,16 @@ def images_test(space: Space, **z: float) -> SymmetryTest:
     return SymmetryTest(tuple(rows), (8, 8), 120, 10, (), {}, 0.05, 999, 0)
 
 
-def view_of(space: Space, *, children: int = 1000, seeds: int = 1, seed: int = 0, symmetry: Any = None) -> SearchView:  # noqa: ANN401
+def view_of(space: Space, *, children: int = 1000, seeds: int = 1, seed: int = 0, symmetry: Any = None) -> SearchView:
     return SearchView(space, symmetry, children, seeds, epochs=9, images=120, seed=seed)
 
 
-def strategy_of(settings: Any, view: SearchView) -> SearchStrategy:  # noqa: ANN401 - a section of a strategy
+def strategy_of(settings: Any, view: SearchView) -> SearchStrategy:
     made: SearchStrategy = resolve_name(settings.strategy)(view, settings)
     return made
 
 
-def run(settings: Any, view: SearchView, accuracy: Accuracy) -> tuple[list[Candidate], list[str]]:  # noqa: ANN401
+def run(settings: Any, view: SearchView, accuracy: Accuracy) -> tuple[list[Candidate], list[str]]:
     """Return what a strategy asks until its end or until the budget is used up, and what it recommends then."""
     strategy, asked = strategy_of(settings, view), list[Candidate]()
     results: dict[str, list[float]] = {}

@@ -99,7 +99,9 @@ class SuccessiveHalvingConfig(StrategyConfig):
     check: ClassVar[str | None] = f"{_MODULES}.checks:check_rungs"
 
     name: Literal["successive_halving"] = Field("successive_halving", description="the algorithm")
-    reduction: int = Field(3, ge=2, le=1000, description="a rung has this many times fewer children than the one before")
+    reduction: int = Field(
+        3, ge=2, le=1000, description="a rung has this many times fewer children than the one before"
+    )
     first_epochs: int = Field(1, gt=0, description="the fewest epochs that a child is trained for")
 
 

@@ -42,4 +42,3 @@ def check_rungs(agent: SuccessiveHalvingConfig, child: ChildSpec) -> None:
         ConfigError: there are not.
     """
     rungs_of(agent, int(child.training.epochs))
-

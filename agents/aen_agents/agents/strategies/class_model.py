@@ -40,7 +40,7 @@ class Prior:
     length: float = 2.0
     own: float = 0.008
     level: float = 0.3
-    noise: float = 0.5
+    noise: float = 0.25
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,7 @@ class ClassModel:
         prior: what is believed before anything is trained.
     """
 
-    def __init__(
-        self, features: SpaceFeatures, evidence: FloatArray, images: int, prior: Prior | None = None
-    ) -> None:
+    def __init__(self, features: SpaceFeatures, evidence: FloatArray, images: int, prior: Prior | None = None) -> None:
         self.features, self.images, self.prior = features, images, prior or Prior()
         self._linear = np.stack([evidence, features.ties], axis=1)
         self._trend = self._linear @ np.array([self.prior.per_contradiction, self.prior.per_tie])

@@ -7,17 +7,24 @@ import pytest
 from helpers.strategy_runs import (
     dense_space,
     gcnn_space,
+    images_test,
     layerwise_space,
     run,
     strategy_of,
-    images_test,
     view_of,
 )
 
 from aen.errors import ConfigError
 from aen.spaces import Space
 from aen_agents.agents.strategies.base import Candidate
-from aen_agents.config.strategies import STRATEGIES, StrategyConfig, SymmetryTestConfig, ZeroCostConfig
+from aen_agents.config.strategies import (
+    STRATEGIES,
+    EvolutionConfig,
+    RandomConfig,
+    StrategyConfig,
+    SymmetryTestConfig,
+    ZeroCostConfig,
+)
 
 SPACES: dict[str, Callable[[], Space]] = {"dense": dense_space, "gcnn": gcnn_space, "layerwise": layerwise_space}
 every_strategy = pytest.mark.parametrize("section", STRATEGIES, ids=lambda s: s.model_fields["name"].default)
@@ -86,7 +93,7 @@ def test_only_the_classes_that_may_be_chosen(section: type[StrategyConfig]) -> N
     assert {candidate.class_key for candidate in asked} <= some
 
 
-@pytest.mark.parametrize("section", [s for s in STRATEGIES if "random evolution" .find(s.model_fields["name"].default) >= 0])
+@pytest.mark.parametrize("section", [RandomConfig, EvolutionConfig])
 def test_the_seed_changes_the_order(section: type[StrategyConfig]) -> None:
     runs = [run(section(), view_of(dense_space(), seed=seed), noisy)[0] for seed in range(3)]
     assert len({tuple(asked) for asked in runs}) == 3

@@ -4,7 +4,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from helpers.strategy_runs import dense_space, gcnn_space, layerwise_space, run, strategy_of, images_test, view_of
+from helpers.strategy_runs import dense_space, gcnn_space, images_test, layerwise_space, run, strategy_of, view_of
 
 from aen.errors import ConfigError
 from aen.spaces import Space
@@ -123,8 +123,10 @@ def test_the_surrogate_needs_fewer_children_than_a_random_order(acquisition: str
     classes = {c.key: c for c in space.classes}
 
     def accuracy(candidate: Candidate) -> float:
-        return 0.7 + 0.1 * len(good & set(space.symmetry_of(classes[candidate.class_key]))) - 0.05 * len(
-            set(space.symmetry_of(classes[candidate.class_key])) - good
+        return (
+            0.7
+            + 0.1 * len(good & set(space.symmetry_of(classes[candidate.class_key])))
+            - 0.05 * len(set(space.symmetry_of(classes[candidate.class_key])) - good)
         )
 
     best = max(classes, key=lambda key: accuracy(Candidate(key)))
@@ -142,7 +144,9 @@ def test_the_images_say_where_the_surrogate_begins() -> None:
     space = dense_space()
     symmetry = images_test(space, vflip=30.0, rot90=20.0)
     first = {
-        images: names_of(space, run(SurrogateConfig(images=images), view_of(space, children=1, symmetry=symmetry), lambda _: 0.5)[0])[0]
+        images: names_of(
+            space, run(SurrogateConfig(images=images), view_of(space, children=1, symmetry=symmetry), lambda _: 0.5)[0]
+        )[0]
         for images in (True, False)
     }
     assert first[True] == "hflip + swap_lr" != first[False]
@@ -230,8 +234,12 @@ def test_neighbours_differ_by_one_choice() -> None:
 def test_evidence_counts_a_factor_in_every_layer() -> None:
     space = layerwise_space()
     features = SpaceFeatures(space)
-    evidence = dict(zip([space.spec(c).name for c in features.classes], features.evidence(images_test(space, hflip=9.0)), strict=True))
+    evidence = dict(
+        zip(
+            [space.spec(c).name for c in features.classes],
+            features.evidence(images_test(space, hflip=9.0)),
+            strict=True,
+        )
+    )
     values = sorted(set(evidence.values()))
     assert values == pytest.approx([0.0, np.log1p(9.0), 2 * np.log1p(9.0)])
-
-
