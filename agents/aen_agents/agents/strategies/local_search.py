@@ -36,17 +36,15 @@ class LocalSearch(SearchStrategy):
             unknown = [place for place in neighbours if place not in self._known]
             if unknown:
                 return [Candidate(self.view.keys[place]) for place in unknown]
-            self._move(neighbours)
+            self._at = self._next(self._at, neighbours)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         """Remember the accuracy."""
         place = self.view.features.place_of[candidate.class_key]
         self._known[place] = _DIVERGED if outcome.accuracy is None else outcome.accuracy
 
-    def _move(self, neighbours: Sequence[int]) -> None:
-        """Move to the best neighbour, if it is better and was not left before; else a new start is needed."""
-        assert self._at is not None
-        self._left.add(self._at)
-        best = max(neighbours, key=lambda place: (self._known[place], -place), default=self._at)
-        better = self._known[best] > self._known[self._at]
-        self._at = best if better and best not in self._left else None
+    def _next(self, place: int, neighbours: Sequence[int]) -> int | None:
+        """Return the best neighbour of a class, if it is better and was not left before; None: start again."""
+        self._left.add(place)
+        best = max(neighbours, key=lambda other: (self._known[other], -other), default=place)
+        return best if self._known[best] > self._known[place] and best not in self._left else None
