@@ -1,8 +1,8 @@
 """The configuration of a search: read from YAML and overrides, and validated; an unknown key is an error."""
 
+from aen_agents.config.agent_section import AgentSection
 from aen_agents.config.agents import (
     AGENTS,
-    AgentSection,
     DQNConfig,
     EquiNASDConfig,
     EquiNASEConfig,

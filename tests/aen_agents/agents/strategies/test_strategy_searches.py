@@ -10,7 +10,7 @@ from helpers.tiny_search import TINY
 from aen._typing import JsonDict
 from aen.errors import ConfigError
 from aen.evaluators import LocalEvaluator
-from aen.results import ResultStore
+from aen.results.store import ResultStore
 from aen.spaces import DecompositionSpace
 from aen_agents.agents.base import Task
 from aen_agents.agents.strategies.explorer import StrategyExplorer
