@@ -17,6 +17,7 @@ from aen_agents.config.loading import load_config
 from aen_agents.config.presets import PROJECT_CONFIGS, find_config, list_presets
 from aen_agents.config.search import SearchConfig
 from aen_agents.config.stages import BudgetConfig, SelectionConfig
+from aen_agents.config.strategies import StrategyConfig
 from aen_agents.config.yaml_file import read_yaml
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "SearchConfig",
     "SelectionConfig",
     "StaticConfig",
+    "StrategyConfig",
     "find_config",
     "list_presets",
     "load_config",

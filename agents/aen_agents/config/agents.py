@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 import pydantic
 from pydantic import Field
 
-from aen_agents.config.agent_section import AgentSection as AgentSection
+from aen_agents.config.agent_section import AgentSection
 from aen_agents.config.strategies import STRATEGIES
 from aen_agents.config.union import Kinds
 

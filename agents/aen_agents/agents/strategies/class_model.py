@@ -74,7 +74,7 @@ class ClassModel:
     def __init__(self, features: SpaceFeatures, evidence: FloatArray, images: int, prior: Prior | None = None) -> None:
         self.features, self.images, self.prior = features, images, prior or Prior()
         self._linear = np.stack([evidence, features.ties], axis=1)
-        self._trend = self._linear @ np.array([self.prior.per_contradiction, self.prior.per_tie])
+        self._trend: FloatArray = self._linear @ np.array([self.prior.per_contradiction, self.prior.per_tie])
 
     @property
     def trend(self) -> FloatArray:

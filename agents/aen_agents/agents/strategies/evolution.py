@@ -53,4 +53,5 @@ class RegularisedEvolution(SearchStrategy):
             place = neighbours[int(self._random.integers(len(neighbours)))]
             if place not in taken:
                 return place
-        return next(place for place in self._order if place not in taken)
+        left: int = next(place for place in self._order if place not in taken)
+        return left

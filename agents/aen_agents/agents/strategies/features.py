@@ -90,7 +90,8 @@ class SpaceFeatures:
         if test is None:
             return np.zeros(len(self.classes))
         weight = {row.factor.name: float(np.log1p(max(row.z, 0.0))) if row.rejected else 0.0 for row in test.rows}
-        return self._members @ np.array([weight.get(name, 0.0) for name in self._names])
+        found: FloatArray = self._members @ np.array([weight.get(name, 0.0) for name in self._names])
+        return found
 
     @cached_property
     def _names(self) -> list[str]:
