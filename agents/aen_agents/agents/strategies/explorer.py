@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pkgutil import resolve_name
 from typing import Any
 
@@ -32,8 +33,16 @@ class StrategyExplorer:
         self.seeds = exploring_seeds(task.config)
         self.classes = {c.key: c for c in task.space.classes}
         self.budget = task.config.budget.children
-        settings: Any = task.config.agent
-        self.view = SearchView(
+        self._accuracies: dict[str, list[float]] = {}
+        self._visited: set[str] = set()
+        self._children = 0
+        self._stopped: str | None = None
+
+    @cached_property
+    def view(self) -> SearchView:
+        """What the strategy knows; made when exploring begins, since the images are tested just before."""
+        task = self.task
+        return SearchView(
             space=task.space,
             symmetry=task.folder.symmetry_test(),
             children=self.budget,
@@ -42,16 +51,17 @@ class StrategyExplorer:
             images=task.child.data.validation,
             seed=task.config.seed,
         )
-        self.strategy: SearchStrategy = resolve_name(settings.strategy)(self.view, settings)
-        self.most = min(self.budget, self.strategy.most)
-        self._accuracies: dict[str, list[float]] = {}
-        self._visited: set[str] = set()
-        self._children = 0
-        self._stopped: str | None = None
+
+    @cached_property
+    def strategy(self) -> SearchStrategy:
+        """The strategy; made when exploring begins."""
+        settings: Any = self.task.config.agent
+        made: SearchStrategy = resolve_name(settings.strategy)(self.view, settings)
+        return made
 
     def explore(self) -> None:
         """Ask, train and tell until the strategy is at its end or the budget is used up."""
-        self.task.listener(StageStarted("explore", self.most))
+        self.task.listener(StageStarted("explore", min(self.budget, self.strategy.most)))
         history = TrainedHistory(self.task.folder)
         while self._stopped is None:
             left = self.budget - self._children
