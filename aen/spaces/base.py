@@ -155,6 +155,10 @@ class Space(ABC):
         del network_class
         return ()
 
+    def tied_by(self, network_class: SpaceClass) -> Sequence[str]:
+        """Return the names of those of `symmetry_factors` that tie a class in any layer, once for each such layer."""
+        return self.symmetry_of(network_class)
+
     @property
     def place_names(self) -> tuple[str, ...]:
         """A name for each place, for the names of an environment's actions."""

@@ -152,6 +152,12 @@ class LayerwiseDecompositionSpace(Space):
         """Return the factors of the alphabet, each alone."""
         return tuple(Decomposition((factor,)) for factor in self.alphabet.factors)
 
+    def tied_by(self, network_class: SpaceClass) -> tuple[str, ...]:
+        """Return the names of the factors that the class's representative chooses, layer by layer."""
+        names = self.alphabet.names * len(self.child.layer_shapes)
+        chosen = zip(names, network_class.representative, strict=True)
+        return tuple(name for name, bit in chosen if bit)
+
     def remarks(self) -> tuple[str, ...]:
         """Return a notice for each factor that does not fit, or whose order differs between the grids of a layer."""
         found = [remark for shape in self.child.layer_shapes for remark in mismatch_remarks(self.alphabet, shape)]

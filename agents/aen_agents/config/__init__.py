@@ -10,7 +10,6 @@ from aen_agents.config.agents import (
     LayerwiseConfig,
     RacingConfig,
     StaticConfig,
-    StrategyConfig,
 )
 from aen_agents.config.children import ChildSection, DenseConfig, EquiNASConfig, GCNNConfig
 from aen_agents.config.evaluators import AUTO, ClusterConfig, EvaluatorSection, LocalConfig, RayConfig
@@ -18,6 +17,7 @@ from aen_agents.config.loading import load_config
 from aen_agents.config.presets import PROJECT_CONFIGS, find_config, list_presets
 from aen_agents.config.search import SearchConfig
 from aen_agents.config.stages import BudgetConfig, SelectionConfig
+from aen_agents.config.strategies import StrategyConfig
 from aen_agents.config.yaml_file import read_yaml
 
 __all__ = [

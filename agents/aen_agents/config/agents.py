@@ -7,6 +7,7 @@ from pydantic import Field
 
 from aen_agents.config.agent_section import AgentSection
 from aen_agents.config.sb3_agents import SB3_AGENTS
+from aen_agents.config.strategies import STRATEGIES
 from aen_agents.config.union import Kinds
 
 
@@ -110,26 +111,6 @@ Baseline = Literal[
     "random_steps",
 ]
 Subgroups = Literal["all", "published"] | tuple[str, ...]
-
-
-class StrategyConfig(AgentSection):
-    """An agent that is asked for children and told their results; see `aen_agents.agents.strategies`.
-
-    Attributes:
-        strategy: its `aen_agents.agents.strategies.base.SearchStrategy`, as ``module:class``.
-    """
-
-    explorer: ClassVar[str] = "aen_agents.agents.strategies.explorer:StrategyExplorer"
-    strategy: ClassVar[str]
-    knows_children_ahead: ClassVar[bool] = True
-
-
-class RandomConfig(StrategyConfig):
-    """Random search without replacement; see docs/agents/random.md."""
-
-    strategy: ClassVar[str] = "aen_agents.agents.strategies.random:RandomSearch"
-
-    name: Literal["random"] = Field("random", description="the algorithm")
 
 
 class LayerwiseConfig(AgentSection):
@@ -242,7 +223,7 @@ AGENTS = Kinds(
         DQNConfig,
         ExhaustiveConfig,
         RacingConfig,
-        RandomConfig,
+        *STRATEGIES,
         *SB3_AGENTS,
         EquiNASEConfig,
         EquiNASDConfig,

@@ -14,6 +14,8 @@ import numpy as np
 
 from aen.spaces import Space, SpaceClass
 from aen.symmetry import SymmetryTest
+from aen_agents.agents.strategies.class_model import ClassModel
+from aen_agents.agents.strategies.features import FloatArray, SpaceFeatures, features_of
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class SearchView:
         epochs: of a whole training.
         images: number of validation images.
         seed: of the strategy's random choices.
+        class_keys: the classes that may be chosen; None: all of the space.
     """
 
     space: Space
@@ -69,11 +72,27 @@ class SearchView:
     epochs: int
     images: int
     seed: int
+    class_keys: frozenset[str] | None = None
+
+    @cached_property
+    def features(self) -> SpaceFeatures:
+        """What is known of the classes that may be chosen."""
+        return features_of(self.space, self.class_keys)
+
+    @cached_property
+    def evidence(self) -> FloatArray:
+        """How strongly the images contradict each class, in the order of `features.classes`."""
+        return self.features.evidence(self.symmetry)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """The keys of the classes that may be chosen, in the space's order."""
+        return list(self.features.place_of)
 
     @cached_property
     def classes(self) -> dict[str, SpaceClass]:
-        """The classes by their keys, in the space's order."""
-        return {c.key: c for c in self.space.classes}
+        """The classes that may be chosen by their keys, in the space's order."""
+        return {c.key: c for c in self.features.classes}
 
     def generator(self) -> np.random.Generator:
         """Return a source of random numbers that depends on the seed alone."""
@@ -93,6 +112,11 @@ class SearchStrategy(ABC):
     def __init__(self, view: SearchView, settings: Any) -> None:  # noqa: ANN401 - the section of the strategy's agent
         self.view, self.settings = view, settings
 
+    @property
+    def most(self) -> int:
+        """How many candidates it asks for at most, if the budget allows."""
+        return len(self.view.keys) * self.view.seeds
+
     @abstractmethod
     def ask(self) -> Sequence[Candidate]:
         """Return the candidates to train next, side by side; none: the strategy is at its end.
@@ -105,9 +129,24 @@ class SearchStrategy(ABC):
         """Take the result of a candidate; they come in the order in which they were asked."""
 
     def recommend(self, results: dict[str, list[float]]) -> list[str]:
-        """Return the classes trained, best first.
+        """Return the classes trained, best first: by the accuracy to expect of them, not by the one measured.
+
+        The best of many noisy accuracies is mostly a lucky one. `ClassModel` draws each towards what similar classes
+        have, and towards what the test of the images lets expect, where it was made.
 
         Args:
             results: the accuracies of each class told so far, without children that diverged.
         """
-        return sorted(results, key=lambda key: (-float(np.mean(results[key])), key))
+        place_of = self.view.features.place_of
+        keys = list(results)
+        if len(keys) < 2:  # noqa: PLR2004 - one needs no order
+            return keys
+        counts = [len(values) for values in results.values()]
+        means = [sum(values) / count for values, count in zip(results.values(), counts, strict=True)]
+        expected = self.model.expected([place_of[key] for key in keys], means, counts).tolist()
+        return [key for _, key in sorted(zip((-value for value in expected), keys, strict=True))]
+
+    @cached_property
+    def model(self) -> ClassModel:
+        """The model by which the recommendation is made."""
+        return ClassModel(self.view.features, self.view.evidence, self.view.images)

@@ -1,6 +1,8 @@
 """StrategyExplorer: a search by a strategy that is asked for children and told their results."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pkgutil import resolve_name
 from typing import Any
 
@@ -24,31 +26,42 @@ class StrategyExplorer:
     A resumed search asks the strategy from the start; what was trained before is looked up.
     """
 
-    packages: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ("scipy",)
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.seeds = exploring_seeds(task.config)
         self.classes = {c.key: c for c in task.space.classes}
         self.budget = task.config.budget.children
-        settings: Any = task.config.agent
-        self.view = SearchView(
+        self._accuracies: dict[str, list[float]] = {}
+        self._visited: set[str] = set()
+        self._children = 0
+        self._stopped: str | None = None
+
+    @cached_property
+    def view(self) -> SearchView:
+        """What the strategy knows; made when exploring begins, since the images are tested just before."""
+        task = self.task
+        return SearchView(
             space=task.space,
             symmetry=task.folder.symmetry_test(),
             children=self.budget,
             seeds=len(self.seeds),
-            epochs=int(task.child.training.epochs),
+            epochs=max(int(task.child.training.epochs), 1),
             images=task.child.data.validation,
             seed=task.config.seed,
         )
-        self.strategy: SearchStrategy = resolve_name(settings.strategy)(self.view, settings)
-        self._accuracies: dict[str, list[float]] = {}
-        self._children = 0
-        self._stopped: str | None = None
+
+    @cached_property
+    def strategy(self) -> SearchStrategy:
+        """The strategy; made when exploring begins."""
+        settings: Any = self.task.config.agent
+        made: SearchStrategy = resolve_name(settings.strategy)(self.view, settings)
+        return made
 
     def explore(self) -> None:
         """Ask, train and tell until the strategy is at its end or the budget is used up."""
-        self.task.listener(StageStarted("explore", self.budget))
+        self.task.listener(StageStarted("explore", min(self.budget, self.strategy.most)))
         history = TrainedHistory(self.task.folder)
         while self._stopped is None:
             left = self.budget - self._children
@@ -56,7 +69,8 @@ class StrategyExplorer:
             if left <= 0:
                 self._stopped = "the budget of children is used up"
             elif not asked:
-                self._stopped = "the agent is at its end"
+                every = len(self._visited) == len(self.view.keys)
+                self._stopped = "every class is known" if every else "the agent has nothing more to train"
             else:
                 self._train(asked, history)
         history.finish()
@@ -65,9 +79,7 @@ class StrategyExplorer:
         """Train candidates side by side and tell their results in the order in which they were asked."""
         specs = [self._spec(candidate) for candidate in asked]
         done: dict[int, Evaluation] = {}
-        limit = self.task.limit
-        over = lambda: bool(done or self._accuracies) and limit.reached()  # noqa: E731
-        for place, evaluation in stream(self.task.evaluator, specs, until=over):
+        for place, evaluation in self._evaluated(specs):
             done[place] = evaluation
             event = Trained(
                 state=self.task.space.number_of(self.classes[asked[place].class_key].representative),
@@ -76,22 +88,48 @@ class StrategyExplorer:
                 seed=specs[place].seed,
                 accuracy=evaluation.validation_accuracy,
             )
-            history.add(self._children + place, event, evaluation.key)
+            # The history has whole trainings alone, whose accuracies can be compared.
+            if asked[place].epochs is None:
+                history.add(self._children + place, event, evaluation.key)
             self.task.listener(event)
         for place, evaluation in sorted(done.items()):
-            ok = evaluation.status == "ok"
+            candidate, ok = asked[place], evaluation.status == "ok"
             outcome = Outcome(
                 accuracy=evaluation.validation_accuracy if ok else None,
                 loss=evaluation.validation_loss if ok else None,
                 parameters=evaluation.parameters,
                 seconds=evaluation.seconds,
             )
-            if ok and asked[place].epochs is None:
-                self._accuracies.setdefault(asked[place].class_key, []).append(evaluation.validation_accuracy)
-            self.strategy.tell(asked[place], outcome)
+            self._visited.add(candidate.class_key)
+            if ok and candidate.epochs is None:
+                self._accuracies.setdefault(candidate.class_key, []).append(evaluation.validation_accuracy)
+            self.strategy.tell(candidate, outcome)
         self._children += len(done)
         if len(done) < len(asked):
             self._stopped = OUT_OF_TIME
+
+    def _evaluated(self, specs: list[ChildSpec]) -> Iterator[tuple[int, Evaluation]]:
+        """Yield (place, evaluation) of children: first of those in the store, then of the others, while there is time.
+
+        A resumed search so gets back all that it had, even if its time is used up. Its first children are trained,
+        whatever the time.
+        """
+        known = {} if self.task.store is None else self.task.store.get_many([spec.key for spec in specs])
+        missing = []
+        for place, spec in enumerate(specs):
+            if spec.key in known:
+                yield place, known[spec.key]
+            else:
+                missing.append(place)
+        first = not self._visited and len(missing) == len(specs)
+        trained = 0
+
+        def over() -> bool:
+            return not (first and trained == 0) and self.task.limit.reached()
+
+        for number, evaluation in stream(self.task.evaluator, [specs[place] for place in missing], until=over):
+            trained += 1
+            yield missing[number], evaluation
 
     def _spec(self, candidate: Candidate) -> ChildSpec:
         spec = self.task.space.spec(self.classes[candidate.class_key]).with_seed(self.seeds[candidate.seed])
@@ -115,7 +153,7 @@ class StrategyExplorer:
         """Return the counts of children and classes."""
         return Exploration(
             steps=self._children,
-            states_visited=sum(self.classes[key].states for key in self._accuracies),
-            classes_visited=len(self._accuracies),
+            states_visited=sum(self.classes[key].states for key in self._visited),
+            classes_visited=len(self._visited),
             stopped_because=self._stopped,
         )
