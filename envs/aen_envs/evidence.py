@@ -47,6 +47,8 @@ class Evidence:
         self._images = images
         self.visits = np.zeros((walks, classes), dtype=np.int64)
         self.accuracies = np.zeros((walks, classes))
+        # Accuracy, standard error and visits, as they are observed.
+        self._classes = np.zeros((walks, classes, 3), dtype=np.float32)
         self._order = np.zeros((walks, classes), dtype=np.int64)
         # Number, sum and sum of squares of the accuracies of all classes met, and of those with each factor.
         self._all = np.zeros((3, walks, 1))
@@ -54,7 +56,7 @@ class Evidence:
 
     def forget(self, walks: Rows) -> None:
         """Forget what some walks have met."""
-        for values in (self.visits, self.accuracies, self._order):
+        for values in (self.visits, self.accuracies, self._classes, self._order):
             values[walks] = 0
         self._all[:, walks] = 0.0
         self._with[:, walks] = 0.0
@@ -69,10 +71,13 @@ class Evidence:
         """
         first = self.visits[walks, places] == 0
         self.visits[walks, places] += 1
+        self._classes[walks, places, 2] += 1
         walks, places, accuracies = walks[first], places[first], accuracies[first]
         if not len(walks):
             return
         self.accuracies[walks, places] = accuracies
+        self._classes[walks, places, 0] = accuracies
+        self._classes[walks, places, 1] = np.sqrt(accuracies * (1.0 - accuracies) / self._images)
         powers = np.stack([np.ones_like(accuracies), accuracies, accuracies * accuracies])[:, :, None]
         self._all[:, walks] += powers
         self._with[:, walks] += powers * self._has[places]
@@ -83,8 +88,7 @@ class Evidence:
 
         The standard error is that of a fraction of the validation images. All are 0 for classes not met.
         """
-        errors = np.sqrt(self.accuracies * (1.0 - self.accuracies) / self._images)
-        return np.stack([self.accuracies, errors, self.visits], axis=-1).astype(np.float32)
+        return self._classes.copy()
 
     def of_factors(self) -> npt.NDArray[np.float32]:
         """Return the evidence about each factor, shape ``[walks, factors, 4]``.
@@ -117,4 +121,4 @@ class Evidence:
         self.forget(rows)
         for place, visits, accuracy in zip(met.places, met.visits, met.accuracies, strict=True):
             self.note(rows, np.array([place]), np.array([accuracy]))
-            self.visits[walk, place] = visits
+            self.visits[walk, place] = self._classes[walk, place, 2] = visits

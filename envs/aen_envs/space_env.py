@@ -83,6 +83,7 @@ class SpaceEnv(ChildEnv[Any]):
     Attributes:
         space: the space.
         sizes: number of choices at each place.
+        state_space: the observation space of a state.
         changes: (place, step) of every action but stopping.
         reference_name: what renderings call the child whose accuracy is a0.
 
@@ -130,9 +131,9 @@ class SpaceEnv(ChildEnv[Any]):
             (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
         )
         self._scores = symmetry_scores(space) if self.observe_symmetry_test else None
-        self._state_space = self._space_of_states()
-        self._full = self._full_observation() if self.observe == "full" else None
-        self.observation_space = self._observation_space(self._state_space)
+        self.state_space = self._space_of_states()
+        self._full = self.full_observation() if self.observe == "full" else None
+        self.observation_space = self._observation_space(self.state_space)
         self.action_space = gym.spaces.Discrete(len(self.changes) + self.stop_action)
         self._state: Choices = self._array([0] * len(self.sizes))
 
@@ -176,12 +177,12 @@ class SpaceEnv(ChildEnv[Any]):
             return gym.spaces.Box(low, high, dtype=np.float32)
         return gym.spaces.Dict({"state": states, "symmetry_test": scores})
 
-    def _full_observation(self) -> "FullObservation":
-        """Return what makes the observations of ``observe="full"``."""
+    def full_observation(self, walks: int = 1) -> "FullObservation":
+        """Return what makes the observations of ``observe="full"``, for a number of walks."""
         from aen_envs.full_observation import FullObservation, factor_scores
 
         scores = factor_scores(self.space, None, look_at_images=True)
-        return FullObservation(ListedStates.of(self.space), self._state_space, scores)
+        return FullObservation(ListedStates.of(self.space), self.state_space, scores, walks)
 
     def _space_of_states(self) -> gym.spaces.Space[Any]:
         if self.observation == "box":
@@ -194,7 +195,7 @@ class SpaceEnv(ChildEnv[Any]):
         return np.array(state, dtype=self._dtype)
 
     def _observation(self) -> Choices | dict[str, Choices]:
-        state = self._state.astype(self._state_space.dtype)
+        state = self._state.astype(self.state_space.dtype)
         if self._full is not None:
             return self._full.single(state, (self.horizon - self._steps) / self.horizon)
         if self._scores is None:
@@ -203,7 +204,12 @@ class SpaceEnv(ChildEnv[Any]):
             return np.concatenate([state, self._scores])
         return {"state": state, "symmetry_test": self._scores.copy()}
 
-    def _start(self, options: dict[str, Any] | None) -> Sequence[int]:
+    def start_state(self, options: dict[str, Any] | None) -> Sequence[int]:
+        """Return the state in which an episode starts.
+
+        Raises:
+            SpecError: ``options["state"]`` is not a state.
+        """
         return self._checked((options or {}).get("state", [0] * len(self.sizes)), "options['state']")
 
     def _checked(self, state: Any, name: str) -> Sequence[int]:  # noqa: ANN401 - from outside
@@ -220,7 +226,7 @@ class SpaceEnv(ChildEnv[Any]):
         return [int(choice) for choice in state]
 
     def _begin_reset(self, options: dict[str, Any] | None, seed: int | None) -> PendingStep:
-        state = self._start(options)
+        state = self.start_state(options)
         forget = flag("options['forget']", (options or {}).get("forget", False))
         specs = (self.reference(), self.spec_of(state))
         return PendingStep(specs, keep_weights=False, state=tuple(state), seed=seed, forget=forget)
