@@ -1,7 +1,7 @@
 """A bandit over the classes of a space: Thompson sampling, without an environment.
 
-Every different network is an arm, a pull trains it on a new seed. The mean of an arm is drawn from a normal distribution
-around what was seen of it so far, and the arm with the largest draw is pulled next.
+Every different network is an arm, a pull trains it on a new seed. The mean of an arm is drawn from a normal
+distribution around what was seen of it so far, and the arm with the largest draw is pulled next.
 
     python examples/bandit.py --steps 60 --seed 0
 """

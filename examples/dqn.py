@@ -1,6 +1,6 @@
 """DQN in one file, with torch alone: everything that learns is in `main`, from top to bottom.
 
-    python examples/dqn.py --steps 400 --seed 0
+python examples/dqn.py --steps 400 --seed 0
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Let MaskablePPO of sb3-contrib relax the symmetries of a network, layer by layer, while it is being trained.
 
-Most actions are illegal in most states; the environment's `action_masks` says which are legal, and the agent never tries
-the others. It takes ``pip install sb3-contrib`` beside aen.
+Most actions are illegal in most states; the environment's `action_masks` says which are legal, and the agent never
+tries the others. It takes ``pip install sb3-contrib`` beside aen.
 
     python examples/maskable_ppo.py --steps 256 --seed 0
 """

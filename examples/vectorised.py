@@ -1,7 +1,7 @@
 """Random search with several environments at once, whose networks are trained side by side.
 
-All environments share one evaluator: the networks of all their actions are submitted in one call, equal ones are trained
-once, and two processes train them.
+All environments share one evaluator: the networks of all their actions are submitted in one call, equal ones are
+trained once, and two processes train them.
 
     python examples/vectorised.py --steps 96 --seed 0
 """

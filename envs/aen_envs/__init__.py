@@ -44,9 +44,7 @@ _MODULES = {
     "GroupDecompositionTabularEnv": "aen_envs.tabular",
     "SpaceEnv": "aen_envs.space_env",
     "TabularVectorEnv": "aen_envs.tabular_vector",
-} | {
-    environment.class_name: environment.entry_point.partition(":")[0] for environment in BUILT_IN
-}
+} | {environment.class_name: environment.entry_point.partition(":")[0] for environment in BUILT_IN}
 
 
 def __getattr__(name: str) -> object:

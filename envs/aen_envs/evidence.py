@@ -50,9 +50,9 @@ class Evidence:
         # Accuracy, standard error and visits, as they are observed.
         self._classes = np.zeros((walks, classes, 3), dtype=np.float32)
         self._order = np.zeros((walks, classes), dtype=np.int64)
-        # Number, sum and sum of squares of the accuracies of all classes met, and of those with each factor.
+        # Number, sum and sum of squares of the accuracies of all classes met; number and sum of those with each factor.
         self._all = np.zeros((3, walks, 1))
-        self._with = np.zeros((3, walks, factors))
+        self._with = np.zeros((2, walks, factors))
 
     def forget(self, walks: Rows) -> None:
         """Forget what some walks have met."""
@@ -80,7 +80,7 @@ class Evidence:
         self._classes[walks, places, 1] = np.sqrt(accuracies * (1.0 - accuracies) / self._images)
         powers = np.stack([np.ones_like(accuracies), accuracies, accuracies * accuracies])[:, :, None]
         self._all[:, walks] += powers
-        self._with[:, walks] += powers * self._has[places]
+        self._with[:, walks] += powers[:2] * self._has[places]
         self._order[walks, places] = self._all[0, walks, 0].astype(np.int64)
 
     def of_classes(self) -> npt.NDArray[np.float32]:
@@ -97,7 +97,7 @@ class Evidence:
         difference, of one variance for both; and how many classes were met with and without it. The difference is 0
         where one of them is 0, and the standard error is 1 where it cannot be computed.
         """
-        number, total, squares = self._with
+        number, total = self._with
         others, other_total = self._all[0] - number, self._all[1] - total
         both = (number > 0) & (others > 0)
         n, m = np.maximum(number, 1.0), np.maximum(others, 1.0)

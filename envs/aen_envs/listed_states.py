@@ -1,4 +1,4 @@
-"""ListedStates: the states of a space as arrays: their choices, classes, factors, and the states that actions lead to."""
+"""ListedStates: the states of a space as arrays: their choices, classes and factors, and where actions lead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

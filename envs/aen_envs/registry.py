@@ -151,5 +151,7 @@ TABULAR_IDS = tuple(_TABULAR)
 for _id, _name in _TABULAR.items():
     if _id not in gymnasium.registry:
         gymnasium.register(
-            _id, entry_point=f"aen_envs.tabular:{_name}", vector_entry_point=f"aen_envs.tabular_vector:{_name.removesuffix('Env')}"
+            _id,
+            entry_point=f"aen_envs.tabular:{_name}",
+            vector_entry_point=f"aen_envs.tabular_vector:{_name.removesuffix('Env')}",
         )

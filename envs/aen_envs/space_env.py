@@ -62,8 +62,8 @@ class SpaceEnv(ChildEnv[Any]):
     The stop action leaves the state as it is and is rewarded by the same formula.
 
     ## Starting State
-    Choice 0 everywhere, or ``reset(options={"state": choices})``. What was met in earlier episodes is remembered until a
-    reset with a seed, or with ``options={"forget": True}``.
+    Choice 0 everywhere, or ``reset(options={"state": choices})``. What was met in earlier episodes is remembered until
+    a reset with a seed, or with ``options={"forget": True}``.
 
     ## Episode End
     Truncation after `horizon` steps. Termination by the stop action, if there is one.

@@ -43,7 +43,14 @@ class TableChoice:
     """
 
     def __init__(
-        self, kind: type[Space], table: object, folder: object, noise: Noise, epoch: object, child_seed: object
+        self,
+        kind: type[Space],
+        table: object,
+        folder: object,
+        *,
+        noise: Noise,
+        epoch: object,
+        child_seed: object,
     ) -> None:
         self.table = _found(table, folder)
         definition = self.table.definition

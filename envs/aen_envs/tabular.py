@@ -1,4 +1,4 @@
-"""The environments `aen/GroupDecompositionTabular-v0` and `aen/GCNNDesignTabular-v0`: walks through benchmark tables."""
+"""The environments over benchmark tables: `aen/GroupDecompositionTabular-v0` and `aen/GCNNDesignTabular-v0`."""
 
 import os
 from collections.abc import Sequence
@@ -56,9 +56,7 @@ class TabularEnv(SpaceEnv):
         evaluator = self.chosen.evaluator
         return super()._identity() | {"table": self.table.name, "noise": evaluator.noise, "epoch": evaluator.epoch}
 
-    def _finish_reset(
-        self, pending: PendingStep, evaluations: Sequence[Evaluation]
-    ) -> tuple[Any, dict[str, Any]]:
+    def _finish_reset(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Any, dict[str, Any]]:
         if pending.forgets:
             self._see([])
         self._meet(evaluations[0].class_key)  # of the reference, which is trained as well
@@ -154,7 +152,7 @@ class GroupDecompositionTabularEnv(TabularEnv, GroupDecompositionEnv):
         observe: Observed = "state",
         render_mode: str | None = None,
     ) -> None:
-        chosen = TableChoice(DecompositionSpace, table, folder, noise, epoch, child_seed)
+        chosen = TableChoice(DecompositionSpace, table, folder, noise=noise, epoch=epoch, child_seed=child_seed)
         self._choose(chosen)
         space = cast("DecompositionSpace", chosen.table.definition.space)
         super().__init__(
@@ -220,7 +218,7 @@ class GCNNDesignTabularEnv(TabularEnv, GCNNDesignEnv):
         observe: Observed = "state",
         render_mode: str | None = None,
     ) -> None:
-        chosen = TableChoice(GCNNSpace, table, folder, noise, epoch, child_seed)
+        chosen = TableChoice(GCNNSpace, table, folder, noise=noise, epoch=epoch, child_seed=child_seed)
         self._choose(chosen)
         super().__init__(
             space=cast("GCNNSpace", chosen.table.definition.space),

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -177,7 +176,9 @@ class TabularVectorEnv(HasPlainSpec, VectorEnv[Any, Array, Array]):
         final = np.full(self.num_envs, None, dtype=object)
         if isinstance(last, dict):
             names = list(last)
-            final[walks] = [dict(zip(names, each, strict=True)) for each in zip(*(last[n][walks] for n in names), strict=True)]
+            final[walks] = [
+                dict(zip(names, each, strict=True)) for each in zip(*(last[n][walks] for n in names), strict=True)
+            ]
         else:
             final[walks] = list(last[walks])
         mask = self._ended.copy()

@@ -63,7 +63,9 @@ class WalkResults:
         for state in np.flatnonzero(self.places >= 0).tolist():
             spec = env.spec_of(listed.choices[state].tolist())
             found = env.chosen.evaluator.look_up(spec)
-            for name, text in zip(names, (found.status, spec.name, found.class_key, found.key, spec.group), strict=True):
+            for name, text in zip(
+                names, (found.status, spec.name, found.class_key, found.key, spec.group), strict=True
+            ):
                 texts[name][state] = text
             parameters[state], seconds[state] = found.parameters, found.seconds
         return texts | {"parameters": parameters, "seconds": seconds}
@@ -107,4 +109,3 @@ class WalkResults:
             "regret": self.regret[places],
             **{name: values[states] for name, values in self._columns.items()},
         }
-

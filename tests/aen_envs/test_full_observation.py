@@ -5,7 +5,6 @@ import json
 import math
 import pickle
 
-import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -206,7 +205,7 @@ def test_agents_of_sb3_learn_on_it():
 def test_wrong_use_is_refused():
     with pytest.raises(SpecError, match="observe is 'full', which includes the symmetry test; leave observe_symmetry"):
         dense(observe_symmetry_test=True)
-    with pytest.raises(SpecError, match="observe is 3|unknown observe 3"):
+    with pytest.raises(SpecError, match="unknown observe 3"):
         dense(observe=3)
     with pytest.raises(SpecError, match=r"options\['forget'\] is 'yes' but must be True or False"):
         dense().reset(options={"forget": "yes"})

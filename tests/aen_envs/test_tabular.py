@@ -88,13 +88,18 @@ def test_regret_and_seconds_are_those_of_the_table(environment_id):
         if ended:
             env.reset()
     assert len(met) > 5
-    assert env.reset(options={"forget": True})[1]["total_seconds"] == pytest.approx(seconds[env.reset()[1]["class_key"]])
+    assert env.reset(options={"forget": True})[1]["total_seconds"] == pytest.approx(
+        seconds[env.reset()[1]["class_key"]]
+    )
 
 
 def test_a_start_elsewhere_needs_the_reference_too():
     env = make("aen/GCNNDesignTabular-v0", reference="rot90")
     info = env.reset(seed=0)[1]
-    places = [GCNN_TABLE.place_of([0] * len(GCNN_SPACE.sizes)), GCNN_TABLE.place_of([2] + [0] * (len(GCNN_SPACE.sizes) - 1))]
+    places = [
+        GCNN_TABLE.place_of([0] * len(GCNN_SPACE.sizes)),
+        GCNN_TABLE.place_of([2] + [0] * (len(GCNN_SPACE.sizes) - 1)),
+    ]
     assert info["total_seconds"] == pytest.approx(GCNN_TABLE.results["seconds"][places, 0, -1].sum())
     assert info["baseline_accuracy"] == GCNN_TABLE.accuracy[places[1], 0]
 
@@ -143,7 +148,10 @@ def test_a_name_is_looked_up_in_a_folder(tmp_path):
         ({"table": 5}, "table is 5, of type int, but must be the name of a table"),
         ({"table": "digits-01", "folder": 5}, "folder is 5, of type int, but must be a path"),
         ({"folder": "here"}, "folder is 'here' but table is no name; leave folder out"),
-        ({"table": GCNN_TABLE}, "table drawn is of a GCNNSpace, but .* needs a DecompositionSpace; use aen/GCNNDesignT"),
+        (
+            {"table": GCNN_TABLE},
+            "table drawn is of a GCNNSpace, but .* needs a DecompositionSpace; use aen/GCNNDesignT",
+        ),
         ({"child_seed": 4}, "seed is 4; table drawn has 3, 5"),
         ({"child_seed": "4"}, "child_seed is '4' but must be a whole number"),
         ({"epoch": 3}, "epoch is 3; table drawn has 1, 2"),

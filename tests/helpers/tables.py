@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+from helpers.table_evaluators import DIGITS, GCNN, TRAINING
 
 from aen.bench import Table, TableDefinition
 from aen.bench.files import COLUMNS
 from aen.children import DenseSpec
 from aen.groups import Alphabet
 from aen.spaces import DecompositionSpace, GCNNSpace
-from helpers.table_evaluators import DIGITS, GCNN, TRAINING
 
 DENSE_SPACE = DecompositionSpace(
     DenseSpec(data=DIGITS, grids=(8, 4), head="free", training=replace(TRAINING, epochs=2)),
@@ -18,9 +18,11 @@ DENSE_SPACE = DecompositionSpace(
 GCNN_SPACE = GCNNSpace(GCNN, groups=["C1", "C2", "C4", "D4"], augmentations=["rotation", "hflip"])
 
 
-def drawn_table(space=DENSE_SPACE, *, name="drawn", seeds=(3, 5), epochs=(1, 2), class_keys=None, number=0):
+def drawn_table(
+    space=DENSE_SPACE, *, name="drawn", seeds=(3, 5), epochs=(1, 2), class_keys=None, number=0, part="training"
+):
     """Return a table of a space; `number` is the seed of its results."""
-    definition = TableDefinition(name, "training", space, seeds, class_keys)
+    definition = TableDefinition(name, part, space, seeds, class_keys)
     random = np.random.default_rng(number)
     shape = (len(definition.classes), len(seeds), len(epochs))
     results = {column: random.uniform(0.2, 0.9, shape).round(2) for column in COLUMNS}

@@ -152,7 +152,7 @@ def write_walks(table: Table, folder: Path, *, walker: str, steps: int, horizon:
         )
         data.storage.update_metadata({"env_spec": spec.to_json()})
         (folder / table.name).mkdir(parents=True, exist_ok=True)
-        os.replace(part / name, folder / name)
+        (part / name).replace(folder / name)
     return name
 
 

@@ -57,7 +57,10 @@ def test_minari_reads_what_is_written(table, tmp_path, monkeypatch):
 
 def test_a_held_out_table_is_refused(tmp_path, capsys):
     held_out = next(d for d in (definition(f"digits-{n:02}") for n in range(1, 40)) if d.part == "held-out")
-    write_table(drawn_table(held_out.space, name=held_out.name, seeds=held_out.seeds), tmp_path / f"{held_out.name}.parquet")
+    write_table(
+        drawn_table(held_out.space, name=held_out.name, seeds=held_out.seeds, part=held_out.part),
+        tmp_path / f"{held_out.name}.parquet",
+    )
     words = ["bench", "minari", held_out.name, "--tables", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main(words) == 2
     assert f"table {held_out.name} is held out: agents are judged on it" in capsys.readouterr().err
