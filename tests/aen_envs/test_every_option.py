@@ -110,15 +110,27 @@ def test_the_vector_modes_agree(environment_id, option, mode):
     assert ended
 
 
+def first_steps(env, number):
+    """The outcomes of the first steps, none of which stops."""
+    env.reset(seed=0)
+    found = []
+    for _ in range(number):
+        legal = np.flatnonzero(env.unwrapped.action_masks()[:-1])
+        found.append(env.step(int(legal[-1])))
+    return found
+
+
 @each
 def test_the_usual_wrappers_take_it(environment_id, option):
-    env = wrappers.RecordEpisodeStatistics(wrappers.TimeLimit(make(environment_id, option), 2))
-    walked = walk(env, 2)
-    assert walked[2][3], "truncated by the limit"
-    assert walked[2][4]["episode"]["l"] == 2
+    limited = wrappers.RecordEpisodeStatistics(wrappers.TimeLimit(make(environment_id, option), 2))
+    *_, truncated, info = first_steps(limited, 2)[1]
+    assert truncated, "by the limit"
+    assert info["episode"]["l"] == 2
     flat = wrappers.FlattenObservation(make(environment_id, option))
-    assert flat.reset(seed=0)[0] in flat.observation_space
-    scaled = wrappers.TransformReward(make(environment_id, option), lambda reward: 2 * reward)
-    plainly = make(environment_id, option)
-    assert [each[1] for each in walk(scaled, 3)[1:4]] == [2 * each[1] for each in walk(plainly, 3)[1:4]]
-    assert "accuracy" in wrappers.Autoreset(make(environment_id, option)).reset(seed=0)[1]
+    assert first_steps(flat, 2)[1][0] in flat.observation_space
+    doubled = wrappers.TransformReward(make(environment_id, option), lambda reward: 2 * reward)
+    rewards, plainly = first_steps(doubled, 3), first_steps(make(environment_id, option), 3)
+    assert [outcome[1] for outcome in rewards] == [2 * outcome[1] for outcome in plainly]
+    again = wrappers.Autoreset(limited)
+    first_steps(again, 2)
+    assert again.step(0)[4]["accuracy"] == flat.reset()[1]["accuracy"], "the next step starts the next episode"

@@ -81,6 +81,7 @@ def walk(env: gymnasium.Env[Any, Any], walker: str, steps: int, seed: int) -> li
             recorder,
             learning_rate=1e-3,
             learning_starts=100,
+            train_freq=1,
             gamma=0.9,
             exploration_fraction=0.5,
             target_update_interval=200,
