@@ -146,8 +146,8 @@ class FullObservation:
 
 
 def _box(low: Sequence[float], high: Sequence[float], rows: int) -> gym.spaces.Box:
-    limits = (np.tile(np.array(bounds, dtype=np.float32), (rows, 1)) for bounds in (low, high))
-    return gym.spaces.Box(*limits, dtype=np.float32)
+    least, most = (np.tile(np.array(bounds, dtype=np.float32), (rows, 1)) for bounds in (low, high))
+    return gym.spaces.Box(least, most, dtype=np.float32)
 
 
 def _unit(space: Space, place: int, choice: int) -> tuple[int, ...]:

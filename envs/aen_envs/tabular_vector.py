@@ -92,7 +92,6 @@ class TabularVectorEnv(HasPlainSpec, VectorEnv[Any, Array, Array]):
             SpecError: a wrong seed or option.
             TableError: the class of the state is not in the table.
         """
-        options = dict(options or {}) if isinstance(options, Mapping | None) else options  # type: ignore[unreachable]
         check_options(options, (*self.env.reset_options, "reset_mask"))
         options = options or {}
         mask = self._masked(options["reset_mask"]) if "reset_mask" in options else np.ones(self.num_envs, dtype=bool)

@@ -88,9 +88,11 @@ class WalkResults:
         """
         then, now = self.places[before], self.places[after]
         if self._kind == "improvement":
-            return self.accuracy[now] - self.accuracy[then]
+            gained: npt.NDArray[np.float64] = self.accuracy[now] - self.accuracy[then]
+            return gained
         if self._kind is not None:
-            return self._rewards[now]
+            known: npt.NDArray[np.float64] = self._rewards[now]
+            return known
         found: npt.NDArray[np.float64] = self._rewards[now, then]
         missing = np.isnan(found)
         if missing.any():

@@ -125,8 +125,8 @@ def write_walks(table: Table, folder: Path, *, walker: str, steps: int, horizon:
     buffers = [
         EpisodeBuffer(
             id=number,
-            observations=np.array(episode["observations"]),  # type: ignore[arg-type]
-            actions=np.array(episode["actions"]),  # type: ignore[arg-type]
+            observations=np.array(episode["observations"]),
+            actions=np.array(episode["actions"]),
             rewards=episode["rewards"],
             terminations=episode["terminations"],
             # The last one may have been cut off; Minari needs an end.
