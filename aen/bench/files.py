@@ -118,11 +118,7 @@ def _read(
     try:
         stored = pq.read_table(io.BytesIO(path.read_bytes() if content is None else content))
         metadata = json.loads((stored.schema.metadata or {})[_METADATA])
-        if metadata["version"] != VERSION:
-            raise TableError(f"table {path} has version {metadata['version']}, not {VERSION}; build it again.")
-        definition = TableDefinition.from_json(metadata["definition"])
-        if metadata["classes"] != [c.key for c in definition.classes]:
-            raise TableError(f"table {path} has other classes than its space has now; build it again.")
+        definition = _definition(metadata, path)
         epochs = tuple(sorted(set(stored["epoch"].to_pylist())))
         shape = (len(definition.classes), len(definition.seeds), len(epochs))
         results = {name: _unpacked(name, stored, metadata["images"]).reshape(shape) for name in names}
@@ -131,6 +127,15 @@ def _read(
     except (OSError, pa.ArrowException, AenError, AttributeError, KeyError, ValueError, TypeError) as error:
         raise TableError(f"table {path} cannot be read ({type(error).__name__}: {error}); build it again.") from error
     return definition, epochs, results, metadata
+
+
+def _definition(metadata: JsonDict, path: Path) -> TableDefinition:
+    if metadata["version"] != VERSION:
+        raise TableError(f"table {path} has version {metadata['version']}, not {VERSION}; build it again.")
+    definition = TableDefinition.from_json(metadata["definition"])
+    if metadata["classes"] != [c.key for c in definition.classes]:
+        raise TableError(f"table {path} has other classes than its space has now; build it again.")
+    return definition
 
 
 def _images(definition: TableDefinition) -> dict[str, int]:

@@ -31,7 +31,7 @@ def load(name: str, folder: Path | str | None = None) -> Table:
     return table
 
 
-def test_results(name: str, folder: Path | str | None = None) -> dict[str, FloatArray]:
+def test_results(name: str, folder: Path | str | None = None) -> dict[str, FloatArray]:  # noqa: PT028 - no test
     """Return the results of a table's children on the test images: the final word, after everything was chosen.
 
     `test_loss` and `test_accuracy` by name, each of the shape ``[classes, seeds, epochs]``, in the order of `Table`.

@@ -26,15 +26,13 @@ def read_manifest(folder: Path) -> JsonDict:
     path = folder / NAME
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content["version"] != VERSION:
-            raise TableError(f"{path} has version {content['version']}, not {VERSION}; build the tables again.")
-        tables: JsonDict = dict(content["tables"])
+        found, tables = content["version"], dict(content["tables"])
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, TableError):
-            raise
         raise TableError(f"{path} cannot be read ({type(error).__name__}: {error}); build the tables again.") from error
+    if found != VERSION:
+        raise TableError(f"{path} has version {found}, not {VERSION}; build the tables again.")
     return tables
 
 

@@ -119,8 +119,8 @@ class Table:
             state: a choice for each place of the space, such as a bit for each factor.
             seed: of the child; None: the means over all seeds.
             epoch: after which it was measured; None: the last one.
-            noise: ``seed``: the result of one child, whose seed must be given; ``mean``: the means over all seeds. None:
-                as `seed` says.
+            noise: ``seed``: the result of one child, whose seed must be given; ``mean``: the means over all seeds.
+                None: as `seed` says.
 
         Raises:
             TableError: the state, the seed or the epoch is not in the table, or seed and noise do not go together.
@@ -130,7 +130,7 @@ class Table:
         if noise is not None and (noise == "seed") is (seed is None):
             seeds = ", ".join(map(str, self.definition.seeds))
             raise TableError(
-                f"noise is {noise!r} and seed is {seed}; give seed ({seeds}) for one child, or leave it out for the mean."
+                f"noise is {noise!r} and seed is {seed}; give a seed ({seeds}) for one child, none for the mean."
             )
         return self.entry(self.place_of(state), seed=seed, epoch=epoch)
 

@@ -83,8 +83,11 @@ class TrainingSpec:
                 f"training.momentum is {self.momentum}, which {self.optimiser} does not take; set it to 0, or "
                 "training.optimiser to sgd."
             )
+        self._check_curve()
+        object.__setattr__(self, "momentum", float(self.momentum) + 0.0)  # 0, 0.0 and -0.0 must give one key
+
+    def _check_curve(self) -> None:
         if not isinstance(self.curve, bool):
             raise SpecError(f"training.curve is {shown(self.curve)} but must be true or false.")
         if self.curve and not isinstance(self.epochs, int):
             raise SpecError(f"training.epochs is {self.epochs}; a curve needs a whole number of epochs.")
-        object.__setattr__(self, "momentum", float(self.momentum) + 0.0)  # 0, 0.0 and -0.0 must give one key

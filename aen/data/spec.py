@@ -44,8 +44,8 @@ class DataSpec:
         channels: own data: ``grey`` or ``colour``; None: grey if all images are grey.
         skip_broken: own data: leave out images that cannot be read, in place of refusing them.
         lift_sign: own signals: append the negated signal, so that its sign is a permutation.
-        moved: the share of the images that the moves are applied to, above 0; which ones is drawn by `moves_seed`, too. 1
-            without moves, so that the same images have one key.
+        moved: the share of the images that the moves are applied to, above 0; which ones is drawn by `moves_seed`, too.
+            1 without moves, so that the same images have one key.
         all_training: whether all images that are in none of the three splits are training images, too, except those of
             an official test set. Validation and test images stay the same.
     """

@@ -101,7 +101,7 @@ def train_child(
         curve = Curve(child, measured, started, keep=weights_folder is not None) if spec.training.curve else None
         after = None if curve is None else curve.after_epoch
         fitted = (
-            Fitted(_fit(child, spec, data.train, rows, micro_batches, after))
+            Fitted(_fit(child, spec, data.train, rows, micro_batches=micro_batches, after_epoch=after))
             if isinstance(child, DenseChild)
             else fit(
                 child,
@@ -146,6 +146,7 @@ def _fit(
     spec: ChildSpec,
     split: Split,
     rows: Tensor,
+    *,
     micro_batches: int,
     after_epoch: Callable[[], None] | None,
 ) -> bool:

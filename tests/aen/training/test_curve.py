@@ -1,6 +1,5 @@
 """The curve of a training: measurements and weights after every epoch."""
 
-import hashlib
 from dataclasses import replace
 
 import pytest
