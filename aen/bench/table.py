@@ -30,7 +30,8 @@ class Entry:
         validation_loss: mean cross-entropy on the validation images.
         validation_accuracy: in [0, 1].
         parameters: number of free parameters.
-        seconds: time that training up to this epoch took when the table was built.
+        seconds: the processor's time that training up to this epoch took when the table was built, or the time on a
+            GPU.
     """
 
     class_key: str

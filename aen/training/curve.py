@@ -1,7 +1,6 @@
 """Curve: the measurements of a child after every epoch of its training."""
 
 import math
-import time
 from collections.abc import Callable
 
 import torch
@@ -21,31 +20,37 @@ class Curve:
     Args:
         child: the child that is being trained.
         measure: returns how it does on the training and on the validation images.
-        started: when its training began, by `time.perf_counter`.
+        clock: in seconds; its training begins now.
         keep: whether to keep its weights after each of these epochs.
 
     Attributes:
         entries: one for each epoch so far, JSON values: `epoch`, `train_loss`, `train_accuracy`, `validation_loss`,
-            `validation_accuracy`, and the `seconds` that a training of so many epochs takes.
+            `validation_accuracy`, and the `seconds` that a training of so many epochs takes, by the clock.
         weights: the weights after each epoch but the last, in the layout of files.
     """
 
     def __init__(
-        self, child: Child, measure: Callable[[], tuple[Measured, Measured]], started: float, *, keep: bool
+        self,
+        child: Child,
+        measure: Callable[[], tuple[Measured, Measured]],
+        *,
+        clock: Callable[[], float],
+        keep: bool,
     ) -> None:
         self.entries: list[JsonDict] = []
         self.weights: list[dict[str, Tensor]] = []
-        self._child, self._measure, self._started, self._keep = child, measure, started, keep
+        self._child, self._measure, self._clock, self._keep = child, measure, clock, keep
+        self._started = clock()
         self._spent = 0.0  # on measuring after earlier epochs
 
     @torch.no_grad()
     def after_epoch(self) -> None:
         """Measure the child, which is in evaluation mode."""
-        began = time.perf_counter()
+        began = self._clock()
         self.add(*self._measure())
         if self._keep:
             self.weights.append({name: value.detach().clone() for name, value in stored_state(self._child).items()})
-        self._spent += time.perf_counter() - began
+        self._spent += self._clock() - began
 
     def add(self, train: Measured, validation: Measured) -> None:
         """Add the measurements after an epoch; all are 0 if a loss is not finite, as in an evaluation."""
@@ -58,6 +63,6 @@ class Curve:
                 "train_accuracy": train.accuracy,
                 "validation_loss": validation.loss,
                 "validation_accuracy": validation.accuracy,
-                "seconds": time.perf_counter() - self._started - self._spent,
+                "seconds": self._clock() - self._started - self._spent,
             }
         )

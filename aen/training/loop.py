@@ -98,7 +98,11 @@ def train_child(
                 measure_prepared(child, validation_rows, data.validation.labels, micro_batches),
             )
 
-        curve = Curve(child, measured, started, keep=weights_folder is not None) if spec.training.curve else None
+        curve = None
+        if spec.training.curve:
+            # The processor's time where that is all a training takes: what else the machine does is not in it.
+            clock = time.thread_time if (device, threads) == ("cpu", 1) else time.perf_counter
+            curve = Curve(child, measured, clock=clock, keep=weights_folder is not None)
         after = None if curve is None else curve.after_epoch
         fitted = (
             Fitted(_fit(child, spec, data.train, rows, micro_batches=micro_batches, after_epoch=after))

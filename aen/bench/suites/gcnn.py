@@ -25,10 +25,10 @@ def tables() -> tuple[TableDefinition, ...]:
 def _table(name: str, part: Part, child: GCNNSpec) -> TableDefinition:
     child = replace(
         child,
-        width=8,
+        width=6,
         norm="batch",
         dropout=0,
-        training=TrainingSpec(epochs=5, batch_size=64, learning_rate=0.005, curve=True),
+        training=TrainingSpec(epochs=4, batch_size=64, learning_rate=0.005, curve=True),
     )
     space = GCNNSpace(child, groups=GROUPS, augmentations=AUGMENTATIONS, size_factors=(1.0, 1.5))
-    return TableDefinition(name=name, part=part, space=space, seeds=(0, 1), seconds_per_child=15)
+    return TableDefinition(name=name, part=part, space=space, seeds=(0, 1), seconds_per_child=12)
