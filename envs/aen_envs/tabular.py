@@ -48,7 +48,7 @@ class TabularEnv(SpaceEnv):
         """Return what makes the observations of ``observe="full"``; the images are not needed."""
         from aen_envs.full_observation import FullObservation, table_scores
 
-        scores = table_scores(self.space, getattr(self.table, "symmetry", None))
+        scores = table_scores(self.space, self.table.symmetry)
         listed = ListedStates.of(self.space, list(self.table.place_of_class))
         return FullObservation(listed, self.state_space, scores, walks)
 

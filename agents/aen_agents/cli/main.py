@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from aen._text import shortened
 from aen.errors import AenError
-from aen_agents.cli.bench_minari import add_minari_command
+from aen_agents.cli.bench import add_bench_commands
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
 from aen_agents.cli.export import add_export_command
@@ -189,9 +189,7 @@ def _parser(extensions: Sequence[Extension]) -> argparse.ArgumentParser:
     add_data_commands(commands)
     add_status_commands(commands)
     add_export_command(commands)
-    bench = commands.add_parser("bench", help="benchmark tables of whole spaces")
-    bench.set_defaults(help_of=bench)
-    add_minari_command(bench.add_subparsers(title="actions", metavar="ACTION"))
+    add_bench_commands(commands)
     for extend in extensions:
         extend(commands)
     return parser
