@@ -42,7 +42,7 @@ class TabularVectorEnv(HasPlainSpec, VectorEnv[Any, Array, Array]):
 
     Raises:
         SpecError: a wrong argument.
-        TableError: the environment's reference is not in the table.
+        TableError: the environment's reference, or the state in which episodes start, is not in the table.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class TabularVectorEnv(HasPlainSpec, VectorEnv[Any, Array, Array]):
         self.observation_space = batch_space(self.single_observation_space, n)
         listed = ListedStates.of(env.space, list(env.table.place_of_class))
         self._results = WalkResults(env, listed)
+        self._results.check(np.array([0]))  # where episodes start again
         self._observed: Array = listed.choices.astype(env.state_space.dtype)
         self._strides = listed.strides
         self._full: FullObservation | None = env.full_observation(n) if env.observe == "full" else None
