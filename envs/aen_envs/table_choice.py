@@ -6,7 +6,7 @@ from typing import Any
 
 from aen._fields import shown
 from aen.bench import Table, TableEvaluator, load
-from aen.bench.evaluator import Noise
+from aen.bench.table import Noise
 from aen.errors import TableError
 from aen.spaces import DecompositionSpace, GCNNSpace, Space
 from aen_envs.arguments import checked_child_seed, whole_number

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aen._typing import JsonDict
 from aen.bench import Table
-from aen.bench.evaluator import Noise
+from aen.bench.table import Noise
 from aen.results import Evaluation
 from aen.spaces import DecompositionSpace, GCNNSpace, Space
 from aen_envs.arguments import ObservationKind, Observed
