@@ -27,9 +27,9 @@ def drawn_table(
     shape = (len(definition.classes), len(seeds), len(epochs))
     results = {column: random.uniform(0.2, 0.9, shape).round(2) for column in COLUMNS}
     data = definition.child.data
-    for part in ("train", "validation"):  # accuracies are shares of the images
-        images = getattr(data, part)
-        results[f"{part}_accuracy"] = (results[f"{part}_accuracy"] * images).round() / images
+    for split in ("train", "validation"):  # accuracies are shares of the images
+        images = getattr(data, split)
+        results[f"{split}_accuracy"] = (results[f"{split}_accuracy"] * images).round() / images
     parameters = random.integers(10, 1000, shape[0])
     return Table(definition, epochs, results, parameters, {})
 
