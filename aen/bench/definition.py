@@ -1,6 +1,6 @@
 """TableDefinition: which children a table has."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Self
 
@@ -22,6 +22,7 @@ class TableDefinition:
         space: the space; its child says the data set and the training.
         seeds: of the children.
         class_keys: the classes, if the table has not all of them; None: all.
+        seconds_per_child: how long training a child takes on one core, about; not part of what a table is.
     """
 
     name: str
@@ -29,6 +30,7 @@ class TableDefinition:
     space: Space
     seeds: tuple[int, ...]
     class_keys: tuple[str, ...] | None = None
+    seconds_per_child: float = field(default=0.0, compare=False)
 
     @property
     def child(self) -> ChildSpec:
@@ -45,8 +47,13 @@ class TableDefinition:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """The generators by which the images were moved."""
+        """The generators by which the images were moved: the hidden group's."""
         return self.child.data.moves
+
+    @property
+    def estimated_seconds(self) -> float:
+        """How long building the table takes on one core, about."""
+        return len(self.classes) * len(self.seeds) * self.seconds_per_child
 
     def specs(self) -> list[ChildSpec]:
         """Return every child, the seeds of a class one after the other."""

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.bench.definition import TableDefinition
-from aen.errors import TableError
+from aen.errors import TableError, did_you_mean
+from aen.symmetry.result import SymmetryTest
 
 FloatArray = npt.NDArray[np.float64]
+Noise = Literal["seed", "mean"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Entry:
         validation_loss: mean cross-entropy on the validation images.
         validation_accuracy: in [0, 1].
         parameters: number of free parameters.
-        seconds: time that training up to this epoch took when the table was built.
+        seconds: the processor's time that training up to this epoch took when the table was built, or the time on a
+            GPU.
     """
 
     class_key: str
@@ -52,6 +56,8 @@ class Table:
             accuracies of a child that diverged are 0.
         parameters: number of free parameters of each class, shape ``[classes]``.
         provenance: with what it was built: versions, machine, date.
+        symmetry: the symmetry test of the training images for the factors on offer, which needs no training; None: the
+            space names no factors.
     """
 
     definition: TableDefinition
@@ -59,6 +65,7 @@ class Table:
     results: dict[str, FloatArray]
     parameters: npt.NDArray[np.int64]
     provenance: JsonDict
+    symmetry: SymmetryTest | None = None
 
     @property
     def name(self) -> str:
@@ -99,17 +106,33 @@ class Table:
             raise TableError(f"table {self.name} has no entry for state {list(state)} (class {key}).")
         return place
 
-    def query(self, state: Sequence[int], *, seed: int | None = None, epoch: int | None = None) -> Entry:
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """The generators by which the images were moved: those of the hidden group."""
+        return self.definition.hidden
+
+    def query(
+        self, state: Sequence[int], *, seed: int | None = None, epoch: int | None = None, noise: Noise | None = None
+    ) -> Entry:
         """Return the results of the child of a state.
 
         Args:
             state: a choice for each place of the space, such as a bit for each factor.
             seed: of the child; None: the means over all seeds.
             epoch: after which it was measured; None: the last one.
+            noise: ``seed``: the result of one child, whose seed must be given; ``mean``: the means over all seeds.
+                None: as `seed` says.
 
         Raises:
-            TableError: the state, the seed or the epoch is not in the table.
+            TableError: the state, the seed or the epoch is not in the table, or seed and noise do not go together.
         """
+        if noise is not None and noise not in get_args(Noise):
+            raise TableError(f"unknown noise {noise!r}{did_you_mean(str(noise), get_args(Noise))}.")
+        if noise is not None and (noise == "seed") is (seed is None):
+            seeds = ", ".join(map(str, self.definition.seeds))
+            raise TableError(
+                f"noise is {noise!r} and seed is {seed}; give a seed ({seeds}) for one child, none for the mean."
+            )
         return self.entry(self.place_of(state), seed=seed, epoch=epoch)
 
     def entry(self, place: int, *, seed: int | None = None, epoch: int | None = None) -> Entry:

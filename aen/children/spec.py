@@ -133,6 +133,8 @@ class ChildSpec(ABC):
             raise SpecError(
                 f"parent is {self.parent!r}; give the key of an evaluation, {KEY_DIGITS} hexadecimal digits."
             )
+        if self.parent is not None and self.training.curve:
+            raise SpecError("training.curve is true, but a child with a parent has no curve; set it to false.")
         for name in ("classes", "seed"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):  # 10 and 10.0 must not give two keys

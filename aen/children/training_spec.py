@@ -26,6 +26,8 @@ class TrainingSpec:
             Parameters, gradients and the optimiser are float32 always.
         optimiser: ``adam`` or ``sgd``; the dense child knows ``adam`` only.
         momentum: of ``sgd``, from 0 up to but not 1.
+        curve: whether the child is also measured after every earlier epoch, see `aen.training.train_child`; part of the
+            key, since the evaluation has more in it.
     """
 
     epochs: float = 30
@@ -34,11 +36,15 @@ class TrainingSpec:
     precision: Precision = "float32"
     optimiser: Optimiser = "adam"
     momentum: float = 0.0
+    curve: bool = False
 
     def to_json(self) -> JsonDict:
         """Return a dictionary of JSON values."""
         # asdict copies values: ten times slower
-        return {f.name: getattr(self, f.name) for f in fields_of(type(self))}
+        plain = {f.name: getattr(self, f.name) for f in fields_of(type(self))}
+        if not self.curve:
+            del plain["curve"]  # newer than stored results, whose keys must stay
+        return plain
 
     @classmethod
     def from_json(cls, value: JsonDict) -> "TrainingSpec":
@@ -77,4 +83,11 @@ class TrainingSpec:
                 f"training.momentum is {self.momentum}, which {self.optimiser} does not take; set it to 0, or "
                 "training.optimiser to sgd."
             )
+        self._check_curve()
         object.__setattr__(self, "momentum", float(self.momentum) + 0.0)  # 0, 0.0 and -0.0 must give one key
+
+    def _check_curve(self) -> None:
+        if not isinstance(self.curve, bool):
+            raise SpecError(f"training.curve is {shown(self.curve)} but must be true or false.")
+        if self.curve and not isinstance(self.epochs, int):
+            raise SpecError(f"training.epochs is {self.epochs}; a curve needs a whole number of epochs.")

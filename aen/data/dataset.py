@@ -111,7 +111,9 @@ def _split(spec: DataSpec, source: Source) -> _Loaded:
             pool.release()
         if pool.turned is not None:
             images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
-        images = move_images(images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places)
+        images = move_images(
+            images, spec.moves, angles=spec.angles, seed=spec.moves_seed, places=places, share=spec.moved
+        )
         preprocessing = preprocessing or Preprocessing.of(images)
         splits.append(Split(preprocessing.apply(images), labels))
     train, validation, test = splits

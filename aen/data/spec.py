@@ -3,6 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -43,6 +44,8 @@ class DataSpec:
         channels: own data: ``grey`` or ``colour``; None: grey if all images are grey.
         skip_broken: own data: leave out images that cannot be read, in place of refusing them.
         lift_sign: own signals: append the negated signal, so that its sign is a permutation.
+        moved: the share of the images that the moves are applied to, above 0; which ones is drawn by `moves_seed`, too.
+            1 without moves, so that the same images have one key.
         all_training: whether all images that are in none of the three splits are training images, too, except those of
             an official test set. Validation and test images stay the same.
     """
@@ -61,6 +64,7 @@ class DataSpec:
     skip_broken: bool = False
     lift_sign: bool = False
     all_training: bool = False
+    moved: float = 1.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str | os.PathLike):
@@ -91,6 +95,11 @@ class DataSpec:
             if not 0 <= value < math.inf or int(value) != value:
                 raise DataError(f"data.{name} is {value}; it must be a whole number from 0 up.")
             object.__setattr__(self, name, int(value))
+        if isinstance(self.moved, bool) or not isinstance(self.moved, Real) or not 0 < self.moved <= 1:
+            raise DataError(
+                f"data.moved is {shown(self.moved)}; it must be a share of the images, above 0 and up to 1."
+            )
+        object.__setattr__(self, "moved", float(self.moved) if self.moves else 1.0)
         self._check_import()
 
     def _check_import(self) -> None:
@@ -126,6 +135,8 @@ class DataSpec:
         plain = {f.name: getattr(self, f.name) for f in fields_of(type(self))}
         if not self.all_training:
             del plain["all_training"]  # newer than stored results, whose keys must stay
+        if self.moved == 1:
+            del plain["moved"]  # newer as well
         kept = {name: value for name, value in plain.items() if name not in _NEWER or value != _NEWER[name]}
         size = {"size": list(self.size)} if isinstance(self.size, tuple) else {}
         return kept | {"moves": list(self.moves)} | size

@@ -19,6 +19,8 @@ from aen.groups.grid import as_grid
 
 # Images that are turned by any angle at once; bounds the memory.
 _CHUNK = 1000
+# Third number of the seed of the draw that says which images stay as they are.
+_STAYS = 1
 
 
 def move_images(
@@ -28,6 +30,7 @@ def move_images(
     angles: Angles,
     seed: int,
     places: IntArray | None = None,
+    share: float = 1.0,
 ) -> Num[Tensor, "n channels rows columns"]:
     """Return the images, each moved once.
 
@@ -40,6 +43,7 @@ def move_images(
             circle, with bilinear interpolation and zeros from outside.
         seed: of all draws.
         places: each image's place in its data set, shape ``[n]``; None: 0, 1, 2, ...
+        share: of the images that are moved; the others stay as they are.
 
     Raises:
         DataError: unknown angles.
@@ -50,14 +54,19 @@ def move_images(
     n, channels, rows, columns = images.shape
     places = np.arange(n) if places is None else places
     drawn = int(places.max(initial=-1)) + 1
+    kept = None if share == 1 else np.random.default_rng([seed, 0, _STAYS]).random(drawn)[places] >= share
     for number, generator in enumerate(Generator.parse(move) for move in moves):
         draw = np.random.default_rng([seed, number])
         permutation = generator.permutation(as_grid((rows, columns)))
         if generator.name == "rot90" and angles == "any":
-            images = _rotate(images, draw.uniform(-np.pi, np.pi, size=drawn)[places])
+            angle = draw.uniform(-np.pi, np.pi, size=drawn)[places]
+            turned = _rotate(images, angle)
+            images = turned if kept is None else torch.where(_column(kept), images, turned)
             continue
         turns = 4 if generator.name == "rot90" else 2
         times = draw.integers(turns, size=drawn)[places]
+        if kept is not None:
+            times[kept] = 0
         inverse = np.argsort(permutation)
         cells = np.arange(rows * columns)
         flat = images.reshape(n, channels, -1)
@@ -68,6 +77,10 @@ def move_images(
             moved[chosen] = flat[chosen][..., torch.from_numpy(cells)]
         images = moved.reshape(images.shape)
     return images
+
+
+def _column(chosen: npt.NDArray[np.bool_]) -> Tensor:
+    return torch.from_numpy(chosen).reshape(-1, 1, 1, 1)
 
 
 def _rotate(images: Tensor, angles: npt.NDArray[np.float64]) -> Tensor:

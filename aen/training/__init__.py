@@ -10,7 +10,7 @@ from aen.training.moved_quality import MovedQuality, layer_errors, moved_quality
 from aen.training.quality import Quality, logits_of, quality_of
 from aen.training.required_memory import training_bytes
 from aen.training.threads import cpu_threads
-from aen.training.weights import load_child, save_weights
+from aen.training.weights import children_by_epoch, load_child, save_weights
 
 __all__ = [
     "Epoch",
@@ -21,6 +21,7 @@ __all__ = [
     "available_cores",
     "check_device",
     "check_threads",
+    "children_by_epoch",
     "choose_device",
     "cpu_threads",
     "idle_gpus",

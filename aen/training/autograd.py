@@ -1,6 +1,7 @@
 """Training any child by automatic differentiation."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -14,7 +15,7 @@ from aen.training.architecture import ArchitectureSteps, weights_alone
 from aen.training.batches import BatchStream, split_batch
 from aen.training.measuring import shown
 from aen.training.optimisers import restore_state, state_by_name, weight_optimiser
-from aen.training.recalibration import MOST_IMAGES, recalibrate
+from aen.training.recalibration import MOST_IMAGES, recalibrate, unchanged_norms
 from aen.training.weights import Progress
 
 # Digits to which sums of epochs are rounded: five times 0.2 is 1.
@@ -42,6 +43,7 @@ def fit(
     progress: Progress | None = None,
     *,
     micro_batches: int = 1,
+    after_epoch: Callable[[], None] | None = None,
 ) -> Fitted:
     """Train a child in place, on the device where it and its images are, and leave it in evaluation mode.
 
@@ -59,6 +61,8 @@ def fit(
         labels: their labels.
         progress: of the training that is continued; None: this is the first.
         micro_batches: how many micro-batches a batch is split into; see `aen.training.train_child`.
+        after_epoch: called after every epoch but the last with the child as it would be if that were the last. The
+            training goes on as if it were not called.
     """
     training, device = spec.training, images.device
     progress = progress or Progress()
@@ -75,6 +79,8 @@ def fit(
     stream = BatchStream(places, training.batch_size, spec.seed)
     epochs = round(progress.epochs + training.epochs, _DIGITS)
     count = stream.count(progress.epochs, epochs)
+    size = training.batch_size if micro_batches == 1 else max(training.batch_size // micro_batches, 2)
+    most = min(MOST_IMAGES, shown(spec, len(labels)))
     half = torch.autocast(device.type, dtype=torch.bfloat16, enabled=training.precision == "bfloat16")
     child.train()
     try:
@@ -100,8 +106,12 @@ def fit(
                 # Checked once per epoch: on CUDA every check waits for the device.
                 if not math.isfinite(float(total)):
                     return Fitted(finite=False)
-            size = training.batch_size if micro_batches == 1 else max(training.batch_size // micro_batches, 2)
-            recalibrate(child, rows, size, min(MOST_IMAGES, shown(spec, len(labels))))
+                if after_epoch is not None and done < progress.batches + count:
+                    with unchanged_norms(child):
+                        recalibrate(child, rows, size, most)
+                        after_epoch()
+                    child.train()
+            recalibrate(child, rows, size, most)
     finally:
         child.eval()
     return Fitted(finite=True, progress=Progress(done, state_by_name(child, *optimisers), epochs))

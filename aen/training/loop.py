@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,20 @@ from aen.children.spec import ChildSpec
 from aen.data.dataset import Dataset, Split
 from aen.results.evaluation import Evaluation
 from aen.training.autograd import Fitted, fit
+from aen.training.curve import Curve
 from aen.training.dense.population import train_population
 from aen.training.dense.trainer import DenseTrainer
 from aen.training.device import exact_convolutions
 from aen.training.inheritance import inherit
-from aen.training.measuring import check_fit, check_micro_batches, evaluation_of, measure_prepared, noted, shown
+from aen.training.measuring import (
+    Measured,
+    check_fit,
+    check_micro_batches,
+    evaluation_of,
+    measure_prepared,
+    noted,
+    shown,
+)
 from aen.training.threads import cpu_threads
 from aen.training.weights import save_weights
 
@@ -36,6 +46,11 @@ def train_child(
     micro_batches: int = 1,
 ) -> Evaluation:
     """Train a child, from nothing or from its parent's weights, and measure it on the validation images.
+
+    With `TrainingSpec.curve` it is also measured after every earlier epoch: the evaluation's record has ``curve``, a
+    dictionary for each epoch, see `aen.training.curve.Curve`. What it says of epoch k is, bit for bit on a CPU, the
+    evaluation of the same spec with k epochs. Kept weights are then those after every epoch, in one file; see
+    `aen.training.children_by_epoch`.
 
     The same spec, device kind and thread count give the same result, bit for bit on a CPU.
 
@@ -75,21 +90,46 @@ def train_child(
             child, progress = inherit(spec, parents_folder, data.train.images if debug else None, device)
         # The part of the first layer that has no parameters is applied to all images once.
         rows, validation_rows = child.prepare(data.train.images), child.prepare(data.validation.images)
+        most = shown(spec, len(rows))
+
+        def measured() -> tuple[Measured, Measured]:
+            return (
+                measure_prepared(child, rows[:most], data.train.labels[:most], micro_batches),
+                measure_prepared(child, validation_rows, data.validation.labels, micro_batches),
+            )
+
+        curve = None
+        if spec.training.curve:
+            # The processor's time where that is all a training takes: what else the machine does is not in it.
+            clock = time.thread_time if (device, threads) == ("cpu", 1) else time.perf_counter
+            curve = Curve(child, measured, clock=clock, keep=weights_folder is not None)
+        after = None if curve is None else curve.after_epoch
         fitted = (
-            Fitted(_fit(child, spec, data.train, rows, micro_batches))
+            Fitted(_fit(child, spec, data.train, rows, micro_batches=micro_batches, after_epoch=after))
             if isinstance(child, DenseChild)
-            else fit(child, spec, data.train.images, data.train.labels, progress, micro_batches=micro_batches)
+            else fit(
+                child,
+                spec,
+                data.train.images,
+                data.train.labels,
+                progress,
+                micro_batches=micro_batches,
+                after_epoch=after,
+            )
         )
         child.eval()
-        most = shown(spec, len(rows))
-        train = measure_prepared(child, rows[:most], data.train.labels[:most], micro_batches)
-        validation = measure_prepared(child, validation_rows, data.validation.labels, micro_batches)
+        train, validation = measured()
         good = fitted.finite and math.isfinite(train.loss) and math.isfinite(validation.loss)
         name = None
         if weights_folder is not None and good:
             kept = fitted.progress if spec.heritable else None
-            name = save_weights(child, weights_folder / f"{spec.key}.safetensors", kept, parents=False)
+            path = weights_folder / f"{spec.key}.safetensors"
+            name = save_weights(child, path, kept, parents=False, epochs=() if curve is None else curve.weights)
         record = child.record() if good else None
+        if curve is not None:
+            if fitted.finite:
+                curve.add(train, validation)
+            record = (record or {}) | {"curve": curve.entries}
     return evaluation_of(
         spec,
         train=train,
@@ -105,7 +145,15 @@ def train_child(
     )
 
 
-def _fit(child: DenseChild, spec: ChildSpec, split: Split, rows: Tensor, micro_batches: int) -> bool:
+def _fit(
+    child: DenseChild,
+    spec: ChildSpec,
+    split: Split,
+    rows: Tensor,
+    *,
+    micro_batches: int,
+    after_epoch: Callable[[], None] | None,
+) -> bool:
     """Train a dense child in place by written-out gradients; return whether the loss stayed finite."""
     trainer = DenseTrainer(child, spec.training.learning_rate)
     shuffle = torch.Generator().manual_seed(spec.seed)
@@ -120,4 +168,8 @@ def _fit(child: DenseChild, spec: ChildSpec, split: Split, rows: Tensor, micro_b
         # Checked once per epoch: on CUDA every check waits for the device.
         if not math.isfinite(float(total)):
             return False
+        if after_epoch is not None and epoch + 1 < spec.training.epochs:
+            child.eval()
+            after_epoch()
+            child.train()
     return True

@@ -5,6 +5,7 @@ weights, so that a child would be measured with statistics that do not fit it.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,16 @@ MOST_IMAGES = 2048
 def norms(child: nn.Module) -> Iterator[Norm]:
     """Return the batch norms of a child that keep running statistics."""
     return (module for module in child.modules() if isinstance(module, Norm) and module.running_mean is not None)
+
+
+@contextmanager
+def unchanged_norms(child: nn.Module) -> Iterator[None]:
+    """Give the batch norms of a child their present running statistics back when the block ends."""
+    kept = [(norm, {name: value.clone() for name, value in norm.named_buffers()}) for norm in norms(child)]
+    yield
+    for norm, values in kept:
+        for name, value in norm.named_buffers():
+            value.copy_(values[name])
 
 
 @torch.no_grad()

@@ -1,7 +1,7 @@
 """Files of trained weights, and of the state that is needed to continue a training, in safetensors format."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from aen.errors import DamagedFileError, StoreError
 from aen.nn.stored import load_stored_state, stored_state
 from aen.training.tensor_files import read_tensors, reading, write_tensors
 
-# Prefix of the names of the optimiser's tensors; no module's name has a slash.
+# No module's name has a slash: these are prefixes of the names of the optimiser's tensors, and of the weights after an
+# earlier epoch.
 _OPTIMISER = "optimiser/"
+_EPOCH = "epoch-{}/"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,14 @@ class Progress:
     epochs: float = 0.0
 
 
-def save_weights(child: Child, path: Path, progress: Progress | None = None, *, parents: bool = True) -> str:
+def save_weights(
+    child: Child,
+    path: Path,
+    progress: Progress | None = None,
+    *,
+    parents: bool = True,
+    epochs: Sequence[Mapping[str, Tensor]] = (),
+) -> str:
     """Write a child's weights; the file appears complete or not at all, and durably. Returns the file's name.
 
     Args:
@@ -42,6 +51,7 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None, *, 
         path: the file; its folder is created.
         progress: what is needed to continue the training; None: it will not be continued.
         parents: whether parents of the folder are created, too.
+        epochs: the weights after each epoch but the last, in the layout of files; see `children_by_epoch`.
     """
     if parents:
         make_folder(path.parent)
@@ -49,6 +59,8 @@ def save_weights(child: Child, path: Path, progress: Progress | None = None, *, 
         path.parent.mkdir(exist_ok=True)
         sync_folder(path.parent.parent)
     state = stored_state(child)
+    for number, weights in enumerate(epochs, start=1):
+        state |= {f"{_EPOCH.format(number)}{name}": value for name, value in weights.items()}
     metadata = {"key": child.spec.key}
     if progress is not None:
         metadata |= {
@@ -70,14 +82,40 @@ def load_child(spec: ChildSpec, path: Path) -> Child:
             it is missing or damaged.
     """
     with reading(path):
-        metadata, state = read_tensors(path)
-        # Weights of other groups may have the same shapes; only the key identifies the child.
-        if metadata.get("key") != spec.key:
-            raise StoreError(
-                f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}. If an earlier aen "
-                f"wrote them, whose key version was not {spec.key_version}, read them with it or train the child again."
+        return _child_with(spec, _state_of(spec, path))
+
+
+def children_by_epoch(spec: ChildSpec, path: Path) -> Iterator[Child]:
+    """Return the network of a spec after each epoch of a training with a curve, in evaluation mode on the CPU.
+
+    It is one object, whose weights change: use each before the next is taken.
+
+    Raises:
+        StoreError: as by `load_child`; `DamagedFileError` also if weights of an epoch are missing.
+    """
+    with reading(path):
+        state = _state_of(spec, path)
+        child = _child_with(spec, state)
+        for number in range(1, int(spec.training.epochs)):
+            prefix = _EPOCH.format(number)
+            load_stored_state(
+                child, {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
             )
-        return _child_with(spec, state)
+            yield child.train().eval()
+        load_stored_state(child, _weights_in(state))
+        yield child.train().eval()
+
+
+def _state_of(spec: ChildSpec, path: Path) -> dict[str, Tensor]:
+    """Return all tensors of the file of a child's weights."""
+    metadata, state = read_tensors(path)
+    # Weights of other groups may have the same shapes; only the key identifies the child.
+    if metadata.get("key") != spec.key:
+        raise StoreError(
+            f"weights {path} belong to another child: key {metadata.get('key')}, not {spec.key}. If an earlier aen "
+            f"wrote them, whose key version was not {spec.key_version}, read them with it or train the child again."
+        )
+    return state
 
 
 def load_parent(key: str, folder: Path) -> tuple[Child, Progress]:
@@ -136,12 +174,12 @@ def _child_with(spec: ChildSpec, state: Mapping[str, Tensor]) -> Child:
 
 
 def _weights_in(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights in a file, which may also have the optimiser's state.
+    """Return the final weights in a file, which may also have the optimiser's state and weights of earlier epochs.
 
     Raises:
         ValueError: some are NaN. Files of earlier versions have no checksum, by which this would be found.
     """
-    weights = {name: value for name, value in state.items() if not name.startswith(_OPTIMISER)}
+    weights = {name: value for name, value in state.items() if "/" not in name}
     for name, value in weights.items():
         if value.isnan().any():
             raise ValueError(f"{name} has values that are not numbers (NaN)")

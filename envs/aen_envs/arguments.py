@@ -15,6 +15,8 @@ from aen.spaces import Space, space_from_json
 
 # ``default``: the observation space of the environment's documentation; ``box``: a float32 `Box`.
 ObservationKind = Literal["default", "box"]
+# ``state``: the state alone; ``full``: a `Dict` with the evidence too, see `aen_envs.full_observation`.
+Observed = Literal["state", "full"]
 
 Spec = TypeVar("Spec", bound=ChildSpec)
 SomeSpace = TypeVar("SomeSpace", bound=Space)

@@ -120,7 +120,7 @@ class ChildEnv(ConfigurableEnv[Observation, np.int64]):
             raise SpecError("pending is that of a step; pass it to finish_step, or make one by begin_reset.")
         self._check_number(pending, evaluations)
         super().reset(seed=pending.seed)
-        if pending.seed is not None:
+        if pending.forgets:
             self._met.clear()
         self._steps = 0
         return self._finish_reset(pending, evaluations)

@@ -7,7 +7,7 @@ from aen.children import GCNNSpec, TrainingSpec
 from aen.data import DataSpec
 from aen.evaluators import Evaluator
 from aen.spaces import GCNNSpace, Space
-from aen_envs.arguments import ObservationKind, checked_child_seed, one_of, space_of
+from aen_envs.arguments import ObservationKind, Observed, checked_child_seed, one_of, space_of
 from aen_envs.own_data import DataChoice, on_data
 from aen_envs.rewards import RewardFunction, RewardKind
 from aen_envs.space_env import SpaceEnv
@@ -77,6 +77,8 @@ class GCNNDesignEnv(SpaceEnv):
     - `child_seed`: the seed of every child. ``reset(seed=)`` never changes it, or each reset would train everything
       again.
     - `observation`: ``default`` or ``box``.
+    - `observe`: ``state``, or ``full``: a `Dict` with the state, what is known of its factors and what the environment
+      has met, see docs/environments.md.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy` (of the reference), `status`, `state` (the choices as
@@ -104,6 +106,7 @@ class GCNNDesignEnv(SpaceEnv):
         horizon: int = 50,
         child_seed: int = 0,
         observation: ObservationKind = "default",
+        observe: Observed = "state",
         render_mode: str | None = None,
     ) -> None:
         one_of("reference", reference, get_args(Reference))
@@ -117,6 +120,7 @@ class GCNNDesignEnv(SpaceEnv):
             stop_action=stop_action,
             horizon=horizon,
             observation=observation,
+            observe=observe,
             render_mode=render_mode,
         )
         self.reference_name = reference

@@ -10,7 +10,7 @@ from aen.data import DataSpec
 from aen.evaluators import Evaluator
 from aen.groups import Alphabet, Decomposition, Factor
 from aen.spaces import DecompositionSpace, Space
-from aen_envs.arguments import ObservationKind, child_with_seed
+from aen_envs.arguments import ObservationKind, Observed, child_with_seed
 from aen_envs.own_data import DataChoice, on_data
 from aen_envs.rendering import Scene
 from aen_envs.rewards import RewardFunction, RewardKind
@@ -72,6 +72,8 @@ class GroupDecompositionEnv(SpaceEnv):
       again.
     - `observation`: ``default`` or ``box``.
     - `observe_symmetry_test`: whether observations include a test of the training images, see `aen.symmetry_test`.
+    - `observe`: ``state``, or ``full``: a `Dict` with the state, what is known of its factors and what the environment
+      has met, see docs/environments.md.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     ``info`` holds `accuracy` (validation), `baseline_accuracy`, `status`, `state` (the bits as one number), `factors`,
@@ -99,6 +101,7 @@ class GroupDecompositionEnv(SpaceEnv):
         child_seed: int = 0,
         observation: ObservationKind = "default",
         observe_symmetry_test: bool = False,
+        observe: Observed = "state",
         render_mode: str | None = None,
     ) -> None:
         alphabet = alphabet if isinstance(alphabet, Alphabet) else Alphabet.of(alphabet)
@@ -110,6 +113,7 @@ class GroupDecompositionEnv(SpaceEnv):
             horizon=horizon,
             observation=observation,
             observe_symmetry_test=observe_symmetry_test,
+            observe=observe,
             render_mode=render_mode,
         )
 

@@ -16,6 +16,7 @@ class PendingStep:
         action: the action of a step; None for a reset.
         step: the number of steps of the episode so far, when this one began.
         seed: the seed of a reset.
+        forget: whether a reset forgets what the environment has met; one with a seed always does.
     """
 
     specs: tuple[ChildSpec, ...]
@@ -24,6 +25,12 @@ class PendingStep:
     action: int | None = None
     step: int = 0
     seed: int | None = None
+    forget: bool = False
+
+    @property
+    def forgets(self) -> bool:
+        """Whether what the environment has met is forgotten."""
+        return self.forget or self.seed is not None
 
 
 Plan = PendingStep  # the former name; will be removed

@@ -141,3 +141,17 @@ BUILT_IN = tuple(
     )
 )
 ENVIRONMENT_IDS = tuple(environment.id for environment in BUILT_IN)
+
+# Environments over benchmark tables. A table has its space, so they are found by their id only.
+_TABULAR = {
+    "aen/GroupDecompositionTabular-v0": "GroupDecompositionTabularEnv",
+    "aen/GCNNDesignTabular-v0": "GCNNDesignTabularEnv",
+}
+TABULAR_IDS = tuple(_TABULAR)
+for _id, _name in _TABULAR.items():
+    if _id not in gymnasium.registry:
+        gymnasium.register(
+            _id,
+            entry_point=f"aen_envs.tabular:{_name}",
+            vector_entry_point=f"aen_envs.tabular_vector:{_name.removesuffix('Env')}",
+        )

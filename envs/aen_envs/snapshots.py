@@ -77,8 +77,28 @@ class Snapshot(_Strict):
     random: RandomState | None
 
 
+class MetChildren(_Strict):
+    """What a walk has met; see `aen_envs.evidence.Met`."""
+
+    places: list[Count]
+    visits: list[Annotated[int, Field(ge=1)]]
+    accuracies: list[Fraction]
+
+    @pydantic.model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if not len(self.places) == len(set(self.places)) == len(self.visits) == len(self.accuracies):
+            raise ValueError("places, visits and accuracies have different lengths, or a place is there twice")
+        return self
+
+
 class SpaceSnapshot(Snapshot):
-    """A running episode of a `SpaceEnv`, in which each step has a child."""
+    """A running episode of a `SpaceEnv`, in which each step has a child.
+
+    Attributes:
+        evidence: what the environment has met; None: it does not observe it.
+    """
+
+    evidence: MetChildren | None = None
 
     @pydantic.model_validator(mode="after")
     def _goes_together(self) -> Self:

@@ -1,6 +1,7 @@
 """SpaceEnv: the environment of a space whose places are changed one at a time."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
@@ -14,13 +15,15 @@ from aen.errors import SpecError
 from aen.evaluators import Evaluator
 from aen.results import Evaluation
 from aen.spaces import Space
-from aen_envs.arguments import ObservationKind, flag, one_of, space_of
+from aen_envs.arguments import ObservationKind, Observed, flag, one_of, space_of
 from aen_envs.child_env import ChildEnv, PendingStep
+from aen_envs.listed_states import ListedStates
 from aen_envs.rendering import Scene, draw_picture, draw_text
 from aen_envs.rewards import RewardFunction, RewardKind, find_reward, reward_name
 from aen_envs.symmetry_observation import LARGEST_Z, symmetry_scores
 
 if TYPE_CHECKING:
+    from aen_envs.full_observation import FullObservation
     from aen_envs.snapshots import Snapshot
 
 # A place with this many choices has one action, which toggles it.
@@ -59,7 +62,8 @@ class SpaceEnv(ChildEnv[Any]):
     The stop action leaves the state as it is and is rewarded by the same formula.
 
     ## Starting State
-    Choice 0 everywhere, or ``reset(options={"state": choices})``.
+    Choice 0 everywhere, or ``reset(options={"state": choices})``. What was met in earlier episodes is remembered until
+    a reset with a seed, or with ``options={"forget": True}``.
 
     ## Episode End
     Truncation after `horizon` steps. Termination by the stop action, if there is one.
@@ -72,11 +76,14 @@ class SpaceEnv(ChildEnv[Any]):
     - `horizon`: number of steps until truncation.
     - `observation`: ``default`` or ``box``.
     - `observe_symmetry_test`: whether observations include a test of the training images, see `aen.symmetry_test`.
+    - `observe`: ``state``, or ``full``: a `Dict` with the state, what is known of its factors and what the environment
+      has met, see docs/environments.md.
     - `render_mode`: ``ansi`` or ``rgb_array``.
 
     Attributes:
         space: the space.
         sizes: number of choices at each place.
+        state_space: the observation space of a state.
         changes: (place, step) of every action but stopping.
         reference_name: what renderings call the child whose accuracy is a0.
 
@@ -85,6 +92,7 @@ class SpaceEnv(ChildEnv[Any]):
     """
 
     settings: ClassVar[tuple[str, ...]] = ("reward", "stop_action", "horizon")
+    reset_options: ClassVar[tuple[str, ...]] = ("state", "forget")
     space: Space
 
     def __init__(
@@ -97,6 +105,7 @@ class SpaceEnv(ChildEnv[Any]):
         horizon: int = 100,
         observation: ObservationKind = "default",
         observe_symmetry_test: bool = False,
+        observe: Observed = "state",
         render_mode: str | None = None,
     ) -> None:
         space = space_of(Space, space)  # type: ignore[type-abstract]
@@ -105,6 +114,9 @@ class SpaceEnv(ChildEnv[Any]):
         self.stop_action = flag("stop_action", stop_action)
         self.observation = one_of("observation", observation, get_args(ObservationKind))
         self.observe_symmetry_test = flag("observe_symmetry_test", observe_symmetry_test)
+        self.observe = one_of("observe", observe, get_args(Observed))
+        if self.observe == "full" and self.observe_symmetry_test:
+            raise SpecError("observe is 'full', which includes the symmetry test; leave observe_symmetry_test out.")
         super().__init__(evaluator=evaluator, horizon=horizon, render_mode=render_mode)
         self.sizes = tuple(space.sizes)
         if prod(self.sizes) != space.states:
@@ -119,8 +131,9 @@ class SpaceEnv(ChildEnv[Any]):
             (place, step) for place, size in enumerate(self.sizes) for step in ((1, -1) if size > _TOGGLED else (1,))
         )
         self._scores = symmetry_scores(space) if self.observe_symmetry_test else None
-        self._state_space = self._space_of_states()
-        self.observation_space = self._observation_space(self._state_space)
+        self.state_space = self._space_of_states()
+        self._full = self.full_observation() if self.observe == "full" else None
+        self.observation_space = self._observation_space(self.state_space)
         self.action_space = gym.spaces.Discrete(len(self.changes) + self.stop_action)
         self._state: Choices = self._array([0] * len(self.sizes))
 
@@ -153,7 +166,9 @@ class SpaceEnv(ChildEnv[Any]):
         )
 
     def _observation_space(self, states: gym.spaces.Space[Any]) -> gym.spaces.Space[Any]:
-        """Return the observation space: that of states, with the scores of the symmetry test if they are observed."""
+        """Return the observation space: that of states, with what else is observed."""
+        if self._full is not None:
+            return self._full.space
         if self._scores is None:
             return states
         scores = gym.spaces.Box(-LARGEST_Z, LARGEST_Z, self._scores.shape, np.float32)
@@ -161,6 +176,13 @@ class SpaceEnv(ChildEnv[Any]):
             low, high = np.concatenate([states.low, scores.low]), np.concatenate([states.high, scores.high])
             return gym.spaces.Box(low, high, dtype=np.float32)
         return gym.spaces.Dict({"state": states, "symmetry_test": scores})
+
+    def full_observation(self, walks: int = 1) -> "FullObservation":
+        """Return what makes the observations of ``observe="full"``, for a number of walks."""
+        from aen_envs.full_observation import FullObservation, factor_scores
+
+        scores = factor_scores(self.space, None, look_at_images=True)
+        return FullObservation(ListedStates.of(self.space), self.state_space, scores, walks)
 
     def _space_of_states(self) -> gym.spaces.Space[Any]:
         if self.observation == "box":
@@ -173,14 +195,21 @@ class SpaceEnv(ChildEnv[Any]):
         return np.array(state, dtype=self._dtype)
 
     def _observation(self) -> Choices | dict[str, Choices]:
-        state = self._state.astype(self._state_space.dtype)
+        state = self._state.astype(self.state_space.dtype)
+        if self._full is not None:
+            return self._full.single(state, (self.horizon - self._steps) / self.horizon)
         if self._scores is None:
             return state
         if self.observation == "box":
             return np.concatenate([state, self._scores])
         return {"state": state, "symmetry_test": self._scores.copy()}
 
-    def _start(self, options: dict[str, Any] | None) -> Sequence[int]:
+    def start_state(self, options: dict[str, Any] | None) -> Sequence[int]:
+        """Return the state in which an episode starts.
+
+        Raises:
+            SpecError: ``options["state"]`` is not a state.
+        """
         return self._checked((options or {}).get("state", [0] * len(self.sizes)), "options['state']")
 
     def _checked(self, state: Any, name: str) -> Sequence[int]:  # noqa: ANN401 - from outside
@@ -197,9 +226,10 @@ class SpaceEnv(ChildEnv[Any]):
         return [int(choice) for choice in state]
 
     def _begin_reset(self, options: dict[str, Any] | None, seed: int | None) -> PendingStep:
-        state = self._start(options)
+        state = self.start_state(options)
+        forget = flag("options['forget']", (options or {}).get("forget", False))
         specs = (self.reference(), self.spec_of(state))
-        return PendingStep(specs, keep_weights=False, state=tuple(state), seed=seed)
+        return PendingStep(specs, keep_weights=False, state=tuple(state), seed=seed, forget=forget)
 
     def _finish_reset(self, pending: PendingStep, evaluations: Sequence[Evaluation]) -> tuple[Any, dict[str, Any]]:
         reference, here = evaluations
@@ -208,6 +238,11 @@ class SpaceEnv(ChildEnv[Any]):
         self._accuracies = [here.validation_accuracy]
         info = self._info(pending, 1, here)
         self._met.add(reference.class_key)
+        if self._full is not None:
+            if pending.forgets:
+                self._full.forget()
+            for each in (here, reference)[: 1 + (reference.class_key != here.class_key)]:
+                self._full.note(each.class_key, each.validation_accuracy)
         return self._observation(), info
 
     def _begin_step(self, action: int) -> PendingStep:
@@ -230,6 +265,8 @@ class SpaceEnv(ChildEnv[Any]):
         self._state = self._array(pending.state)
         self._accuracies.append(accuracy)
         truncated = not stopped and self._steps >= self.horizon
+        if self._full is not None:
+            self._full.note(evaluation.class_key, accuracy)
         return self._observation(), reward, stopped, truncated, self._info(pending, 0, evaluation)
 
     def _identity(self) -> JsonDict:
@@ -245,10 +282,12 @@ class SpaceEnv(ChildEnv[Any]):
             "sizes": list(self.sizes),
             "choices": names,
         }
-        return super()._identity() | own | {"reference": self.reference().key}
+        observed = {} if self._full is None else {"observe": self.observe}
+        return super()._identity() | own | observed | {"reference": self.reference().key}
 
     def _snapshot(self) -> JsonDict:
-        return {"state": self._state.tolist()}
+        met = {} if self._full is None else {"evidence": asdict(self._full.evidence.met(0))}
+        return {"state": self._state.tolist()} | met
 
     def _snapshot_kind(self) -> "type[Snapshot]":
         from aen_envs.snapshots import SpaceSnapshot
@@ -256,7 +295,11 @@ class SpaceEnv(ChildEnv[Any]):
         return SpaceSnapshot
 
     def _restored(self, snapshot: "Snapshot") -> dict[str, Any]:
-        return {"_state": self._array(self._checked(snapshot.state, "snapshot['state']"))}
+        found: dict[str, Any] = {"_state": self._array(self._checked(snapshot.state, "snapshot['state']"))}
+        met = getattr(snapshot, "evidence", None)
+        if self._full is not None and met is not None:
+            found["_full"] = self._full.with_evidence(**met.model_dump())
+        return found
 
     def text(self) -> str:
         """Return the state as text."""

@@ -46,6 +46,7 @@ WRONG = {
     "child_seed": [-1, 2.5, "a", None, True, 2**63, [1]],
     "render_mode": ["rgb", "human", 5, ["ansi"], True],
     "observation": ["bx", None, 1, gymnasium.spaces.Box(0, 1)],
+    "observe": ["ful", None, 1, True],
     "parameter_price": [-1, np.nan, np.inf, "1", None, True, [0.1], 1j],
     "alphabet": ["quater", 5, None, [], [1], [None], ["rot9"], ["hflip", "hflip"], {"hflip": True}, b"hflip"],
     "groups": ["D4", 5, [4], ["D4"], ["C1"], [], ["D4", "D4", "C1"], ["D4", "C3", "C1"], {"D4": 1}],

@@ -89,8 +89,9 @@ def run(env, steps=4):
 def test_everything_is_given_here(environment_id):
     module, _, name = gymnasium.spec(environment_id).entry_point.partition(":")
     known = set(inspect.signature(getattr(import_module(module), name)).parameters)
-    # These load the images, of which mine.npz has none: test_observe_symmetry_test.py, test_own_data.py
-    loading = {"observe_symmetry_test", "data"}
+    # These load the images, of which mine.npz has none: test_observe_symmetry_test.py, test_full_observation.py,
+    # test_own_data.py
+    loading = {"observe_symmetry_test", "observe", "data"}
     assert known - {*EVERYTHING[environment_id], "evaluator", "actions", *loading} == set()
 
 

@@ -80,6 +80,11 @@ def train_population(
         raise SpecError(f"specs has {len(specs)} children; a population of size {size} takes 1 to {size}.")
     children = [_dense(spec) for spec in specs]
     shared = children[0].population_key
+    if children[0].training.curve:
+        raise SpecError(
+            "training.curve is true, which only children that are trained one by one have; use population 1 and "
+            "precision float32."
+        )
     for spec in children:
         if spec.population_key != shared:
             raise SpecError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from aen._text import shortened
 from aen.errors import AenError
+from aen_agents.cli.bench import add_bench_commands
 from aen_agents.cli.compare import add_compare_command
 from aen_agents.cli.configs import add_config_commands
 from aen_agents.cli.data import add_data_commands
@@ -190,6 +191,7 @@ def _parser(extensions: Sequence[Extension]) -> argparse.ArgumentParser:
     add_data_commands(commands)
     add_status_commands(commands)
     add_export_command(commands)
+    add_bench_commands(commands)
     for extend in extensions:
         extend(commands)
     return parser

@@ -33,6 +33,9 @@ class DataConfig(Section):
         "quarter", description="angles of rot90 among the moves: quarter turns, or any angle"
     )
     moves_seed: int = Field(0, ge=0, description="seed of the moves")
+    moved: float = Field(
+        1.0, gt=0, le=1, description="share of the images that the moves are applied to; the others stay as they are"
+    )
     split: Literal["random", "grouped"] | None = Field(
         None,
         description="grouped: classes in their proportions, near-duplicates and groups in one part; null: grouped for "
