@@ -21,7 +21,7 @@ SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_
   AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent serve test test-all test-portable lint format bench bench-agents bench-scale bench-service bench-verdict torture clean docs docker
+.PHONY: help setup setup-dev train-agent serve test test-all test-portable lint format bench bench-agents bench-scale bench-service bench-tables bench-verdict torture clean docs docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ bench-scale: setup ## measure search at scale: Ray, 64 simulated workers, 100,00
 
 bench-service: setup ## measure the service with 1,000 runs, two searches training and 200 watchers (about 5 minutes)
 	$(BIN)/python benchmarks/bench_service.py $(ARGS)
+
+bench-tables: setup ## build all benchmark tables and put them into the package (about 2 hours on two cores; needs AEN_DATA)
+	$(BIN)/aen bench build digits products layerwise gmnist gfashion gcnn --out build/tables $(ARGS)
+	mkdir -p aen/bench/tables && cp build/tables/*.parquet build/tables/manifest.json aen/bench/tables/
 
 bench-verdict: setup ## measure how often the verdict of the default search is right, on 20 data sets (about 2 hours)
 	$(BIN)/python benchmarks/bench_verdict.py $(ARGS)

@@ -115,9 +115,13 @@ def _evaluator_config(options: argparse.Namespace, overrides: list[str]) -> "Sea
         given += ["evaluator=ray", f"cluster.address={options.ray}"]
     if options.workers is not None:
         given.append(f"evaluator.workers={options.workers}")
-    if not any(each.startswith("evaluator.population=") for each in given):
-        given.append("evaluator.population=1")  # only children that are trained one by one have a curve
-    return load_config("digits", given)
+    config = load_config("digits", given)
+    from aen_agents.evaluators.factory import with_evaluator  # imports torch
+
+    if config.evaluator.population is None:  # only children that are trained one by one have a curve
+        names = {"population", "population_per_worker"} & set(type(config.evaluator).model_fields)
+        config = with_evaluator(config, **dict.fromkeys(names, 1))
+    return config
 
 
 def _build_tables(

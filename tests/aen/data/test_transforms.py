@@ -113,3 +113,29 @@ def test_any_angle_fills_up_with_zeros():
 def test_bad_move_is_refused(digits, moves, angles, error, message):
     with pytest.raises(error, match=message):
         move_images(digits, moves, angles=angles, seed=0)
+
+
+@pytest.mark.parametrize(("moves", "angles"), [(["rot90"], "quarter"), (["rot90"], "any"), (["rot90", "hflip"], "any")])
+def test_a_share_of_the_images_is_moved_as_without_it_and_the_rest_stays(moves, angles):
+    images = torch.rand(1000, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    whole = move_images(images, moves, angles=angles, seed=5)
+    part = move_images(images, moves, angles=angles, seed=5, share=0.7)
+    stays = (part == images).flatten(1).all(1)
+    assert torch.equal(part[~stays], whole[~stays])
+    expected = 0.7 * float((whole != images).flatten(1).any(1).float().mean())
+    assert abs(float((~stays).float().mean()) - expected) < 0.08
+    places = np.array([7, 500, 3])
+    some = move_images(images[places], moves, angles=angles, seed=5, share=0.7, places=places)
+    whole_part = part[places]
+    assert torch.equal(some, whole_part) or torch.allclose(some, whole_part, atol=1e-6)
+
+
+def test_a_larger_share_moves_the_same_images_and_more():
+    images = torch.rand(500, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    moved = [
+        (move_images(images, ["rot180"], angles="quarter", seed=0, share=share) != images).flatten(1).any(1)
+        for share in (0.2, 0.6, 1.0)
+    ]
+    assert bool((moved[0] <= moved[1]).all())
+    assert bool((moved[1] <= moved[2]).all())
+    assert moved[0].sum() < moved[1].sum() < moved[2].sum()
