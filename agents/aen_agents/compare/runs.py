@@ -15,7 +15,6 @@ import torch
 from aen._typing import JsonDict
 from aen.bench import Table, load
 from aen.errors import AenError
-from aen.symmetry import SymmetryTest
 from aen.training import cpu_threads
 from aen_agents.compare.agents import ComparedAgent
 from aen_agents.compare.explorers import run_explorer
@@ -35,7 +34,7 @@ def run_agent(agent: ComparedAgent, table: Table, *, children: int, seed: int) -
 
     A strategy is asked directly; every other agent is run by its explorer, which gives the same.
     """
-    symmetry: SymmetryTest | None = getattr(table, "symmetry", None)
+    symmetry = table.symmetry
     settings = agent.config.agent
     if hasattr(settings, "strategy"):
         return run_strategy(settings, table, symmetry, children=children, seed=seed)

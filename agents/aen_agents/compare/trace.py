@@ -58,6 +58,7 @@ def run_strategy(
         epochs=table.epochs[-1],
         images=definition.child.data.validation,
         seed=seed,
+        class_keys=None if definition.class_keys is None else frozenset(table.place_of_class),
     )
     strategy: SearchStrategy = resolve_name(settings.strategy)(view, settings)
     trace: list[Trained] = []
