@@ -138,9 +138,10 @@ def test_a_server_that_is_asked_for_everything_loads_none_of_them(tmp_path: Path
         assert abs(compared["differences"][0]["difference"]) == pytest.approx(0.325)
         data = DataSpec(train=60, validation=60, test=60)
         training = TrainingSpec(epochs=1)
-        with closing(RemoteEvaluator(str(client.base_url), secret)) as evaluator:
+        kept = tmp_path / "weights"
+        with closing(RemoteEvaluator(str(client.base_url), secret, weights_folder=kept)) as evaluator:
             specs = [DenseSpec(data=data, grids=(8, 1), training=training, seed=seed) for seed in range(2)]
-            assert [found.status for found in evaluate(evaluator, specs)] == ["ok", "ok"]
+            assert [found.status for found in evaluate(evaluator, specs, keep_weights=True)] == ["ok", "ok"]
             for kind in (GCNNSpec, EquiNASSpec):  # read, and perhaps refused
                 evaluator.submit([kind(data=data, training=training)])[0].cancel()
         assert loaded(os.getpid()), "this process has torch; the pattern must find it"
