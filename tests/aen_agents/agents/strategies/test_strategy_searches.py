@@ -29,7 +29,10 @@ def config_of(name: str, children: int = 7, **changes: object) -> SearchConfig:
     return SearchConfig.model_validate(content)
 
 
-@pytest.mark.parametrize("name", ["local_search", "greedy", "surrogate", "successive_halving"])
+@pytest.mark.parametrize(
+    "name",
+    ["surrogate", *(pytest.param(n, marks=pytest.mark.slow) for n in ("local_search", "greedy", "successive_halving"))],
+)
 def test_a_search_that_was_stopped_is_repeated(name: str, run_search: Run, tmp_path: Path) -> None:
     config = config_of(name, training={"epochs": 3})
     whole, summary = run_search(config, tmp_path / "whole")
