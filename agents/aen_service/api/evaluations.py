@@ -10,7 +10,7 @@ from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
 from aen_service.access import AnyToken, OperatorToken, TheService
 from aen_service.api.sending import send_file
-from aen_service.rewards.rewards import Batch
+from aen_service.rewards.batches import Batch
 from aen_service.rewards.specs import prepare_escnn, read_spec, versions
 from aen_service.service import Service
 
