@@ -121,6 +121,11 @@ def _evaluator_config(options: argparse.Namespace, overrides: list[str]) -> "Sea
     if config.evaluator.population is None:  # only children that are trained one by one have a curve
         names = {"population", "population_per_worker"} & set(type(config.evaluator).model_fields)
         config = with_evaluator(config, **dict.fromkeys(names, 1))
+    if config.evaluator.population != 1:
+        raise ConfigError(
+            f"the evaluator's population is {config.evaluator.population}; children of tables are measured after every "
+            "epoch, for which they are trained one by one: leave it out."
+        )
     return config
 
 

@@ -47,7 +47,7 @@ def test_check_reads_every_table(folder, capsys):
         (["build", "evaluator.workers=2"], "no table is named; "),
         (["build", "digits-03", "training.epochs=3"], "training.epochs=3: a table's definition is fixed; only keys of"),
         (["build", "digits-03", "--workers", "0"], "evaluator.workers"),
-        (["build", "digits-03", "evaluator.population=8"], "training.curve is true"),
+        (["build", "digits-03", "evaluator.population=8"], "the evaluator's population is 8; children of tables"),
         (["check", "{empty}"], "{empty} has no tables; build some with: aen bench build SUITE --out {empty}"),
     ],
 )
