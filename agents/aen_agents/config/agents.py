@@ -122,6 +122,7 @@ class LayerwiseConfig(AgentSection):
     """
 
     explorer: ClassVar[str] = "aen_agents.agents.layerwise.explorer:LayerwiseExplorer"
+    trains_slices: ClassVar[bool] = True
     check: ClassVar[str | None] = "aen_agents.agents.layerwise.registry:methods_of"
     child_kinds: ClassVar[tuple[str, ...] | None] = ("equinas",)
     unused_sections: ClassVar[tuple[str, ...]] = ("environment", "budget", "selection")

@@ -60,8 +60,8 @@ def check(request: JsonDict, store: str, dataset: str | None, dataset_name: str 
         notices.append("the classes are being counted; check again in a while")
     explore, select = _children(config, space, classes)
     seconds: float | None
-    if isinstance(config.agent, LayerwiseConfig) and isinstance(child, EquiNASSpec) and _is_small(child):
-        cost = layerwise_cost(config.agent, child)
+    if config.agent.trains_slices and _is_small(child):
+        cost = layerwise_cost(cast("LayerwiseConfig", config.agent), cast("EquiNASSpec", child))
         explore, seconds, basis = cost.children, cost.seconds / _workers(config), cost.basis
         seconds_per_child: float | None = cost.seconds / max(cost.children, 1)
         notices += cost.notices
