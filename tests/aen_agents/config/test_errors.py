@@ -29,7 +29,7 @@ from aen_agents.config import (
         (["agent={name: [dqn]}"], r"agent.name is \['dqn'\], an unknown agent"),
         (
             ["agent=5"],
-            "agent is 5; expected the name of an agent .dqn, exhaustive, racing, equinas_e, equinas_d, static. or a",
+            "agent is 5; expected the name of an agent .dqn, .*, static. or a",
         ),
         (["agent=[1]"], r"agent is \[1\]; expected the name of an agent"),
         (["agent.layers=[0]"], "agent.layers.*: .*greater than 0"),
