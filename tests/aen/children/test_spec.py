@@ -58,7 +58,7 @@ def test_every_field_has_another_value_here():
     # For layers see test_layerwise_dense.py; a parent is refused.
     assert names_of(DenseSpec) == {*OTHER, "layers", "parent", "data", "training"}
     assert names_of(DataSpec) == {*OTHER_DATA, *IMPORT}
-    assert names_of(TrainingSpec) == {*OTHER_TRAINING, *SGD}
+    assert names_of(TrainingSpec) == {*OTHER_TRAINING, *SGD, "curve"}  # for a curve see test_curve.py
 
 
 def test_key_changes_with_every_field_of_own_data():

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from aen.children import DenseSpec, EquiNASSpec, TrainingSpec
 from aen.data import DataSpec, load_dataset
 from aen.errors import DataError, SpecError, StoreError
-from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local, processes
+from aen.evaluators import Evaluator, LocalEvaluator, evaluate, local, worker
 from aen.groups import Decomposition
 from aen.results.store import ResultStore
 from aen.training import load_child, measure
@@ -207,7 +207,7 @@ def test_an_interrupted_training_gives_its_lease_back(open_store, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(processes, "train_child", interrupted)
+    monkeypatch.setattr(worker, "train_child", interrupted)
     with pytest.raises(KeyboardInterrupt):
         LocalEvaluator(open_store()).submit([SPEC])
     assert open_store().claim(SPEC.key).mine
