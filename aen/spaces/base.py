@@ -159,6 +159,11 @@ class Space(ABC):
         """Return the names of those of `symmetry_factors` that tie a class in any layer, once for each such layer."""
         return self.symmetry_of(network_class)
 
+    def symmetry_order(self, network_class: SpaceClass) -> int:
+        """Return the number of elements of the group that `symmetry_of` names; 1 by default, if it is not known."""
+        del network_class
+        return 1
+
     @property
     def place_names(self) -> tuple[str, ...]:
         """A name for each place, for the names of an environment's actions."""

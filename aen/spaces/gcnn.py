@@ -288,6 +288,10 @@ class GCNNSpace(Space):
         group = self.spec_of(network_class.representative).group
         return tuple(factor.name for factor in planar_factors([group]))
 
+    def symmetry_order(self, network_class: SpaceClass) -> int:
+        """Return the order of the class's group."""
+        return PlanarGroup.of(self.spec_of(network_class.representative).group).order
+
     def remarks(self) -> tuple[str, ...]:
         """Return notices about kernel sizes with which pooling drops a row and a column, and about uneven widths."""
         found = []

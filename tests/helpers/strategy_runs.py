@@ -24,7 +24,7 @@ def dense_space(*names: str) -> DecompositionSpace:
 
 
 def gcnn_space() -> GCNNSpace:
-    child = GCNNSpec(data=_DATA, width=4, padding="same", training=_TRAINING)
+    child = GCNNSpec(data=_DATA, side=8, width=4, padding="same", training=_TRAINING)
     return GCNNSpace(child, augmentations=("shear",), size_factors=(1.0, 1.5, 2.0))
 
 

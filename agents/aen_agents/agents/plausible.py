@@ -25,7 +25,7 @@ def most_plausible_first(space: Space, test: SymmetryTest | None) -> Sequence[Sp
         rejected = [row for row in symmetries if row is not None and row.rejected]
         unknown = sum(row is None for row in symmetries)
         changes = sum(a != b for a, b in zip(network_class.representative, space.baseline_state, strict=True))
-        size = _weights(space, network_class) if symmetries and not rejected and not unknown else changes
+        size = _weights(space, network_class, changes) if symmetries and not rejected and not unknown else changes
         return (len(rejected) + unknown, sum(row.z for row in rejected), size, place)
 
     return [space.classes[place] for place in sorted(range(len(space.classes)), key=order)]
@@ -46,7 +46,10 @@ def supported_first(space: Space, test: SymmetryTest | None) -> Sequence[SpaceCl
     ]
 
 
-def _weights(space: Space, network_class: SpaceClass) -> float:
-    """Return the number of different weights of a class where the space knows it, else fewer for more choices."""
+def _weights(space: Space, network_class: SpaceClass, changes: int) -> float:
+    """Return the number of different weights of a class where the space knows it, else less for larger groups.
+
+    At equal order of the group the class with fewer changes has less.
+    """
     orbits = space.describe_class(network_class).get("orbits")
-    return float(sum(orbits)) if orbits else -float(sum(map(bool, network_class.representative)))
+    return float(sum(orbits)) if orbits else changes / len(space.sizes) - 2 * space.symmetry_order(network_class)

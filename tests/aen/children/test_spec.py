@@ -24,6 +24,7 @@ OTHER_DATA = {
     "angles": "any",
     "moves_seed": 1,
     "all_training": True,
+    "moved": 0.5,
 }
 # Of own data only.
 IMPORT = {"split": "random", "size": 4, "channels": "grey", "skip_broken": True, "lift_sign": True}
