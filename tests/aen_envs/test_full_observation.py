@@ -209,7 +209,8 @@ def test_wrong_use_is_refused():
         dense(observe=3)
     with pytest.raises(SpecError, match=r"options\['forget'\] is 'yes' but must be True or False"):
         dense().reset(options={"forget": "yes"})
-    shifts = [f"hshift({n})" for n in range(1, 8)] + [f"vshift({n})" for n in range(1, 8)]
-    many = Alphabet.of([*FACTORS, *shifts])
+    shifts = [f"{name}({n})" for name in ("hshift", "vshift") for n in (1, 2, 3)]
+    swaps = ("swap_tb", "swap_tb_left", "swap_tb_right", "swap_lr_top", "swap_lr_bottom")
+    many = Alphabet.of([*FACTORS, "rot180", "transpose", "quadrants", *swaps, *shifts])
     with pytest.raises(SpecError, match=r"space has 262,144 states, more than the 65,536 that are listed .*fewer fact"):
         dense(alphabet=many)
