@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cached_property
+from weakref import WeakValueDictionary
 
 from aen._typing import JsonDict
 from aen.children.dense import DenseSpec
@@ -15,6 +16,9 @@ from aen.spaces.base import Space, SpaceClass
 _AGREEING = (
     "a shift by a part of the side, such as vshift(1/4), has one order on every grid; alphabet=quarter has those"
 )
+
+# The tables of the spaces of this process: loading and checking one again takes a part of a second.
+_TABLES: WeakValueDictionary[tuple[Alphabet, tuple[Grid, ...]], ClassTable] = WeakValueDictionary()
 
 
 def mismatch_remarks(alphabet: Alphabet, grids: Sequence[Grid]) -> tuple[str, ...]:
@@ -46,12 +50,16 @@ class DecompositionSpace(Space):
 
     @cached_property
     def table(self) -> ClassTable:
-        """The classes of the alphabet's states on the child's grids; loaded when first used.
+        """The classes of the alphabet's states on the child's grids; loaded when first used, shared with other spaces.
 
         Raises:
             GroupError: there are too many states to enumerate.
         """
-        return load_classes(self.alphabet, self.child.grids)
+        place = (self.alphabet, tuple(self.child.grids))
+        table = _TABLES.get(place)
+        if table is None:
+            table = _TABLES[place] = load_classes(self.alphabet, self.child.grids)
+        return table
 
     def with_seed(self, seed: int) -> "DecompositionSpace":
         """Return the same space with another seed for all children."""

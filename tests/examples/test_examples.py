@@ -59,6 +59,7 @@ def test_the_seed_of_random_search_decides_the_walk(monkeypatch, capsys):
     assert walk("3") == walk("3") != walk("4")
 
 
+@pytest.mark.slow
 def test_masks_keep_an_agent_from_illegal_actions():
     pytest.importorskip("sb3_contrib", reason="needs sb3-contrib, which is in requirements-dev.lock")
     start, illegal, best = run("maskable_ppo.py", "--steps", "20", "--seed", "0")

@@ -149,6 +149,7 @@ def test_dqn_walks_through_a_wide_space(tmp_path: Path) -> None:
     assert again["winner"]["class_key"] == summary["winner"]["class_key"]
 
 
+@pytest.mark.slow
 def test_every_network_of_a_small_space(run_search: Run, tmp_path: Path) -> None:
     # One group alone: 64 choices of augmentations of two sizes.
     smallest = {"train": 10, "validation": 20, "test": 20, "moves": ["rot90"]}
@@ -180,6 +181,7 @@ def test_colour_images_can_be_searched(run_search: Run, tmp_path: Path) -> None:
     assert "Some of the training images" in folder.report_file.read_text()
 
 
+@pytest.mark.slow
 def test_turns_by_any_angle_are_noticed(run_search: Run, tmp_path: Path) -> None:
     data = TINY["data"] | {"moves": ["rot90"], "angles": "any"}
     _, summary = run_search(config(TINY, data=data, budget={"children": 3, "steps": 20}), tmp_path / "angles")

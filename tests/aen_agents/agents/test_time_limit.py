@@ -110,6 +110,7 @@ def test_agents_end_in_time_with_an_answer(agent: JsonDict, run_search: Run, tmp
     assert len(summary["selection_seeds"]) == len(summary["winner"]["validation_accuracies"])
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_far_away_changes_nothing(tiny_config: SearchConfig, run_search: Run, tmp_path: Path) -> None:
     figures = []
     for minutes in (None, 600):

@@ -46,6 +46,7 @@ def test_it_is_compared_in_processes(tmp_path):
     assert {row["children"] for row in rows} == {"6"}
 
 
+@pytest.mark.slow
 def test_it_searches(tmp_path):
     run = tmp_path / "run"
     done = aen("search", "digits", "agent=near_best", *SMALL, "--out", str(run))

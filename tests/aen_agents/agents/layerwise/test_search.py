@@ -223,6 +223,7 @@ def test_a_finished_search_is_not_repeated(finished: tuple[Path, JsonDict], tmp_
     assert (copy / "history.jsonl").read_bytes() == (out / "history.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_has_a_report_and_goes_on(evolved: Path, tmp_path: Path) -> None:
     config = load_config(Path(CONFIG), EVOLVES)
     folder = RunFolder.create(config, tmp_path / "broken")
