@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from helpers.small_tables import write_tables
 
 PLUGINS = Path(__file__).parents[2] / "helpers" / "toy_plugins"
