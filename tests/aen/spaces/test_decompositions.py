@@ -106,3 +106,12 @@ def test_a_space_need_not_be_of_bits_nor_have_an_order():
         menu.with_seed(1)
     with pytest.raises(ValueError, match="zip"):
         menu.number_of((1,))
+
+
+def test_spaces_of_other_grids_have_tables_of_their_own():
+    factors = ("rot90", "hflip", "swap_lr")
+    first, second = (DecompositionSpace(DenseSpec(grids=grids), Alphabet.of(factors)) for grids in ((8, 4), (4, 2)))
+    again = DecompositionSpace(DenseSpec(grids=(8, 4), seed=1), Alphabet.of(factors))
+    assert again.table is first.table
+    assert second.table.grids == (4, 2)
+    assert {c.key for c in first.classes}.isdisjoint(c.key for c in second.classes)
