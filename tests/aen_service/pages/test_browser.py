@@ -110,6 +110,28 @@ def test_a_search_is_stopped_and_resumed(open_site: OpenSite, served: Served) ->
     assert client.get(f"/api/v1/searches/{search}").status_code == 404
 
 
+def test_a_page_asks_for_nothing_after_its_search_was_deleted(open_site: OpenSite, served: Served) -> None:
+    service, client = served
+    record = service.searches.add(path="slow", name="slow", state="failed", request={"preset": "digits"})
+    site = open_site(client)
+    page = site.page
+    asked: list[str] = []
+
+    def delete_slowly(route: Any) -> None:
+        assert client.delete(f"/api/v1/searches/{record.id}").status_code == 204
+        page.on("request", lambda request: asked.append(request.url))
+        page.wait_for_timeout(2500)  # the stream tells the page that the search was removed
+        route.fulfill(status=303, headers={"location": "/searches"})
+
+    page.route("**/delete", delete_slowly)
+    with page.expect_response(re.compile(rf"{record.id}/events")):
+        site.log_in(secret_of(client), f"/searches/{record.id}")
+    page.locator("summary", has_text="Delete").click()
+    page.get_by_role("button", name="Delete this search").click()
+    page.wait_for_url("**/searches")
+    assert not [address for address in asked if record.id in address]
+
+
 def test_a_page_says_that_its_search_was_deleted(open_site: OpenSite, served: Served) -> None:
     service, client = served
     record = service.searches.add(path="gone", name="gone", state="failed", request={"preset": "digits"})

@@ -24,9 +24,3 @@ if (document.querySelector("[data-pending]")) refresh(location.href, (part) => d
 addEventListener("offline", lost);
 addEventListener("online", () => say(""));
 if (!navigator.onLine) lost();
-
-// A form that was sent is not sent twice by an impatient click.
-for (const form of document.querySelectorAll("form[method=post]:not(#upload):not(#login)")) {
-  form.addEventListener("submit", () => { setTimeout(() => form.querySelectorAll("button").forEach((b) => { b.disabled = true; })); });
-}
-addEventListener("pageshow", () => document.querySelectorAll("form[method=post] button").forEach((b) => { b.disabled = false; }));

@@ -20,10 +20,24 @@ function found() {
   say("");
 }
 
+// A form was sent: the page is about to go, and what it asks meanwhile may not be there any more.
+let going = new AbortController();
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return; // a script answers it, or nothing changes
+  going.abort();
+  // After this event, or the button's name would not be sent. A second click sends nothing.
+  setTimeout(() => event.target.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
+});
+addEventListener("pageshow", () => {
+  going = new AbortController();
+  document.querySelectorAll("form[method=post] button").forEach((button) => { button.disabled = false; });
+});
+
 // The answer of a request, or null if the service cannot be reached. Someone who is logged out goes to the log-in page.
 export async function get(address, options = {}) {
+  const signal = options.signal ? AbortSignal.any([options.signal, going.signal]) : going.signal;
   try {
-    const answer = await fetch(address, { credentials: "same-origin", ...options });
+    const answer = await fetch(address, { credentials: "same-origin", ...options, signal });
     found();
     if (answer.status === 401) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
     return answer;
@@ -126,6 +140,7 @@ export function follow(address, onEvent, poll) {
   addEventListener("online", () => { open(); poll(); });
   addEventListener("pageshow", (event) => { if (event.persisted) { open(); poll(); } });
   addEventListener("pagehide", close);
+  document.addEventListener("submit", () => { if (going.signal.aborted) close(); });
   document.addEventListener("visibilitychange", () => {
     clearTimeout(leaving);
     if (document.hidden) leaving = setTimeout(close, 10000);
