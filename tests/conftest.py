@@ -8,6 +8,7 @@ What aen caches goes into a folder of the test run, and not into the user's.
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 
@@ -16,8 +17,9 @@ from helpers.shape_checker import leave_the_rest_alone
 
 leave_the_rest_alone()
 os.environ["OMP_NUM_THREADS"] = os.environ.get("AEN_TEST_THREADS", "1")
-# The many processes that tests start would each compile aen anew.
+# The many processes that tests start would each compile aen anew, and this one the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ["AEN_CACHE"] = tempfile.mkdtemp(prefix="aen-test-cache-")
 atexit.register(shutil.rmtree, os.environ["AEN_CACHE"], ignore_errors=True)
 

@@ -7,6 +7,7 @@ Plain scalars are those of YAML 1.2's core schema, without numbers in other nota
 The size of a text, the depth of its nesting, and its size with every alias replaced by what it stands for are limited.
 """
 
+import functools
 import re
 from pathlib import Path
 from typing import Any, ClassVar
@@ -169,7 +170,20 @@ def parse_yaml(text: str) -> Any:  # noqa: ANN401 - any value
     """
     if len(text) > _MAX_BYTES:
         raise RefusedYAMLError(None, None, f"its {len(text):,} characters are more than {_MAX_BYTES:,}", None)
+    return _copied(_parsed(text))
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(text: str) -> Any:  # noqa: ANN401 - any value
+    """Return the value of a YAML text. Parsing a config takes about 30 ms, and a search reads its own several times."""
     return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+
+
+def _copied(value: Any) -> Any:  # noqa: ANN401 - any value
+    """Return a value with lists and mappings of its own."""
+    if isinstance(value, dict):
+        return {key: _copied(part) for key, part in value.items()}
+    return [_copied(part) for part in value] if isinstance(value, list) else value
 
 
 def dump_yaml(value: object, *, width: float = 110) -> str:

@@ -127,6 +127,7 @@ def test_a_damaged_history_is_read_up_to_the_damage(
     build_report(folder)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_building_it_again_gives_the_same_page(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:
     folder = copy_of(finished[0], tmp_path / "copy")
     before = folder.report_file.read_text()

@@ -91,6 +91,7 @@ def test_circles_stay_apart_and_the_file_small(count: int, width: float) -> None
         assert all(b - a + 1 >= 2 * radius for a, b in itertools.pairwise(sorted(row)))
 
 
+@pytest.mark.usefixtures("pictures")
 def test_the_report_of_a_whole_space(exhausted: tuple[RunFolder, JsonDict]) -> None:
     folder, summary = exhausted
     text = folder.report_file.read_text()

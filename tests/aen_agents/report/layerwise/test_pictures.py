@@ -32,6 +32,7 @@ LAYERS = 9
 SHRINKING = ("D4", "C4", "C2", "C1")
 NAMES = ("D4", "D2", "C4", "D1", "C2", "C1")
 MIXED = "EquiNAS_D, mixed"
+pytestmark = pytest.mark.usefixtures("pictures")
 
 
 def entry(method: str, seed: int, slice_number: int, key: str, parent: str | None, **more: object) -> JsonDict:
