@@ -20,8 +20,9 @@ os.environ["OMP_NUM_THREADS"] = os.environ.get("AEN_TEST_THREADS", "1")
 # The many processes that tests start would each compile aen anew, and this one the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-os.environ["AEN_CACHE"] = tempfile.mkdtemp(prefix="aen-test-cache-")
-atexit.register(shutil.rmtree, os.environ["AEN_CACHE"], ignore_errors=True)
+if "PYTEST_XDIST_WORKER" not in os.environ:  # xdist's workers share the folder of the process that starts them
+    os.environ["AEN_CACHE"] = tempfile.mkdtemp(prefix="aen-test-cache-")
+    atexit.register(shutil.rmtree, os.environ["AEN_CACHE"], ignore_errors=True)
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -87,22 +87,19 @@ def test_what_is_deleted_is_the_run_folder_and_nothing_that_links_lead_to(
     assert (tmp_path / "precious" / "file").read_text() == "kept"
 
 
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ("../precious", "is not below the root"),
-        ("/etc", "is not below the root"),
-        (".aen-service/searches", "is not below the root"),
-        ("", "is not below the root"),
-        ("link", "is a link, or in one"),
-        ("link/inner", "is a link, or in one"),
-        ("other", "holds something else than a run"),
-        ("file", "holds something else than a run"),
-    ],
-)
-def test_what_is_no_run_folder_below_the_root_is_not_deleted(
-    client: Client, service: Service, tmp_path: Path, path: str, said: str
-) -> None:
+NO_RUNS = [
+    ("../precious", "is not below the root"),
+    ("/etc", "is not below the root"),
+    (".aen-service/searches", "is not below the root"),
+    ("", "is not below the root"),
+    ("link", "is a link, or in one"),
+    ("link/inner", "is a link, or in one"),
+    ("other", "holds something else than a run"),
+    ("file", "holds something else than a run"),
+]
+
+
+def test_what_is_no_run_folder_below_the_root_is_not_deleted(client: Client, service: Service, tmp_path: Path) -> None:
     root = service.settings.root
     for folder in (tmp_path / "precious" / "inner", root / "other"):
         folder.mkdir(parents=True)
@@ -110,12 +107,13 @@ def test_what_is_no_run_folder_below_the_root_is_not_deleted(
         (folder.parent / "run.json").write_text("{}")
     (root / "file").write_text("kept")
     (root / "link").symlink_to(tmp_path / "precious")
-    record = service.searches.add(path=path, name="x", state="complete", request={"preset": "digits"})
-    with pytest.raises(ConflictError, match=said):
-        client.delete(record.id)
-    assert client.get(record.id).state == "complete"
-    assert (tmp_path / "precious" / "inner" / "file").exists()
-    assert (root / "other" / "file").exists()
+    for path, said in NO_RUNS:
+        record = service.searches.add(path=path, name="x", state="complete", request={"preset": "digits"})
+        with pytest.raises(ConflictError, match=said):
+            client.delete(record.id)
+        assert client.get(record.id).state == "complete", path
+        assert (tmp_path / "precious" / "inner" / "file").exists(), path
+        assert (root / "other" / "file").exists(), path
 
 
 def test_a_folder_in_which_a_process_works_is_not_deleted(client: Client, service: Service) -> None:

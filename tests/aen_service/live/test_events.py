@@ -151,10 +151,10 @@ def test_without_a_token_there_is_no_stream(client, path, what):
     assert httpx.get(f"{client.base_url}{what or path}").status_code == 401
 
 
-@pytest.mark.parametrize("header", ["-1", "x", "1e3", "9" * 30])
-def test_a_last_event_id_that_is_no_number_is_refused(client, path, header):
-    answer = client.get(path, headers={"Last-Event-ID": header})
-    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+def test_a_last_event_id_that_is_no_number_is_refused(client, path):
+    for header in ("-1", "x", "1e3", "9" * 30):
+        answer = client.get(path, headers={"Last-Event-ID": header})
+        assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json"), header
 
 
 def test_a_client_that_reads_nothing_is_dropped(tmp_path, monkeypatch):

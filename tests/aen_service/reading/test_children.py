@@ -16,12 +16,12 @@ def test_children_are_sorted_on_the_server(get, keys):
     assert get("/children", sort="-accuracy", size=3, page=4)["items"] == []
 
 
-@pytest.mark.parametrize("column", ["factors", "group", "key", "class_key", "status", "device", "stage", "finished"])
-def test_every_column_can_be_sorted_by(get, column):
-    up = [child[column] for child in get("/children", sort=column)["items"]]
-    assert up == sorted(up)
-    down = [child[column] for child in get("/children", sort=f"-{column}")["items"]]
-    assert down == sorted(up, reverse=True)
+def test_every_column_can_be_sorted_by(get):
+    for column in ("factors", "group", "key", "class_key", "status", "device", "stage", "finished"):
+        up = [child[column] for child in get("/children", sort=column)["items"]]
+        assert up == sorted(up), column
+        down = [child[column] for child in get("/children", sort=f"-{column}")["items"]]
+        assert down == sorted(up, reverse=True), column
 
 
 def test_children_are_filtered(get, keys):
@@ -30,11 +30,9 @@ def test_children_are_filtered(get, keys):
     assert get("/children", status="ok", name="flip")["total"] == 4
 
 
-@pytest.mark.parametrize(
-    ("params", "argument"), [({"sort": "colour"}, "sort"), ({"size": 0}, "size"), ({"size": 201}, "size")]
-)
-def test_wrong_arguments_are_named(get, params, argument):
-    assert get("/children", expected=422, **params)["argument"] == argument
+def test_wrong_arguments_are_named(get):
+    for params in ({"sort": "colour"}, {"size": 0}, {"size": 201}):
+        assert get("/children", expected=422, **params)["argument"] == next(iter(params)), params
 
 
 def test_children_of_later_stages_have_their_stage_and_no_part_in_a_class(get, run, keys):

@@ -3,6 +3,38 @@
 import pytest
 from helpers.made_runs import make_run
 
+OTHERS = [
+    *("config.yaml", "run.json", "results.sqlite", "status.json", "agent/dqn.zip", "weights/x.safetensors"),
+    *(
+        "../made/summary.json",
+        "%2e%2e/made/report.html",
+        "..%2fmade%2freport.html",
+        "%252e%252e/x",
+        "..\\report.html",
+    ),
+    *(
+        "best%2f..%2freport.html",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "report.html%00",
+        "best//spec.json",
+        "%2e%2freport.html",
+    ),
+    *("report.html;x", "best/spec.json/", "REPORT.HTML", "%2e%2freport.html"),
+]
+PARTS = [
+    ("bytes=0-3", 206, "0123"),
+    ("bytes=4-", 206, "456789"),
+    ("bytes=-2", 206, "89"),
+    ("bytes=5-100", 206, "56789"),
+    ("bytes=-100", 200, "0123456789"),
+    ("bytes=0-1,4-5", 200, "0123456789"),
+    ("items=0-1", 200, "0123456789"),
+    ("bytes=10-", 416, None),
+    ("bytes=7-3", 416, None),
+    ("bytes=-0", 416, None),
+]
+
 
 @pytest.fixture
 def path(service, run, keys):  # noqa: ARG001 - they are there first
@@ -22,33 +54,12 @@ def test_the_files_that_are_there_are_listed(client, path):
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("config.yaml", "run.json", "results.sqlite", "status.json", "agent/dqn.zip", "weights/x.safetensors"),
-        *(
-            "../made/summary.json",
-            "%2e%2e/made/report.html",
-            "..%2fmade%2freport.html",
-            "%252e%252e/x",
-            "..\\report.html",
-        ),
-        *(
-            "best%2f..%2freport.html",
-            "/etc/passwd",
-            "%2fetc%2fpasswd",
-            "report.html%00",
-            "best//spec.json",
-            "%2e%2freport.html",
-        ),
-        *("report.html;x", "best/spec.json/", "REPORT.HTML", "%2e%2freport.html"),
-    ],
-)
-def test_other_files_are_not_there(client, path, name):
-    answer = client.get(f"{path}/files/{name}")
-    assert answer.status_code in {400, 404, 405}, answer.text
-    assert "0123456789" not in answer.text
-    assert "digits" not in answer.text
+def test_other_files_are_not_there(client, path):
+    for name in OTHERS:
+        answer = client.get(f"{path}/files/{name}")
+        assert answer.status_code in {400, 404, 405}, (name, answer.text)
+        assert "0123456789" not in answer.text, name
+        assert "digits" not in answer.text, name
 
 
 @pytest.mark.parametrize("linked", ["best/spec.json", "best"])
@@ -68,28 +79,14 @@ def test_links_are_not_followed(client, run, path, tmp_path, linked):
     assert "best/spec.json" not in client.get(f"{path}/files").text
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "content"),
-    [
-        ("bytes=0-3", 206, "0123"),
-        ("bytes=4-", 206, "456789"),
-        ("bytes=-2", 206, "89"),
-        ("bytes=5-100", 206, "56789"),
-        ("bytes=-100", 200, "0123456789"),
-        ("bytes=0-1,4-5", 200, "0123456789"),
-        ("items=0-1", 200, "0123456789"),
-        ("bytes=10-", 416, None),
-        ("bytes=7-3", 416, None),
-        ("bytes=-0", 416, None),
-    ],
-)
-def test_parts_of_a_file(client, path, asked, status, content):
-    answer = client.get(f"{path}/files/best/spec.json", headers={"Range": asked})
-    assert answer.status_code == status
-    if status == 416:
-        assert answer.headers["content-range"] == "bytes */10"
-    else:
-        assert answer.text == content
+def test_parts_of_a_file(client, path):
+    for asked, status, content in PARTS:
+        answer = client.get(f"{path}/files/best/spec.json", headers={"Range": asked})
+        assert answer.status_code == status, asked
+        if status == 416:
+            assert answer.headers["content-range"] == "bytes */10", asked
+        else:
+            assert answer.text == content, asked
 
 
 def test_a_file_that_the_client_has_is_not_sent_again(client, path):
