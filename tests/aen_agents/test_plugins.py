@@ -13,12 +13,18 @@ SMALL = [
 ]
 
 
-def aen(*words: str, path: Path | None = PLUGINS) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process whose path has the plug-ins."""
+def aen(*commands: list[str], path: Path | None = PLUGINS) -> subprocess.CompletedProcess[str]:
+    """Run commands, one after the other, in a process whose path has the plug-ins."""
     paths = [*([] if path is None else [str(path)]), os.environ.get("PYTHONPATH", "")]
-    code = "import sys; from aen_agents.cli.main import main; sys.exit(main())"
+    code = f"""
+import sys
+from aen_agents.cli.main import main
+for words in {commands!r}:
+    if status := main(words):
+        sys.exit(status)
+"""
     return subprocess.run(
-        [sys.executable, "-c", code, *words],
+        [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
         capture_output=True,
         text=True,
@@ -35,7 +41,7 @@ def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(t
         f"evaluator.file={counter}",
         "data.name=toy_stripes",
     ]
-    done = aen("search", "digits", *own, *SMALL, "data.moves=[]", "--out", str(run))
+    done = aen(["search", "digits", *own, *SMALL, "data.moves=[]", "--out", str(run)], ["resume", str(run)])
     assert done.returncode == 0, done.stderr
     summary = json.loads((run / "summary.json").read_text())
     assert summary["agent"] == "first_n"
@@ -45,8 +51,7 @@ def test_a_search_with_an_agent_an_evaluator_and_a_data_set_of_another_package(t
     assert int(counter.read_text()) == 3 + 2 * len(summary["selection"])
     assert (run / "report.html").is_file()
     assert "kind: counting" in (run / "config.yaml").read_text()
-    again = aen("resume", str(run))
-    assert "holds this search already, complete; nothing was run." in " ".join(again.stdout.split())
+    assert "holds this search already, complete; nothing was run." in " ".join(done.stdout.split())
 
 
 # What is wrong, and how the one line that says so goes.
@@ -82,6 +87,6 @@ for words in {[*MISTAKES]!r}:
 
 
 def test_without_the_package_its_names_are_unknown() -> None:
-    done = aen("search", "digits", "agent=first_n", path=None)
+    done = aen(["search", "digits", "agent=first_n"], path=None)
     assert done.returncode == 2
     assert "unknown agent 'first_n'" in done.stderr

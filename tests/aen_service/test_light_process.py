@@ -111,6 +111,20 @@ def ask_all(client: httpx.Client, search: str, dataset: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="/proc is needed to look into a process")
+def test_a_server_of_which_everything_is_read_loads_none_of_them(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    make_run(root / "one")
+    (root / "one" / "summary.json").write_text(json.dumps(a_summary([0.8, 0.9])))
+    with serving(root) as (pid, client, _):
+        (search,) = (each["id"] for each in client.get("/api/v1/searches").json()["items"])
+        made = client.post("/api/v1/datasets", files={"file": ("images.npz", images())}, data={"name": "mine"})
+        ask_all(client, search, made.json()["id"])
+        assert loaded(os.getpid()), "this process has torch; the pattern must find it"
+        assert loaded(pid) == set()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="/proc is needed to look into a process")
 def test_a_server_that_is_asked_for_everything_loads_none_of_them(tmp_path: Path) -> None:
     root = tmp_path / "runs"
     for name, by_seed in (("one", [0.8, 0.9]), ("two", [0.5, 0.55])):

@@ -122,7 +122,7 @@ def test_requests_from_the_document(served, document, operation):
     path, method = operation
     if path == SLOWEST:
         pytest.skip("the slow test asks it")
-    try_out(served, document, path, method, 2 if path in SLOW else 6, [GenerationMode.POSITIVE])
+    try_out(served, document, path, method, 1 if path in SLOW else 3, [GenerationMode.POSITIVE])
 
 
 @pytest.mark.slow

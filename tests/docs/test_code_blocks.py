@@ -1,8 +1,10 @@
 """The code blocks of README.md and docs/: every Python block runs by itself, and every `aen` command is accepted."""
 
+import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +26,28 @@ SERVICE = "http://127.0.0.1:8700"
 LANGUAGES = {"python", "bash", "yaml", "toml", "text", "console", "sql"}
 
 
+# Runs one block after the other, in a process that imports torch once.
+RUNNER = """
+import contextlib, io, json, os, sys, traceback
+for line in sys.stdin:
+    folder, text = json.loads(line)
+    os.chdir(folder)
+    error = ""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(text, "block", "exec"), {"__name__": "__main__"})
+    except BaseException:
+        error = traceback.format_exc()
+    print(json.dumps(error), flush=True)
+"""
+
 PYTHON = [
-    pytest.param(text, id=f"{page.name}:{line}")
+    # Searches: test_client.py submits one and follows its events, too, and test_find_symmetries.py has the other.
+    pytest.param(
+        text,
+        id=f"{page.name}:{line}",
+        marks=pytest.mark.slow if "client.submit(" in text or "find_symmetries(" in text else (),
+    )
     for page in PAGES
     if page.name not in FRAGMENTS
     for line, text in blocks(page, "python")
@@ -48,8 +70,28 @@ def test_there_are_blocks() -> None:
     assert len(COMMANDS) > 60
 
 
+@pytest.fixture(scope="module")
+def run_elsewhere() -> Iterator[Callable[[Path, str], None]]:
+    """Runs a block in a folder and in another process, with which its threads and processes end."""
+    command = [PROGRAM, "-W", "error", "-c", RUNNER]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def run(folder: Path, text: str) -> None:
+            print(json.dumps([str(folder), text]), file=process.stdin, flush=True)
+            error = json.loads(process.stdout.readline())  # type: ignore[union-attr]
+            assert not error, error
+
+        yield run
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
 @pytest.mark.parametrize("text", PYTHON)
-def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_runs_by_itself(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_elsewhere: Callable[[Path, str], None]
+) -> None:
     if "runs/mine" in text:
         pytest.skip("test_readme.py runs the search first")
     if 'table="' in text and not SHIPPED.is_dir():
@@ -59,10 +101,10 @@ def test_python_runs_by_itself(text: str, tmp_path: Path, monkeypatch: pytest.Mo
         with serving(tmp_path / "runs") as (service, _):
             secret = service.tokens.add("reader", "operator")[1]
             program = text.replace(SERVICE, f"http://127.0.0.1:{service.settings.port}").replace("TOKEN", secret)
-            subprocess.run([PROGRAM, "-W", "error", "-c", program], check=True)
+            run_elsewhere(tmp_path, program)
         return
-    if "ResultStore(" in text or "workers=" in text:  # their threads and processes end with the process
-        subprocess.run([PROGRAM, "-W", "error", "-c", text], check=True)
+    if "ResultStore(" in text or "workers=" in text:
+        run_elsewhere(tmp_path, text)
         return
     exec(compile(text, "block", "exec"), {"__name__": "__main__"})  # noqa: S102 - from this repository
 

@@ -16,16 +16,16 @@ BASELINE = re.compile(r"no symmetry: validation accuracy (\d+\.\d)%")
 BEST = re.compile(r"best of (\d+) steps: (\S.*) \((.+)\): (\d+\.\d)%")
 
 
-def run(name, *words):
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(EXAMPLES / name), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs an example in this process, which has imported torch already, and returns its lines."""
+
+    def run(name, *words):
+        monkeypatch.setattr(sys, "argv", [name, *words])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def run(name, *words):
         ("vectorised.py", ["--steps", "16", "--workers", "1"], 16),
     ],
 )
-def test_an_example_prints_the_best_it_has_seen(name, words, steps):
+def test_an_example_prints_the_best_it_has_seen(run, name, words, steps):
     first, *_, last = run(name, *words, "--seed", "0")
     baseline, best = BASELINE.fullmatch(first), BEST.fullmatch(last)
     assert baseline, first
@@ -50,17 +50,15 @@ def test_an_example_prints_the_best_it_has_seen(name, words, steps):
 
 
 @pytest.mark.slow
-def test_the_seed_of_random_search_decides_the_walk(monkeypatch, capsys):
+def test_the_seed_of_random_search_decides_the_walk(run):
     def walk(seed):
-        monkeypatch.setattr(sys, "argv", ["random_search.py", "--steps", "8", "--seed", seed])
-        runpy.run_path(str(EXAMPLES / "random_search.py"), run_name="__main__")
-        return capsys.readouterr().out
+        return run("random_search.py", "--steps", "8", "--seed", seed)
 
     assert walk("3") == walk("3") != walk("4")
 
 
 @pytest.mark.slow
-def test_masks_keep_an_agent_from_illegal_actions():
+def test_masks_keep_an_agent_from_illegal_actions(run):
     pytest.importorskip("sb3_contrib", reason="needs sb3-contrib, which is in requirements-dev.lock")
     start, illegal, best = run("maskable_ppo.py", "--steps", "20", "--seed", "0")
     assert re.fullmatch(r"start: validation accuracy \d+\.\d%", start)
@@ -68,7 +66,7 @@ def test_masks_keep_an_agent_from_illegal_actions():
     assert re.fullmatch(r"best of 32 steps: .*: \d+\.\d%", best)
 
 
-def test_a_thousand_walks_through_a_table(tmp_path):
+def test_a_thousand_walks_through_a_table(run, tmp_path):
     named = definition("digits-01")
     table = drawn_table(named.space, name=named.name, seeds=named.seeds)
     write_table(table, tmp_path / f"{named.name}.parquet")
@@ -101,7 +99,7 @@ def test_an_example_is_short_and_says_how_to_run_it(example):
     assert len(text.splitlines()) < 80
 
 
-def test_a_remote_agent_walks_on_the_rewards_of_a_service(tmp_path, monkeypatch):
+def test_a_remote_agent_walks_on_the_rewards_of_a_service(run, tmp_path, monkeypatch):
     with serving(tmp_path, workers=1) as (service, client):
         monkeypatch.setenv("AEN_TOKEN", service.tokens.add("agent", "operator")[1])
         first, best, trained = run("remote_agent.py", str(client.base_url), "--steps", "3")

@@ -17,8 +17,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Truth]:
 @pytest.mark.parametrize(
     ("file", "damage"),
     [
-        *(("status.json", "link to /dev/zero"), ("status.json", "other run's"), ("summary.json", "flip")),
-        *(("config.yaml", "pipe"), ("best/spec.json", "noise"), ("history.jsonl", "folder")),
+        *(("status.json", "link to /dev/zero"), ("summary.json", "flip"), ("history.jsonl", "folder")),
+        pytest.param("status.json", "other run's", marks=pytest.mark.slow),
+        pytest.param("config.yaml", "pipe", marks=pytest.mark.slow),
+        pytest.param("best/spec.json", "noise", marks=pytest.mark.slow),
     ],
 )
 def test_a_damaged_file_of_a_finished_run(file: str, damage: str, runs: tuple[Path, Truth]) -> None:

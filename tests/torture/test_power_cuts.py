@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from torture.disk import STATES, cut, read_calls, recorder
-from torture.power_cuts import Recording, cut_at_end, record, try_cut
+from torture.power_cuts import cut_at_end, record, try_cut
 
 WRITER = """
 import os, sys
@@ -38,20 +38,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
-def recording(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Recording:
-    return record("exhaustive", library, tmp_path_factory.mktemp("recorded") / "exhaustive")
-
-
-def test_all_files_of_a_finished_search_are_on_the_disk(recording: Recording, tmp_path: Path) -> None:
-    assert cut_at_end(recording, tmp_path / "end") == []
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_a_search_resumes_after_power_cuts(recording: Recording, state: str, tmp_path: Path) -> None:
-    wrong = [problem for seed in range(2) for problem in try_cut(recording, seed, tmp_path / str(seed), state)]
-    assert wrong == []
+def test_a_search_resumes_after_power_cuts_and_is_on_the_disk_at_its_end(library: Path, tmp_path: Path) -> None:
+    recording = record("exhaustive", library, tmp_path / "recorded")
+    for state in STATES:
+        for seed in range(2):
+            assert try_cut(recording, seed, tmp_path / f"{state}-{seed}", state) == [], (state, seed)
     assert len(recording.told(len(recording.calls))) == len(recording.whole["history"].splitlines())
+    assert cut_at_end(recording, tmp_path / "end") == []
 
 
 def test_what_a_disk_holds_after_a_cut(library: Path, tmp_path: Path) -> None:

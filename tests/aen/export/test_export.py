@@ -26,7 +26,7 @@ from aen.export.base import Format
 from aen.groups.grid import shape_of
 
 FAST = {
-    "onnx": ("dense, invariant head, scalar bias", "G-CNN, D4, norm", "EquiNAS, mixed"),
+    "onnx": ("dense, invariant head, scalar bias", "EquiNAS, mixed"),
     "pt2": ("G-CNN, D4, norm",),
     "safetensors": (),
     "hub": ("G-CNN, D4, norm",),

@@ -82,7 +82,7 @@ def test_alpha_alone_has_the_gradient_that_it_has_among_all(keep_norm, skip):
 
 
 SIX = ("C1", "C2", "C4", "D1", "D2", "D4")
-seeds = pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))])
+seeds = pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3, 4))])
 
 
 def shares_over_time(planted, seed, steps=160):

@@ -20,6 +20,17 @@ CHILDREN = {
     "published": {"published": True},
     "published, drawn as D4": {"published": True, "drawn_as": "D4", "groups": ("D4",) * 6 + ("C4", "C4")},
 }
+
+
+def pairs(names):
+    """Every name with every optimiser; the fast tests have each name once and every optimiser at least once."""
+    return [
+        pytest.param(name, optimiser, marks=() if (i - j) % 3 == 0 else pytest.mark.slow, id=f"{name}-{optimiser}")
+        for i, name in enumerate(names)
+        for j, optimiser in enumerate(OPTIMISERS)
+    ]
+
+
 SUBGROUPS = ("C1", "C4", "D1v", "D2d")
 # Groups of the eight convolutions, and of the dense layer where there is a tied one.
 RELAXATIONS = {
@@ -64,8 +75,7 @@ def check_state(parent, child, before, after):
             cases.assert_near(full_state(ours, own, key, value), full_state(theirs, own, key, before[name][key]), 1e-5)
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("child", CHILDREN)
+@pytest.mark.parametrize(("child", "optimiser"), pairs(CHILDREN))
 def test_every_relaxation_carries_the_state(child, optimiser, tmp_path):
     training = OPTIMISERS[optimiser]
     spec = spec_of(child, training)
@@ -97,8 +107,7 @@ def groups_of(spec):
     return [PlanarGroup.of(name) for name in spec.layer_groups]
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("mode", [name for name, options in MODES.items() if "mixed" in options])
+@pytest.mark.parametrize(("mode", "optimiser"), pairs([name for name, options in MODES.items() if "mixed" in options]))
 def test_mixed_children_continue_and_are_discretised(mode, optimiser, data_of, tmp_path):
     training = OPTIMISERS[optimiser]
     for published in (False, True):

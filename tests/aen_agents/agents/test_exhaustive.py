@@ -114,7 +114,7 @@ def test_one_seed_says_nothing_of_differences(exhaustive_config: SearchConfig, t
     json.dumps(space.to_json(), allow_nan=False)
 
 
-@pytest.mark.parametrize("at", [5, 20])
+@pytest.mark.parametrize("at", [pytest.param(5, marks=pytest.mark.slow), 20])
 def test_an_interrupt_loses_nothing(
     exhausted: tuple[RunFolder, JsonDict], run_search: Run, exhaustive_config: SearchConfig, tmp_path: Path, at: int
 ) -> None:

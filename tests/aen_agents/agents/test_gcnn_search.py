@@ -125,6 +125,7 @@ def test_the_winner_can_be_loaded(searched: tuple[RunFolder, JsonDict]) -> None:
     assert max(child.check_equivariance().values(), default=0) < 1e-4
 
 
+@pytest.mark.slow  # test_search.py repeats one of dense children
 def test_same_seed_same_search(searched: tuple[RunFolder, JsonDict], run_search: Run, tmp_path: Path) -> None:
     folder, summary = run_search(config(TINY), tmp_path / "again")
     assert folder.history() == searched[0].history()

@@ -44,7 +44,13 @@ def test_the_projects_config_has_epsilon_fall_within_its_budget() -> None:
     assert config.agent.epsilon[-1][0] < config.budget.children / 2
 
 
-@pytest.mark.parametrize("agent", [TINY["agent"], {"name": "exhaustive", "seeds": 2}], ids=["dqn", "exhaustive"])
+@pytest.mark.parametrize(
+    "agent",
+    [
+        pytest.param(TINY["agent"], id="dqn", marks=pytest.mark.slow),
+        pytest.param({"name": "exhaustive", "seeds": 2}, id="exhaustive"),
+    ],
+)
 def test_a_search_from_start_to_verdict(agent: JsonDict, tmp_path: Path, run_search: Run) -> None:
     content = TINY | {"agent": agent, "evaluator": {"workers": 1}}
     folder, summary = run_search(SearchConfig.model_validate(content), tmp_path / "run")

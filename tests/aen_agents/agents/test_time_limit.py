@@ -96,7 +96,7 @@ def config_of(agent: JsonDict) -> SearchConfig:
     [
         TINY["agent"],
         {"name": "exhaustive", "seeds": 20},
-        {"name": "racing", "level": 1e-9},
+        pytest.param({"name": "racing", "level": 1e-9}, marks=pytest.mark.slow),
     ],
     ids=lambda agent: agent["name"],
 )

@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -158,10 +159,10 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.parametrize("kind", ["noise", "foreign"])
 def test_a_bad_store_is_refused_and_left_as_it_is(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, finished: tuple[RunFolder, JsonDict], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
-    assert main(["search", DIGITS, *QUICK, "--out", str(out)]) == 0
+    shutil.copytree(finished[0].path, out)
     store = out / "results.sqlite"
     for file in out.glob("results.sqlite*"):
         file.unlink()
@@ -172,8 +173,7 @@ def test_a_bad_store_is_refused_and_left_as_it_is(
         with sqlite3.connect(store) as connection:
             connection.execute("create table songs (title text)")
     before = store.read_bytes()
-    capsys.readouterr()
-    for command in (["search", DIGITS, *QUICK, "--out", str(out)], ["report", str(out)]):
+    for command in (["search", str(out / "config.yaml"), "--out", str(out)], ["report", str(out)]):
         assert main(command) == 2
         assert "results.sqlite" in capsys.readouterr().err
     for file in out.glob("results.sqlite-*"):
@@ -197,11 +197,11 @@ def test_output_that_fails_does_not_end_a_search(where: str, tmp_path: Path) -> 
     assert (tmp_path / "run" / "report.html").is_file()
 
 
-def test_a_lost_report_is_built_again(tmp_path: Path) -> None:
+def test_a_lost_report_is_built_again(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert main(["search", DIGITS, *QUICK, "--out", str(out)]) == 0
+    shutil.copytree(finished[0].path, out)
     (out / "report.html").unlink()
-    assert main(["search", DIGITS, *QUICK, "--out", str(out)]) == 0
+    assert main(["search", str(out / "config.yaml"), "--out", str(out)]) == 0
     assert (out / "report.html").is_file()
 
 

@@ -183,10 +183,17 @@ def test_a_folder_that_is_replaced_stays_as_it_is_and_the_moved_one_can_be_resum
     assert result.children_trained <= finished[1]["children_trained"] - 2
 
 
-@pytest.mark.parametrize("end", ["", "-wal"])
-@pytest.mark.parametrize("shared", [False, True], ids=["own store", "shared store"])
+@pytest.mark.parametrize(
+    ("shared", "end"),
+    [
+        pytest.param(False, "-wal", id="own store, its log"),
+        pytest.param(True, "", id="shared store"),
+        pytest.param(False, "", id="own store", marks=pytest.mark.slow),
+        pytest.param(True, "-wal", id="shared store, its log", marks=pytest.mark.slow),
+    ],
+)
 def test_results_of_a_store_that_is_removed_are_saved(
-    end: str, shared: bool, finished: Finished, tiny_config: SearchConfig, tmp_path: Path
+    shared: bool, end: str, finished: Finished, tiny_config: SearchConfig, tmp_path: Path
 ) -> None:
     config, file = tiny_config, tmp_path / "run" / "results.sqlite"
     if shared:

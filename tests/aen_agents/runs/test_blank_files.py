@@ -26,18 +26,27 @@ def copy(finished: tuple[RunFolder, JsonDict], tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "run")
 
 
-@blanks
+ALL = [
+    ["config.yaml"],
+    ["run.json"],
+    ["summary.json"],
+    ["symmetry_test.json"],
+    ["config.yaml", "summary.json", "status.json", "log.jsonl", "report.html", "best/spec.json"],
+    ["run.json", "history.jsonl"],
+]
+# The fast tests have every file once, and the files that are read in different ways with both.
+SLOW = [("zeros", ALL[2]), ("zeros", ALL[3]), ("empty", ALL[4]), ("empty", ALL[5])]
+
+
 @pytest.mark.parametrize(
-    "names",
+    ("blank", "names"),
     [
-        ["config.yaml"],
-        ["run.json"],
-        ["summary.json"],
-        ["symmetry_test.json"],
-        ["config.yaml", "summary.json", "status.json", "log.jsonl", "report.html", "best/spec.json"],
-        ["run.json", "history.jsonl"],
+        pytest.param(
+            content, names, id=f"{'+'.join(names)}-{blank}", marks=pytest.mark.slow if (blank, names) in SLOW else ()
+        )
+        for names in ALL
+        for blank, content in BLANK.items()
     ],
-    ids="+".join,
 )
 def test_a_run_with_blank_files_is_resumed(
     copy: RunFolder, finished: tuple[RunFolder, JsonDict], names: list[str], blank: bytes

@@ -50,7 +50,7 @@ def left(service):
     return sorted(path.name for path in (service.settings.folder / "data").iterdir())
 
 
-def test_an_npz_file_from_upload_to_search_and_deletion(service, client, content, tmp_path):
+def test_an_npz_file_is_uploaded_described_trained_on_and_deleted(service, client, content, tmp_path):
     answer = client.post(PATH, files={"file": ("images.npz", content)}, data={"name": "my <digits>"})
     assert answer.status_code == 201, answer.text
     found = answer.json()
@@ -79,7 +79,14 @@ def test_an_npz_file_from_upload_to_search_and_deletion(service, client, content
     (remote,), (local,) = evaluate(evaluator, [spec]), evaluate(LocalEvaluator(), [spec])
     evaluator.close()
     assert (remote.key, remote.train_loss) == (local.key, local.train_loss)
+    assert client.delete(f"{PATH}/{found['id']}").status_code == 204
+    assert client.get(f"{PATH}/{found['id']}").status_code == 404
+    assert left(service) == []
 
+
+@pytest.mark.slow
+def test_an_uploaded_file_is_searched_and_kept_until_the_search_has_ended(service, client, content):
+    found = client.post(PATH, files={"file": ("images.npz", content)}, data={"name": "my <digits>"}).json()
     wanted = {"agent": "exhaustive", "agent.states": [["rot90"]], "training.epochs": 1, "selection.seeds": 2}
     checked = client.post("/api/v1/searches/check", json={"dataset": found["id"], "overrides": wanted})
     assert checked.status_code == 200, checked.text

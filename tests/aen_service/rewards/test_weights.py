@@ -162,6 +162,7 @@ def test_the_least_recently_used_weights_go_first(tmp_path):
             assert store.count() == len(specs)
 
 
+@pytest.mark.slow
 def test_a_search_that_inherits_weights_equals_a_local_one(make, tmp_path):
     config = load_config("configs/equinas/digits_e.yaml", SEARCH)
     summaries, tables = [], []

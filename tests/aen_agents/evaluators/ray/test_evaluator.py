@@ -33,7 +33,7 @@ def timeless(evaluations):
 
 
 class TestResults:
-    """Children trained for real, by two workers that all of these tests share: each takes seconds to import torch."""
+    """Children trained for real, by a worker that all of these tests share: it takes seconds to import torch."""
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -46,7 +46,7 @@ class TestResults:
         from aen_agents.evaluators.ray.evaluator import RayEvaluator
 
         assert cluster.is_initialized()
-        evaluator = RayEvaluator(workers=2, cpus_per_worker=0.5, weights_folder=folder / "shared")
+        evaluator = RayEvaluator(workers=1, cpus_per_worker=0.5, weights_folder=folder / "shared")
         yield evaluator
         evaluator.close()
 
@@ -174,7 +174,7 @@ def test_activity_counts_children_and_not_places(make, acting):
 class TestOnce:
     def test_equal_specs_and_stored_ones_and_those_in_flight_are_trained_once(self, make, acting, open_store):
         store, trainer = open_store(), acting(each=("sleep", 0.3))
-        evaluator = make(trainer, store=store)
+        evaluator = make(trainer, store=store, workers=1)
         one = evaluator.submit([*specs(4), *specs(4)])
         two = evaluator.submit(specs(5))
         assert one[:4] == one[4:] == two[:4]
@@ -182,14 +182,14 @@ class TestOnce:
         assert not any(future.result().looked_up for future in one + two)
         assert all(e.looked_up for e in evaluate(evaluator, specs(5)))
         assert trainer.tried() == list(range(5))
-        other = make(trainer, store=open_store())
+        other = make(trainer, store=open_store(), workers=1)
         assert all(e.looked_up for e in evaluate(other, specs(5)))
         assert trainer.tried() == list(range(5))
         assert other.trained == 0
 
     def test_asked_from_several_threads_at_once_everything_is_trained_once(self, make, acting, open_store):
         trainer = acting()
-        evaluator = make(trainer, store=open_store(), workers=4)
+        evaluator = make(trainer, store=open_store())
         with ThreadPoolExecutor(8) as threads:
             asked = [threads.submit(evaluate, evaluator, specs(60, first=10 * i)) for i in range(8)]
         for i, one in enumerate(asked):
@@ -198,7 +198,7 @@ class TestOnce:
 
     def test_who_is_told_of_a_result_finds_it_in_the_store_and_may_ask_for_more(self, make, acting, open_store):
         reader, seen, more = open_store(), [], []
-        evaluator = make(acting(), store=open_store())
+        evaluator = make(acting(), store=open_store(), workers=1)
 
         def told(future):
             seen.append(reader.get(future.result().key) == future.result())
@@ -212,7 +212,7 @@ class TestOnce:
 
     def test_two_evaluators_of_one_store_share_the_work(self, make, acting, open_store):
         trainer = acting(each=("sleep", 0.05))
-        two = [make(trainer, store=open_store()) for _ in range(2)]
+        two = [make(trainer, store=open_store(), workers=1) for _ in range(2)]
         futures = [evaluator.submit(specs(30)[::step]) for evaluator, step in zip(two, (1, -1), strict=True)]
         found = [[future.result().key for future in some] for some in futures]
         assert found[0] == found[1][::-1]
@@ -221,7 +221,7 @@ class TestOnce:
     def test_what_another_process_trains_is_waited_for_until_it_is_there(self, make, acting, open_store):
         other, trainer = open_store(), acting()
         assert other.claim(specs(1)[0].key).mine
-        mine, free = make(trainer, store=open_store()).submit(specs(2))
+        mine, free = make(trainer, store=open_store(), workers=1).submit(specs(2))
         assert free.result(timeout=60).status == "ok"
         time.sleep(1)
         assert not mine.done()
@@ -279,7 +279,7 @@ class TestEnd:
     def test_closing_ends_the_wait_for_another_process(self, make, acting, open_store):
         other = open_store()
         other.claim(specs(1)[0].key)
-        evaluator = make(acting(), store=open_store())
+        evaluator = make(acting(), store=open_store(), workers=1)
         (future,) = evaluator.submit(specs(1))
         evaluator.close()
         assert isinstance(future.exception(timeout=0), WorkerError)
@@ -296,7 +296,7 @@ class TestEnd:
 
     def test_a_store_that_is_full_ends_it_and_keeps_what_it_has(self, make, acting, open_store):
         store, reader = open_store(), open_store()
-        evaluator = make(acting(each=("sleep", 0.02)), store=store)
+        evaluator = make(acting(each=("sleep", 0.02)), store=store, workers=1)
         assert len(evaluate(evaluator, specs(20))) == 20
         futures = evaluator.submit(specs(400, first=100))
         fill(store)

@@ -141,7 +141,7 @@ class TestDeath:
         assert [e.population for e in evaluations] == [2, 2, 1, 1]
 
     def test_a_worker_that_leaves_by_itself_is_a_death_too(self, make, acting):
-        (evaluation,) = evaluate(make(acting({0: ("leave",)}), retries=1), specs(1))
+        (evaluation,) = evaluate(make(acting({0: ("leave",)}), workers=1, retries=0), specs(1))
         assert failure(evaluation)["kind"] == "died"
 
     @pytest.mark.slow
@@ -206,8 +206,7 @@ class TestError:
         trainer = acting({0: ("fail_once",)})
         evaluator = make(trainer)
         evaluator.start()
-        while evaluator.activity().workers < 2:
-            time.sleep(0.01)
+        until(lambda: evaluator.activity().workers == 2)
         (evaluation,) = evaluate(evaluator, specs(1))
         assert evaluation.status == "ok"
         first, second = trainer.tries()
@@ -221,33 +220,33 @@ class TestError:
 
     def test_an_error_that_stays_fails_with_its_traceback_in_the_store(self, make, acting, open_store):
         store, trainer = open_store(), acting({2: ("fail",)})
-        evaluations = evaluate(make(trainer, store=store, retries=1), specs(4))
+        evaluations = evaluate(make(trainer, store=store, workers=1, retries=1), specs(4))
         stored = store.get(evaluations[2].key)
         said = failure(stored)
         assert (said["kind"], said["tries"]) == ("error", 2)
         assert said["traceback"].startswith("Traceback")
         assert said["traceback"].endswith("ZeroDivisionError: no luck with 2\n")
         assert statuses(store) == {0: "ok", 1: "ok", 2: "failed", 3: "ok"}
-        again = evaluate(make(trainer, store=open_store()), specs(4))
+        again = evaluate(make(trainer, store=open_store(), workers=1), specs(4))
         assert again[2] == stored
         assert again[2].looked_up
         assert trainer.tried() == [0, 1, 2, 2, 3]
 
     def test_what_no_worker_could_train_is_not_tried_again(self, make, acting):
         trainer = acting({1: ("refuse",)})
-        evaluations = evaluate(make(trainer), specs(3))
+        evaluations = evaluate(make(trainer, workers=1), specs(3))
         assert (failure(evaluations[1])["kind"], failure(evaluations[1])["tries"]) == ("error", 1)
         assert trainer.tried() == [0, 1, 2]
 
-    @pytest.mark.parametrize("what", ["fail", "refuse"])
+    @pytest.mark.parametrize("what", ["fail", pytest.param("refuse", marks=pytest.mark.slow)])
     def test_in_a_population_only_the_one_at_fault_fails(self, make, acting, what):
-        evaluations = evaluate(make(acting({3: (what,)}), population=4), specs(4))
+        evaluations = evaluate(make(acting({3: (what,)}), workers=1, population=4), specs(4))
         assert [e.status for e in evaluations] == ["ok", "ok", "ok", "failed"]
 
     def test_when_all_of_the_first_children_fail_the_search_ends(self, make, acting, open_store):
         store = open_store()
-        evaluator = make(acting(each=("fail",)), store=store, retries=0)
-        futures = evaluator.submit(specs(2000))
+        evaluator = make(acting(each=("fail",)), store=store, workers=1, retries=0)
+        futures = evaluator.submit(specs(600))
         wait(futures)
         errors = [future.exception() for future in futures if future.exception()]
         assert errors  # how many failed before that was heard of depends on the machine
@@ -265,19 +264,20 @@ class TestError:
 
 
 class TestStart:
-    def test_workers_that_never_start_end_the_search_and_say_why(self, make, acting):
+    def test_workers_that_never_start_end_the_search_and_say_why(self, make, acting, monkeypatch):
+        monkeypatch.setattr("aen_agents.evaluators.ray.workers.START_TRIES", 1)
         evaluator = make(acting(warmth=("fail",)), workers=1)
         (future,) = evaluator.submit(specs(1))
         with pytest.raises(WorkerError, match="workers cannot be started; the last one failed with: ZeroDivisionError"):
             future.result(timeout=60)
 
     def test_workers_that_start_at_the_second_try_are_enough(self, make, acting, told):
-        assert evaluate(make(acting(warmth=("fail_once",))), specs(2))[1].status == "ok"
+        assert evaluate(make(acting(warmth=("fail_once",)), workers=1), specs(2))[1].status == "ok"
         (lost,) = told.workers(what="lost")
         assert lost.detail == "it did not start: ZeroDivisionError: no luck with None"
 
     def test_a_worker_with_other_sources_is_refused_with_both_versions(self, make, acting):
-        evaluator = make(acting(warmth=("be_of_other_sources",)))
+        evaluator = make(acting(warmth=("be_of_other_sources",)), workers=1)
         (future,) = evaluator.submit(specs(1))
         with pytest.raises(AenError, match=r"runs aen [\d.]+ \(0{8}\), .*this search aen [\d.]+ \([0-9a-f]{8}\), Py"):
             future.result(timeout=60)

@@ -59,7 +59,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("damage", "expected"), DAMAGES.values(), ids=DAMAGES)
+# These come to the same as others of them.
+SLOW = {"history gone", "json torn", "both"}
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [pytest.param(*case, id=name, marks=pytest.mark.slow if name in SLOW else ()) for name, case in DAMAGES.items()],
+)
 def test_damage_costs_steps_but_never_the_result(
     damage: Callable[[Path], object], expected: list[str], whole: Path, tmp_path: Path
 ) -> None:

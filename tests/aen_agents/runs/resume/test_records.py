@@ -98,7 +98,13 @@ DAMAGE: dict[str, tuple[Callable[[RunFolder], object], str]] = {
 }
 
 
-@pytest.mark.parametrize(("damage", "said"), DAMAGE.values(), ids=DAMAGE)
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        pytest.param(*case, id=name, marks=pytest.mark.slow if name in ("best", "spec of best") else ())
+        for name, case in DAMAGE.items()
+    ],
+)
 def test_a_complete_run_that_lost_something_is_resumed(
     damage: Callable[[RunFolder], object],
     said: str,
