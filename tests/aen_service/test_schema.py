@@ -1,7 +1,10 @@
 """The OpenAPI document, and requests made from it: no fault of the service, no answer that it does not describe."""
 
 import re
+import tempfile
 from contextlib import nullcontext, suppress
+from functools import cache
+from pathlib import Path
 
 import pytest
 import schemathesis
@@ -16,8 +19,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from aen_service.app import create_app
 from aen_service.openapi import _OPEN
-from aen_service.settings import Limits
+from aen_service.service import Service
+from aen_service.settings import Limits, Settings
 
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -102,20 +107,17 @@ def try_out(served, document, path, method, examples, modes):
             run()
 
 
-def pytest_generate_tests(metafunc):
-    if "operation" not in metafunc.fixturenames:
-        return
-    import tempfile
-    from pathlib import Path
-
-    from aen_service.app import create_app
-    from aen_service.service import Service
-    from aen_service.settings import Settings
-
+@cache
+def asked():
+    """Path and method of every operation that a test can ask for."""
     with tempfile.TemporaryDirectory() as root, Service(Settings(root=Path(root) / "runs")) as service:
         document = create_app(service).openapi()
-    found = [(path, method) for path, method, _ in operations(document) if path not in STREAMS]
-    metafunc.parametrize("operation", found, ids=[f"{method} {path}" for path, method in found])
+    return [(path, method) for path, method, _ in operations(document) if path not in STREAMS]
+
+
+def pytest_generate_tests(metafunc):
+    if "operation" in metafunc.fixturenames:
+        metafunc.parametrize("operation", asked(), ids=[f"{method} {path}" for path, method in asked()])
 
 
 def test_requests_from_the_document(served, document, operation):

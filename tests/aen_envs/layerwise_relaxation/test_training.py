@@ -23,7 +23,7 @@ def walk(env, source, steps=None):
     return found
 
 
-@pytest.mark.parametrize("groups", [None, FEW])
+@pytest.mark.parametrize("groups", [None, pytest.param(FEW, marks=pytest.mark.slow)])
 def test_children_go_on_from_the_weights_of_the_state_before(make_real, tmp_path, groups):
     env = make_real(groups=groups, slices=6)
     submitted = []

@@ -1,5 +1,6 @@
 """Chromium, and services that it shows."""
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,12 +21,16 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, httpx.Client, list[str]]]:
-    """A service with two searches that are complete; tests only look at them."""
-    with serving(tmp_path_factory.mktemp("finished") / "runs", parallel=2) as (service, client):
-        ids = [submit(client, f"digits-{seed}", seed=seed) for seed in (1, 2)]
-        for search in ids:
-            wait_for(client, search, {"complete"})
-        yield service, client, ids
+    """A service with a search that is complete, and a copy of it; tests only look at them."""
+    with serving(tmp_path_factory.mktemp("finished") / "runs") as (service, client):
+        search = submit(client, "digits-1", seed=1)
+        wait_for(client, search, {"complete"})
+        root = service.settings.root
+        (record,) = service.searches.where()
+        shutil.copytree(root / record.path, root / "copy")
+        service.index.step(find=True)
+        (copy,) = {found.id for found in service.searches.where()} - {search}
+        yield service, client, [search, copy]
 
 
 @pytest.fixture
