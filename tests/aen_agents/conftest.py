@@ -13,7 +13,7 @@ from markupsafe import Markup
 from aen._typing import JsonDict
 from aen_agents.config import SearchConfig
 from aen_agents.report import build_report
-from aen_agents.report.picture import Picture
+from aen_agents.report.picture import Picture, Table
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
 
@@ -27,7 +27,7 @@ _DRAWN = Picture.__dict__["drawn"]
 def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the pictures out of the reports that a test builds; `pictures` draws them."""
 
-    def empty(_cls: type, title: str, text: str, _draw: object, table: object) -> Picture:
+    def empty(_cls: type, title: str, text: str, _draw: object, table: Table) -> Picture:
         return Picture(title, text, Markup(), Markup(), table)
 
     monkeypatch.setattr(Picture, "drawn", classmethod(empty))

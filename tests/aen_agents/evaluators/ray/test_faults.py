@@ -246,7 +246,7 @@ class TestError:
     def test_when_all_of_the_first_children_fail_the_search_ends(self, make, acting, open_store):
         store = open_store()
         evaluator = make(acting(each=("fail",)), store=store, workers=1, retries=0)
-        futures = evaluator.submit(specs(600))
+        futures = evaluator.submit(specs(2000))
         wait(futures)
         errors = [future.exception() for future in futures if future.exception()]
         assert errors  # how many failed before that was heard of depends on the machine
