@@ -70,6 +70,16 @@ def test_numbers_keep_how_they_were_written_until_they_are_copied() -> None:
     assert yaml.safe_load(dump_inline(values)) == [1000.0, 1.1, 5]
 
 
+def test_a_text_that_is_read_again_shares_nothing_with_its_first_value() -> None:
+    text = "a: {b: [1]}\nc: &c [2]\nd: *c"
+    first = parse_yaml(text)
+    first["a"]["b"].append(3)
+    first["c"].append(4)
+    assert first["d"] == [2]
+    first["e"] = 5
+    assert parse_yaml(text) == {"a": {"b": [1]}, "c": [2], "d": [2]}
+
+
 @pytest.mark.parametrize(
     "text",
     ["!!int 010", "!!bool yes", "!!float x", "!!timestamp 2026-01-01", "!!binary aGk=", "!!python/name:os.system"],
