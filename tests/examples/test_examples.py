@@ -32,10 +32,10 @@ def run(monkeypatch, capsys):
     ("name", "words", "steps"),
     [
         ("random_search.py", ["--steps", "12"], 12),
-        ("ppo.py", ["--steps", "10"], 32),
+        pytest.param("ppo.py", ["--steps", "10"], 32, marks=pytest.mark.slow),  # docs/environments.md has PPO, too
         ("dqn.py", ["--steps", "40"], 40),
         ("bandit.py", ["--steps", "30"], 30),
-        ("vectorised.py", ["--steps", "16", "--workers", "1"], 16),
+        pytest.param("vectorised.py", ["--steps", "16", "--workers", "1"], 16, marks=pytest.mark.slow),
     ],
 )
 def test_an_example_prints_the_best_it_has_seen(run, name, words, steps):

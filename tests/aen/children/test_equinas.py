@@ -178,7 +178,9 @@ def test_trained_twice_alike_to_the_bit(mode, tmp_path):
     assert all(not torch.equal(old, new) for old, new in zip(start.alphas(), one.alphas(), strict=True))
 
 
-@pytest.mark.parametrize("options", [{"groups": ("C1",) * 8}, {"mixed": ("C1", "D4")}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{"groups": ("C1",) * 8}, pytest.param({"mixed": ("C1", "D4")}, marks=pytest.mark.slow)], ids=str
+)
 def test_children_learn_digits(options):
     data = DataSpec(train=80, validation=1, test=1)
     training = TrainingSpec(epochs=5, batch_size=10, learning_rate=4e-3)

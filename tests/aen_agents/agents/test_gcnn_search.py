@@ -197,6 +197,7 @@ def test_a_group_of_moves_that_no_child_has_is_noticed() -> None:
     assert "no child of this search has the hidden group: no widths are published for 'D1d'" in (search.notices[0])
 
 
+@pytest.mark.slow  # test_search.py interrupts one of dense children
 def test_an_interrupted_search_has_no_factors_and_a_report(tmp_path: Path) -> None:
     wanted = config(TINY)
     folder = RunFolder.create(wanted, tmp_path / "broken")

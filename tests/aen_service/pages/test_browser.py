@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 from helpers.services import SMALL, wait_for
 from helpers.site import PHONE, OpenSite
 
@@ -24,6 +25,7 @@ def expect(locator: Any) -> Any:
     return expected(locator)
 
 
+@pytest.mark.slow  # test_forms.py submits one by the form, and the next tests watch and stop one
 def test_a_search_is_submitted_and_watched_to_its_end(open_site: OpenSite, served: Served) -> None:
     _, client = served
     site = open_site(client)

@@ -194,6 +194,7 @@ def test_a_service_that_is_restarted_is_sent_what_is_unfinished(tmp_path):
     assert found == list(map(outcome, evaluate(LocalEvaluator(), specs)))
 
 
+@pytest.mark.slow
 def test_a_cancelled_child_is_taken_out_of_the_queue(tmp_path):
     with serving(tmp_path, workers=1) as (service, client):
         secret = service.tokens.add("agent", "operator")[1]

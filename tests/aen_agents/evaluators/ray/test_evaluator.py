@@ -210,6 +210,7 @@ class TestOnce:
         wait(more)
         assert seen == [True] * 8
 
+    @pytest.mark.slow
     def test_two_evaluators_of_one_store_share_the_work(self, make, acting, open_store):
         trainer = acting(each=("sleep", 0.05))
         two = [make(trainer, store=open_store(), workers=1) for _ in range(2)]

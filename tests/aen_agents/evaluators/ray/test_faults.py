@@ -140,6 +140,7 @@ class TestDeath:
         assert [e.seed for e in evaluations if e.status == "failed"] == [2]
         assert [e.population for e in evaluations] == [2, 2, 1, 1]
 
+    @pytest.mark.slow
     def test_a_worker_that_leaves_by_itself_is_a_death_too(self, make, acting):
         (evaluation,) = evaluate(make(acting({0: ("leave",)}), workers=1, retries=0), specs(1))
         assert failure(evaluation)["kind"] == "died"
@@ -215,6 +216,7 @@ class TestError:
         assert (again.status, again.detail) == ("error", "ZeroDivisionError: no luck with 0")
         assert not told.workers(what="lost")
 
+    @pytest.mark.slow  # as is the error below that stays
     def test_with_one_worker_it_is_tried_again_there(self, make, acting):
         assert evaluate(make(acting({0: ("fail_once",)}), workers=1), specs(1))[0].status == "ok"
 
