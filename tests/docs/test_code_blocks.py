@@ -73,7 +73,7 @@ def test_there_are_blocks() -> None:
 @pytest.fixture(scope="module")
 def run_elsewhere() -> Iterator[Callable[[Path, str], None]]:
     """Runs a block in a folder and in another process, with which its threads and processes end."""
-    command = [PROGRAM, "-W", "error", "-c", RUNNER]
+    command = [str(PROGRAM), "-W", "error", "-c", RUNNER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
