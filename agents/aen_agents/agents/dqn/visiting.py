@@ -1,6 +1,6 @@
 """VisitingExplorer: what explorers that step through environments and count visits have in common."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from aen.results.search_result import Exploration
 from aen.results.verdict import ClassVerdict
