@@ -1,5 +1,6 @@
 """Agents on tables by their explorers: what they train, in which order, is that of a search."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from helpers.small_tables import SEEDS, made_table, random_table, small_definition
 
 from aen.bench import TableEvaluator
+from aen.errors import ConfigError
 from aen_agents.agents.base import Task
 from aen_agents.agents.registry import make_explorer
 from aen_agents.compare.agents import read_agent
@@ -74,6 +76,18 @@ def test_every_agent_runs_on_a_table(name):
     assert [t.accuracy for t in trace] == pytest.approx([seed_of(t) for t in trace])
     assert trace[0].seed == 1
     assert all(t.recommended in {u.place for u in trace[: at + 1]} for at, t in enumerate(trace))
+
+
+@pytest.mark.parametrize("name", ["dqn", "exhaustive", "racing", "ppo"])
+def test_agents_that_need_every_class_are_refused_on_a_part_of_them(name):
+    definition = small_definition()
+    part = replace(definition, class_keys=tuple(c.key for c in definition.classes[:4]))
+    table = made_table(np.full((4, len(SEEDS)), 0.5), part)
+    with pytest.raises(ConfigError, match=f"agent {name} cannot be run on table digits-01, which has only a part"):
+        read_agent(name).check(table)
+    strategy = read_agent("random")
+    strategy.check(table)
+    assert len(run_agent(strategy, table, children=9, seed=0)) == 4
 
 
 def test_the_recommendation_is_the_best_so_far():
