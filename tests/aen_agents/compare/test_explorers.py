@@ -23,15 +23,22 @@ def trained(trace):
     return [(t.place, t.seed, t.epoch, t.accuracy, t.seconds) for t in trace]
 
 
+@pytest.mark.parametrize("name", ["random", "greedy", "successive_halving"])
 @pytest.mark.parametrize("seed", [0, 1, 5])
-def test_a_strategy_gives_the_same_both_ways(seed):
-    table, agent = random_table(), read_agent("random")
+def test_a_strategy_gives_the_same_both_ways(name, seed):
+    table, agent = random_table(), read_agent(name)
     asked = run_strategy(agent.config.agent, table, None, children=7, seed=seed)
     searched = run_explorer(agent.config, table, None, children=7, seed=seed)
     assert len(asked) == 7
+    for t in asked:
+        entry = table.entry(t.place, seed=SEEDS[t.seed], epoch=t.epoch)
+        assert (t.accuracy, t.seconds) == (entry.validation_accuracy, entry.seconds)
+    if name == "successive_halving":
+        assert {t.epoch for t in asked} == {1, 2}
     assert trained(searched) == trained(asked)
     assert searched[-1].recommended == asked[-1].recommended
-    assert {t.seed for t in asked} == {seed % len(SEEDS)}
+    assert asked[0].seed == seed % len(SEEDS)
+    assert {t.seed for t in asked} == {seed % len(SEEDS)} or name == "greedy"
 
 
 def test_dqn_trains_what_it_trains_in_a_search(tmp_path: Path):
