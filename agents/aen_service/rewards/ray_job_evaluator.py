@@ -152,6 +152,10 @@ class RayJobEvaluator(Evaluator):
             except OSError as error:
                 self._drop(self._job)
                 self._fail(self._unusable(error))
+            except Exception as error:  # what the cluster answers may be nonsense: nobody shall wait forever
+                _LOG.exception("the children of remote clients cannot be trained on Ray")
+                self._drop(self._job)
+                self._fail(WorkerError(f"the children cannot be trained on Ray: {type(error).__name__}: {error}"))
 
     def _start(self) -> None:
         """Submit a job if there is something to train."""

@@ -190,6 +190,16 @@ def test_a_cluster_that_stays_away_is_an_error(made, jobs, monkeypatch):
         made.submit(CHILDREN[:1])[0].result(60)
 
 
+def test_nonsense_of_the_cluster_is_an_error_and_the_next_children_are_trained(made, jobs, monkeypatch):
+    is_alive = jobs.is_alive
+    monkeypatch.setattr(jobs, "is_alive", lambda _: {}["status"])
+    jobs.behave = [jobs.die, jobs.train]
+    with pytest.raises(WorkerError, match="cannot be trained on Ray: KeyError: 'status'"):
+        made.submit(CHILDREN[:1])[0].result(60)
+    monkeypatch.setattr(jobs, "is_alive", is_alive)
+    assert evaluate(made, CHILDREN[:1])[0].status == "ok"
+
+
 def test_closing_ends_the_job_and_what_is_unfinished(jobs, tmp_path):
     started = threading.Event()
 
