@@ -13,6 +13,7 @@ from pathlib import Path
 from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
+from aen.errors import AenError, SpecError
 from aen.results.evaluation import Evaluation
 
 _ASKED, _ANSWERED = "asked", "answered"
@@ -71,13 +72,26 @@ class Exchange:
     def ask(self, specs: Sequence[ChildSpec], *, keep: bool) -> None:
         """Ask the trainer to evaluate specs."""
         self._asked += 1
-        content = {"specs": [spec.to_json() for spec in specs], "keep": keep}
+        content = {"specs": {spec.key: spec.to_json() for spec in specs}, "keep": keep}
         write_atomically(self.folder / _ASKED / f"{self._asked:09d}.json", json.dumps(content), durable=False)
 
     def asked(self) -> Iterator[tuple[list[ChildSpec], bool]]:
-        """Take what was asked, with whether the weights are wanted."""
+        """Take what was asked, with whether the weights are wanted; specs that mean nothing here are answered."""
         for content in _take(self.folder / _ASKED):
-            yield [ChildSpec.from_json(spec) for spec in content["specs"]], content["keep"]
+            specs, refused = [], []
+            for key, value in content["specs"].items():
+                try:
+                    spec = ChildSpec.from_json(value)
+                    if spec.key != key:
+                        raise SpecError(
+                            f"{spec.name} has the key {spec.key} on the cluster; install the same aen there."
+                        )
+                    specs.append(spec)
+                except AenError as error:
+                    refused.append(Answer(key, error=str(error)))
+            if refused:
+                self.answer(refused)
+            yield specs, content["keep"]
 
     def answer(self, answers: Sequence[Answer]) -> None:
         """Return results to the service."""

@@ -152,7 +152,7 @@ class RayJobEvaluator(Evaluator):
             except OSError as error:
                 self._drop(self._job)
                 self._fail(self._unusable(error))
-            except Exception as error:  # what the cluster answers may be nonsense: nobody shall wait forever
+            except Exception as error:  # noqa: BLE001 - whatever the cluster answers, nobody shall wait forever
                 _LOG.exception("the children of remote clients cannot be trained on Ray")
                 self._drop(self._job)
                 self._fail(WorkerError(f"the children cannot be trained on Ray: {type(error).__name__}: {error}"))

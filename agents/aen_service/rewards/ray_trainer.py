@@ -12,11 +12,13 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 from aen._secrets import hide_secrets
 from aen.children.spec import ChildSpec
 from aen.errors import AenError
+from aen.evaluators import Evaluator
 from aen.results.evaluation import Evaluation
 from aen.results.store import ResultStore
 from aen_agents.evaluators.ray import RayEvaluator
@@ -42,7 +44,7 @@ class Trainer:
     def __init__(
         self,
         exchange: Exchange,
-        evaluator: RayEvaluator,
+        evaluator: Evaluator,
         *,
         idle_seconds: float = IDLE_SECONDS,
         silent_seconds: float = SILENT_SECONDS,
@@ -82,7 +84,10 @@ class Trainer:
         futures = self._evaluator.submit(specs, keep_weights=keep)
         self._unfinished += len(futures)
         for spec, future in zip(specs, futures, strict=True):
-            future.add_done_callback(lambda done, key=spec.key: self._done.put(_answer(key, done)))
+            future.add_done_callback(partial(self._put, spec.key))
+
+    def _put(self, key: str, done: "Future[Evaluation]") -> None:
+        self._done.put(_answer(key, done))
 
     def _answer(self) -> None:
         """Return what is done; wait a moment if nothing is."""

@@ -17,7 +17,9 @@ from helpers.dashboard_clusters import NEEDS_DASHBOARD, cluster
 from helpers.services import serving
 
 from aen.children import DenseSpec, TrainingSpec
+from aen.children.spec import ChildSpec
 from aen.data import DataSpec
+from aen.errors import SpecError
 from aen.evaluators import LocalEvaluator, evaluate
 from aen.evaluators.processes import WorkerError
 from aen.results.store import ResultStore
@@ -198,6 +200,25 @@ def test_nonsense_of_the_cluster_is_an_error_and_the_next_children_are_trained(m
         made.submit(CHILDREN[:1])[0].result(60)
     monkeypatch.setattr(jobs, "is_alive", is_alive)
     assert evaluate(made, CHILDREN[:1])[0].status == "ok"
+
+
+def test_a_child_that_the_cluster_does_not_know_spoils_no_other(made, monkeypatch):
+    from_json = ChildSpec.from_json
+
+    def unknown(value):
+        if value["seed"] == 1:
+            raise SpecError("kind is 'toy', which is unknown.")
+        spec = from_json(value)
+        return spec if spec.seed != 2 else spec.with_seed(7)
+
+    monkeypatch.setattr(ChildSpec, "from_json", unknown)
+    first, second, third, last = made.submit(CHILDREN)
+    assert (first.result(60).status, last.result(60).status) == ("ok", "ok")
+    with pytest.raises(WorkerError, match="kind is 'toy'"):
+        second.result(60)
+    with pytest.raises(WorkerError, match="on the cluster; install the same aen there"):
+        third.result(60)
+    assert made.submit(CHILDREN[:1])[0].result(60).looked_up
 
 
 def test_closing_ends_the_job_and_what_is_unfinished(jobs, tmp_path):
