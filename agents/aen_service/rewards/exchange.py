@@ -91,7 +91,8 @@ class Exchange:
                     refused.append(Answer(key, error=str(error)))
             if refused:
                 self.answer(refused)
-            yield specs, content["keep"]
+            if specs:
+                yield specs, content["keep"]
 
     def answer(self, answers: Sequence[Answer]) -> None:
         """Return results to the service."""

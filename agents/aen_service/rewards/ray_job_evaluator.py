@@ -111,6 +111,10 @@ class RayJobEvaluator(Evaluator):
         waiting = max(len(self._unfinished) - running, 0)
         return Activity(self.parallelism, running, waiting, self._trained, self._failed)
 
+    def start(self) -> None:
+        """Do nothing: the job is submitted when there is something to train."""
+        return
+
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list["Future[Evaluation]"]:
         """Evaluate the specs; see `aen.evaluators.Evaluator`. Thread-safe; does not wait for training.
 
