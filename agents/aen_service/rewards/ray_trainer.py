@@ -124,7 +124,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run a trainer; return the exit status."""
     folder, store, weights, workers = arguments
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # `ray job stop`: what is in flight is given back
-    exchange, error = Exchange(Path(folder)), None
+    exchange = Exchange(Path(folder))
+    error: str | None = None
     try:
         if exchange.heartbeat() is not None:  # else the service has ended before this job began
             made = RayEvaluator(ResultStore(store), weights_folder=Path(weights), workers=int(workers) or None)
