@@ -75,12 +75,7 @@ def symmetry_test(
     permutations = _permutations(permutations, len(elements))
     chosen = np.sort(np.random.default_rng([seed, 0]).permutation(len(tensor))[:max_images])
     answers = answers[chosen]
-    labels_met, counts = (value.tolist() for value in torch.unique(answers, return_counts=True))
-    compared = [label for label, count in zip(labels_met, counts, strict=True) if count > 1]
-    if not compared:
-        raise DataError(
-            f"labels has {len(labels_met)} classes with a single image each; a class needs at least 2 images."
-        )
+    labels_met, compared = _compared(answers)
     kept = torch.isin(answers, torch.tensor(compared))
     rows = _Rows(
         tensor.flatten(2),
@@ -108,6 +103,32 @@ def symmetry_test(
         permutations=permutations,
         seed=seed,
     )
+
+
+def check_testable(images: object, labels: object, factors: Factors | None = None) -> None:
+    """Check that images can be tested, which takes much less time than the test.
+
+    Args:
+        images: as of `symmetry_test`.
+        labels: likewise.
+        factors: likewise.
+
+    Raises:
+        DataError: as by `symmetry_test`.
+        GroupError: likewise.
+    """
+    tensor = checked_images(images)
+    _compared(checked_labels(labels, len(tensor)))
+    _elements(factors, (tensor.shape[2], tensor.shape[3]), 0)
+
+
+def _compared(answers: Tensor) -> tuple[list[int], list[int]]:
+    """Return all labels, and those of at least two images, which alone can be compared."""
+    met, counts = (value.tolist() for value in torch.unique(answers, return_counts=True))
+    compared = [label for label, count in zip(met, counts, strict=True) if count > 1]
+    if not compared:
+        raise DataError(f"labels has {len(met)} classes with a single image each; a class needs at least 2 images.")
+    return met, compared
 
 
 def _permutations(given: int | None, tests: int) -> int:

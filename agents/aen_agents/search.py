@@ -14,7 +14,7 @@ from pathlib import Path
 from aen._reading import sealed
 from aen.children import ChildSpec
 from aen.data import find_source, load_dataset
-from aen.errors import AenError, GroupError, SpecError, StoreError
+from aen.errors import AenError, ConfigError, GroupError, SpecError, StoreError
 from aen.evaluators import Evaluator, stream
 from aen.results.database_errors import shown
 from aen.results.provenance import Provenance, Seconds
@@ -22,6 +22,7 @@ from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
 from aen.spaces import Space
 from aen.symmetry import SymmetryTest, symmetry_test
+from aen.symmetry.testing import check_testable
 from aen.training import cpu_threads
 from aen_agents.agents.base import Explorer, Task
 from aen_agents.agents.factor_effects import factors_of, generator_effects_of
@@ -84,6 +85,7 @@ class Search:
         check_agent(config, self.child, self.space)
         self._data_notices = find_source(self.child.data.name, self.child.data.rules).notices
         load_dataset(self.child.data)
+        self._check_symmetry_test()
         check_final_child(config, self.child)
         check_evaluator(config)
         self.notices: list[str] = []
@@ -246,6 +248,19 @@ class Search:
 
         with sharing(weights, folder.weights, store):
             yield weights
+
+    def _check_symmetry_test(self) -> None:
+        """Check that the images can be tested, if the agent cannot work without that."""
+        if not self.config.agent.needs_symmetry_test:
+            return
+        train = load_dataset(self.child.data).train
+        try:
+            check_testable(train.images, train.labels, self.space.symmetry_factors())
+        except AenError as error:
+            raise ConfigError(
+                f"agent {self.config.agent.name} needs the symmetry test of the images, which cannot be made: {error} "
+                "Choose another agent."
+            ) from error
 
     def _symmetry_test(self, folder: RunFolder, clock: dict[str, float]) -> SymmetryTest | None:
         """Test the training images for the symmetries on offer, or read what an earlier start of the run found."""

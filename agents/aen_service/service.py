@@ -3,7 +3,7 @@
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aen_service.computing.helpers import Helpers
 from aen_service.database import Database
@@ -12,12 +12,16 @@ from aen_service.folder import lock_root, prepare_folder, root_identity
 from aen_service.reading.index import RunIndex
 from aen_service.reading.readers import Readers
 from aen_service.rewards.rewards import Rewards
-from aen_service.searches.launcher import Launcher, ProcessLauncher
+from aen_service.searches.launcher import ProcessLauncher
+from aen_service.searches.ray_jobs import RayJobLauncher
 from aen_service.searches.records import Searches
 from aen_service.searches.removal import clean_up
 from aen_service.searches.scheduler import Scheduler
 from aen_service.settings import Settings
 from aen_service.tokens import Token, Tokens
+
+if TYPE_CHECKING:
+    from aen_service.job_server import JobServer
 
 FIRST_LINK_FILE = "first-link.txt"
 
@@ -43,13 +47,15 @@ class Service:
             self.tokens = Tokens(self.database)
             self.searches = Searches(self.database)
             clean_up(settings, self.searches)
-            self.launcher = _launcher(settings)
-            stack.callback(self.launcher.close)
+            self.jobs = None if settings.ray is None else _job_server(settings.ray)
+            if self.jobs is not None:
+                stack.callback(self.jobs.close)
+            self.launcher = ProcessLauncher(settings) if self.jobs is None else RayJobLauncher(settings, self.jobs)
             self.scheduler = Scheduler(settings, self.searches, self.launcher)
             self.readers = Readers(settings)
             self.index = RunIndex(settings, self.searches, self.readers)
             self.datasets = Datasets(settings, self.database, self.searches)
-            self.rewards = Rewards(settings)
+            self.rewards = Rewards(settings, self.jobs)
             stack.callback(self.rewards.close)
             self.helpers = Helpers()
             stack.callback(self.helpers.close)
@@ -88,9 +94,7 @@ class Service:
         self.close()
 
 
-def _launcher(settings: Settings) -> Launcher:
-    if settings.ray is None:
-        return ProcessLauncher(settings)
-    from aen_service.searches.ray_jobs import RayJobLauncher  # importing Ray takes seconds
+def _job_server(address: str) -> "JobServer":
+    from aen_service.job_server import JobServer  # importing Ray takes seconds
 
-    return RayJobLauncher(settings)
+    return JobServer(address)

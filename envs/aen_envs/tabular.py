@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from aen._typing import JsonDict
 from aen.bench import Table
@@ -27,11 +27,13 @@ class TabularEnv(SpaceEnv):
 
     chosen: TableChoice
 
-    def _choose(self, chosen: TableChoice) -> None:
-        """Set the table; called before the constructor of the environment of its space."""
+    def _choose(self, chosen: TableChoice) -> dict[str, Any]:
+        """Set the table; return what it decides of the arguments of the environment of its space."""
         self.chosen = chosen
         self._seen: set[int] = set()
         self._best, self._microseconds = -1, 0
+        space = super().arguments_for(chosen.table.definition.space)
+        return space | {"evaluator": chosen.evaluator, "child_seed": chosen.seed}
 
     @property
     def table(self) -> Table:
@@ -153,16 +155,11 @@ class GroupDecompositionTabularEnv(TabularEnv, GroupDecompositionEnv):
         render_mode: str | None = None,
     ) -> None:
         chosen = TableChoice(DecompositionSpace, table, folder, noise=noise, epoch=epoch, child_seed=child_seed)
-        self._choose(chosen)
-        space = cast("DecompositionSpace", chosen.table.definition.space)
         super().__init__(
-            child=space.child,
-            alphabet=space.alphabet,
-            evaluator=chosen.evaluator,
+            **self._choose(chosen),
             reward=reward,
             stop_action=stop_action,
             horizon=horizon,
-            child_seed=chosen.seed,
             observation=observation,
             observe=observe,
             render_mode=render_mode,
@@ -219,15 +216,12 @@ class GCNNDesignTabularEnv(TabularEnv, GCNNDesignEnv):
         render_mode: str | None = None,
     ) -> None:
         chosen = TableChoice(GCNNSpace, table, folder, noise=noise, epoch=epoch, child_seed=child_seed)
-        self._choose(chosen)
         super().__init__(
-            space=cast("GCNNSpace", chosen.table.definition.space),
-            evaluator=chosen.evaluator,
+            **self._choose(chosen),
             reward=reward,
             reference=reference,
             stop_action=stop_action,
             horizon=horizon,
-            child_seed=chosen.seed,
             observation=observation,
             observe=observe,
             render_mode=render_mode,

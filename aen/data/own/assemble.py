@@ -16,7 +16,7 @@ import numpy.typing as npt
 from aen.data.files import MAX_BYTES
 from aen.data.own.decode import CROPPED, NOTES, RESIZED, BrokenImageError, decode, look, quiet_pillow
 from aen.data.own.found import Content
-from aen.data.own.rules import MAX_PIXELS, Rules
+from aen.data.own.rules import MAX_PIXELS, SKIP_BROKEN, Rules
 from aen.errors import DataError
 
 _THREADS = 2
@@ -161,7 +161,7 @@ class _Files:
             raise DataError(
                 f"{self.where}: {len(self.broken):,} of {len(self.content.names):,} images cannot be read: "
                 f"{self._shown()}; repair or remove {'it' if one else 'them'}, or leave {'it' if one else 'them'} out "
-                "with --skip-broken (data.skip_broken=true)."
+                f"with {SKIP_BROKEN}."
             )
 
     def _in_two_classes(self) -> set[int]:
@@ -185,8 +185,7 @@ class _Files:
             more = f" and {len(pairs) - 1:,} more such pairs" if len(pairs) > 1 else ""
             raise DataError(
                 f"{self.where}: {names[one]} and {names[other]} are the same file in two classes ({labels[one]}, "
-                f"{labels[other]}){more}; keep one of them, or leave both out with --skip-broken "
-                "(data.skip_broken=true)."
+                f"{labels[other]}){more}; keep one of them, or leave both out with {SKIP_BROKEN}."
             )
         return {place for place, digest in enumerate(self.digests) if digest in different}
 

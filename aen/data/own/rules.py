@@ -14,6 +14,10 @@ MAX_PIXELS = 64 * 64
 _MAX_SIDE = 512
 
 
+# What leaves broken images out, in messages; services replace it, since they have no command line.
+SKIP_BROKEN = "skip_broken=true (--skip-broken on the command line, data.skip_broken=true in a config)"
+
+
 @dataclass(frozen=True)
 class Rules:
     """What is asked of the import of own data.

@@ -57,6 +57,11 @@ class ComparedAgent:
                 f"agent {self.label} cannot be run on table {table.name}: it does not choose among the classes of a "
                 f"space of {child.kind} children. Leave it out."
             )
+        if table.definition.class_keys is not None and not hasattr(agent, "strategy"):
+            raise ConfigError(
+                f"agent {self.label} cannot be run on table {table.name}, which has only a part of the classes of its "
+                "space: only search strategies are told which. Leave it out."
+            )
         try:
             check_agent(self.config, child, table.definition.space)
         except AenError as error:

@@ -19,6 +19,7 @@ class AgentSection(Section):
         child_kinds: the kinds of child that it can choose among; None: all.
         unused_sections: sections of a search that do not apply to it; a config that sets one is refused.
         trains_architectures: whether it trains an architecture that the section `child` names.
+        needs_symmetry_test: whether it cannot work without the symmetry test of the images.
         trains_slices: whether its methods train networks in slices of epochs, each from its parent's weights.
     """
 
@@ -30,6 +31,7 @@ class AgentSection(Section):
     child_kinds: ClassVar[tuple[str, ...] | None] = None
     unused_sections: ClassVar[tuple[str, ...]] = ()
     trains_architectures: ClassVar[bool] = False
+    needs_symmetry_test: ClassVar[bool] = False
     trains_slices: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # a field of every kind, with its own name as the default

@@ -128,7 +128,7 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
             "selection: the best 5 and no symmetry again, on 5 fresh seeds each; of those that cannot be told from the "
             "best, one whose symmetry the images have wins",
         ),
-        Reason(("budget",), f"budget.minutes={MINUTES:g}: the default; --minutes sets another"),
+        Reason(("budget",), f"budget.minutes={MINUTES:g}: the default; another number of minutes may be set"),
         Reason(
             ("evaluator",),
             f"evaluator: {_machine_text(machine)}",

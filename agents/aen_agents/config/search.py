@@ -111,6 +111,11 @@ class SearchConfig(Section):
                 f"child.groups names an architecture, which the agents {fitting} train, but agent is "
                 f"{self.agent.name}; leave it out, or choose one of them"
             )
+        if self.agent.needs_symmetry_test and not self.symmetry_test:
+            raise ValueError(
+                f"symmetry_test is false, but agent {self.agent.name} needs the symmetry test of the images; leave it "
+                "out, or choose another agent"
+            )
         for name in self.agent.unused_sections:
             if self._given(name):
                 raise ValueError(f"{name} does not apply to agent {self.agent.name}; leave it out")

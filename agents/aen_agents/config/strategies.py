@@ -81,6 +81,7 @@ class SymmetryTestConfig(StrategyConfig):
 
     strategy: ClassVar[str] = f"{_MODULES}.symmetry_test:SymmetryTestSearch"
     check_space: ClassVar[str | None] = f"{_MODULES}.checks:check_symmetries"
+    needs_symmetry_test: ClassVar[bool] = True
 
     name: Literal["symmetry_test"] = Field("symmetry_test", description="the algorithm")
     per_tie: float = Field(

@@ -177,6 +177,8 @@ def search_schema(_token: AnyToken) -> dict[str, Any]:
 def check_search(given: SearchRequest, _token: AnyToken, service: TheService) -> Check:
     """Check a search as it would be submitted, and say what it will cost; nothing is trained."""
     dataset = None if given.dataset is None else service.datasets.get(given.dataset)
+    if dataset is not None:
+        given = given.over(service.datasets.overrides(dataset.id))
     question = {
         "request": given.model_dump(mode="json"),
         "store": str(service.settings.store),

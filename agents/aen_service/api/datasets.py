@@ -29,6 +29,11 @@ _FORM = {
                             "files by the field given several times",
                         },
                         "name": {"type": "string", "maxLength": 100, "description": "by default that of the file"},
+                        "skip_broken": {
+                            "type": "string",
+                            "enum": ["true", "false"],
+                            "description": "true: leave out images that cannot be read, and files in two classes",
+                        },
                     },
                 }
             }
@@ -118,7 +123,7 @@ def dataset_out(found: Dataset) -> DatasetOut:
 
 @router.post("", status_code=status.HTTP_201_CREATED, openapi_extra=_FORM)
 async def upload_dataset(request: Request, token: OperatorToken, service: TheService, response: Response) -> DatasetOut:
-    """Upload a data set: a form with the field ``file``, and ``name``. After an error nothing of it is kept."""
+    """Upload a data set: a form with the fields ``file``, ``name``, ``skip_broken``. After an error nothing is kept."""
     length = request.headers.get("content-length", "")
     found = await service.datasets.add(
         token,

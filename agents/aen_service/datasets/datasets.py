@@ -14,10 +14,12 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from starlette.concurrency import run_in_threadpool
 
+from aen._text import printable
 from aen._typing import JsonDict
 from aen.data.files import unreadable
 from aen.data.own.idx import is_idx
 from aen.data.own.paths import split_pin
+from aen.data.own.rules import SKIP_BROKEN
 from aen.errors import AenError, DataError
 from aen_service.database import DATASETS, Database
 from aen_service.datasets.inspection import inspect
@@ -118,12 +120,21 @@ class Datasets:
         found = self.get(dataset)
         return f"{self._settings.folder / found.path}@{found.description['pin']}"
 
+    def overrides(self, dataset: str) -> JsonDict:
+        """Return the other overrides of a search of a data set: how its images were read when it was uploaded.
+
+        Raises:
+            NotFoundError: there is none with this identifier.
+        """
+        return {"data.skip_broken": True} if self.get(dataset).description.get("skip_broken") else {}
+
     async def add(self, token: Token, stream: AsyncIterator[bytes], content_type: str, length: int | None) -> Dataset:
         """Receive a data set and describe it. After an error nothing is left.
 
         Args:
             token: whose it is.
-            stream: the body of the request, a form with the field ``file``, perhaps several times, and ``name``.
+            stream: the body of the request, a form with the field ``file``, perhaps several times, ``name`` and
+                ``skip_broken``.
             content_type: the header.
             length: bytes of the body, if it is known.
 
@@ -177,15 +188,16 @@ class Datasets:
 
     def _describe(self, dataset: str, token: Token, folder: Path, upload: Upload) -> Dataset:
         name = _checked_name(upload.fields.get("name", "") or Path(next(iter(upload.files), "")).name)
-        unknown = sorted(set(upload.fields) - {"name"})
+        skip_broken = _flag("skip_broken", upload.fields.get("skip_broken", "false"))
+        unknown = sorted(set(upload.fields) - {"name", "skip_broken"})
         if unknown:
             raise InvalidRequestError(f"the form has the unknown field {unknown[0][:50]!r}.", argument=unknown[0][:50])
         shown = next(iter(upload.files), "")
         try:
             place, notices = self._unpacked(folder, upload)
-            description = inspect(place, folder)
-        except DataError as error:  # the words of the command line, without this machine's paths
-            said = str(error)
+            description = inspect(place, folder, skip_broken=skip_broken)
+        except DataError as error:  # the words of the command line, without its options and this machine's paths
+            said = str(error).replace(SKIP_BROKEN, "skip_broken=true in the form")
             for path in sorted((str(folder / "images"), *map(str, upload.files.values())), key=len, reverse=True):
                 said = said.replace(path, shown)
             raise InvalidRequestError(
@@ -281,6 +293,12 @@ def _kind(name: str) -> str:
     if lower.removesuffix(".gz").endswith((".csv", ".tsv")):
         hint = "a csv names files of your machine; put the images into a folder for each class, and zip those"
     raise InvalidRequestError(f"file is {name!r}, of a kind that is not uploaded; {hint}.", argument="file")
+
+
+def _flag(name: str, given: str) -> bool:
+    if given not in {"true", "false"}:
+        raise InvalidRequestError(f"{name} is {printable(given[:50])!r}; give true or false.", argument=name)
+    return given == "true"
 
 
 def _checked_name(given: str) -> str:

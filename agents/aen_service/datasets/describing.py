@@ -20,11 +20,11 @@ _MEMORY = 2**33
 _CLASSES, _EACH = 24, 6  # of the small samples
 
 
-def main(path: str, folder: str) -> int:
+def main(path: str, folder: str, skip_broken: str) -> int:
     """Write the description of own data, or why it cannot be used; the program of the process."""
     _limit_memory()
     try:
-        content = _described(Path(path), Path(folder))
+        content = _described(Path(path), Path(folder), Rules(skip_broken=skip_broken == "true"))
     except AenError as error:
         content = {"error": str(error)}
     except MemoryError:
@@ -40,14 +40,15 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
 
 
-def _described(path: Path, folder: Path) -> JsonDict:
+def _described(path: Path, folder: Path, rules: Rules) -> JsonDict:
     from PIL import Image  # it takes a tenth of a second
 
-    name, rules = str(path), Rules()
+    name = str(path)
     found = describe(name, rules).to_json()
     prepared = prepare(name, rules)
     found["pin"] = prepared.pin
-    found["search"], found["config"] = _search(name)
+    found["search"], found["config"] = _search(name, rules)
+    found["skip_broken"] = rules.skip_broken
     found.pop("name")
     if not prepared.signals:
         Image.fromarray(samples(name, rules)).save(folder / SAMPLES_FILE, "PNG")
@@ -56,12 +57,13 @@ def _described(path: Path, folder: Path) -> JsonDict:
     return found
 
 
-def _search(name: str) -> tuple[list[str], JsonDict | None]:
+def _search(name: str, rules: Rules) -> tuple[list[str], JsonDict | None]:
     """Return what a search of the data would do, a line for each choice, or why there can be none."""
     from aen_agents.config.default import default_config
 
+    words = [f"data.path={json.dumps(name, ensure_ascii=False)}", f"data.skip_broken={json.dumps(rules.skip_broken)}"]
     try:
-        config, reasons = default_config([f"data.path={json.dumps(name, ensure_ascii=False)}"])
+        config, reasons = default_config(words)
     except AenError as error:
         return [f"it cannot be searched: {error}"], None
     return reasons, {"child": config.child.kind, "agent": config.agent.name}

@@ -18,16 +18,17 @@ _PROGRAM = """
 import json
 sys.path[:] = json.loads(sys.argv.pop(1)) + sys.path
 from aen_service.datasets.describing import main
-sys.exit(main(sys.argv[1], sys.argv[2]))
+sys.exit(main(*sys.argv[1:]))
 """
 
 
-def inspect(path: Path, folder: Path) -> JsonDict:
+def inspect(path: Path, folder: Path, *, skip_broken: bool = False) -> JsonDict:
     """Describe own data in another process; it writes a description and samples into a folder.
 
     Args:
         path: the file or folder of the data.
         folder: for the description and the samples.
+        skip_broken: leave out images that cannot be read, and files that lie in two classes.
 
     Returns:
         The description.
@@ -35,7 +36,8 @@ def inspect(path: Path, folder: Path) -> JsonDict:
     Raises:
         DataError: the data cannot be used, with the words of `aen data describe`.
     """
-    command = python_command(_PROGRAM, [json.dumps(import_path()), str(path), str(folder)])
+    words = [json.dumps(import_path()), str(path), str(folder), json.dumps(skip_broken)]
+    command = python_command(_PROGRAM, words)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     try:
         done = subprocess.run(  # noqa: S603 - Python itself

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import TYPE_CHECKING
 
 from aen._processes import available_cores
 from aen._typing import JsonDict
@@ -24,9 +25,13 @@ from aen_service.errors import NotFoundError, QuotaError, UnavailableError
 from aen_service.rewards.batches import Batch, answer, notify
 from aen_service.rewards.demand import Demand
 from aen_service.rewards.pool_evaluator import PoolEvaluator
+from aen_service.rewards.ray_job_evaluator import RayJobEvaluator
 from aen_service.rewards.weights import KeptWeights
 from aen_service.settings import Settings
 from aen_service.tokens import Token
+
+if TYPE_CHECKING:
+    from aen_service.job_server import JobServer
 
 EXPIRE_SECONDS = 120.0  # after which a batch whose client does not ask is closed
 _TICK_SECONDS = 1.0
@@ -38,10 +43,11 @@ class Rewards:
 
     Args:
         settings: of the service. The store is opened, and workers are started, when the first spec comes.
+        jobs: of a Ray cluster that trains the children; None: processes of this machine do.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, jobs: "JobServer | None" = None) -> None:
+        self._settings, self._jobs = settings, jobs
         self._batches: dict[str, Batch] = {}
         self._changed = threading.Condition()
         self._closed = False
@@ -53,7 +59,10 @@ class Rewards:
 
     @property
     def workers(self) -> int:
-        """The number of worker processes."""
+        """The number of workers; on a cluster, as far as is known."""
+        evaluator = self._evaluator
+        if self._jobs is not None and evaluator is not None:
+            return evaluator.parallelism
         return self._settings.workers or available_cores()
 
     def activity(self) -> Activity:
@@ -238,6 +247,15 @@ class Rewards:
 
     def _make_evaluator(self) -> Evaluator:
         self.weights.open(self._open_store())
+        if self._jobs is not None:
+            return RayJobEvaluator(
+                self._jobs,
+                self._settings.folder / "rewards",
+                store=self._settings.store,
+                workers=self._settings.workers,
+                weights_folder=self.weights.folder,
+                kept=self._kept,
+            )
         evaluator = PoolEvaluator(
             ResultStore(self._settings.store),
             workers=self.workers,

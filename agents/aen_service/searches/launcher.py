@@ -80,9 +80,6 @@ class Launcher(ABC):
         """Return why the last process of a search ended without words, or nothing."""
         return ""
 
-    def close(self) -> None:  # noqa: B027 - not every launcher has something to close
-        """Close connections; searches go on."""
-
 
 class ProcessLauncher(Launcher):
     """Runs each search as a process of this machine.

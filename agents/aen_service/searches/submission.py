@@ -52,6 +52,10 @@ class SearchRequest(BaseModel):
         """Whether it names a data set alone, whose images say what the search is."""
         return self.dataset is not None and self.preset is None and self.config is None
 
+    def over(self, overrides: JsonDict) -> "SearchRequest":
+        """Return the request with overrides of its data set, which its own ones come before."""
+        return self.model_copy(update={"overrides": overrides | self.overrides})
+
 
 def config_of(request: SearchRequest, dataset: str | None = None) -> SearchConfig:
     """Return the config that a request stands for; that of the default search if it names a data set alone.

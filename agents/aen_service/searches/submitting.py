@@ -91,7 +91,9 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
 
 def _config(service: Service, given: SearchRequest, dataset: Dataset | None) -> SearchConfig:
     """Return the config of a request; where the images decide, a helper looks at them."""
-    place = None if dataset is None else service.datasets.place(dataset.id)
+    place = None
+    if dataset is not None:
+        place, given = service.datasets.place(dataset.id), given.over(service.datasets.overrides(dataset.id))
     if not given.is_default:
         return config_of(given, place)
     question = {"request": given.model_dump(mode="json"), "dataset": place}

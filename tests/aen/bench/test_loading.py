@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from helpers.built_tables import NAME, build, small
+from helpers.tables import drawn_table
 
 from aen.bench import TableEvaluator, check_tables, load, test_results
 from aen.bench.files import VERSION, read_table, write_table
@@ -122,6 +123,34 @@ def test_noise_says_which_result(folder):
     each = [table.query([0] * 12, seed=seed, noise="seed").validation_accuracy for seed in (0, 1)]
     assert table.query([0] * 12, noise="mean").validation_accuracy == pytest.approx(np.mean(each))
     assert table.query([0] * 12).validation_accuracy == pytest.approx(np.mean(each))
+
+
+@pytest.mark.parametrize("epoch", [None, 1, 2])
+@pytest.mark.parametrize("noise", ["seed", "mean"])
+def test_an_evaluation_has_the_figures_of_the_arrays(noise, epoch):
+    table = drawn_table(number=3)
+    evaluator = TableEvaluator(table, noise=noise, epoch=epoch)
+    at_epoch = 1 if epoch is None else table.epochs.index(epoch)
+    columns = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "seconds")
+    for spec, found in zip(table.definition.specs(), map(evaluator.look_up, table.definition.specs()), strict=True):
+        place, seed = table.place_of_class[spec.class_key], table.definition.seeds.index(spec.seed)
+        for column in columns:
+            seeds = table.results[column][place, :, at_epoch]
+            expected = seeds.mean() if noise == "mean" else seeds[seed]
+            assert getattr(found, column) == pytest.approx(expected), column
+        assert (found.key, found.class_key, found.seed) == (spec.key, spec.class_key, spec.seed)
+        assert (found.status, found.epochs, found.parameters) == ("ok", epoch or 2, table.parameters[place])
+
+
+def test_a_child_that_diverged_is_one_in_an_evaluation():
+    table = drawn_table()
+    for column in ("train_accuracy", "validation_accuracy"):
+        table.results[column][2, 1] = 0.0
+    table.results["validation_accuracy"][3, 0] = 0.0  # it learnt something
+    status = {(e.class_key, e.seed): e.status for e in map(TableEvaluator(table).look_up, table.definition.specs())}
+    bad = (table.definition.classes[2].key, table.definition.seeds[1])
+    assert {key for key, value in status.items() if value != "ok"} == {bad}
+    assert status[bad] == "diverged"
 
 
 def test_what_is_written_is_read(folder, tmp_path):

@@ -1,5 +1,6 @@
 """Agents on tables by their explorers: what they train, in which order, is that of a search."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from helpers.small_tables import SEEDS, made_table, random_table, small_definition
 
 from aen.bench import TableEvaluator
+from aen.errors import ConfigError
 from aen_agents.agents.base import Task
 from aen_agents.agents.registry import make_explorer
 from aen_agents.compare.agents import read_agent
@@ -21,15 +23,22 @@ def trained(trace):
     return [(t.place, t.seed, t.epoch, t.accuracy, t.seconds) for t in trace]
 
 
+@pytest.mark.parametrize("name", ["random", "greedy", "successive_halving"])
 @pytest.mark.parametrize("seed", [0, 1, 5])
-def test_a_strategy_gives_the_same_both_ways(seed):
-    table, agent = random_table(), read_agent("random")
+def test_a_strategy_gives_the_same_both_ways(name, seed):
+    table, agent = random_table(), read_agent(name)
     asked = run_strategy(agent.config.agent, table, None, children=7, seed=seed)
     searched = run_explorer(agent.config, table, None, children=7, seed=seed)
     assert len(asked) == 7
+    for t in asked:
+        entry = table.entry(t.place, seed=SEEDS[t.seed], epoch=t.epoch)
+        assert (t.accuracy, t.seconds) == (entry.validation_accuracy, entry.seconds)
+    if name == "successive_halving":
+        assert {t.epoch for t in asked} == {1, 2}
     assert trained(searched) == trained(asked)
     assert searched[-1].recommended == asked[-1].recommended
-    assert {t.seed for t in asked} == {seed % len(SEEDS)}
+    assert asked[0].seed == seed % len(SEEDS)
+    assert {t.seed for t in asked} == {seed % len(SEEDS)} or name == "greedy"
 
 
 def test_dqn_trains_what_it_trains_in_a_search(tmp_path: Path):
@@ -74,6 +83,18 @@ def test_every_agent_runs_on_a_table(name):
     assert [t.accuracy for t in trace] == pytest.approx([seed_of(t) for t in trace])
     assert trace[0].seed == 1
     assert all(t.recommended in {u.place for u in trace[: at + 1]} for at, t in enumerate(trace))
+
+
+@pytest.mark.parametrize("name", ["dqn", "exhaustive", "racing", "ppo"])
+def test_agents_that_need_every_class_are_refused_on_a_part_of_them(name):
+    definition = small_definition()
+    part = replace(definition, class_keys=tuple(c.key for c in definition.classes[:4]))
+    table = made_table(np.full((4, len(SEEDS)), 0.5), part)
+    with pytest.raises(ConfigError, match=f"agent {name} cannot be run on table digits-01, which has only a part"):
+        read_agent(name).check(table)
+    strategy = read_agent("random")
+    strategy.check(table)
+    assert len(run_agent(strategy, table, children=9, seed=0)) == 4
 
 
 def test_the_recommendation_is_the_best_so_far():

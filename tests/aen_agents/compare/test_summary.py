@@ -54,6 +54,15 @@ def test_the_aggregates_are_those_of_the_rows(compared):
             expected = stats.trim_mean(values_of(rows, name, column), 0.25)
             assert agent["regret"][key][0] == pytest.approx(expected, abs=1e-6)
             assert agent["regret"][key][1] <= expected + 1e-6 <= agent["regret"][key][2] + 2e-6
+        for column, key in (("area_children", "area_children"), ("area_seconds", "area_seconds")):
+            assert agent[key][0] == pytest.approx(stats.trim_mean(values_of(rows, name, column), 0.25), abs=1e-6)
+        assert agent["children"] == pytest.approx(np.mean(values_of(rows, name, "children")))
+        for table, by_agent in summary["by_table"].items():
+            mine = sorted(
+                float(r["first_trained"] or np.inf) for r in rows if (r["agent"], r["table"]) == (name, table)
+            )
+            middle = mine[(len(mine) - 1) // 2]
+            assert by_agent[name]["first_trained"] == (None if middle == np.inf else middle)
         curve = summary["curves"]["digits"][name]["middle"]
         assert curve[summary["points"].index(3)] == pytest.approx(agent["regret"]["3"][0])
         assert len(curve) == len(summary["points"])

@@ -176,6 +176,13 @@ def test_every_agent_of_the_project_is_valid(name: str, config_file: Path) -> No
     assert load_config(config_file, [f"agent={name}", *overrides]).agent.name in AGENTS
 
 
+def test_every_agent_has_a_preset_of_its_name_with_its_default_settings(config_file: Path) -> None:
+    assert set(AGENTS.built_in) <= set(list_presets("agent"))
+    as_published = {"equinas_d", "equinas_e", "static"}  # on five seeds, as their first lines say
+    for name in set(AGENTS.built_in) - as_published:
+        assert load_config(config_file, [f"agent={name}"]).agent == AGENTS[name](), name
+
+
 @pytest.mark.parametrize("name", [*EQUINAS, *(name for name in FORMER if name.startswith("equinas/"))])
 def test_every_equinas_config_has_its_methods(name: str) -> None:
     config = former(name) if name in FORMER else load_config(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.services import bearer, serving, wait_for
+from helpers.services import SMALL, bearer, serving, wait_for
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -20,6 +20,7 @@ from aen_service.datasets import datasets as module
 from aen_service.settings import Limits
 
 PATH = "/api/v1/datasets"
+PARTS = {"data.train": 20, "data.validation": 20, "data.test": 20}
 LIMITS = Limits(upload_bytes=200_000, stored_bytes=10**6, datasets=3)
 
 
@@ -250,3 +251,37 @@ def test_what_a_killed_service_left_is_removed_at_the_start(service):
     (service.settings.folder / "data" / "0123").mkdir()
     service.datasets.clean()
     assert left(service) == []
+
+
+def test_broken_images_are_left_out_on_request(service, client):
+    images, labels = digits(60)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for place, (image, label) in enumerate(zip(images, labels, strict=True)):
+            picture = io.BytesIO()
+            Image.fromarray(image).save(picture, "PNG")
+            archive.writestr(f"{label}/{place}.png", picture.getvalue())
+        archive.writestr("0/broken.png", b"no image")
+    files = {"file": ("images.zip", file.getvalue())}
+    before = left(service)
+    answer = client.post(PATH, files=files)
+    assert answer.status_code == 422
+    assert "0/broken.png" in answer.json()["detail"]
+    assert answer.json()["detail"].endswith("or leave it out with skip_broken=true in the form.")
+    answer = client.post(PATH, files=files, data={"skip_broken": "yes"})
+    assert (answer.status_code, answer.json()["argument"]) == (422, "skip_broken")
+    assert answer.json()["detail"] == "skip_broken is 'yes'; give true or false."
+    assert left(service) == before
+    found = client.post(PATH, files=files, data={"skip_broken": "true"}).json()
+    assert found["images"] == 60
+    for request in ({"dataset": found["id"]}, {"preset": "digits", "dataset": found["id"]}):
+        checked = client.post("/api/v1/searches/check", json=request)
+        assert checked.status_code == 200, checked.text
+    search = client.post(
+        "/api/v1/searches", json={"preset": "digits", "dataset": found["id"], "overrides": SMALL | PARTS}
+    )
+    assert search.status_code == 201, search.text
+    done = wait_for(client, search.json()["id"], {"complete", "failed", "stopped", "lost"})
+    assert done["state"] == "complete", done
+    client.delete(f"/api/v1/searches/{done['id']}").raise_for_status()
+    client.delete(f"{PATH}/{found['id']}").raise_for_status()

@@ -1,14 +1,6 @@
 """Searches as jobs of Ray: what is refused at the start, and a whole search on a cluster with a dashboard."""
 
-import importlib.util
-import os
 import secrets
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.dashboard_clusters import NEEDS_DASHBOARD, cluster
 from helpers.services import SMALL, serving, wait_for
 
 from aen_agents.evaluators.ray.auth import AuthError
 from aen_service.errors import ServiceStartError, UnavailableError
+from aen_service.job_server import JobServer
 from aen_service.main import main
-from aen_service.searches.ray_jobs import RayJobLauncher
-from aen_service.settings import Settings
 
 TOKEN = "not-to-be-seen"  # noqa: S105 - of these tests
 
@@ -65,14 +57,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def launch(tmp_path: Path, address: str) -> RayJobLauncher:
-    return RayJobLauncher(Settings(root=tmp_path, ray=address))
-
-
 @pytest.mark.parametrize("address", ["ftp://x", "http://", "http://u@x", "http://x/path", "http://x:port", ""])
-def test_what_is_no_address(tmp_path: Path, address: str) -> None:
+def test_what_is_no_address(address: str) -> None:
     with pytest.raises(ServiceStartError, match=r"--ray is .*; give the address of the dashboard of a cluster"):
-        launch(tmp_path, address)
+        JobServer(address)
 
 
 def test_nobody_listens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,92 +70,41 @@ def test_nobody_listens(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "or leave --ray out" in said
 
 
-def test_another_service_listens(tmp_path: Path) -> None:
+def test_another_service_listens() -> None:
     with (
         listening(200, b"hello") as (address, sent),
         pytest.raises(ServiceStartError, match="the service on that port is not the dashboard of Ray"),
     ):
-        launch(tmp_path, address)
+        JobServer(address)
     assert sent == [None], "no token is sent before it is asked for"
 
 
-def test_a_token_is_sent_only_where_it_was_named_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aen_service.searches.ray_jobs.is_own_cluster", lambda _: False)  # of another user
+def test_a_token_is_sent_only_where_it_was_named_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aen_service.job_server.is_own_cluster", lambda _: False)  # of another user
     with listening(401, b"") as (address, sent):
         with pytest.raises(ServiceStartError, match="requires a token, and none is named; name a file that contains"):
-            launch(tmp_path, address)
+            JobServer(address)
         assert sent == [None]
         monkeypatch.setenv("RAY_AUTH_TOKEN", "named")
         with pytest.raises(ServiceStartError, match=r"refuses the token of \$RAY_AUTH_TOKEN"):
-            launch(tmp_path, address)
+            JobServer(address)
         assert sent == [None, None, "Bearer named"]
 
 
-def test_an_own_cluster_gets_the_token_of_the_home_folder(tmp_path: Path) -> None:
+def test_an_own_cluster_gets_the_token_of_the_home_folder() -> None:
     with listening(401, b"") as (address, sent), pytest.raises(ServiceStartError, match="refuses the token of"):
-        launch(tmp_path, address)
+        JobServer(address)
     assert sent == [None, f"Bearer {TOKEN}"], "this process listens there, which is this user's"
 
 
-def test_an_unknown_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_mode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "on")
     with pytest.raises(AuthError, match="RAY_AUTH_MODE is 'on'"):
-        launch(tmp_path, "http://127.0.0.1:9")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def cluster(token: str) -> Iterator[str]:
-    """Start a cluster with its dashboard; yield the dashboard's address."""
-    port, folder = _free_port(), Path(tempfile.mkdtemp(prefix="aen-", dir="/tmp"))
-    words = [
-        "start",
-        "--head",
-        "--block",
-        "--disable-usage-stats",
-        "--num-cpus",
-        "2",
-        "--temp-dir",
-        str(folder / "ray"),
-    ]
-    words += ["--port", str(_free_port()), "--dashboard-host", "127.0.0.1", "--dashboard-port", str(port)]
-    words += ["--node-ip-address", "127.0.0.1", "--ray-client-server-port", str(_free_port())]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "PATH": path}
-    environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
-    program = "import sys; from ray.scripts.scripts import main; main()"
-    with (folder / "output").open("wb") as output:
-        head = subprocess.Popen(
-            [sys.executable, "-c", program, *words],
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        deadline = time.monotonic() + 120
-        while b"This command will now block forever" not in (folder / "output").read_bytes():
-            assert head.poll() is None, (folder / "output").read_text()
-            assert time.monotonic() < deadline, (folder / "output").read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        head.send_signal(signal.SIGTERM)
-        head.wait(60)
-        shutil.rmtree(folder, ignore_errors=True)
+        JobServer("http://127.0.0.1:9")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    importlib.util.find_spec("aiohttp_cors") is None,
-    reason="Ray's dashboard is not installed (docker/requirements-dashboard.lock)",
-)
+@NEEDS_DASHBOARD
 def test_a_search_runs_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = secrets.token_hex(32)
     monkeypatch.setenv("RAY_AUTH_TOKEN", token)
@@ -189,7 +126,7 @@ def test_a_search_runs_on_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         client.post(f"/api/v1/searches/{long['id']}/stop")
         found = wait_for(client, long["id"], {"complete", "failed", "lost", "stopped"}, 120)
         assert (found["state"], found["message"]) == ("stopped", None)
-        service.launcher._address = "http://127.0.0.1:9"
-        service.launcher._http.base_url = "http://127.0.0.1:9"
+        service.jobs.address = "http://127.0.0.1:9"
+        service.jobs._http.base_url = "http://127.0.0.1:9"
         with pytest.raises(UnavailableError, match="cannot connect to Ray at"):
             service.launcher.find(service.searches.get(long["id"]))

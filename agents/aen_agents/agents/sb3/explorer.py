@@ -16,61 +16,39 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from aen._files import write_atomically
 from aen._typing import JsonDict
-from aen.results.search_result import Exploration
-from aen.results.verdict import ClassVerdict
 from aen_agents.agents.base import Task
 from aen_agents.agents.dqn.curves import RunEvents
 from aen_agents.agents.dqn.environment import make_environment
 from aen_agents.agents.dqn.vec_env import LockstepVecEnv
-from aen_agents.agents.dqn.visits import OUT_OF_STEPS, Visits
-from aen_agents.agents.final_stage import conclude
+from aen_agents.agents.dqn.visiting import VisitingExplorer
+from aen_agents.agents.dqn.visits import Visits
 from aen_agents.config.sb3_agents import SB3Config
-from aen_agents.events import StageStarted
 from aen_agents.runs.lost import check_not_lost
 
 
-class SB3Explorer:
+class SB3Explorer(VisitingExplorer):
     """An algorithm at work on a task; see `aen_agents.agents.base.Explorer`.
 
     A resumed run begins again: it repeats every step, and the children of earlier starts are looked up in the store.
     """
 
     def __init__(self, task: Task) -> None:
-        self.task = task
+        super().__init__(task, counted="classes")
         self.agent = agent = cast("SB3Config", task.config.agent)
         self.packages = tuple(dict.fromkeys(("gymnasium", "stable-baselines3", agent.package)))
-        self.visits = Visits(
-            budget=task.config.budget,
-            counted="classes",
-            classes=len(task.space.classes),
-            states=task.space.states,
-            listener=task.listener,
-            history=task.folder.history_file,
-            limit=task.limit,
-        )
 
-    def explore(self) -> None:
+    def _explore(self) -> None:
         """Let the algorithm learn until the budget is used up."""
         task, visits = self.task, self.visits
-        most = min(visits.budget.children, visits.total)
-        task.listener(StageStarted("explore", most, steps=visits.budget.steps))
         if task.config.environment.collect == "asynchronous":
             task.notice(f"environment.collect=asynchronous is for dqn; {self.agent.name} steps in lock-step")
         env = self._environments()
         events = task.folder.path / "tensorboard"
         for file in events.glob("events.*"):
             file.unlink()
-        try:
-            visits.saw(_begin(env, task.config.seed), reward=0.0, epsilon=1.0, start=True)
-            if visits.why_finished() is None:
-                self._learn(env, events)
-        finally:
-            visits.close()
-        if visits.why_finished() == OUT_OF_STEPS:
-            task.notice(
-                f"exploring ended after {visits.steps:,} steps (budget.steps): {visits.first_visits:,} of {most:,} "
-                "children; raise budget.steps to visit more"
-            )
+        visits.saw(_begin(env, task.config.seed), reward=0.0, epsilon=1.0, start=True)
+        if visits.why_finished() is None:
+            self._learn(env, events)
 
     def _environments(self) -> gym.Env[Any, Any] | VecEnv:
         task = self.task
@@ -98,29 +76,6 @@ class SB3Explorer:
         finally:
             model.logger.close()
             _save(model, self.task.folder.path / "agent" / f"{agent.name}.zip")
-
-    def found(self) -> list[str]:
-        """Return the classes visited, best first; at equal accuracy the one with fewer parameters."""
-        accuracy, parameters = self.visits.accuracy_of_class, self.visits.parameters_of_class
-        return sorted(accuracy, key=lambda key: (-accuracy[key], parameters[key]))
-
-    def accuracies(self) -> dict[str, float]:
-        """Return the accuracy of each class visited, in the order of the first visits, without those that diverged."""
-        visits = self.visits
-        return {key: a for key, a in visits.accuracy_of_class.items() if key not in visits.diverged}
-
-    def conclude(self) -> ClassVerdict:
-        """Select on fresh seeds, and evaluate winner and baseline on the test images once."""
-        return conclude(self.task, self.found())
-
-    def figures(self) -> Exploration:
-        """Return the counts of visits."""
-        return Exploration(
-            steps=self.visits.steps,
-            states_visited=len(self.visits.seen_states),
-            classes_visited=len(self.visits.accuracy_of_class),
-            stopped_because=self.visits.why_finished(),
-        )
 
 
 class _VisitCallback(BaseCallback):

@@ -16,7 +16,9 @@ from helpers.strategy_runs import (
 
 from aen.errors import ConfigError
 from aen.spaces import Space
+from aen_agents.agents.plausible import most_plausible_first
 from aen_agents.agents.strategies.base import Candidate
+from aen_agents.agents.strategies.zero_cost_scores import kernel_score
 from aen_agents.config.strategies import (
     STRATEGIES,
     EvolutionConfig,
@@ -97,6 +99,22 @@ def test_only_the_classes_that_may_be_chosen(section: type[StrategyConfig]) -> N
 def test_the_seed_changes_the_order(section: type[StrategyConfig]) -> None:
     runs = [run(section(), view_of(dense_space(), seed=seed), noisy)[0] for seed in range(3)]
     assert len({tuple(asked) for asked in runs}) == 3
+
+
+def test_zero_cost_trains_the_highest_score_first() -> None:
+    space = dense_space()
+    view = view_of(space, children=100, symmetry=images_test(space))
+    asked, _ = run(ZeroCostConfig(), view, lambda _: 0.7)
+    classes = {c.key: c for c in space.classes}
+    scores = [kernel_score(space.spec(classes[candidate.class_key])) for candidate in asked]
+    assert len(set(scores)) > 3
+    assert scores == sorted(scores, reverse=True)
+    few, _ = run(ZeroCostConfig(classes=3), view, lambda _: 0.7)
+    first = [kernel_score(space.spec(classes[candidate.class_key])) for candidate in few[:3]]
+    plausible = [c.key for c in most_plausible_first(space, view.symmetry)]
+    assert first == sorted(first, reverse=True)
+    assert {candidate.class_key for candidate in few[:3]} == set(plausible[:3])
+    assert [candidate.class_key for candidate in few[3:]] == plausible[3:]
 
 
 def test_scores_of_untrained_networks_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:

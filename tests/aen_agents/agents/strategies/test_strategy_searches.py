@@ -86,3 +86,19 @@ def test_the_time_ends_exploring_and_a_resumed_search_keeps_what_it_had(tmp_path
 def test_a_search_that_cannot_be_is_refused_before_anything_is_trained() -> None:
     with pytest.raises(ConfigError, match="only one rung"):
         Search(config_of("successive_halving", training={"epochs": 1}), lambda _: None)
+
+
+def test_an_agent_that_needs_the_symmetry_test_is_refused_where_images_cannot_be_tested() -> None:
+    sizes = {"train": 2, "validation": 20, "test": 20}  # of two classes
+    config = config_of("symmetry_test", data=TINY["data"] | sizes, training={"batch_size": 1})
+    with pytest.raises(
+        ConfigError, match=r"needs the symmetry test .* cannot be made: .*a single image each.* another"
+    ):
+        Search(config, lambda _: None)
+
+
+def test_an_agent_that_needs_the_symmetry_test_is_refused_without_it() -> None:
+    said = "symmetry_test is false, but agent symmetry_test needs the symmetry test of the images; leave it out"
+    with pytest.raises(ValueError, match=said):
+        config_of("symmetry_test", symmetry_test=False)
+    assert not config_of("racing", symmetry_test=False).symmetry_test
