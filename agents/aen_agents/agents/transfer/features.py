@@ -1,190 +1,186 @@
-"""What the Q-network of dqn_transfer reads: features of each class that mean the same in every space.
+"""What the Q-network of dqn_transfer reads: numbers for each class and each symmetry that mean the same in every space.
 
-All are symmetric in the factors and equivariant in the classes, so that a network that is applied to each class works
-for any alphabet and any grids.
+Nothing depends on the order or the number of the classes and symmetries, so that one network serves any alphabet, any
+grids, and spaces of other kinds.
 """
 
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from aen._typing import Bool, Float
-from aen.spaces import Space, SpaceClass
 from aen.symmetry import SymmetryTest
+from aen_agents.agents.strategies.class_model import ClassModel, Posterior
+from aen_agents.agents.strategies.features import SpaceFeatures
 
-# An effect size below it does not speak against a symmetry.
-_BROKEN = 3.0
-_LARGEST_Z = 10.0
-_ACCURACY_SCALE = 20.0  # five points of accuracy are 1
+Array = NDArray[np.float32]
 
+SYMMETRY = ("contradiction", "rejected", "tested", "ties", "classes")
 STATIC = (
-    "largest_z",
-    "mean_z",
-    "broken_share",
-    "supported_share",
-    "all_supported",
-    "factors_share",
-    "log_weights",
-    "log_last_layer",
-    "baseline",
-    "tested",
+    *("evidence", "worst", "rejected", "kept", "all_kept", "tested"),
+    *("ties", "ties_over_first", "changes_from_first", "trend", "baseline", "choices"),
 )
 EVIDENCE = (
-    "count",
-    "mean",
-    "near_mean",
-    "near_weight",
-    "below_mean",
-    "below_weight",
-    "above_mean",
-    "above_weight",
-    "best",
-    "baseline_known",
-    "trained",
-    "left",
+    *("trained", "value", "expected", "deviation", "improvement"),
+    *("similar_mean", "similar_weight", "best", "baseline", "count", "left", "scale"),
 )
+SYMMETRY_EVIDENCE = ("with", "with_count", "without", "without_count")
+
+_POINTS = 20.0  # five points of accuracy are 1
+_DECAY = 1.5  # number of choices over which similarity decreases to 1/e
 
 
 @dataclass(frozen=True, eq=False)
-class ClassFeatures:
+class KnownClasses:
     """What is known of the classes of a space before any training.
 
     Attributes:
         static: the features `STATIC` of each class.
-        near: similarity of each pair of classes, in [0, 1]: that of their closed sets (Jaccard), 0 of a class with
-            itself.
-        below: whether the closed set of the second class lies strictly in that of the first.
+        symmetry: the features `SYMMETRY` of each symmetry.
+        members: how often each symmetry ties each class, shape ``[classes, symmetries]``.
+        similar: similarity of each pair of classes, in [0, 1].
+        model: of the accuracies.
         baseline: the place of the class without symmetry.
     """
 
-    static: Float[Tensor, "classes features"]
-    near: Float[Tensor, "classes classes"]
-    below: Bool[Tensor, "classes classes"]
+    static: Array
+    symmetry: Array
+    members: Array
+    similar: Array
+    model: ClassModel
     baseline: int
 
     @classmethod
-    def of(cls, space: Space, classes: Sequence[SpaceClass], symmetry: SymmetryTest | None) -> "ClassFeatures":
-        """Return the features of some classes of a space.
+    def of(cls, features: SpaceFeatures, test: SymmetryTest | None, images: int) -> "KnownClasses":
+        """Return what is known of the classes of a space.
 
         Args:
-            space: the space.
-            classes: the classes, in the order of the rows.
-            symmetry: the test of the training images; None: it was not made.
+            features: of the space.
+            test: of the training images; None: it was not made.
+            images: number of validation images.
         """
-        chosen = _chosen(space, classes)
-        effects = _effects(space, symmetry, chosen.shape[1])
-        static = np.stack([_static(space, c, row, effects, chosen) for c, row in zip(classes, chosen, strict=True)])
-        both = chosen @ chosen.T
-        sizes = chosen.sum(axis=1)
-        either = sizes[:, None] + sizes[None, :] - both
-        near = (1.0 + both) / (1.0 + either)  # the class without a factor is similar to small ones
-        np.fill_diagonal(near, 0.0)
-        below = (both == sizes[None, :]) & (sizes[None, :] < sizes[:, None])
-        baseline = next((i for i, c in enumerate(classes) if c.key == space.baseline.key), 0)
+        evidence = features.evidence(test)
+        model = ClassModel(features, evidence, images)
+        rows = {} if test is None else {row.factor.name: row for row in test.rows}
+        members, count = features.members, len(features.classes)
+        ties, size = features.ties, members.sum(axis=1)
+        symmetry = np.zeros((len(features.names), len(SYMMETRY)))
+        for place, name in enumerate(features.names):
+            own = members[:, place] > 0
+            row = rows.get(name)
+            symmetry[place] = (
+                0.0 if row is None else np.log1p(max(row.z, 0.0)) / 5,
+                float(row is not None and row.rejected),
+                float(row is not None),
+                float(ties[own].min()) / 2,
+                float(own.mean()),
+            )
+        rejected = members @ symmetry[:, 1]
+        kept = members @ (symmetry[:, 2] * (1 - symmetry[:, 1]))
+        most = kept.max(initial=0.0)
+        worst = (np.minimum(members, 1) * symmetry[:, 0]).max(axis=1, initial=0.0)
+        # The class with all symmetries that the images do not reject and no other one, or the nearest to it.
+        first = int(np.lexsort((ties, -kept, rejected))[0])
+        changes = features.distances(np.array([first]))[0]
+        static = np.stack(
+            [
+                evidence / 10,
+                worst,
+                rejected / 4,
+                kept / 4,
+                (kept == most) & (rejected == 0),
+                np.full(count, float(test is not None)),
+                ties / 4,
+                (ties - ties[first]) / 4,
+                changes / 4,
+                (model.trend - model.trend.max()) * _POINTS,
+                np.arange(count) == features.baseline,
+                size / 6,
+            ],
+            axis=1,
+        )
+        every = np.arange(count)
+        similar = np.exp(features.distances(every) / -_DECAY) * (every[:, None] != every)
         return cls(
-            torch.from_numpy(static.astype(np.float32)),
-            torch.from_numpy(near.astype(np.float32)),
-            torch.from_numpy(below),
-            baseline,
+            static=static.astype(np.float32),
+            symmetry=symmetry.astype(np.float32),
+            members=members.astype(np.float32),
+            similar=similar.astype(np.float32),
+            model=model,
+            baseline=features.baseline,
         )
 
 
-def _chosen(space: Space, classes: Sequence[SpaceClass]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return for each class a row with 1 for each factor of its closed set, or each place that differs."""
-    closed: Mapping[str, int] = space.closed_sets()
-    places = len(space.sizes)
-    if closed:
-        masks = [closed[c.key] for c in classes]
-        return np.array([[mask >> i & 1 for i in range(places)] for mask in masks], dtype=np.float64)
-    base = space.baseline_state
-    return np.array([[a != b for a, b in zip(c.representative, base, strict=True)] for c in classes], dtype=np.float64)
-
-
-def _effects(space: Space, symmetry: SymmetryTest | None, places: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """Return the effect size of each factor; NaN where it was not tested, None if none was."""
-    factors = space.symmetry_factors()
-    if symmetry is None or not factors or len(factors) != places:
-        return None
-    rows = {row.factor.name: row.z for row in symmetry.rows}
-    return np.array([min(rows.get(factor.name, math.nan), _LARGEST_Z) for factor in factors])
-
-
-def _static(
-    space: Space,
-    network_class: SpaceClass,
-    chosen: np.ndarray[Any, np.dtype[np.float64]],
-    effects: np.ndarray[Any, np.dtype[np.float64]] | None,
-    _all: np.ndarray[Any, np.dtype[np.float64]],
-) -> np.ndarray[Any, np.dtype[np.float64]]:
-    inside = chosen > 0
-    largest = mean = broken = supported = everything = tested = 0.0
-    if effects is not None and np.isfinite(effects).any():
-        tested = 1.0
-        own = effects[inside & np.isfinite(effects)]
-        good = np.isfinite(effects) & (effects < _BROKEN)
-        if len(own):
-            largest, mean = float(np.clip(own, 0, None).max()) / _LARGEST_Z, float(own.mean()) / _LARGEST_Z
-            broken = float((own >= _BROKEN).sum()) / 4
-        supported = float((good & inside).sum()) / max(float(good.sum()), 1.0)
-        everything = float(not (good & ~inside).any() and not (inside & ~good).any())
-    orbits = space.describe_class(network_class).get("orbits") or []
-    most = space.describe_class(space.baseline).get("orbits") or orbits
-    weights = math.log(sum(orbits) / sum(most)) / 4 if orbits else 0.0
-    last = math.log(orbits[-1] / most[-1]) / 4 if orbits else 0.0
-    return np.array(
-        [
-            largest,
-            mean,
-            broken,
-            supported,
-            everything,
-            float(inside.mean()),
-            weights,
-            last,
-            float(network_class.key == space.baseline.key),
-            tested,
-        ]
-    )
-
-
-def evidence(
-    near: Float[Tensor, "batch classes classes"],
-    below: Float[Tensor, "batch classes classes"],
-    baseline: Tensor,
-    counts: Float[Tensor, "batch classes"],
-    means: Float[Tensor, "batch classes"],
-    left: Float[Tensor, " batch"],
-) -> Float[Tensor, "batch classes features"]:
-    """Return the features `EVIDENCE` of each class.
-
-    Accuracies are relative to the mean of those trained, in units of five points.
+class Evidence:
+    """What the children trained so far say of the classes.
 
     Args:
-        near: similarities, see `ClassFeatures`.
-        below: inclusions, as numbers.
-        baseline: the place of the class without symmetry, of each batch element.
-        counts: on how many seeds each class was trained.
-        means: their mean accuracies; 0 where a class was not trained.
-        left: the share of the budget that is left.
+        known: of the space.
+        children: the budget.
     """
-    tried = (counts > 0).to(means.dtype)
-    number = tried.sum(dim=1, keepdim=True)
-    centre = (means * tried).sum(dim=1, keepdim=True) / number.clamp(min=1)
-    values = (means - centre) * tried * _ACCURACY_SCALE
-    similar = near**3
-    columns = [counts.clamp(max=3) / 3, values]
-    for kernel in (similar, below, below.transpose(1, 2)):
-        weight = torch.bmm(kernel, tried.unsqueeze(2)).squeeze(2)
-        total = torch.bmm(kernel, values.unsqueeze(2)).squeeze(2)
-        columns += [total / weight.clamp(min=1e-3), torch.log1p(weight)]
-    best = torch.where(tried > 0, values, values.new_full((), -10.0)).amax(dim=1, keepdim=True)
-    best = torch.where(number > 0, best, torch.zeros_like(best))
-    untied = tried.gather(1, baseline.view(-1, 1))
-    for value in (best, untied, number.clamp(max=40) / 20, left.unsqueeze(1)):
-        columns.append(value.expand_as(means))
-    return torch.stack(columns, dim=2)
+
+    def __init__(self, known: KnownClasses, children: int) -> None:
+        self.known, self.children = known, children
+        self.counts = np.zeros(len(known.static))
+        self.sums = np.zeros(len(known.static))
+        self.asked = 0
+
+    def add(self, place: int, accuracy: float) -> None:
+        """Take the accuracy of a child."""
+        self.counts[place] += 1
+        self.sums[place] += accuracy
+
+    @property
+    def posterior(self) -> Posterior:
+        """What the model believes of all classes."""
+        _, means, places = self._trained
+        return self.known.model.posterior(places, means, self.counts[places].tolist())
+
+    @property
+    def of_classes(self) -> Array:
+        """The features `EVIDENCE` of each class."""
+        tried, means, places = self._trained
+        known, posterior, count = self.known, self.posterior, len(self.counts)
+        expected, deviation = posterior.mean, posterior.deviation
+        values = np.zeros(count)
+        best = float(expected.max())
+        if places:
+            values[places] = (np.array(means) - np.mean(means)) * _POINTS
+            best = float(expected[places].max())
+        weight = known.similar @ tried
+        columns = (
+            tried,
+            values,
+            (expected - expected.max()) * _POINTS,
+            np.minimum(deviation * _POINTS, 2.0),
+            np.clip((expected - best) / np.maximum(deviation, 1e-4), -4.0, 4.0) / 2,
+            (known.similar @ values) / np.maximum(weight, 1e-3),
+            np.log1p(weight),
+            values.max(),
+            values[known.baseline],
+            min(len(places), 40) / 20,
+            max(1 - self.asked / max(self.children, 1), 0.0),
+            float(np.std(values[places])) if places else 0.0,
+        )
+        return np.stack([np.broadcast_to(column, count) for column in columns], axis=1).astype(np.float32)
+
+    @property
+    def of_symmetries(self) -> Array:
+        """The features `SYMMETRY_EVIDENCE` of each symmetry."""
+        _, means, places = self._trained
+        members = np.minimum(self.known.members[places], 1)
+        found = np.zeros((self.known.members.shape[1], len(SYMMETRY_EVIDENCE)), np.float32)
+        if places:
+            values = (np.array(means) - np.mean(means)) * _POINTS
+            for column, inside in ((0, members), (2, 1 - members)):
+                number = inside.sum(axis=0)
+                found[:, column] = values @ inside / np.maximum(number, 1)
+                found[:, column + 1] = np.log1p(number)
+        return found
+
+    @property
+    def _trained(self) -> tuple[NDArray[Any], list[float], list[int]]:
+        tried = self.counts > 0
+        places: list[int] = np.flatnonzero(tried).tolist()
+        return tried.astype(float), (self.sums[places] / self.counts[places]).tolist(), places

@@ -3,14 +3,16 @@
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.errors import SpecError
-from aen_agents.agents.transfer.features import EVIDENCE, STATIC
+from aen_agents.agents.transfer.features import EVIDENCE, STATIC, SYMMETRY, SYMMETRY_EVIDENCE
 from aen_agents.agents.transfer.network import ClassQNetwork
 
 VERSION = "1"
+_FEATURES = ",".join((*STATIC, *EVIDENCE, *SYMMETRY, *SYMMETRY_EVIDENCE))
 SHIPPED = Path(__file__).parent / "policy.safetensors"
 
 
@@ -24,9 +26,17 @@ def save_policy(network: ClassQNetwork, path: Path, trained: JsonDict) -> None:
     """
     from safetensors.torch import save
 
-    features = json.dumps([*STATIC, *EVIDENCE])
-    metadata = {"version": VERSION, "features": features, "trained": json.dumps(trained, sort_keys=True)}
+    metadata = {"version": VERSION, "features": _FEATURES, "trained": json.dumps(trained, sort_keys=True)}
     write_atomically(path, save(network.state_dict(), metadata), durable=True)
+
+
+def check_policy(settings: Any, _child: Any) -> None:  # noqa: ANN401 - TransferConfig, a child
+    """Check that the Q-network of a config can be read.
+
+    Raises:
+        SpecError: as by `load_policy`.
+    """
+    load_policy(settings.policy)
 
 
 def load_policy(path: str | None) -> ClassQNetwork:
@@ -52,13 +62,13 @@ def _load(path: Path, changed: int) -> ClassQNetwork:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except (SafetensorError, OSError) as error:
         raise SpecError(f"agent.policy {path} cannot be read: {error}.") from error
-    if metadata.get("version") != VERSION or json.loads(metadata.get("features", "[]")) != [*STATIC, *EVIDENCE]:
+    if (metadata.get("version"), metadata.get("features")) != (VERSION, _FEATURES):
         raise SpecError(
             f"agent.policy {path} is of another version of dqn_transfer; train it again with `make train-transfer`."
         )
-    network = ClassQNetwork(int(state["encoder.0.bias"].shape[0]))
     try:
+        network = ClassQNetwork(int(state["encoder.0.bias"].shape[0]))
         network.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, IndexError) as error:
         raise SpecError(f"agent.policy {path} has other layers than dqn_transfer: {error}.") from error
     return network.eval()
