@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aen.groups.grid import Grid, as_grid
+from aen.spaces import Space
 from aen.symmetry import SymmetryTest
 from aen_agents.agents.strategies.class_model import ClassModel, Posterior
 from aen_agents.agents.strategies.features import SpaceFeatures
+from aen_agents.agents.transfer.geometry import GEOMETRY, UNKNOWN, geometry_of
 
 Array = NDArray[np.float32]
 
-SYMMETRY = ("contradiction", "rejected", "tested", "ties", "classes")
+SYMMETRY = ("contradiction", "relative", "rejected", "tested", "ties", "classes", *GEOMETRY)
 STATIC = (
-    *("evidence", "worst", "rejected", "kept", "all_kept", "tested"),
+    *("evidence", "worst", "least", "relative", "rejected", "kept", "all_kept", "tested"),
     *("ties", "ties_over_first", "changes_from_first", "trend", "baseline", "choices"),
 )
 EVIDENCE = (
@@ -52,7 +55,7 @@ class KnownClasses:
     baseline: int
 
     @classmethod
-    def of(cls, features: SpaceFeatures, test: SymmetryTest | None, images: int) -> "KnownClasses":
+    def of(cls, features: SpaceFeatures, test: SymmetryTest | None, *, images: int) -> "KnownClasses":
         """Return what is known of the classes of a space.
 
         Args:
@@ -60,9 +63,13 @@ class KnownClasses:
             test: of the training images; None: it was not made.
             images: number of validation images.
         """
+        grid = grid_of(features.space)
         evidence = features.evidence(test)
         model = ClassModel(features, evidence, images)
         rows = {} if test is None else {row.factor.name: row for row in test.rows}
+        shapes = {} if grid is None else {f.name: geometry_of(f, grid) for f in features.space.symmetry_factors()}
+        effects = {name: float(np.log1p(max(row.z, 0.0))) for name, row in rows.items()}
+        usual = float(np.mean(list(effects.values()))) if effects else 0.0
         members, count = features.members, len(features.classes)
         ties, size = features.ties, members.sum(axis=1)
         symmetry = np.zeros((len(features.names), len(SYMMETRY)))
@@ -70,16 +77,20 @@ class KnownClasses:
             own = members[:, place] > 0
             row = rows.get(name)
             symmetry[place] = (
-                0.0 if row is None else np.log1p(max(row.z, 0.0)) / 5,
+                effects.get(name, 0.0) / 5,
+                effects.get(name, usual) - usual,
                 float(row is not None and row.rejected),
                 float(row is not None),
                 float(ties[own].min()) / 2,
                 float(own.mean()),
+                *shapes.get(name, UNKNOWN),
             )
-        rejected = members @ symmetry[:, 1]
-        kept = members @ (symmetry[:, 2] * (1 - symmetry[:, 1]))
+        rejected = members @ symmetry[:, 2]
+        kept = members @ (symmetry[:, 3] * (1 - symmetry[:, 2]))
         most = kept.max(initial=0.0)
-        worst = (np.minimum(members, 1) * symmetry[:, 0]).max(axis=1, initial=0.0)
+        has = np.minimum(members, 1)
+        worst = (has * symmetry[:, 0]).max(axis=1, initial=0.0)
+        least = np.where(has > 0, symmetry[:, 0], 2.0).min(axis=1, initial=2.0)
         # The class with all symmetries that the images do not reject and no other one, or the nearest to it.
         first = int(np.lexsort((ties, -kept, rejected))[0])
         changes = features.distances(np.array([first]))[0]
@@ -87,6 +98,8 @@ class KnownClasses:
             [
                 evidence / 10,
                 worst,
+                least,
+                has @ symmetry[:, 1] / 4,
                 rejected / 4,
                 kept / 4,
                 (kept == most) & (rejected == 0),
@@ -110,6 +123,17 @@ class KnownClasses:
             model=model,
             baseline=features.baseline,
         )
+
+
+def grid_of(space: Space) -> Grid | None:
+    """Return the grid of the images that a space's children are trained on; None: it cannot be known."""
+    child: Any = space.spec_of(space.baseline_state)
+    grids = getattr(child, "grids", None)
+    side = getattr(child, "side", None)
+    if grids:
+        found: Grid = as_grid(grids[0])
+        return found
+    return None if side is None else as_grid(side)
 
 
 class Evidence:

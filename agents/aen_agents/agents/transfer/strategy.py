@@ -67,4 +67,4 @@ class TransferStrategy(SearchStrategy):
     @cached_property
     def _known(self) -> KnownClasses:
         view = self.view
-        return KnownClasses.of(view.features, view.symmetry, view.images)
+        return KnownClasses.of(view.features, view.symmetry, images=view.images)

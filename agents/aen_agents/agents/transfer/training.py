@@ -120,7 +120,8 @@ def known_of(table: Table, *, tested: bool = True) -> KnownClasses:
     """Return what is known of a table's classes; without the symmetry test of its images if it is not `tested`."""
     keys = None if table.definition.class_keys is None else frozenset(table.place_of_class)
     features = features_of(table.definition.space, keys)
-    return KnownClasses.of(features, table.symmetry if tested else None, table.definition.child.data.validation)
+    test = table.symmetry if tested else None
+    return KnownClasses.of(features, test, images=table.definition.child.data.validation)
 
 
 @dataclass(frozen=True)
