@@ -21,7 +21,7 @@ SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_
   AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent serve test test-all test-portable lint format bench bench-agents bench-scale bench-service bench-tables bench-verdict torture clean docs docker
+.PHONY: help setup setup-dev train-agent train-transfer serve test test-all test-portable lint format bench bench-agents bench-scale bench-service bench-tables bench-verdict torture clean docs docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ setup-dev: $(VENV)/.installed-dev ## the same with what the tests and linters ne
 
 train-agent: setup ## search for the symmetries of a data set: CONFIG=digits ARGS='seed=1'
 	$(BIN)/aen search $(CONFIG) $(ARGS)
+
+train-transfer: setup ## train the Q-network of dqn_transfer that the package has (about MINUTES minutes on one core)
+	$(BIN)/aen bench transfer --out agents/aen_agents/agents/transfer/policy.safetensors $(ARGS)
 
 serve: setup ## serve searches over HTTP, with a page: ARGS='--parallel 2'
 	$(BIN)/aen serve $(ARGS)

@@ -6,17 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int, Num
+    from jaxtyping import Bool, Float, Int, Num
 else:
     try:
-        from jaxtyping import Float, Int, Num
+        from jaxtyping import Bool, Float, Int, Num
     except ImportError:
 
         class _AnyShape:
             def __class_getitem__(cls, item: object) -> object:
                 return Any
 
-        Float = Int = Num = _AnyShape
+        Bool = Float = Int = Num = _AnyShape
 
 IntArray = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
@@ -26,4 +26,4 @@ Initialisation = Literal["fan_in", "published"]
 # What a mixed layer makes of its strengths alpha; see `aen.nn.MixedConv2d`.
 Weighting = Literal["softmax", "sum"]
 
-__all__ = ["Float", "Initialisation", "Int", "IntArray", "JsonDict", "Labels", "Num", "Weighting"]
+__all__ = ["Bool", "Float", "Initialisation", "Int", "IntArray", "JsonDict", "Labels", "Num", "Weighting"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from aen.errors import ConfigError, TableError
 from aen_agents.cli.bench_minari import add_minari_command
+from aen_agents.cli.bench_transfer import add_transfer_command
 from aen_agents.cli.numbers import whole_number
 from aen_agents.text import command, counted
 
@@ -34,6 +35,7 @@ def add_bench_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     bench.set_defaults(help_of=bench)
     actions = bench.add_subparsers(title="actions", metavar="ACTION")
     add_minari_command(actions)
+    add_transfer_command(actions)
 
     build = actions.add_parser(
         "build",

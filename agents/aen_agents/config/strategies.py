@@ -1,8 +1,9 @@
 """The sections of the agents that are search strategies: asked for children and told their results."""
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from aen_agents.config.agent_section import AgentSection
 
@@ -76,6 +77,25 @@ class SurrogateConfig(StrategyConfig):
     children_at_once: int = Field(1, gt=0, le=10_000, description="children that are trained side by side")
 
 
+class TransferConfig(StrategyConfig):
+    """A DQN that was trained on tables of many data sets; see docs/agents/dqn_transfer.md."""
+
+    strategy: ClassVar[str] = "aen_agents.agents.transfer.strategy:TransferStrategy"
+    check: ClassVar[str | None] = "aen_agents.agents.transfer.policy_file:check_policy"
+
+    name: Literal["dqn_transfer"] = Field("dqn_transfer", description="the algorithm")
+    policy: str | None = Field(
+        None, description="file of a trained Q-network, as `aen bench transfer` writes it; null: the shipped one"
+    )
+    children_at_once: int = Field(1, gt=0, le=10_000, description="children that are trained side by side")
+
+    @field_validator("policy")
+    @classmethod
+    def _placed(cls, value: str | None) -> str | None:
+        """Make the path absolute: the run may be resumed from another folder."""
+        return None if value is None else str(Path(value).absolute())
+
+
 class SymmetryTestConfig(StrategyConfig):
     """The class that the symmetry test suggests, then those like it; see docs/agents/symmetry_test.md."""
 
@@ -121,6 +141,7 @@ STRATEGIES: tuple[type[StrategyConfig], ...] = (
     EvolutionConfig,
     GreedyConfig,
     SurrogateConfig,
+    TransferConfig,
     SymmetryTestConfig,
     SuccessiveHalvingConfig,
     ZeroCostConfig,

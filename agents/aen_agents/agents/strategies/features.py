@@ -90,19 +90,20 @@ class SpaceFeatures:
         if test is None:
             return np.zeros(len(self.classes))
         weight = {row.factor.name: float(np.log1p(max(row.z, 0.0))) if row.rejected else 0.0 for row in test.rows}
-        found: FloatArray = self._members @ np.array([weight.get(name, 0.0) for name in self._names])
+        found: FloatArray = self.members @ np.array([weight.get(name, 0.0) for name in self.names])
         return found
 
     @cached_property
-    def _names(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The names of the symmetries that tie any class."""
         every = {name: None for place in range(len(self.classes)) for name in self.symmetries(place)}
         return list(every)
 
     @cached_property
-    def _members(self) -> FloatArray:
-        """How often each name ties each class."""
-        members = np.zeros((len(self.classes), len(self._names)))
-        column = {name: number for number, name in enumerate(self._names)}
+    def members(self) -> FloatArray:
+        """How often each of the `names` ties each class, shape ``[classes, names]``."""
+        members = np.zeros((len(self.classes), len(self.names)))
+        column = {name: number for number, name in enumerate(self.names)}
         for place in range(len(self.classes)):
             for name in self.symmetries(place):
                 members[place, column[name]] += 1

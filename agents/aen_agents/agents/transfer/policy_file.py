@@ -1,0 +1,74 @@
+"""Files of trained Q-networks of dqn_transfer: safetensors, whose metadata says what they were trained on."""
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from aen._files import write_atomically
+from aen._typing import JsonDict
+from aen.errors import SpecError
+from aen_agents.agents.transfer.features import EVIDENCE, STATIC, SYMMETRY, SYMMETRY_EVIDENCE
+from aen_agents.agents.transfer.network import ClassQNetwork
+
+VERSION = "1"
+_FEATURES = ",".join((*STATIC, *EVIDENCE, *SYMMETRY, *SYMMETRY_EVIDENCE))
+SHIPPED = Path(__file__).parent / "policy.safetensors"
+
+
+def save_policy(network: ClassQNetwork, path: Path, trained: JsonDict) -> None:
+    """Write a network.
+
+    Args:
+        network: trained.
+        path: the file.
+        trained: JSON values: tables, command, seed.
+    """
+    from safetensors.torch import save
+
+    metadata = {"version": VERSION, "features": _FEATURES, "trained": json.dumps(trained, sort_keys=True)}
+    write_atomically(path, save(network.state_dict(), metadata), durable=True)
+
+
+def check_policy(settings: Any, _child: Any) -> None:  # noqa: ANN401 - TransferConfig, a child
+    """Check that the Q-network of a config can be read.
+
+    Raises:
+        SpecError: as by `load_policy`.
+    """
+    load_policy(settings.policy)
+
+
+def load_policy(path: str | None) -> ClassQNetwork:
+    """Return the network of a file, the shipped one if None.
+
+    Raises:
+        SpecError: there is no such file, or it is damaged or of another version.
+    """
+    place = SHIPPED if path is None else Path(path)
+    if not place.is_file():
+        raise SpecError(f"agent.policy is {place}, which is no file; `make train-transfer` writes one.")
+    return _load(place, place.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load(path: Path, changed: int) -> ClassQNetwork:
+    from safetensors import SafetensorError, safe_open
+
+    del changed
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise SpecError(f"agent.policy {path} cannot be read: {error}.") from error
+    if (metadata.get("version"), metadata.get("features")) != (VERSION, _FEATURES):
+        raise SpecError(
+            f"agent.policy {path} is of another version of dqn_transfer; train it again with `make train-transfer`."
+        )
+    try:
+        network = ClassQNetwork(int(state["encoder.0.bias"].shape[0]))
+        network.load_state_dict(state)
+    except (RuntimeError, KeyError, IndexError) as error:
+        raise SpecError(f"agent.policy {path} has other layers than dqn_transfer: {error}.") from error
+    return network.eval()
