@@ -22,7 +22,8 @@ class ClassChoiceEnv(gym.Env[dict[str, Any], np.int64]):
 
     ## Observation Space
     `Dict`: `table`, the number of the table; `classes` and `symmetries`: the evidence so far, see `Evidence`; `open`:
-    the classes that may be chosen.
+    the classes that may be chosen; `gains`: the reward of each class, were it trained now. No agent can know the last
+    one on new data: `TableDQN` learns from it, and its network does not read it.
 
     ## Rewards
     By how much the best score so far increases. The score of a class is 1 if its mean accuracy over all seeds is within
@@ -62,6 +63,7 @@ class ClassChoiceEnv(gym.Env[dict[str, Any], np.int64]):
                 "classes": gym.spaces.Box(-np.inf, np.inf, (self.most, len(EVIDENCE)), np.float32),
                 "symmetries": gym.spaces.Box(-np.inf, np.inf, (self._symmetries, len(SYMMETRY_EVIDENCE)), np.float32),
                 "open": gym.spaces.MultiBinary(self.most),
+                "gains": gym.spaces.Box(0, 1, (self.most,), np.float32),
             }
         )
 
@@ -93,14 +95,22 @@ class ClassChoiceEnv(gym.Env[dict[str, Any], np.int64]):
         self._open[place] = 0
         self._evidence.asked += 1
         self._evidence.add(place, float(self._table.accuracy[place, self._seed]))
-        score = float(self._scores[place])
-        gain, self._best = max(score - self._best, 0.0), max(score, self._best)
-        found = score >= 1
+        gain = float(self._gains[place])
+        found = self._scores[place] >= 1
+        self._best = max(self._best, float(self._scores[place]))
         over = self._evidence.asked >= self.children or not self._open.any()
         return self._observation(), gain, found, over and not found, {}
 
+    @property
+    def _gains(self) -> Array:
+        gains: Array = np.maximum(self._scores - self._best, 0).astype(np.float32)
+        return gains
+
     def _observation(self) -> dict[str, Any]:
+        gains = np.zeros(self.most, np.float32)
+        gains[: len(self._scores)] = self._gains
         return {
+            "gains": gains * self._open,
             "table": np.array([self._number]),
             "open": self._open.copy(),
             "classes": _filled(self._evidence.of_classes, self.most),
