@@ -59,6 +59,7 @@ def test_it_is_shown_and_loaded(run: Path, aen_command: Callable[..., tuple[int,
     assert files(run) == before
 
 
+@pytest.mark.usefixtures("pictures")
 def test_its_report_goes_where_it_is_told(
     run: Path, tmp_path: Path, aen_command: Callable[..., tuple[int, str, str]]
 ) -> None:

@@ -215,7 +215,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(service, client):
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(service, client, content, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(module, "inspect", full)
@@ -229,7 +229,7 @@ def test_quotas(service, client, content, monkeypatch):
     described = {"pin": "0" * 16, "kind": "npz file", "images": 3, "grid": "8x8", "channels": 1, "dtype": "uint8"}
     described |= {"signals": False, "classes": {}, "parts": {}, "divided": [], "near_duplicates": 0, "groups": 1}
     described |= {"notices": [], "search": [], "config": None}
-    monkeypatch.setattr(module, "inspect", lambda *_: described)  # three times a process would take long
+    monkeypatch.setattr(module, "inspect", lambda *_, **__: described)  # three times a process would take long
     mine = bearer(service.tokens.add("another", "operator")[1])
     made = [client.post(PATH, files={"file": ("x.npz", content)}, headers=mine) for _ in range(3)]
     assert [answer.status_code for answer in made] == [201] * 3

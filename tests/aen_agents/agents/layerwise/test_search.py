@@ -170,8 +170,10 @@ def test_the_history_is_sorted_and_complete(finished: tuple[Path, JsonDict]) -> 
         assert (entry["slice"], entry["selected"]) == (2, True)
 
 
+@pytest.mark.usefixtures("pictures")
 def test_the_report_has_its_pictures(finished: tuple[Path, JsonDict]) -> None:
     out, summary = finished
+    build_report(RunFolder.open(out))
     html = (out / "report.html").read_text()
     titles = [
         "Accuracy by method",
