@@ -89,7 +89,7 @@ def test_a_search_that_cannot_be_is_refused_before_anything_is_trained() -> None
 
 
 def test_an_agent_that_needs_the_symmetry_test_is_refused_where_images_cannot_be_tested() -> None:
-    sizes = {"train": 2, "validation": 20, "test": 20}  # of two classes
+    sizes = {"train": 2, "validation": 20, "test": 20, "split_seed": 1}  # of two classes
     config = config_of("symmetry_test", data=TINY["data"] | sizes, training={"batch_size": 1})
     with pytest.raises(
         ConfigError, match=r"needs the symmetry test .* cannot be made: .*a single image each.* another"
