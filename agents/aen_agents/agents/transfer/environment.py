@@ -96,7 +96,7 @@ class ClassChoiceEnv(gym.Env[dict[str, Any], np.int64]):
         self._evidence.asked += 1
         self._evidence.add(place, float(self._table.accuracy[place, self._seed]))
         gain = float(self._gains[place])
-        found = self._scores[place] >= 1
+        found = bool(self._scores[place] >= 1)
         self._best = max(self._best, float(self._scores[place]))
         over = self._evidence.asked >= self.children or not self._open.any()
         return self._observation(), gain, found, over and not found, {}

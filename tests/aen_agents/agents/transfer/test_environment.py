@@ -72,8 +72,22 @@ def test_tables_are_drawn_by_their_weights() -> None:
     assert {int(env.reset(seed=seed)[0]["table"][0]) for seed in range(10)} == {1}
 
 
+def test_the_gains_are_the_rewards_to_come() -> None:
+    env = ClassChoiceEnv(LESSONS, children=50, whole=1.0)
+    observation, _ = env.reset(seed=5, options={"table": 0})
+    order = np.argsort(-TABLES[0].regret)
+    for place in order:
+        gains = observation["gains"]
+        assert gains.max() <= 1
+        assert (gains[observation["open"] == 0] == 0).all()
+        observation, reward, ended, _, _ = env.step(place)
+        assert reward == pytest.approx(gains[place])
+        if ended:
+            break
+
+
 def test_unknown_results_stay_unknown() -> None:
-    """What is observed depends on the classes trained alone: neither other results nor test images are seen."""
+    """What an agent may see depends on the results of the classes trained alone, and so does not tell the best one."""
     table = TABLES[0]
     accuracy = table.results["validation_accuracy"].copy()
     accuracy[3:] = 0.1
@@ -85,5 +99,5 @@ def test_unknown_results_stay_unknown() -> None:
         observations += [env.step(np.int64(place))[0] for place in range(3)]
         seen.append(observations)
     for first, second in zip(*seen, strict=True):
-        for name, values in first.items():
-            np.testing.assert_array_equal(values, second[name])
+        for name in first.keys() - {"gains"}:
+            np.testing.assert_array_equal(first[name], second[name])

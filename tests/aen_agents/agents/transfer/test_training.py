@@ -10,8 +10,13 @@ from helpers.tables import DENSE_SPACE, GCNN_SPACE, drawn_table
 
 from aen.bench import Table
 from aen.errors import ConfigError
+from aen_agents.agents.strategies.base import SearchView
+from aen_agents.agents.transfer.environment import ClassChoiceEnv
+from aen_agents.agents.transfer.features import Evidence
+from aen_agents.agents.transfer.network import ClassQNetwork
 from aen_agents.agents.transfer.policy_file import save_policy
-from aen_agents.agents.transfer.training import train_policy
+from aen_agents.agents.transfer.strategy import TransferStrategy
+from aen_agents.agents.transfer.training import KnownTables, known_of, train_policy
 from aen_agents.compare.trace import run_strategy
 from aen_agents.config.strategies import TransferConfig
 
@@ -47,6 +52,38 @@ def test_it_learns_what_the_best_classes_have_in_common(tmp_path: Path) -> None:
     assert tables[0].regret[trace[0].place] == 0
     trace = run_strategy(settings, other, None, children=5, seed=0)
     assert min(other.regret[trained.place] for trained in trace) == 0
+
+
+def test_the_network_does_not_read_the_gains() -> None:
+    lessons = [(table, known_of(table)) for table in (drawn_table(DENSE_SPACE), drawn_table(GCNN_SPACE))]
+    env, known = ClassChoiceEnv(lessons), KnownTables([each for _, each in lessons])
+    network = ClassQNetwork()
+    observation = {name: torch.as_tensor(value)[None] for name, value in env.reset(seed=0)[0].items()}
+    values = known.values(network, observation)
+    torch.testing.assert_close(known.values(network, observation | {"gains": 1 - observation["gains"]}), values)
+    assert (values[0, observation["open"][0] == 0] < -1e6).all()
+
+
+def test_what_is_learnt_of_a_table_is_what_the_agent_sees() -> None:
+    """The Q-values in training, in arrays that are filled up, are those of the strategy on the same table."""
+    lessons = [(table, known_of(table)) for table in (drawn_table(DENSE_SPACE), drawn_table(GCNN_SPACE))]
+    env, known = ClassChoiceEnv(lessons, whole=1.0), KnownTables([each for _, each in lessons])
+    network = ClassQNetwork().eval()
+    for number, (table, _) in enumerate(lessons):
+        observation = env.reset(seed=0, options={"table": number})[0]
+        for place in (1, 0):
+            observation = env.step(place)[0]
+        batch = {name: torch.as_tensor(value)[None] for name, value in observation.items()}
+        in_training = known.values(network, batch)[0, : len(table.definition.classes)]
+        view = SearchView(table.definition.space, None, 30, 1, 2, table.definition.child.data.validation, 0)
+        strategy = TransferStrategy(view, TransferConfig())
+        strategy._network = network
+        evidence = Evidence(strategy._known, 30)
+        for place in (1, 0):
+            evidence.add(place, float(table.accuracy[place, env._seed]))
+            evidence.asked += 1
+        found = torch.from_numpy(strategy.values(evidence, [0, 1]))
+        torch.testing.assert_close(found[2:], in_training[2:])
 
 
 def test_the_same_seed_gives_the_same_network() -> None:
