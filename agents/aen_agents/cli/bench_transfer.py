@@ -44,6 +44,8 @@ def _train(options: argparse.Namespace) -> int:
     console = output_console(unfailing=True)
     if options.seed < 0:
         raise ConfigError(f"--seed is {options.seed}; give a number from 0 on.")
+    if options.steps < 1:
+        raise ConfigError(f"--steps is {options.steps}; give a number from 1 on.")
     if options.out.is_dir() or not options.out.parent.is_dir():
         raise ConfigError(f"--out is {options.out}, which cannot be written as a file; name a file in a folder.")
 
