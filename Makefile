@@ -66,7 +66,7 @@ format: setup-dev ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 
 bench: setup ## measure everything in benchmarks/ beside its yardstick
-	for b in $(filter-out %/bench_agents.py %/bench_scale.py %/bench_verdict.py %/bench_service.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
+	for b in $(filter-out %/bench_agents.py %/bench_transfer.py %/bench_scale.py %/bench_verdict.py %/bench_service.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
 
 bench-agents: setup ## compare agents on the tables, beside their yardsticks: ARGS='--part held-out'
 	$(BIN)/python benchmarks/bench_agents.py $(ARGS)

@@ -15,6 +15,7 @@ from aen.symmetry.result import SymmetryTest
 
 FloatArray = npt.NDArray[np.float64]
 Noise = Literal["seed", "mean"]
+WITHIN = 0.005  # a class whose mean accuracy is at most so much below the best class's is as good as the best
 
 
 @dataclass(frozen=True)

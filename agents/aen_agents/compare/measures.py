@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from aen.bench import Table
+from aen.bench.table import WITHIN
 from aen_agents.compare.trace import Trained
 
 FloatArray = npt.NDArray[np.float64]
 
-WITHIN = 0.005  # a class whose mean accuracy is at most so much below the best class's is as good as the best
 CHECKPOINTS = (1, 2, 3, 5, 10, 20, 40)  # numbers of children at which the simple regret is written
 
 

@@ -7,9 +7,9 @@ import gymnasium as gym
 import numpy as np
 
 from aen.bench import Table
+from aen.bench.table import WITHIN
 from aen_agents.agents.transfer.features import EVIDENCE, SYMMETRY_EVIDENCE, Array, Evidence, KnownClasses
 
-CLOSE = 0.005  # a class this near to the best one ends an episode
 _SCALE = 0.01
 FEWEST = 24  # classes that may be chosen in an episode at least
 
@@ -82,7 +82,7 @@ class ClassChoiceEnv(gym.Env[dict[str, Any], np.int64]):
         self._open[kept] = 1
         means = self._table.accuracy.mean(axis=1)
         regret = means[kept].max() - means
-        self._scores = np.where(regret <= CLOSE, 1.0, self.partial * np.exp((CLOSE - regret) / _SCALE))
+        self._scores = np.where(regret <= WITHIN, 1.0, self.partial * np.exp((WITHIN - regret) / _SCALE))
         self._best = 0.0
         self._seed = int(self.np_random.integers(len(self._table.definition.seeds)))
         return self._observation(), {}

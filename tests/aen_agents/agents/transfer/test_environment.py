@@ -7,7 +7,8 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from helpers.tables import DENSE_SPACE, GCNN_SPACE, drawn_table
 
-from aen_agents.agents.transfer.environment import CLOSE, ClassChoiceEnv
+from aen.bench.table import WITHIN
+from aen_agents.agents.transfer.environment import ClassChoiceEnv
 from aen_agents.agents.transfer.training import known_of
 
 TABLES = [drawn_table(DENSE_SPACE, number=1), drawn_table(GCNN_SPACE, number=2)]
@@ -33,7 +34,7 @@ def test_an_episode_ends_with_the_first_class_near_the_best() -> None:
         observation, _ = env.reset(seed=3, options={"table": number})
         assert observation["table"].tolist() == [number]
         assert observation["open"].sum() == len(known.static)
-        near, total = table.regret <= CLOSE, 0.0
+        near, total = table.regret <= WITHIN, 0.0
         for place in [*np.flatnonzero(~near)[:3], np.flatnonzero(near)[0]]:
             observation, reward, terminated, truncated, _ = env.step(place)
             assert observation["open"][place] == 0
@@ -47,7 +48,7 @@ def test_an_episode_ends_with_the_first_class_near_the_best() -> None:
 def test_a_trained_class_cannot_be_chosen_again_and_a_budget_ends_the_episode() -> None:
     env = ClassChoiceEnv(LESSONS, children=2, whole=1.0)
     env.reset(seed=0, options={"table": 0})
-    far = np.flatnonzero(TABLES[0].regret > CLOSE)
+    far = np.flatnonzero(TABLES[0].regret > WITHIN)
     env.step(far[0])
     with pytest.raises(ValueError, match=f"action is {far[0]}"):
         env.step(far[0])
