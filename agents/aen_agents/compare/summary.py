@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.bench import Table
+from aen.bench.table import WITHIN
 from aen.statistics.aggregates import (
     holm,
     improvement_interval,
@@ -24,7 +25,7 @@ from aen.statistics.aggregates import (
     stratified_bootstrap,
 )
 from aen_agents.compare.folder import VERSION
-from aen_agents.compare.measures import CHECKPOINTS, WITHIN, Measures, measure
+from aen_agents.compare.measures import CHECKPOINTS, Measures, measure
 from aen_agents.compare.plan import Plan, digest_of, suites_of
 from aen_agents.text import csv_text
 
