@@ -104,6 +104,13 @@ def notes(summary: JsonDict) -> list[str]:
             f"{counted(len(held_out), 'table')} of the held-out part ({', '.join(held_out[:5])}"
             f"{', ...' if len(held_out) > 5 else ''}): agents are judged on them, not tuned on them."  # noqa: PLR2004
         )
+    for agent in summary["agents"]:
+        learnt = agent.get("trained_on", [])
+        if learnt:
+            found.append(
+                f"{agent['agent']} was trained on {counted(len(learnt), 'of these tables', 'of these tables')}: its "
+                "figures there do not tell what it needs on data it has not seen."
+            )
     if not summary["complete"]:
         found.append("The comparison is not complete; the same command with this --out continues it.")
     if len({table["name"] for table in summary["tables"]}) < 6:  # noqa: PLR2004

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from pkgutil import resolve_name
 from statistics import fmean
 from typing import Any
 
@@ -94,7 +95,9 @@ def summarise(
     names = list(dict.fromkeys(suites.values()))
     groups = {name: {t for t, s in suites.items() if s == name} for name in names}
     agents = [
-        _agent(label, tables) | {"real_seconds": float(np.median(real[label])), "settings": _settings(plan, label)}
+        _agent(label, tables)
+        | {"real_seconds": float(np.median(real[label])), "settings": _settings(plan, label)}
+        | {"trained_on": _trained_on(plan, label)}
         for label, tables in found.items()
     ]
     agents.sort(key=lambda agent: agent["normalised_area"][0])
@@ -129,6 +132,14 @@ def summarise(
 
 def _settings(plan: Plan, label: str) -> JsonDict:
     return next(agent.settings for agent in plan.agents if agent.label == label)
+
+
+def _trained_on(plan: Plan, label: str) -> list[str]:
+    """Return the tables of a comparison that an agent learnt from before."""
+    agent = next(agent for agent in plan.agents if agent.label == label)
+    section = agent.config.agent
+    known = () if section.tables_learnt is None else resolve_name(section.tables_learnt)(section)
+    return [table.name for table in plan.tables if table.name in known]
 
 
 def _table(table: Table, suite: str) -> JsonDict:

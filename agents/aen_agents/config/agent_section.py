@@ -20,6 +20,8 @@ class AgentSection(Section):
         unused_sections: sections of a search that do not apply to it; a config that sets one is refused.
         trains_architectures: whether it trains an architecture that the section `child` names.
         needs_symmetry_test: whether it cannot work without the symmetry test of the images.
+        tables_learnt: ``module:function``, called with the section; it returns the names of the benchmark tables that
+            the agent was trained on before the search. None: none.
         trains_slices: whether its methods train networks in slices of epochs, each from its parent's weights.
     """
 
@@ -33,6 +35,7 @@ class AgentSection(Section):
     trains_architectures: ClassVar[bool] = False
     needs_symmetry_test: ClassVar[bool] = False
     trains_slices: ClassVar[bool] = False
+    tables_learnt: ClassVar[str | None] = None
 
     if TYPE_CHECKING:  # a field of every kind, with its own name as the default
 

@@ -82,6 +82,7 @@ class TransferConfig(StrategyConfig):
 
     strategy: ClassVar[str] = "aen_agents.agents.transfer.strategy:TransferStrategy"
     check: ClassVar[str | None] = "aen_agents.agents.transfer.policy_file:check_policy"
+    tables_learnt: ClassVar[str | None] = "aen_agents.agents.transfer.policy_file:tables_learnt"
 
     name: Literal["dqn_transfer"] = Field("dqn_transfer", description="the algorithm")
     policy: str | None = Field(

@@ -162,3 +162,13 @@ def test_held_out_tables_are_announced(tmp_path, capsys):
     write_table(replace(table, definition=replace(table.definition, part="held-out")), tables / "digits-04.parquet")
     compare(tables, tmp_path / "out", "random", "--tables", "digits-04", "--seeds", "1")
     assert "1 held-out table: agents are judged on them, not tuned on them" in capsys.readouterr().out
+
+
+def test_an_agent_that_was_trained_on_the_tables_is_announced(tables, tmp_path, capsys):
+    compare(tables, tmp_path / "out", "random", "dqn_transfer", "--seeds", "2")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    learnt = {agent["agent"]: agent["trained_on"] for agent in summary["agents"]}
+    assert learnt == {"random": [], "dqn_transfer": ["digits-01", "digits-02"]}
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "dqn_transfer was trained on 2 of these tables: its figures there do not tell" in shown
+    assert "random was trained" not in shown

@@ -39,6 +39,20 @@ def check_policy(settings: Any, _child: Any) -> None:  # noqa: ANN401 - Transfer
     load_policy(settings.policy)
 
 
+def tables_learnt(settings: Any) -> tuple[str, ...]:  # noqa: ANN401 - TransferConfig
+    """Return the names of the tables that the Q-network of a config was trained on, as its file says.
+
+    Raises:
+        SpecError: as by `load_policy`.
+    """
+    from safetensors import safe_open
+
+    load_policy(settings.policy)
+    with safe_open(settings.policy or SHIPPED, "pt") as file:
+        trained = json.loads(file.metadata()["trained"])
+    return tuple(trained.get("tables", ()))
+
+
 def load_policy(path: str | None) -> ClassQNetwork:
     """Return the network of a file, the shipped one if None.
 
