@@ -33,7 +33,7 @@ setup-dev: $(VENV)/.installed-dev ## the same with what the tests and linters ne
 train-agent: setup ## search for the symmetries of a data set: CONFIG=digits ARGS='seed=1'
 	$(BIN)/aen search $(CONFIG) $(ARGS)
 
-train-transfer: setup ## train the Q-network of dqn_transfer that the package has (half an hour on one core)
+train-transfer: setup ## train the Q-network of dqn_transfer that the package has (about 20 minutes)
 	$(BIN)/aen bench transfer --out agents/aen_agents/agents/transfer/policy.safetensors $(ARGS)
 
 serve: setup ## serve searches over HTTP, with a page: ARGS='--parallel 2'

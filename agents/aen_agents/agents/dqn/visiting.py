@@ -1,5 +1,6 @@
 """VisitingExplorer: what explorers that step through environments and count visits have in common."""
 
+from abc import ABC, abstractmethod
 from typing import Literal
 
 from aen.results.search_result import Exploration
@@ -10,10 +11,8 @@ from aen_agents.agents.final_stage import conclude
 from aen_agents.events import StageStarted
 
 
-class VisitingExplorer:
+class VisitingExplorer(ABC):
     """The visits of an agent and what is concluded from them; see `aen_agents.agents.base.Explorer`.
-
-    A subclass has `_explore`, which steps through environments until `visits` says why it is finished.
 
     Args:
         task: what is to be solved.
@@ -47,8 +46,9 @@ class VisitingExplorer:
                 "children; raise budget.steps to visit more"
             )
 
+    @abstractmethod
     def _explore(self) -> None:
-        raise NotImplementedError
+        """Step through environments until `visits` says why it is finished."""
 
     def found(self) -> list[str]:
         """Return the classes visited, best first; at equal accuracy the one with fewer parameters."""

@@ -3,13 +3,14 @@
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from aen._files import write_atomically
 from aen._typing import JsonDict
+from aen.children import ChildSpec
 from aen.errors import SpecError
 from aen_agents.agents.transfer.features import EVIDENCE, STATIC, SYMMETRY, SYMMETRY_EVIDENCE
 from aen_agents.agents.transfer.network import ClassQNetwork
+from aen_agents.config.strategies import TransferConfig
 
 VERSION = "1"
 _FEATURES = ",".join((*STATIC, *EVIDENCE, *SYMMETRY, *SYMMETRY_EVIDENCE))
@@ -30,7 +31,7 @@ def save_policy(network: ClassQNetwork, path: Path, trained: JsonDict) -> None:
     write_atomically(path, save(network.state_dict(), metadata), durable=True)
 
 
-def check_policy(settings: Any, _child: Any) -> None:  # noqa: ANN401 - TransferConfig, a child
+def check_policy(settings: TransferConfig, _child: ChildSpec) -> None:
     """Check that the Q-network of a config can be read.
 
     Raises:
@@ -39,18 +40,25 @@ def check_policy(settings: Any, _child: Any) -> None:  # noqa: ANN401 - Transfer
     load_policy(settings.policy)
 
 
-def tables_learnt(settings: Any) -> tuple[str, ...]:  # noqa: ANN401 - TransferConfig
+def tables_learnt(settings: TransferConfig) -> tuple[str, ...]:
     """Return the names of the tables that the Q-network of a config was trained on, as its file says.
 
     Raises:
-        SpecError: as by `load_policy`.
+        SpecError: as by `load_policy`, or the file does not say it.
     """
     from safetensors import safe_open
 
     load_policy(settings.policy)
-    with safe_open(settings.policy or SHIPPED, "pt") as file:
-        trained = json.loads(file.metadata()["trained"])
-    return tuple(trained.get("tables", ()))
+    place = settings.policy or SHIPPED
+    with safe_open(place, "pt") as file:
+        text = file.metadata().get("trained", "")
+    try:
+        return tuple(json.loads(text)["tables"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SpecError(
+            f"agent.policy {place} does not say which tables it was trained on; train it again with "
+            "`make train-transfer`."
+        ) from error
 
 
 def load_policy(path: str | None) -> ClassQNetwork:

@@ -9,8 +9,9 @@ from safetensors.torch import load_file, save_file
 
 from aen.errors import AenError
 from aen_agents.agents.transfer.network import ClassQNetwork
-from aen_agents.agents.transfer.policy_file import SHIPPED, load_policy, save_policy
+from aen_agents.agents.transfer.policy_file import SHIPPED, load_policy, save_policy, tables_learnt
 from aen_agents.config import load_config
+from aen_agents.config.strategies import TransferConfig
 
 
 @pytest.fixture
@@ -79,3 +80,12 @@ def test_a_path_is_seen_from_where_the_command_was_given(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     config = load_config("digits", ["agent=dqn_transfer", "agent.policy=mine.safetensors"])
     assert config.agent.policy == str(tmp_path / "mine.safetensors")
+
+
+def test_a_file_says_which_tables_it_was_trained_on(file: Path) -> None:
+    assert "digits-01" in tables_learnt(TransferConfig())
+    assert not any("digits-29" <= name <= "digits-40" for name in tables_learnt(TransferConfig()))
+    for text in ("", "no JSON", "[]", "{}"):
+        save_file(load_file(file), file, metadata(file) | {"trained": text})
+        with pytest.raises(AenError, match="does not say which tables it was trained on"):
+            tables_learnt(TransferConfig(policy=str(file)))
