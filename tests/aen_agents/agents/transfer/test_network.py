@@ -7,6 +7,7 @@ from helpers.strategy_runs import dense_space, gcnn_space, images_test, layerwis
 from helpers.tables import drawn_table
 from hypothesis import given, settings
 
+from aen.groups import Decomposition
 from aen_agents.agents.strategies.features import features_of
 from aen_agents.agents.transfer.features import (
     EVIDENCE,
@@ -16,6 +17,7 @@ from aen_agents.agents.transfer.features import (
     Evidence,
     KnownClasses,
 )
+from aen_agents.agents.transfer.geometry import geometry_of
 from aen_agents.agents.transfer.network import ClassQNetwork
 
 
@@ -84,3 +86,21 @@ def test_evidence_tells_what_was_trained() -> None:
     assert np.flatnonzero(found[:, trained]).tolist() == [2, 4]
     np.testing.assert_allclose(found[[2, 4], value], [2.0, -2.0], rtol=1e-5)  # twenty times 0.7 - 0.6
     np.testing.assert_allclose(found[:, best], 2.0, rtol=1e-5)
+
+
+def test_a_class_is_not_similar_to_itself() -> None:
+    similar = KnownClasses.of(features_of(dense_space()), None, images=100).similar
+    assert (np.diag(similar) == 0).all()
+    np.testing.assert_array_equal(similar, similar.T)
+    assert (similar[~np.eye(len(similar), dtype=bool)] > 0).all()
+
+
+def test_how_generators_move_the_cells() -> None:
+    def found(name: str, grid: int = 8) -> tuple[float, ...]:
+        return geometry_of(Decomposition.of([name]), grid)
+
+    assert found("hflip") == (1, 0.5, 0, 1)  # mean of |7 - 2c| / 8
+    assert found("rot90")[2] == 0  # an isometry tears nothing
+    assert found("swap_lr") == (1, 0.5, 8 / 112, 1)  # the pairs across the middle, of 2 * 8 * 7
+    assert found("swap_lr_top") == (0.5, 0.25, (4 + 8) / 112, 1)  # across the middle of the upper half, and below it
+    assert found("quadrants", 7) == (0, 0, 0, 0)  # does not fit

@@ -7,8 +7,11 @@ import pytest
 import torch
 from helpers.strategy_runs import dense_space, images_test, run, view_of
 from helpers.tables import DENSE_SPACE, GCNN_SPACE, drawn_table
+from stable_baselines3.common.logger import configure
+from stable_baselines3.common.vec_env import DummyVecEnv
 
 from aen.bench import Table
+from aen.bench.table import WITHIN
 from aen.errors import ConfigError
 from aen_agents.agents.strategies.base import SearchView
 from aen_agents.agents.transfer.environment import ClassChoiceEnv
@@ -16,7 +19,7 @@ from aen_agents.agents.transfer.features import Evidence
 from aen_agents.agents.transfer.network import ClassQNetwork
 from aen_agents.agents.transfer.policy_file import save_policy
 from aen_agents.agents.transfer.strategy import TransferStrategy
-from aen_agents.agents.transfer.training import KnownTables, known_of, train_policy
+from aen_agents.agents.transfer.training import SETTINGS, KnownTables, TableDQN, TablePolicy, known_of, train_policy
 from aen_agents.compare.trace import run_strategy
 from aen_agents.config.strategies import TransferConfig
 
@@ -52,6 +55,22 @@ def test_it_learns_what_the_best_classes_have_in_common(tmp_path: Path) -> None:
     assert tables[0].regret[trace[0].place] == 0
     trace = run_strategy(settings, other, None, children=5, seed=0)
     assert min(other.regret[trained.place] for trained in trace) == 0
+
+
+def test_transitions_of_one_class_teach_the_rewards_of_the_others() -> None:
+    lessons = [(table, known_of(table)) for table in [drawn_table(DENSE_SPACE)]]
+    env = DummyVecEnv([lambda: ClassChoiceEnv(lessons, whole=1.0)])
+    known = {"known": KnownTables([each for _, each in lessons])}
+    model = TableDQN(TablePolicy, env, seed=0, policy_kwargs=known, **(SETTINGS | QUICK))
+    model.set_logger(configure(None, []))
+    before = env.reset()
+    bad = int(np.argmax(lessons[0][0].regret))
+    after, rewards, done, infos = env.step(np.array([bad]))
+    for _ in range(20):  # no other class is ever trained
+        model.replay_buffer.add(before, after, np.array([[bad]]), rewards, done, infos)
+    model.train(gradient_steps=300, batch_size=16)
+    values = model.q_net({name: torch.as_tensor(value) for name, value in before.items()})
+    assert lessons[0][0].regret[int(values.argmax())] <= WITHIN
 
 
 def test_the_network_does_not_read_the_gains() -> None:
