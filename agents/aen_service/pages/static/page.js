@@ -29,27 +29,30 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => event.target.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
 });
 addEventListener("pageshow", () => {
-  going = new AbortController();
+  if (going.signal.aborted) going = new AbortController(); // it came back; else what the scripts asked for is on its way
   document.querySelectorAll("form[method=post] button").forEach((button) => { button.disabled = false; });
 });
 
-// The answer of a request, or null if the service cannot be reached. Someone who is logged out goes to the log-in page.
+// The answer of a request with its whole text, or null: the service cannot be reached, or the page is about to go, which
+// ends also an answer that has begun. Someone who is logged out goes to the log-in page.
 export async function get(address, options = {}) {
   const signal = options.signal ? AbortSignal.any([options.signal, going.signal]) : going.signal;
   try {
     const answer = await fetch(address, { credentials: "same-origin", ...options, signal });
+    const { ok, status, redirected, url } = answer;
+    const text = await answer.text();
     found();
-    if (answer.status === 401) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
-    return answer;
-  } catch (error) {
-    if (error.name !== "AbortError") lost();
+    if (status === 401) location.assign("/login?next=" + encodeURIComponent(location.pathname + location.search));
+    return { ok, status, redirected, url, text };
+  } catch {
+    if (!signal.aborted) lost();
     return null;
   }
 }
 
 export async function getJson(address) {
   const answer = await get(address, { headers: { Accept: "application/json" } });
-  return answer && answer.ok ? answer.json() : null;
+  return answer?.ok ? JSON.parse(answer.text) : null;
 }
 
 // Put the parts of a newly fetched page in place of those that are shown, where they differ; focus and choices stay.
@@ -82,18 +85,15 @@ let running = null;
 // Fetch an address of the page and put its parts in place; a newer call replaces one that is on its way.
 export async function refresh(address = location.href, only = undefined) {
   running?.abort();
-  const mine = (running = new AbortController());
-  const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: mine.signal });
+  running = new AbortController();
+  const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: running.signal });
   if (answer?.status === 404) say("This is not there any more: it was deleted.");
   if (!answer || !(answer.ok || answer.status === 422)) return null;
-  try {
-    const text = await answer.text();
-    if (mine.signal.aborted || (answer.redirected && new URL(answer.url).pathname === "/login")) {
-      if (answer.redirected) location.assign(answer.url);
-      return null;
-    }
-    return replaceParts(text, only);
-  } catch { return null; }
+  if (answer.redirected && new URL(answer.url).pathname === "/login") {
+    location.assign(answer.url);
+    return null;
+  }
+  return replaceParts(answer.text, only);
 }
 
 // Call at most once in some milliseconds, and once more after the last request.

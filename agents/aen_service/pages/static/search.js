@@ -22,7 +22,8 @@ if (overview) {
 
   drawCurve = async () => {
     const found = await getJson(curve.dataset.from);
-    if (!found?.children?.length) { if (!redraw) curve.firstElementChild.textContent = "No child has been trained yet."; return; }
+    if (!found) return;
+    if (!found.children.length) { if (!redraw) curve.firstElementChild.textContent = "No child has been trained yet."; return; }
     const data = [found.children, found.accuracy, found.best];
     if (redraw) redraw(data);
     else redraw = draw(curve, data, [{ label: "each child", colour: "--grey", points: true }, { label: "best so far", colour: "--s0" }], "Children");
@@ -67,10 +68,9 @@ if (overview) {
   drawSpace = async () => {
     const answer = await get(space.dataset.from, { headers: { Accept: "application/json" } });
     if (!answer?.ok) { space.hidden = Boolean(answer); return; }
-    const text = await answer.text();
-    if (text === last) return;
-    last = text;
-    const found = JSON.parse(text);
+    if (answer.text === last) return;
+    last = answer.text;
+    const found = JSON.parse(last);
     space.hidden = !found.nodes?.length;
     if (space.hidden) return;
     shown = found;
