@@ -143,6 +143,11 @@ def test_a_page_says_that_its_search_was_deleted(open_site: OpenSite, served: Se
         site.log_in(secret_of(client), f"/searches/{record.id}")
     assert client.delete(f"/api/v1/searches/{record.id}").status_code == 204
     expect(site.page.locator("#connection")).to_have_text("This is not there any more: it was deleted.")
+    asked: list[str] = []
+    site.page.on("request", lambda request: asked.append(request.url))
+    site.page.wait_for_timeout(4000)  # longer than a page without a stream waits until it asks again
+    assert asked == []
+    assert site.page.locator("#connection").inner_text() == "This is not there any more: it was deleted."
 
 
 def test_two_searches_are_compared(open_site: OpenSite, finished: Finished) -> None:

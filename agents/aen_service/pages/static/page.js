@@ -2,6 +2,7 @@
 
 const connection = document.querySelector("#connection");
 let seen = new Date();
+let gone = false; // what the page shows was deleted: nothing is asked for any more
 
 export function say(text) {
   if (!connection || connection.textContent === text) return;
@@ -15,7 +16,7 @@ export function lost() {
 }
 
 function found() {
-  if (!navigator.onLine) return; // an answer that was on its way
+  if (gone || !navigator.onLine) return; // an answer that was on its way
   seen = new Date();
   say("");
 }
@@ -36,6 +37,7 @@ addEventListener("pageshow", () => {
 // The answer of a request with its whole text, or null: the service cannot be reached, or the page is about to go, which
 // ends also an answer that has begun. Someone who is logged out goes to the log-in page.
 export async function get(address, options = {}) {
+  if (gone) return null;
   const signal = options.signal ? AbortSignal.any([options.signal, going.signal]) : going.signal;
   try {
     const answer = await fetch(address, { credentials: "same-origin", ...options, signal });
@@ -87,7 +89,11 @@ export async function refresh(address = location.href, only = undefined) {
   running?.abort();
   running = new AbortController();
   const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: running.signal });
-  if (answer?.status === 404) say("This is not there any more: it was deleted.");
+  if (answer?.status === 404) {
+    gone = true;
+    document.dispatchEvent(new Event("gone"));
+    say("This is not there any more: it was deleted.");
+  }
   if (!answer || !(answer.ok || answer.status === 422)) return null;
   if (answer.redirected && new URL(answer.url).pathname === "/login") {
     location.assign(answer.url);
@@ -128,6 +134,7 @@ export function follow(address, onEvent, poll) {
   }
   function open() {
     close();
+    if (gone) return;
     const mine = (source = new EventSource(address));
     mine.onopen = () => { found(); clearInterval(polling); polling = null; onEvent(); };
     mine.onerror = () => {
@@ -140,6 +147,7 @@ export function follow(address, onEvent, poll) {
   addEventListener("online", () => { open(); poll(); });
   addEventListener("pageshow", (event) => { if (event.persisted) { open(); poll(); } });
   addEventListener("pagehide", close);
+  document.addEventListener("gone", close);
   document.addEventListener("submit", () => { if (going.signal.aborted) close(); });
   document.addEventListener("visibilitychange", () => {
     clearTimeout(leaving);
