@@ -17,7 +17,7 @@ import httpx
 import numpy as np
 import pytest
 from helpers.made_runs import a_summary, make_run
-from helpers.services import SMALL, bearer, wait_for
+from helpers.services import SMALL, bearer, end_searches, wait_for
 from sklearn.datasets import load_digits
 
 from aen.children import DenseSpec, EquiNASSpec, GCNNSpec, TrainingSpec
@@ -77,6 +77,7 @@ def serving(root: Path) -> Iterator[tuple[int, httpx.Client, str]]:
             process.kill()
             if reader.ident is not None:
                 reader.join()
+            end_searches(root)
 
 
 def loaded(pid: int) -> set[str]:

@@ -1,5 +1,7 @@
 """Services for tests, on a port of this machine."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -31,18 +33,32 @@ SMALL = {
 def serving(root: Path, *, port: int = 0, **settings: Any) -> Iterator[tuple[Service, httpx.Client]]:
     """Serve a root inside the block; the client has an operator's token, and its paths begin at ``/``."""
     listener, port = open_port("127.0.0.1", port, any_port=False)
-    with listener, Service(Settings(root=root, port=port, **settings)) as service:
-        secret = service.tokens.add("tester", "operator")[1]
-        server = make_server(service)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
+    try:
+        with listener, Service(Settings(root=root, port=port, **settings)) as service:
+            secret = service.tokens.add("tester", "operator")[1]
+            server = make_server(service)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+            thread.start()
+            try:
+                _wait_for_start(server)
+                with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(secret), timeout=60) as client:
+                    yield service, client
+            finally:
+                server.should_exit = True
+                thread.join()
+    finally:
+        end_searches(root)
+
+
+def end_searches(root: Path) -> None:
+    """Kill the searches of a service that has ended; they would go on, and the other tests wait for the cores."""
+    place = str(root.resolve())
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            _wait_for_start(server)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=bearer(secret), timeout=60) as client:
-                yield service, client
-        finally:
-            server.should_exit = True
-            thread.join()
+            if str((process / "cwd").readlink()).startswith(place) and process.name != str(os.getpid()):
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:  # another user's, or it has just ended
+            continue
 
 
 def bearer(secret: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from aen.errors import AenError
-from aen_agents.agents.transfer.network import ClassQNetwork
+from aen_agents.agents.transfer.network import ClassQNetwork, Ensemble
 from aen_agents.agents.transfer.policy_file import SHIPPED, load_policy, save_policy, tables_learnt
 from aen_agents.config import load_config
 from aen_agents.config.strategies import TransferConfig
@@ -16,7 +16,7 @@ from aen_agents.config.strategies import TransferConfig
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    save_policy(ClassQNetwork(), tmp_path / "policy.safetensors", {"seed": 3})
+    save_policy(Ensemble([ClassQNetwork(), ClassQNetwork()]), tmp_path / "policy.safetensors", {"seed": 3})
     return tmp_path / "policy.safetensors"
 
 
@@ -28,7 +28,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def test_a_network_comes_back_as_it_was(tmp_path: Path) -> None:
-    network = ClassQNetwork()
+    network = Ensemble([ClassQNetwork(), ClassQNetwork()])
     save_policy(network, tmp_path / "a.safetensors", {"seed": 3})
     found = load_policy(str(tmp_path / "a.safetensors"))
     for name, value in network.state_dict().items():

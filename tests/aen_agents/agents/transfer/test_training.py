@@ -44,7 +44,7 @@ def test_it_learns_what_the_best_classes_have_in_common(tmp_path: Path) -> None:
     """The classes with the fewest weights are the best in each table: on another space it takes such a one first."""
     tables = [few_weights(drawn_table(DENSE_SPACE, number=number, name=f"drawn-{number}")) for number in range(2)]
     said: list[int] = []
-    policy = train_policy(tables, steps=800, seed=1, progress=lambda steps, _: said.append(steps), **QUICK)
+    policy = train_policy(tables, steps=1600, seed=1, networks=2, progress=lambda steps, _: said.append(steps), **QUICK)
     assert said == sorted(said)
     assert said
     save_policy(policy.network, tmp_path / "policy.safetensors", policy.about)
@@ -110,7 +110,7 @@ def test_what_is_learnt_of_a_table_is_what_the_agent_sees() -> None:
 
 def test_the_same_seed_gives_the_same_network() -> None:
     tables = [drawn_table(DENSE_SPACE, number=1)]
-    networks = [train_policy(tables, steps=200, seed=seed, **QUICK).network for seed in (4, 4, 5)]
+    networks = [train_policy(tables, steps=200, seed=seed, networks=1, **QUICK).network for seed in (4, 4, 5)]
     first, second, third = (torch.cat([p.flatten() for p in network.parameters()]) for network in networks)
     assert torch.equal(first, second)
     assert not torch.equal(first, third)
