@@ -1,8 +1,8 @@
-"""What dqn_transfer needs on training tables that it was not trained on, beside random search and the surrogate.
+"""What dqn_transfer needs on training tables that it was not trained on, beside other agents.
 
-Run: python benchmarks/bench_transfer.py [--folds 3] [--steps 16000] [--set learning_rate=0.002] [--folder TABLES]. The
-training tables of the suites are divided into folds; for each, a network is trained on the others. Settings are chosen
-by these figures: held-out tables are for the final judgement alone.
+Run: python benchmarks/bench_transfer.py [--folds 3] [--steps 36000] [--networks 3] [--set gamma=0.9] [--folder TABLES].
+The training tables of the suites are divided into folds; for each, networks are trained on the others. Settings are
+chosen by these figures: held-out tables are for the final judgement alone.
 """
 
 import argparse
@@ -18,9 +18,16 @@ from aen.bench.table import WITHIN
 from aen_agents.agents.transfer.policy_file import save_policy
 from aen_agents.agents.transfer.training import train_policy
 from aen_agents.compare.trace import run_strategy
-from aen_agents.config.strategies import RandomConfig, StrategyConfig, SurrogateConfig, TransferConfig
+from aen_agents.config.strategies import (
+    LocalSearchConfig,
+    RandomConfig,
+    StrategyConfig,
+    SurrogateConfig,
+    TransferConfig,
+)
 
 CHILDREN = 60
+NAMES = ("dqn_transfer", "surrogate", "local_search", "random")
 
 
 def main() -> None:
@@ -29,7 +36,8 @@ def main() -> None:
     parser.add_argument("--suite", nargs="+", default=["digits"])
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--only", type=int, nargs="*", help="numbers of folds (default: all)")
-    parser.add_argument("--steps", type=int, default=16_000)
+    parser.add_argument("--steps", type=int, default=36_000, help="of all networks together")
+    parser.add_argument("--networks", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", nargs="*", default=[], metavar="key=value", help="settings of the DQN")
     parser.add_argument("--folder", type=Path, help="where the tables were built (default: those of the package)")
@@ -37,15 +45,15 @@ def main() -> None:
     settings = {key: yaml.safe_load(value) for key, _, value in (text.partition("=") for text in options.set)}
     names = [table.name for suite in options.suite for table in training_tables(suite)]
     tables = [load(name, options.folder) for name in names]
-    needed: dict[str, list[list[float]]] = {name: [] for name in ("dqn_transfer", "surrogate", "random")}
+    needed: dict[str, list[list[float]]] = {name: [] for name in NAMES}
     for fold in range(options.folds) if options.only is None else options.only:
         left_out = tables[fold :: options.folds]
         others = [table for table in tables if table not in left_out]
-        policy = train_policy(others, steps=options.steps, seed=options.seed, **settings)
+        policy = train_policy(others, steps=options.steps, seed=options.seed, networks=options.networks, **settings)
         with tempfile.TemporaryDirectory() as folder:
             save_policy(policy.network, file := Path(folder) / "policy.safetensors", policy.about)
             for table in left_out:
-                agents = (TransferConfig(policy=str(file)), SurrogateConfig(), RandomConfig())
+                agents = (TransferConfig(policy=str(file)), SurrogateConfig(), LocalSearchConfig(), RandomConfig())
                 for name, agent in zip(needed, agents, strict=True):
                     needed[name].append(children_of(agent, table))
     rows = [

@@ -1,5 +1,7 @@
 """ClassQNetwork: the value of training each class next, by one network that is shared over classes and symmetries."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -55,3 +57,25 @@ class ClassQNetwork(nn.Module):
         advantage = self.advantage((self.own(h) + self.around(pooled).unsqueeze(1)).relu()).squeeze(2)
         centred = advantage - (advantage * present).sum(dim=1, keepdim=True) / number
         return torch.where(present, self.value(pooled) + centred, _LOWEST)
+
+
+class Ensemble(nn.Module):
+    """The mean of the values of several networks, which were trained with different seeds.
+
+    Args:
+        networks: trained; one at least.
+    """
+
+    def __init__(self, networks: Sequence[ClassQNetwork]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    def forward(
+        self,
+        classes: Float[Tensor, "batch classes features"],
+        symmetries: Float[Tensor, "batch symmetries properties"],
+        members: Float[Tensor, "batch classes symmetries"],
+        present: Bool[Tensor, "batch classes"],
+    ) -> Float[Tensor, "batch classes"]:
+        """Return the mean Q-values; see `ClassQNetwork.forward`."""
+        return torch.stack([network(classes, symmetries, members, present) for network in self.networks]).mean(dim=0)

@@ -9,15 +9,15 @@ from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.errors import SpecError
 from aen_agents.agents.transfer.features import EVIDENCE, STATIC, SYMMETRY, SYMMETRY_EVIDENCE
-from aen_agents.agents.transfer.network import ClassQNetwork
+from aen_agents.agents.transfer.network import ClassQNetwork, Ensemble
 from aen_agents.config.strategies import TransferConfig
 
-VERSION = "1"
+VERSION = "2"
 _FEATURES = ",".join((*STATIC, *EVIDENCE, *SYMMETRY, *SYMMETRY_EVIDENCE))
 SHIPPED = Path(__file__).parent / "policy.safetensors"
 
 
-def save_policy(network: ClassQNetwork, path: Path, trained: JsonDict) -> None:
+def save_policy(network: Ensemble, path: Path, trained: JsonDict) -> None:
     """Write a network.
 
     Args:
@@ -61,7 +61,7 @@ def tables_learnt(settings: TransferConfig) -> tuple[str, ...]:
         ) from error
 
 
-def load_policy(path: str | None) -> ClassQNetwork:
+def load_policy(path: str | None) -> Ensemble:
     """Return the network of a file, the shipped one if None.
 
     Raises:
@@ -74,7 +74,7 @@ def load_policy(path: str | None) -> ClassQNetwork:
 
 
 @lru_cache(maxsize=4)
-def _load(path: Path, changed: int) -> ClassQNetwork:
+def _load(path: Path, changed: int) -> Ensemble:
     from safetensors import SafetensorError, safe_open
 
     del changed
@@ -89,7 +89,8 @@ def _load(path: Path, changed: int) -> ClassQNetwork:
             f"agent.policy {path} is of another version of dqn_transfer; train it again with `make train-transfer`."
         )
     try:
-        network = ClassQNetwork(int(state["encoder.0.bias"].shape[0]))
+        widths = [len(value) for name, value in sorted(state.items()) if name.endswith(".encoder.0.bias")]
+        network = Ensemble([ClassQNetwork(width) for width in widths] or [ClassQNetwork()])
         network.load_state_dict(state)
     except (RuntimeError, KeyError, IndexError) as error:
         raise SpecError(f"agent.policy {path} has other layers than dqn_transfer: {error}.") from error

@@ -1,4 +1,4 @@
-"""Training dqn_transfer: Stable-Baselines3's DQN with a `ClassQNetwork`, on many tables."""
+"""Training dqn_transfer: Stable-Baselines3's DQN with a `ClassQNetwork`, several times, on many tables."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from aen._typing import JsonDict
@@ -22,18 +23,20 @@ from aen.training import cpu_threads
 from aen_agents.agents.strategies.features import features_of
 from aen_agents.agents.transfer.environment import ClassChoiceEnv
 from aen_agents.agents.transfer.features import Array, KnownClasses
-from aen_agents.agents.transfer.network import ClassQNetwork
+from aen_agents.agents.transfer.network import ClassQNetwork, Ensemble
 
 OTHERS = 20.0  # weight of the mean error of the classes that were not trained
 BETA = 0.3  # errors beyond it count linearly
 ENVIRONMENTS = 8  # stepped together
+NETWORKS = 6  # of the ensemble
+WEIGHT_DECAY = 1.0  # of AdamW: there are few tables
 UNTESTED = 0.15  # how often a table is drawn without its symmetry test, relative to with it
 SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "buffer_size": 40_000,
     "learning_starts": 0,  # before it SB3 draws actions that cannot be chosen
     "batch_size": 64,
-    "gamma": 0.9,
+    "gamma": 0.5,
     "train_freq": 1,
     "gradient_steps": 2,
     "target_update_interval": 1000,
@@ -126,13 +129,15 @@ class TableDQN(DQN):
             observations, ended = replay.observations, replay.dones
             gains, open_ = observations["gains"], (observations["open"] > 0).float()
             with torch.no_grad():
-                now = self.q_net_target(observations).amax(dim=1, keepdim=True)
                 best = self.q_net(replay.next_observations).argmax(dim=1, keepdim=True)  # double Q-learning
                 after = self.q_net_target(replay.next_observations).gather(1, best)
-                ends = gains >= gains.amax(dim=1, keepdim=True)  # the best classes, whose score is 1
-                others = gains + self.gamma * torch.where(ended > 0, now, after) * ~ends
                 chosen = replay.rewards + self.gamma * after * (1 - ended)
-                targets = others.scatter(1, replay.actions.long(), chosen)
+                over = ended.squeeze(1) > 0
+                if over.any():  # had another class been trained, the search would go on
+                    last = {name: values[over] for name, values in observations.items()}
+                    after[over] = self.q_net_target(last).amax(dim=1, keepdim=True)
+                ends = gains >= gains.amax(dim=1, keepdim=True)  # the best classes, whose score is 1
+                targets = (gains + self.gamma * after * ~ends).scatter(1, replay.actions.long(), chosen)
             errors = nn.functional.smooth_l1_loss(self.q_net(observations), targets, reduction="none", beta=BETA)
             taken = errors.gather(1, replay.actions.long()).mean()
             loss = taken + OTHERS * ((errors * open_).sum(dim=1) / open_.sum(dim=1)).mean()
@@ -158,15 +163,15 @@ def known_of(table: Table, *, tested: bool = True) -> KnownClasses:
 
 @dataclass(frozen=True)
 class TrainedPolicy:
-    """A Q-network, and how it was trained.
+    """Q-networks, and how they were trained.
 
     Attributes:
-        network: the Q-network.
+        network: the mean of the Q-networks.
         about: JSON values: names and checksums of the tables, steps, seed, settings, versions, machine.
-        children: mean number of children of the last episodes, with exploration.
+        children: mean number of children of the last episodes of all networks, with exploration.
     """
 
-    network: ClassQNetwork
+    network: Ensemble
     about: JsonDict
     children: float
 
@@ -176,15 +181,19 @@ def train_policy(
     *,
     steps: int,
     seed: int,
+    networks: int = NETWORKS,
+    weight_decay: float = WEIGHT_DECAY,
     progress: Callable[[int, float], None] = lambda _steps, _children: None,
     **settings: Any,  # noqa: ANN401 - SB3's
 ) -> TrainedPolicy:
-    """Train a Q-network on tables.
+    """Train Q-networks on tables, one after the other with different seeds.
 
     Args:
         tables: of the training part; each is also used without its symmetry test.
-        steps: children of all episodes together.
+        steps: children of all episodes of all networks together.
         seed: of all random choices.
+        networks: how many.
+        weight_decay: of AdamW, relative to the learning rate.
         progress: called now and then with the steps done, and the mean number of children of the last episodes.
         settings: of `TableDQN` other than the default ones.
 
@@ -197,30 +206,41 @@ def train_policy(
     lessons = [(table, known_of(table)) for table in tables]
     lessons += [(table, known_of(table, tested=False)) for table in tables if table.symmetry is not None]
     probabilities = [1.0] * len(tables) + [UNTESTED] * (len(lessons) - len(tables))
-    env = VecMonitor(DummyVecEnv([lambda: ClassChoiceEnv(lessons, probabilities)] * ENVIRONMENTS))
     known = KnownTables([each for _, each in lessons])
     options = SETTINGS | settings
-    with cpu_threads(1):  # the network is small; a fixed number gives the same network on every machine of one kind
-        model = TableDQN(TablePolicy, env, seed=seed, device="cpu", policy_kwargs={"known": known}, **options)
-        model.learn(steps, callback=_Progress(progress))
+    trained: list[ClassQNetwork] = []
+    lengths: list[float] = []
+    share = max(steps // networks, 1)
+    # The networks are small, and with a fixed number of threads they are the same on every machine of one kind.
+    with cpu_threads(1), threadpool_limits(1):
+        for number in range(networks):
+            env = VecMonitor(DummyVecEnv([lambda: ClassChoiceEnv(lessons, probabilities)] * ENVIRONMENTS))
+            decay = {"weight_decay": weight_decay}
+            policy = {"known": known, "optimizer_class": torch.optim.AdamW, "optimizer_kwargs": decay}
+            own = networks * seed + number
+            model = TableDQN(TablePolicy, env, seed=own, device="cpu", policy_kwargs=policy, **options)
+            model.learn(share, callback=_Progress(number * share, progress))
+            trained.append(cast(ClassQNetwork, model.policy.q_net.q_net))
+            lengths.append(_mean_length(model))
     about = {
         "tables": {table.name: hashlib.sha256(table.accuracy.tobytes()).hexdigest()[:16] for table in tables},
         "steps": steps,
         "seed": seed,
+        "networks": networks,
+        "weight_decay": weight_decay,
         "settings": {name: value for name, value in options.items() if isinstance(value, int | float)},
     }
-    network = cast(ClassQNetwork, model.policy.q_net.q_net)
-    return TrainedPolicy(network.eval(), about | provenance(), _mean_length(model))
+    return TrainedPolicy(Ensemble(trained).eval(), about | provenance(), float(np.mean(lengths)))
 
 
 class _Progress(BaseCallback):
-    def __init__(self, progress: Callable[[int, float], None]) -> None:
+    def __init__(self, before: int, progress: Callable[[int, float], None]) -> None:
         super().__init__()
-        self._progress = progress
+        self._before, self._progress = before, progress
 
     def _on_step(self) -> bool:
         if self.n_calls % 50 == 0:
-            self._progress(self.num_timesteps, _mean_length(self.model))
+            self._progress(self._before + self.num_timesteps, _mean_length(self.model))
         return True
 
 

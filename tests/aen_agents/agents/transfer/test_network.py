@@ -18,7 +18,7 @@ from aen_agents.agents.transfer.features import (
     KnownClasses,
 )
 from aen_agents.agents.transfer.geometry import geometry_of
-from aen_agents.agents.transfer.network import ClassQNetwork
+from aen_agents.agents.transfer.network import ClassQNetwork, Ensemble
 
 
 def drawn(classes: int, symmetries: int, seed: int) -> list[torch.Tensor]:
@@ -42,6 +42,13 @@ def test_values_follow_the_classes_and_ignore_the_order_of_symmetries(classes: i
     rows, columns = torch.randperm(classes), torch.randperm(symmetries)
     moved = network(features[:, rows], properties[:, columns], members[:, rows][:, :, columns], present[:, rows])
     torch.testing.assert_close(moved, values[:, rows])
+
+
+def test_an_ensemble_has_the_mean_of_the_values() -> None:
+    networks = [ClassQNetwork(width) for width in (8, 16, 8)]
+    features = drawn(5, 3, 1)
+    values = torch.stack([network(*features) for network in networks])
+    torch.testing.assert_close(Ensemble(networks)(*features), values.mean(dim=0))
 
 
 def test_classes_that_are_not_there_change_nothing() -> None:
