@@ -21,7 +21,7 @@ SETTINGS := ATEN_CPU_CAPABILITY=default ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_
   AEN_TEST_THREADS=1 AEN_TEST_THREADS=2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help setup setup-dev train-agent train-transfer serve test test-all test-portable lint format bench bench-agents bench-scale bench-service bench-tables bench-verdict torture clean docs docker
+.PHONY: help setup setup-dev train-agent train-transfer serve test test-all test-portable lint format bench bench-agents bench-real-run bench-scale bench-service bench-tables bench-verdict torture clean docs docker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,10 +66,13 @@ format: setup-dev ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 
 bench: setup ## measure everything in benchmarks/ beside its yardstick
-	for b in $(filter-out %/bench_agents.py %/bench_transfer.py %/bench_scale.py %/bench_verdict.py %/bench_service.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
+	for b in $(filter-out %/bench_agents.py %/bench_transfer.py %/bench_real_run.py %/bench_scale.py %/bench_verdict.py %/bench_service.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$b; done
 
 bench-agents: setup ## compare agents on the tables, beside their yardsticks: ARGS='--part held-out'
 	$(BIN)/python benchmarks/bench_agents.py $(ARGS)
+
+bench-real-run: setup ## seconds to a verdict on Fashion-MNIST beside training every class (about 20 minutes; needs AEN_DATA)
+	$(BIN)/python benchmarks/bench_real_run.py $(ARGS)
 
 bench-scale: setup ## measure search at scale: Ray, 64 simulated workers, 100,000 results (about 15 minutes)
 	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
