@@ -8,7 +8,7 @@ from aen.errors import ConfigError
 from aen_agents.cli.numbers import whole_number
 from aen_agents.text import command, counted
 
-SUITES = ("digits",)  # whose training tables the package has
+SUITES = ("digits", "gmnist")  # whose training tables the package has
 STEPS = 72_000
 
 
