@@ -44,7 +44,7 @@ def test_it_learns_what_the_best_classes_have_in_common(tmp_path: Path) -> None:
     """The classes with the fewest weights are the best in each table: on another space it takes such a one first."""
     tables = [few_weights(drawn_table(DENSE_SPACE, number=number, name=f"drawn-{number}")) for number in range(2)]
     said: list[int] = []
-    policy = train_policy(tables, steps=1600, seed=1, networks=2, progress=lambda steps, _: said.append(steps), **QUICK)
+    policy = train_policy(tables, steps=1000, seed=1, networks=2, progress=lambda steps, _: said.append(steps), **QUICK)
     assert said == sorted(said)
     assert said
     save_policy(policy.network, tmp_path / "policy.safetensors", policy.about)
