@@ -95,6 +95,19 @@ def test_greedy_adds_the_best_choice_and_ends_when_none_is_better() -> None:
     assert len(asked) < len(space.classes) * 3
 
 
+def test_greedy_adds_nothing_to_an_addition_that_was_no_better() -> None:
+    space = dense_space("hflip", "vflip", "swap_lr", "swap_tb")
+    gains = {"hflip": 0.1, "hflip + swap_lr": 0.2}
+    whole = space.child_at((1, 1, 1, 1)).class_key
+
+    def accuracy(candidate: Candidate) -> float:
+        return 0.5 + gains.get(names_of(space, [candidate])[0], 0.0)
+
+    asked, found = run(GreedyConfig(), view_of(space, seeds=2), accuracy)
+    assert names_of(space, [Candidate(found[0])]) == ["hflip + swap_lr"]
+    assert whole not in {candidate.class_key for candidate in asked}
+
+
 def test_one_child_answers_what_the_images_suggest() -> None:
     space = dense_space()
     symmetry = images_test(space, vflip=30.0, rot90=20.0)
