@@ -53,6 +53,7 @@ class RecordingEvaluator(Evaluator):
         self._evaluators: dict[int | None, TableEvaluator] = {None: TableEvaluator(table)}
         self._known: dict[tuple[str, int, float], Evaluation] = {}
         self._accuracies: dict[str, list[float]] = {}
+        self._shorter: dict[str, list[float]] = {}
         self._open = False  # whether the recommendation after the last child is still to be asked for
 
     def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
@@ -97,9 +98,11 @@ class RecordingEvaluator(Evaluator):
         asked = replace(spec, training=training).with_seed(self.seeds[spec.seed])
         found = self._evaluators[epochs].look_up(asked)
         place = self.table.place_of_class[spec.class_key]
-        if whole and found.status == "ok":
-            self._accuracies.setdefault(spec.class_key, []).append(found.validation_accuracy)
-        best = min(self._accuracies, key=lambda each: (-fmean(self._accuracies[each]), each), default=spec.class_key)
+        if found.status == "ok":
+            accuracies = self._accuracies if whole else self._shorter
+            accuracies.setdefault(spec.class_key, []).append(found.validation_accuracy)
+        told = self._accuracies or self._shorter  # shorter trainings count until there is a whole one
+        best = min(told, key=lambda each: (-fmean(told[each]), each), default=spec.class_key)
         self.trace.append(
             Trained(
                 place=place,

@@ -35,6 +35,7 @@ def test_a_strategy_gives_the_same_both_ways(name, seed):
         assert (t.accuracy, t.seconds) == (entry.validation_accuracy, entry.seconds)
     if name == "successive_halving":
         assert {t.epoch for t in asked} == {1, 2}
+        assert [t.recommended for t in searched] == [t.recommended for t in asked]
     assert trained(searched) == trained(asked)
     assert searched[-1].recommended == asked[-1].recommended
     assert asked[0].seed == seed % len(SEEDS)
