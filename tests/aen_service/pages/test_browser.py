@@ -147,7 +147,24 @@ def test_a_page_says_that_its_search_was_deleted(open_site: OpenSite, served: Se
     site.page.on("request", lambda request: asked.append(request.url))
     site.page.wait_for_timeout(4000)  # longer than a page without a stream waits until it asks again
     assert asked == []
+    site.context.set_offline(True)
+    site.context.set_offline(False)
     assert site.page.locator("#connection").inner_text() == "This is not there any more: it was deleted."
+
+
+def test_an_address_that_is_not_there_does_not_end_the_page_that_asked_for_it(
+    open_site: OpenSite, served: Served
+) -> None:
+    site = open_site(served[1])
+    site.expected.append("404")  # Chromium says so
+    site.log_in(secret_of(served[1]))
+    asked = """async () => {
+        const page = await import(document.querySelector("script[src*='live.js']").src.replace("live.js", "page.js"));
+        return [await page.refresh("/searches/none"), await page.getJson("/api/v1/searches")];
+    }"""
+    nothing, searches = site.page.evaluate(asked)
+    assert nothing is None
+    assert "items" in searches
 
 
 def test_two_searches_are_compared(open_site: OpenSite, finished: Finished) -> None:

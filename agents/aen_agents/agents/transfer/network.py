@@ -70,12 +70,6 @@ class Ensemble(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
-    def forward(
-        self,
-        classes: Float[Tensor, "batch classes features"],
-        symmetries: Float[Tensor, "batch symmetries properties"],
-        members: Float[Tensor, "batch classes symmetries"],
-        present: Bool[Tensor, "batch classes"],
-    ) -> Float[Tensor, "batch classes"]:
+    def forward(self, *features: Tensor) -> Float[Tensor, "batch classes"]:
         """Return the mean Q-values; see `ClassQNetwork.forward`."""
-        return torch.stack([network(classes, symmetries, members, present) for network in self.networks]).mean(dim=0)
+        return torch.stack([network(*features) for network in self.networks]).mean(dim=0)

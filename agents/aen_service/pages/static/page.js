@@ -2,10 +2,10 @@
 
 const connection = document.querySelector("#connection");
 let seen = new Date();
-let gone = false; // what the page shows was deleted: nothing is asked for any more
+let gone = false; // what the page shows was deleted: it says so, and asks for nothing any more
 
 export function say(text) {
-  if (!connection || connection.textContent === text) return;
+  if (!connection || gone || connection.textContent === text) return;
   connection.textContent = text;
   connection.hidden = !text;
 }
@@ -16,7 +16,7 @@ export function lost() {
 }
 
 function found() {
-  if (gone || !navigator.onLine) return; // an answer that was on its way
+  if (!navigator.onLine) return; // an answer that was on its way
   seen = new Date();
   say("");
 }
@@ -89,10 +89,10 @@ export async function refresh(address = location.href, only = undefined) {
   running?.abort();
   running = new AbortController();
   const answer = await get(address, { headers: { Accept: "text/html", Prefer: "wait" }, signal: running.signal });
-  if (answer?.status === 404) {
+  if (answer?.status === 404) say("This is not there any more: it was deleted.");
+  if (answer?.status === 404 && address === location.href) { // the page itself, and not what a form names
     gone = true;
     document.dispatchEvent(new Event("gone"));
-    say("This is not there any more: it was deleted.");
   }
   if (!answer || !(answer.ok || answer.status === 422)) return null;
   if (answer.redirected && new URL(answer.url).pathname === "/login") {
