@@ -12,7 +12,8 @@ from aen._typing import JsonDict
 from aen.bench.definition import TableDefinition
 from aen.bench.figures import TestFigures
 from aen.bench.files import COLUMNS, TEST_COLUMNS, write_table, write_test_columns
-from aen.bench.manifest import note_table, provenance
+from aen.bench.loading import load
+from aen.bench.manifest import checked_content, note_table, provenance, read_manifest
 from aen.bench.table import FloatArray, Table
 from aen.children.spec import ChildSpec
 from aen.data.dataset import load_dataset, load_test_split
@@ -37,7 +38,8 @@ def build_table(
 
     If the evaluator keeps weights, every child is also measured on the test images after each epoch, for
     ``<name>.test.parquet``; its weights are deleted then. These figures are committed child by child to a file in the
-    folder, so that an interrupted build goes on where it was if the evaluator has a store.
+    folder, so that an interrupted build goes on where it was if the evaluator has a store. A table that the folder has
+    already, built from the same definition, is returned as it is.
 
     Args:
         definition: which children.
@@ -55,6 +57,9 @@ def build_table(
         raise TableError("archive needs an evaluator with a weights_folder.")
     for each in [folder] if archive is None else [folder, archive]:
         make_folder(each)
+    built = _built(definition, folder, archive, tested=weights is not None)
+    if built is not None:
+        return built
     results = _Results(definition)
     with ExitStack() as stack:
         tests = None if weights is None else stack.enter_context(TestFigures(folder))
@@ -75,6 +80,24 @@ def build_table(
                 results.add_tests(place, tests.of(spec.key))
             progress(definition.name, done, total)
     return results.write(folder, symmetry_of(definition))
+
+
+def _built(definition: TableDefinition, folder: Path, archive: Path | None, *, tested: bool) -> Table | None:
+    """Return a table that is in the folder already, whole and of this definition; None: it is to be built."""
+    name = definition.name
+    try:
+        files = read_manifest(folder).get(name, {}).get("files", {})
+        if not files or tested > (f"{name}.test.parquet" in files):
+            return None
+        for file in files:
+            checked_content(folder, name, file)
+        table = load(name, folder)
+    except TableError:
+        return None
+    if table.definition.to_json() != definition.to_json():
+        return None
+    kept = archive is None or all((archive / f"{spec.key}.safetensors").is_file() for spec in definition.specs())
+    return table if kept else None
 
 
 def symmetry_of(definition: TableDefinition) -> SymmetryTest | None:

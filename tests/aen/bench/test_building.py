@@ -109,12 +109,48 @@ def test_an_interrupted_build_goes_on_where_it_was(built, tmp_path):
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_build_that_is_complete_trains_nothing(built, tmp_path):
+def contents(folder):
+    return {path.name: path.read_bytes() for path in [folder / "manifest.json", *folder.glob(f"{NAME}*")]}
+
+
+def test_a_table_that_is_built_stays_as_it_is(built, tmp_path):
     shutil.copytree(built, tmp_path / "again")
+    (tmp_path / "again" / "results.sqlite").unlink()
     evaluator = evaluator_in(tmp_path / "again")
     build_table(small(), evaluator, tmp_path / "again")
     assert evaluator.trained == 0
     evaluator.close()
+    assert contents(tmp_path / "again") == contents(built)
+
+
+@pytest.mark.parametrize("file", [f"{NAME}.parquet", f"{NAME}.test.parquet", "manifest.json"])
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_table_that_is_not_whole_is_written_again_from_the_store(built, tmp_path, file, damage):
+    shutil.copytree(built, tmp_path / "again")
+    path = tmp_path / "again" / file
+    if damage == "missing":
+        path.unlink()
+    elif file == "manifest.json":
+        path.write_text('{"version": 1}')
+    else:
+        path.write_bytes(path.read_bytes()[:-40])
+    evaluator = evaluator_in(tmp_path / "again")
+    if (file, damage) == ("manifest.json", "damaged"):
+        with pytest.raises(TableError, match=r"manifest.json cannot be read"):
+            build_table(small(), evaluator, tmp_path / "again")
+        path.unlink()
+    build_table(small(), evaluator, tmp_path / "again")
+    assert evaluator.trained == 0
+    evaluator.close()
+    assert check_tables(tmp_path / "again") == [NAME]
+    ours, theirs = contents(tmp_path / "again"), contents(built)
+    assert ours[f"{NAME}.test.parquet"] == theirs[f"{NAME}.test.parquet"]
+
+
+def test_a_table_of_another_definition_is_built_anew(built, tmp_path):
+    shutil.copytree(built, tmp_path / "again")
+    assert build(tmp_path / "again", small(epochs=1)).epochs == (1,)
+    assert load(NAME, tmp_path / "again").epochs == (1,)
 
 
 def test_without_weights_there_are_no_test_columns(tmp_path):
