@@ -15,6 +15,8 @@ class AgentSection(Section):
         check_space: ``module:function``, likewise called with the section and the space; None: no further check.
         step_by_step: whether it steps through an environment, one child at a time: it then has the sections
             `environment` and `budget`.
+        counts_children: whether it trains `budget.children` children at most, although it does not step through an
+            environment.
         knows_children_ahead: whether it can submit many children at once, so that a GPU trains them together.
         child_kinds: the kinds of child that it can choose among; None: all.
         unused_sections: sections of a search that do not apply to it; a config that sets one is refused.
@@ -29,6 +31,7 @@ class AgentSection(Section):
     check: ClassVar[str | None] = None
     check_space: ClassVar[str | None] = None
     step_by_step: ClassVar[bool] = False
+    counts_children: ClassVar[bool] = False
     knows_children_ahead: ClassVar[bool] = False
     child_kinds: ClassVar[tuple[str, ...] | None] = None
     unused_sections: ClassVar[tuple[str, ...]] = ()
@@ -42,6 +45,11 @@ class AgentSection(Section):
         @property
         def name(self) -> str:
             """The agent's name."""
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether exploring ends after `budget.children` children."""
+        return self.step_by_step or self.counts_children
 
     @property
     def exploring_seeds(self) -> int:

@@ -79,6 +79,7 @@ class RacingConfig(AgentSection):
     """The racing agent: every class on one seed, then the best on more and more seeds; see docs/agents/racing.md."""
 
     explorer: ClassVar[str] = "aen_agents.agents.racing:RacingExplorer"
+    counts_children: ClassVar[bool] = True
     knows_children_ahead: ClassVar[bool] = True
 
     name: Literal["racing"] = Field("racing", description="the algorithm")

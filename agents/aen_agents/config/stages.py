@@ -10,11 +10,13 @@ from aen_agents.config.section import Section
 class BudgetConfig(Section):
     """Limits of the search, which ends at the first one, or when every class is known.
 
-    `children` and `steps` are for step-by-step agents (dqn), `children` also for racing. How far a search with
-    `minutes` comes depends on the machine and on what else it does: its figures cannot be reproduced.
+    `steps` is for agents that step through an environment (dqn), `children` also for racing and search strategies. How
+    far a search with `minutes` comes depends on the machine and on what else it does: its figures cannot be reproduced.
     """
 
-    children: int = Field(60, gt=0, description="first visits of what the agent counts (agent.first_visits)")
+    children: int = Field(
+        60, gt=0, description="children that are trained; of dqn, first visits of what it counts (agent.first_visits)"
+    )
     steps: int = Field(5000, gt=0, description="environment steps")
     minutes: float | None = Field(
         None,

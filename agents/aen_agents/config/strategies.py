@@ -20,6 +20,7 @@ class StrategyConfig(AgentSection):
     explorer: ClassVar[str] = f"{_MODULES}.explorer:StrategyExplorer"
     check_space: ClassVar[str | None] = f"{_MODULES}.checks:check_classes"
     strategy: ClassVar[str]
+    counts_children: ClassVar[bool] = True
     knows_children_ahead: ClassVar[bool] = True
 
 

@@ -221,10 +221,10 @@ def _check_together(sweep: SweepConfig, trials: Sequence[Trial]) -> None:
         return
     for trial in trials:
         agent = trial.config.agent
-        if not agent.step_by_step:
+        if not agent.has_budget:
             raise ConfigError(
                 f"stop.rule is asha, which counts the children of a budget, but agent {agent.name} of trial "
-                f"{trial.number} ({trial.label}) has none; leave stop out, or use a step-by-step agent (dqn)."
+                f"{trial.number} ({trial.label}) has none; leave stop out, or use an agent with a budget, such as dqn."
             )
     most = most_children(trials)
     if sweep.stop.grace >= most:

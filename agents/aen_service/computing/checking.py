@@ -141,11 +141,9 @@ def _children(config: SearchConfig, space: Space, classes: int | None) -> tuple[
             explore = len(chosen_classes(settings, space)) * seeds
         else:
             explore = None if settings.states == "all" else (1 + len(list(listed_states(settings, space)))) * seeds
-    elif agent.name == "racing":
+    elif agent.has_budget:
         most = config.budget.children
         explore = most if classes is None else min(most, classes * getattr(agent, "seeds", 1))
-    elif agent.step_by_step:
-        explore = config.budget.children if classes is None else min(config.budget.children, classes)
     else:  # of another package
         explore = None if classes is None else classes * seeds
     chosen = selection.top + 1 if classes is None else min(selection.top + 1, classes)

@@ -47,12 +47,12 @@ def submit(service: Service, token: Token, given: SearchRequest, idempotency: st
         config = _config(service, given, dataset)
     config = config.model_copy(update={"store": str(service.settings.store)})
     limit = service.settings.limits.children
-    if config.agent.step_by_step and config.budget.children > limit:
+    if config.agent.has_budget and config.budget.children > limit:
         raise InvalidRequestError(
             f"budget.children is {config.budget.children:,}, above the {limit:,} of this service.",
             argument="budget.children",
         )
-    budget = config.budget.children if config.agent.step_by_step else 0
+    budget = config.budget.children if config.agent.has_budget else 0
     check_queue(service, token, budget)
     search = secrets.token_hex(12)
     folder = service.settings.folder / "searches" / search

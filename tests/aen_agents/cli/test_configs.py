@@ -90,7 +90,7 @@ def test_keys_are_listed_whole_or_in_part(capsys: pytest.CaptureFixture[str]) ->
     assert len(keys(capsys, "child")) > len(keys(capsys, "gcnn")) > len(keys(capsys, "dense"))
     assert main(["config", "keys", "budget.children"]) == 0
     out = capsys.readouterr().out
-    assert "  budget.children = 60\n      whole number > 0\n      first visits of what the agent counts" in out
+    assert "  budget.children = 60\n      whole number > 0\n      children that are trained; of dqn," in out
     assert main(["configs", "keys", "trainin"]) == 2
     assert "no section, kind or key 'trainin' (did you mean 'training'?)" in capsys.readouterr().err
 

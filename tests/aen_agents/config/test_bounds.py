@@ -22,7 +22,7 @@ def _numbers() -> list[str]:
 @pytest.mark.parametrize("value", ["1e31", "1" * 40, ".inf", ".nan", "-1e31", "!!bool maybe", "1" * 5000, "0x1f"])
 def test_a_number_out_of_all_bounds_is_refused(key: str, value: str) -> None:
     with pytest.raises(ConfigError, match=key.rsplit(".", maxsplit=1)[-1]) as caught:
-        load_config("digits", [f"{key}={value}"])
+        load_config("digits", ["agent=dqn", f"{key}={value}"])
     assert len(str(caught.value)) < 700
 
 
@@ -30,18 +30,19 @@ def test_a_number_out_of_all_bounds_is_refused(key: str, value: str) -> None:
     "override",
     [
         *(
-            "agent.batch_size=100001",
-            "agent.replay_size=10000001",
-            "agent.layers=[10001]",
-            "agent.gradient_steps=10001",
+            "dqn.batch_size=100001",
+            "dqn.replay_size=10000001",
+            "dqn.layers=[10001]",
+            "dqn.gradient_steps=10001",
         ),
-        *(f"agent.layers={[8] * 21}", "child.hidden=[1001]", "environment.horizon=10001", "selection.seeds=10001"),
+        *(f"dqn.layers={[8] * 21}", "child.hidden=[1001]", "environment.horizon=10001", "selection.seeds=10001"),
         *("selection.top=10001", "evaluator.threads=4097", "evaluator.workers=10001", "evaluator.population=100001"),
     ],
 )
 def test_sizes_that_do_not_fit_into_memory_are_refused(override: str) -> None:
+    words = ["agent=dqn", override.replace("dqn.", "agent.")] if override.startswith("dqn.") else [override]
     with pytest.raises(ConfigError, match=r"less than or equal|at most"):
-        load_config("digits", [override])
+        load_config("digits", words)
 
 
 @pytest.mark.parametrize("key", ["store", "data.name", "data.path", "alphabet", "name", "child.kind", "agent.name"])

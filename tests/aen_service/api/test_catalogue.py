@@ -62,6 +62,25 @@ def test_a_check_says_what_a_search_costs_and_trains_nothing(service, client, vi
 
 
 @pytest.mark.parametrize(
+    ("agent", "explore"),
+    [("dqn_transfer", 5), ("random", 5), ("greedy", 5), ("racing", 5), ("ppo", 5), ("exhaustive", 8)],
+)
+def test_no_agent_with_a_budget_costs_more_than_it(client, agent, explore):
+    changes = {"alphabet": ["rot90", "hflip", "swap_lr"], "budget.children": 5, "agent": agent}
+    found = client.post(CHECK, json={"preset": "digits", "overrides": SMALL | changes}).json()
+    assert found["explore"] == explore
+    assert found["classes"] >= explore
+
+
+@pytest.mark.parametrize("agent", ["dqn", "dqn_transfer", "racing"])
+def test_a_budget_above_that_of_the_service_is_refused(client, agent):
+    asked = {"preset": "digits", "overrides": {"agent": agent, "budget.children": 100_001}}
+    answer = client.post("/api/v1/searches", json=asked)
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "budget.children is 100,001, above the 100,000 of this service."
+
+
+@pytest.mark.parametrize(
     ("asked", "argument", "said"),
     [
         ({"preset": "digits", "overrides": {"training.epochs": -1}}, "training.epochs", "training.epochs is -1"),
