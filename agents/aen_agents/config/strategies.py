@@ -8,6 +8,12 @@ from pydantic import Field, field_validator
 from aen_agents.config.agent_section import AgentSection
 
 _MODULES = "aen_agents.agents.strategies"
+_AT_ONCE = Field(
+    None,
+    gt=0,
+    le=10_000,
+    description="children that are trained side by side; null: as many as a cluster trains at a time, otherwise 1",
+)
 
 
 class StrategyConfig(AgentSection):
@@ -48,7 +54,7 @@ class EvolutionConfig(StrategyConfig):
     name: Literal["evolution"] = Field("evolution", description="the algorithm")
     population: int = Field(10, gt=0, le=10_000, description="classes in the population; the oldest one is removed")
     sample: int = Field(3, gt=0, le=10_000, description="classes drawn from it, of which the best is the parent")
-    children_at_once: int = Field(1, gt=0, le=10_000, description="children that are trained side by side")
+    children_at_once: int | None = _AT_ONCE
 
 
 class GreedyConfig(StrategyConfig):
@@ -75,7 +81,7 @@ class SurrogateConfig(StrategyConfig):
         "expected_improvement", description="how the next class is chosen; thompson: the best of a draw from the model"
     )
     images: bool = Field(True, description="whether the model knows the symmetry test of the images, if it was made")
-    children_at_once: int = Field(1, gt=0, le=10_000, description="children that are trained side by side")
+    children_at_once: int | None = _AT_ONCE
 
 
 class TransferConfig(StrategyConfig):
@@ -89,7 +95,7 @@ class TransferConfig(StrategyConfig):
     policy: str | None = Field(
         None, description="file of a trained Q-network, as `aen bench transfer` writes it; null: the shipped one"
     )
-    children_at_once: int = Field(1, gt=0, le=10_000, description="children that are trained side by side")
+    children_at_once: int | None = _AT_ONCE
 
     @field_validator("policy")
     @classmethod

@@ -63,6 +63,7 @@ class SearchView:
         images: number of validation images.
         seed: of the strategy's random choices.
         class_keys: the classes that may be chosen; None: all of the space.
+        at_once: how many children are trained side by side.
     """
 
     space: Space
@@ -73,6 +74,7 @@ class SearchView:
     images: int
     seed: int
     class_keys: frozenset[str] | None = None
+    at_once: int = 1
 
     @cached_property
     def features(self) -> SpaceFeatures:
@@ -111,6 +113,12 @@ class SearchStrategy(ABC):
 
     def __init__(self, view: SearchView, settings: Any) -> None:  # noqa: ANN401 - the section of the strategy's agent
         self.view, self.settings = view, settings
+
+    @property
+    def at_once(self) -> int:
+        """How many children to ask for: as many as `agent.children_at_once` says, or the view."""
+        found: int | None = getattr(self.settings, "children_at_once", None)
+        return self.view.at_once if found is None else found
 
     @property
     def most(self) -> int:

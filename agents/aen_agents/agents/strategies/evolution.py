@@ -30,7 +30,7 @@ class RegularisedEvolution(SearchStrategy):
             chosen = self._order[: self.settings.population]
         else:
             chosen = []
-            for _ in range(min(self.settings.children_at_once, len(self._order) - len(self._asked))):
+            for _ in range(min(self.at_once, len(self._order) - len(self._asked))):
                 chosen.append(self._child(set(chosen)))
         self._asked.update(chosen)
         return [Candidate(self.view.keys[place]) for place in chosen]

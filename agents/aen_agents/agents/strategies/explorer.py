@@ -1,5 +1,6 @@
 """StrategyExplorer: a search by a strategy that is asked for children and told their results."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +19,7 @@ from aen_agents.agents.strategies.base import Candidate, Outcome, SearchStrategy
 from aen_agents.agents.time_limit import OUT_OF_TIME
 from aen_agents.agents.trained_history import TrainedHistory
 from aen_agents.events import StageStarted, Trained
+from aen_agents.runs.files import write_file
 
 
 class StrategyExplorer:
@@ -50,7 +52,19 @@ class StrategyExplorer:
             epochs=max(int(task.child.training.epochs), 1),
             images=task.child.data.validation,
             seed=task.config.seed,
+            at_once=self._at_once(),
         )
+
+    def _at_once(self) -> int:
+        """Return how many children are trained side by side; a resumed search keeps it, and so asks for the same."""
+        file = self.task.folder.path / "agent" / "strategy.json"
+        try:
+            return max(int(json.loads(file.read_text(encoding="utf-8"))["at_once"]), 1)
+        except (OSError, ValueError, KeyError, TypeError):
+            parallel = self.task.config.evaluator.parallel
+            found = self.task.evaluator.parallelism if parallel else 1
+            write_file(file, json.dumps({"at_once": found}) + "\n")
+            return found
 
     @cached_property
     def strategy(self) -> SearchStrategy:

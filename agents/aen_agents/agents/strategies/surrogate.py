@@ -33,7 +33,7 @@ class SurrogateSearch(SearchStrategy):
         chosen: list[int] = []
         free = np.ones(len(self.view.keys), dtype=bool)
         free[[*known, *self._failed]] = False
-        while len(chosen) < self.settings.children_at_once and free.any():
+        while len(chosen) < self.at_once and free.any():
             covariance = self.settings.acquisition == "thompson"
             posterior = self.model.posterior(list(known), list(known.values()), [1] * len(known), covariance=covariance)
             scores = np.where(free, self._scores(posterior, known), -np.inf)

@@ -33,7 +33,7 @@ class TransferStrategy(SearchStrategy):
             evidence.add(place, accuracy)
         evidence.asked = len(self._done)
         chosen: list[int] = []
-        for _ in range(min(self.settings.children_at_once, self.most - len(self._done))):
+        for _ in range(min(self.at_once, self.most - len(self._done))):
             if chosen:
                 evidence.add(chosen[-1], float(evidence.posterior.mean[chosen[-1]]))
                 evidence.asked += 1

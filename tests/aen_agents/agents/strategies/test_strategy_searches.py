@@ -1,6 +1,7 @@
 """Real searches by strategies: from start to verdict, stopped and resumed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from helpers.tiny_search import TINY
 
 from aen._typing import JsonDict
+from aen.children import ChildSpec
 from aen.errors import ConfigError
 from aen.evaluators import LocalEvaluator
+from aen.results import Evaluation
 from aen.results.store import ResultStore
 from aen.spaces import DecompositionSpace
 from aen_agents.agents.base import Task
@@ -81,6 +84,51 @@ def test_the_time_ends_exploring_and_a_resumed_search_keeps_what_it_had(tmp_path
     assert evaluator.trained == before
     assert again.accuracies() == first.accuracies()
     assert again.found() == first.found()
+
+
+class Wide(LocalEvaluator):
+    """Trains in this process, and says that it trains many children at a time."""
+
+    wide = 3
+    asked: list[int]
+
+    @property
+    def parallelism(self) -> int:
+        return self.wide
+
+    def submit(self, specs: Sequence[ChildSpec], *, keep_weights: bool = False) -> list[Future[Evaluation]]:
+        self.asked.append(len(specs))
+        return super().submit(specs, keep_weights=keep_weights)
+
+
+@pytest.mark.parametrize("name", ["dqn_transfer", "surrogate", "evolution"])
+def test_a_cluster_gets_as_many_children_as_it_trains_at_a_time(name: str, tmp_path: Path) -> None:
+    settings: JsonDict = {"name": name} | ({"population": 2} if name == "evolution" else {})
+    config = config_of(name, children=8, agent=settings, evaluator={"kind": "ray"})
+    child = child_of(config)
+    space = DecompositionSpace(child, alphabet_of(config))
+    folder = RunFolder.create(config, tmp_path / "run")
+    store = ResultStore(tmp_path / "results.sqlite")
+    evaluator = Wide(store)
+    evaluator.asked = []
+    task = Task(config, child, space, None, evaluator, folder, lambda _: None, lambda _: None, store)
+    free = TimeLimit(None, config.selection, seconds=lambda: 0.0, trained=lambda: 0)
+    first = explorer_of(task, free)
+    assert max(evaluator.asked) == 3
+    assert first.figures().steps == 8
+    # On a smaller cluster a resumed search asks for the same: nothing is trained.
+    Wide.wide, before = 1, evaluator.trained
+    try:
+        again = explorer_of(task, free)
+    finally:
+        Wide.wide = 3
+    assert evaluator.trained == before
+    assert again.accuracies() == first.accuracies()
+    # What the config says comes before it.
+    single = config.model_copy(update={"agent": config.agent.model_copy(update={"children_at_once": 1})})
+    evaluator.asked.clear()
+    explorer_of(replace(task, config=single, folder=RunFolder.create(single, tmp_path / "single")), free)
+    assert set(evaluator.asked) <= ({0, 1} if name != "evolution" else {0, 1, 2})
 
 
 def test_a_search_that_cannot_be_is_refused_before_anything_is_trained() -> None:
