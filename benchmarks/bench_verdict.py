@@ -62,11 +62,11 @@ def source_of(number: int) -> str:
     return ("random templates", "natural templates")[number % 2]
 
 
-def images_of(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return the images and labels of a set."""
+def images_of(number: int, count: int = IMAGES) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return `count` images of a set, and their labels; sets without symmetry have a fixed number."""
     if number >= HIDDEN:
         return _templates(number)
-    train = load_dataset(DataSpec(source_of(number), IMAGES, 10, 10, split_seed=number)).train
+    train = load_dataset(DataSpec(source_of(number), count, 10, 10, split_seed=number)).train
     images = train.images.numpy().reshape(len(train.labels), -1)
     moved = _moved(images, hidden_group(number), np.random.default_rng(number))
     return moved.reshape(-1, SIDE, SIDE).astype(np.float32), train.labels.numpy()
@@ -104,11 +104,11 @@ def _templates(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int
     return images.astype(np.float32), chosen % CLASSES
 
 
-def search(number: int, minutes: float, overrides: Sequence[str]) -> dict[str, Any]:
+def search(number: int, minutes: float, overrides: Sequence[str], count: int = IMAGES) -> dict[str, Any]:
     """Search a set and return what the verdict says."""
     with tempfile.TemporaryDirectory() as folder:
         file, run = Path(folder) / f"set{number}.npz", Path(folder) / "run"
-        images, labels = images_of(number)
+        images, labels = images_of(number, count)
         np.savez(file, images=images, labels=labels)
         aen = Path(sys.executable).with_name("aen")
         command = [str(aen), "search", "--data", str(file), "--minutes", f"{minutes:g}", "--out", str(run)]
