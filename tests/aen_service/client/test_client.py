@@ -51,7 +51,7 @@ def test_it_is_exported_where_it_is_used_only() -> None:
 
 def test_a_search_is_submitted_stopped_resumed_and_deleted(client: Client, service: Service) -> None:
     record = client.submit("digits", overrides={"budget.children": 5}, name="mine")
-    assert (record.name, record.agent, record.data) == ("mine", "dqn", "digits")
+    assert (record.name, record.agent, record.data) == ("mine", "dqn_transfer", "digits")
     waiting = client.submit("digits", name="second")
     assert waiting.position is not None
     assert client.list(name="mine").items[0].id == record.id

@@ -27,7 +27,7 @@ def test_a_preset_unchanged_has_no_overrides(preset: str) -> None:
 
 def test_what_is_typed_becomes_a_value_of_its_type() -> None:
     typed = {
-        "budget.children": "20",
+        "budget.children": "30",
         "data.moves": "[rot90]",
         "symmetry_test": "false",
         "budget.minutes": "1e-1",
@@ -39,7 +39,7 @@ def test_what_is_typed_becomes_a_value_of_its_type() -> None:
     found, problem = changes_of(resolved("digits"), typed)
     assert problem is None
     assert found == {
-        "budget.children": 20,
+        "budget.children": 30,
         "data.moves": ["rot90"],
         "symmetry_test": False,
         "budget.minutes": 0.1,
@@ -59,7 +59,7 @@ def test_the_form_submits_only_changes_and_twice_is_once(html: httpx.Client) -> 
     fields = dict(re.findall(r'<input [^>]*name="([^"]+)"[^>]* value="([^"]*)"', text))
     assert fields["selection.seeds"] == "2"
     form = {"once": fields["once"], "preset": "digits", "agent": "exhaustive", "seed": "0", "selection.seeds": "2"}
-    form |= {"name": "by-form", "budget.children": "80"}
+    form |= {"name": "by-form", "budget.children": "20"}
     own = {"origin": str(html.base_url)}
     first = html.post("/searches/new", data=form, headers=own)
     assert first.status_code == 303, first.text
