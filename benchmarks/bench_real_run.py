@@ -1,4 +1,4 @@
-"""Seconds to a correct verdict on images that no table is made from: dqn_transfer beside training every class.
+"""Seconds to a correct verdict on images that no training table is made from: dqn_transfer beside training every class.
 
 Fashion-MNIST with hidden groups, the sets of bench_verdict.py; no training table has images of Fashion-MNIST. Both
 searches do the same before and after exploring: reading and testing the images, the selection on new seeds, the test
