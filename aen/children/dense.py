@@ -158,6 +158,10 @@ class DenseSpec(ChildSpec):
         plain = (
             _layerwise_class_key(self.layers, self.grids) if self.layers else _class_key(self.decomposition, self.grids)
         )
+        return self.class_key_of(plain)
+
+    def class_key_of(self, plain: str) -> str:
+        """Return the class key of a child like this one, from the key that a table has of its layers' class."""
         if not self.augment.factors:
             return plain
         content = json.dumps([plain, self.augment.to_json()], sort_keys=True)

@@ -251,9 +251,14 @@ class ChildSpec(ABC):
         return [hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS] for text in texts]
 
     def noting(self, **known: str) -> Self:
-        """Return this spec after noting values of `class_key` or `group` that a table knows; they are not computed."""
+        """Return this spec after noting known values of `class_key`, `group` or `key`, which are then not computed."""
         self.__dict__.update(known)
         return self
+
+    def noted(self, name: str) -> str | None:
+        """Return a value that was noted or computed before; None if it was not."""
+        known: str | None = self.__dict__.get(name)
+        return known
 
     def with_checked(self, **changes: Any) -> Self:  # noqa: ANN401 - of any field
         """Return a spec with other values of some fields, as they are after the checks of `replace`, which it skips."""

@@ -38,9 +38,12 @@ class Space(ABC):
 
     Attributes:
         baseline_name: what to call the baseline in a sentence.
+        one_key_a_class: whether all children of a class have one key, and `spec_of` notes classes that a table knows.
+            A subclass does not inherit it.
     """
 
     baseline_name: str = "untied"
+    one_key_a_class: bool = False
 
     @property
     @abstractmethod

@@ -40,6 +40,8 @@ class DecompositionSpace(Space):
         GroupError: a factor does not fit a grid of the child.
     """
 
+    one_key_a_class = True  # children of a class differ in nothing that a key depends on
+
     def __init__(self, child: DenseSpec, alphabet: Alphabet | ClassTable) -> None:
         self.child = child.with_decomposition(Decomposition())
         if isinstance(alphabet, ClassTable):
@@ -72,9 +74,11 @@ class DecompositionSpace(Space):
 
     @cached_property
     def classes(self) -> tuple[SpaceClass, ...]:
-        """The table's classes, in its order."""
+        """The classes of the table, in its order."""
         n = len(self.alphabet)
-        return tuple(SpaceClass(c.key, mask_to_bits(c.representative, n), c.states) for c in self.table.classes)
+        return tuple(
+            SpaceClass(key, mask_to_bits(c.representative, n), c.states) for key, c in self._table_classes.items()
+        )
 
     @property
     def states(self) -> int:
@@ -93,7 +97,7 @@ class DecompositionSpace(Space):
         if table is None:
             return spec
         number = bits_to_mask(state)
-        spec.noting(class_key=table.key_of(number))
+        spec.noting(class_key=spec.class_key_of(table.key_of(number)))
         return spec.noting(group=table.group_names[number]) if table.group_names else spec
 
     def spec_of_moves(self, moves: Sequence[str]) -> DenseSpec:
@@ -131,7 +135,7 @@ class DecompositionSpace(Space):
 
     def closed_sets(self) -> Mapping[str, int]:
         """Return, for each class, all factors that keep its orbits, as a bit mask."""
-        return {c.key: self.table.closed_set(c) for c in self.table.classes}
+        return {key: self.table.closed_set(c) for key, c in self._table_classes.items()}
 
     def closed_set_name(self, closed_set: int) -> str:
         """Return the name of the decomposition with these factors."""
@@ -152,4 +156,4 @@ class DecompositionSpace(Space):
 
     @cached_property
     def _table_classes(self) -> dict[str, NetworkClass]:
-        return {c.key: c for c in self.table.classes}
+        return {self.child.class_key_of(c.key): c for c in self.table.classes}

@@ -45,6 +45,8 @@ class LayerwiseDecompositionSpace(Space):
         GroupError: a factor does not fit a grid of the child.
     """
 
+    one_key_a_class = True  # children of a class differ in nothing that a key depends on
+
     def __init__(self, child: DenseSpec, alphabet: Alphabet | LayerwiseClassTable) -> None:
         self.child = child.with_decomposition(Decomposition())
         if isinstance(alphabet, LayerwiseClassTable):
@@ -77,7 +79,11 @@ class LayerwiseDecompositionSpace(Space):
         n = len(self.alphabet)
         layers = [[(mask_to_bits(c.representative, n), c.states) for c in layer.classes] for layer in self.table.layers]
         found = [
-            SpaceClass(key, sum((bits for bits, _ in chosen), ()), prod(states for _, states in chosen))
+            SpaceClass(
+                self.child.class_key_of(key),
+                sum((bits for bits, _ in chosen), ()),
+                prod(states for _, states in chosen),
+            )
             for key, chosen in zip(self.table.keys, product(*layers), strict=True)
         ]
         # Ties in the number of factors: earlier factors first, as in the table of one layer.
@@ -101,7 +107,7 @@ class LayerwiseDecompositionSpace(Space):
             return spec
         n = len(self.alphabet)
         numbers = [bits_to_mask(state[start : start + n]) for start in range(0, len(state), n)]
-        spec.noting(class_key=table.key_of(numbers))
+        spec.noting(class_key=spec.class_key_of(table.key_of(numbers)))
         names = [
             layer.group_names[number] for layer, number in zip(table.layers, numbers, strict=True) if layer.group_names
         ]

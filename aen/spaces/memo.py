@@ -30,12 +30,32 @@ class StateMemo:
     def __init__(self, space: Any) -> None:  # noqa: ANN401 - a Space, whose module imports this one
         self._space = copy.copy(space)  # a copy: attributes of `space` may be set later
         remember = functools.lru_cache(maxsize=MAX_STATES)
-        self.child_at: Callable[[tuple[int, ...]], ChildSpec] = remember(self._space.spec_of)
+        # A subclass may vary what an inherited space does not, so the attribute of a base class does not count.
+        one_key = vars(type(space)).get("one_key_a_class", False)
+        find = _sharing_keys(self._space.spec_of) if one_key else self._space.spec_of
+        self.child_at: Callable[[tuple[int, ...]], ChildSpec] = remember(find)
         self.number_at: Callable[[tuple[int, ...]], int] = remember(self._space.number_of)
 
     def __reduce__(self) -> Any:  # noqa: ANN401 - what pickle asks for
         """Pickle and copy it empty (for spaces whose own `__getstate__` does not leave it out)."""
         return StateMemo, (self._space,)
+
+
+def _sharing_keys(spec_of: "Callable[[tuple[int, ...]], ChildSpec]") -> "Callable[[tuple[int, ...]], ChildSpec]":
+    """Return `spec_of`, with the key of a child whose class a table knows noted from an earlier child of the class."""
+    keys: dict[str, str] = {}
+
+    def find(state: tuple[int, ...]) -> "ChildSpec":
+        spec = spec_of(state)
+        class_key = spec.noted("class_key")
+        if class_key is None:
+            return spec
+        key = keys.get(class_key)
+        if key is None:
+            key = keys[class_key] = spec.key  # hashing a whole spec takes longer than all else of a new state
+        return spec.noting(key=key)
+
+    return find
 
 
 def memo_of(space: Any, content: Hashable) -> StateMemo:  # noqa: ANN401 - a Space
