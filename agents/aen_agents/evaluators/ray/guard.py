@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 
 PREFIX = "aen-ray-"
@@ -23,6 +24,7 @@ _KILL_SECONDS = 30.0
 _QUIET_SECONDS = 0.3
 WATCH_SECONDS = 1.0
 START_SECONDS = 0.1  # while Ray is started
+_TITLE = b"ray::"  # of agents and workers
 _SERVERS = {"raylet": "raylet", "gcs_server": "GCS"}  # program: name in messages
 
 
@@ -100,7 +102,7 @@ def kill_processes(folder: str, search: int) -> None:
 
 
 def processes(folder: str) -> list[int]:
-    """Return this user's processes whose command names a Ray's folder, or whose output goes there, as that of workers.
+    """Return this user's processes whose command names a Ray's folder, or whose output or logs go there.
 
     Other searches that are connected to that Ray, and programs that read its log files, are not among them.
     """
@@ -128,11 +130,23 @@ def belongs(pid: int, folder: str) -> bool:
                 if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(f"{folder}/"):  # noqa: PTH115
                     return True
         with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-            named = f"{folder}/".encode() in file.read()
+            command = file.read()
+        # The agents of a raylet give themselves a title in place of their command, and their output goes through a
+        # pipe. They should end with their raylet, but may stay for more than a minute.
+        if command.startswith(_TITLE):
+            return any(opened.startswith(f"{folder}/") for opened in _opened(pid))
+        named = f"{folder}/".encode() in command
     except OSError:
         return False
     python = os.path.basename(os.path.realpath(sys.executable))  # noqa: PTH119
     return named and _program(pid) in {*_SERVERS, python}
+
+
+def _opened(pid: int) -> Iterator[str]:
+    """Yield the paths that a process has open."""
+    for descriptor in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - pathlib takes longer to import
+        with suppress(OSError):
+            yield os.readlink(f"/proc/{pid}/fd/{descriptor}")  # noqa: PTH115
 
 
 def _program(pid: int) -> str:

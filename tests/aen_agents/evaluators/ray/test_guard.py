@@ -64,17 +64,23 @@ def test_of_a_search_that_is_killed_neither_processes_nor_files_are_left(short: 
         named = subprocess.Popen([sys.executable, "-c", WAIT, f"--session={folder}/session"], stdout=subprocess.PIPE)
         with (folder / "logs" / "worker.out").open("w") as output:
             logging = subprocess.Popen([sys.executable, "-c", WAIT], stdout=output)
+        # An agent of the raylet, which has a title for a command and pipes for output.
+        with (folder / "logs" / "agent.log").open("w") as log:
+            title = ["bash", "-c", f"exec -a ray::DashboardAgent sleep 600 {log.fileno()}>&{log.fileno()}"]
+            agent = subprocess.Popen(title, stdout=subprocess.DEVNULL, pass_fds=[log.fileno()])
         reader = subprocess.Popen(["tail", "-f", f"{folder}/logs/worker.out"], stdout=subprocess.DEVNULL)
         try:
             assert named.stdout is not None
             named.stdout.readline()
             assert guard.belongs(named.pid, str(folder))
+            until(lambda: guard.belongs(agent.pid, str(folder)))
+            assert not guard.belongs(agent.pid, f"{folder}x")
             search.kill()
-            assert (named.wait(60), logging.wait(60)) == (-9, -9)
+            assert (named.wait(60), logging.wait(60), agent.wait(60)) == (-9, -9, -9)
             until(lambda: not folder.exists())
             assert reader.poll() is None
         finally:
-            for process in (named, logging, reader):
+            for process in (search, named, logging, agent, reader):
                 process.kill()
                 process.communicate()
 
