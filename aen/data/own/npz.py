@@ -85,6 +85,15 @@ def content_of(
     )
 
 
+def _cast(array: npt.NDArray[Any]) -> str:
+    """Return how whole numbers become one of the types that are taken without a loss; nothing if they do not."""
+    if array.dtype.kind not in "iub" or not array.size:
+        return ""
+    low, high = int(array.min()), int(array.max())
+    fitting = next((name for name in ("uint8", "uint16") if low >= 0 and high <= np.iinfo(name).max), "float32")
+    return f", here {low:,} to {high:,}: images.astype({fitting!r})"
+
+
 def as_images(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], bool]:
     """Return images as ``[n, channels, rows, columns]``, uint8 or float32, and whether they are signals.
 
@@ -94,15 +103,17 @@ def as_images(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], bo
     Raises:
         DataError: another shape or type, no images, or pixels that are no numbers.
     """
-    shape = list(array.shape)
+    shape, kind = list(array.shape), array.dtype.kind
     if array.dtype == np.uint16:  # as image files of 16 bits
         array = (array / 257).astype(np.float32)
     if array.dtype != np.uint8:
         if array.dtype.kind != "f":
-            raise DataError(f"{where} is of {array.dtype}; give uint8 (0 to 255), uint16 or floating point.")
+            raise DataError(
+                f"{where} is of {array.dtype}; give uint8 (0 to 255), uint16 or floating point{_cast(array)}."
+            )
         with np.errstate(over="ignore"):  # becomes infinite, which is refused with the image's number
             array = array.astype(np.float32)
-    signals = array.ndim == 2 or (array.ndim == 3 and array.dtype.kind == "f" and 4 * shape[1] <= shape[2])  # noqa: PLR2004
+    signals = array.ndim == 2 or (array.ndim == 3 and kind == "f" and 4 * shape[1] <= shape[2])  # noqa: PLR2004
     if array.ndim == 2 and len(array):  # noqa: PLR2004
         found = array[:, None, None]
     elif array.ndim == 3 and len(array):  # noqa: PLR2004

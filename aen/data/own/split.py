@@ -76,6 +76,11 @@ def default_sizes(grouping: Grouping, seed: int, given: Mapping[str, int] | None
         )
         if 0 in found:
             part = PART_NAMES[found.index(0)]
+            if _groups(grouping) == "1":
+                raise DataError(
+                    f"all {len(grouping.labels):,} images stay together, in one part: they are of one group, or "
+                    "near-duplicates of one another, as images of one value are. Add images that differ."
+                )
             raise DataError(
                 f"the {len(grouping.labels):,} images, in {_groups(grouping)} groups that stay together, cannot be "
                 f"divided into training, validation and test images: none is left for data.{part}; add images, or ask "

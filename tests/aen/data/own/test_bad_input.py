@@ -186,7 +186,9 @@ def test_files_that_cannot_be_used(tmp_path, own_cache, name, content, said):
         ({"images": pictures(3)}, "holds images; it needs the arrays images and labels"),
         ({"images": pictures(3), "labels": np.arange(2)}, "has 3 images, but labels has 2 labels"),
         ({"images": pictures(3), "labels": np.eye(3, dtype=int)}, r"give one label for each .*argmax"),
-        ({"images": pictures(3).astype(int), "labels": np.arange(3)}, "is of int64; give uint8"),
+        ({"images": pictures(3).astype(int), "labels": np.arange(3)}, r"is of int64; give uint8.*astype\('uint8'\)"),
+        ({"images": pictures(3) * np.int32(200), "labels": np.arange(3)}, r"is of int32; .*astype\('uint16'\)"),
+        ({"images": pictures(3) - np.int64(9), "labels": np.arange(3)}, r"is of int64; .*astype\('float32'\)"),
         (
             {"images": np.zeros((3, 2, 2, 2, 2)), "labels": np.arange(3)},
             "has the shape .3, 2, 2, 2, 2.; give images as",

@@ -158,6 +158,12 @@ def test_signals(shape, found):
     np.testing.assert_allclose(lifted[:, :, : found[1]], -lifted[:, :, found[1] :], atol=1e-5)
 
 
+def test_images_of_16_bits_are_no_signals():
+    wide = np.random.default_rng(0).integers(2**16, size=(20, 5, 32)).astype(np.uint16)
+    data = load_dataset(data_spec(from_arrays(wide, np.arange(20) % 2)))
+    assert data.train.images.shape[1:] == (1, 5, 32)
+
+
 def test_shards_of_the_hub_with_their_parts(tmp_path):
     folder = tmp_path / "hub" / "data"
     folder.mkdir(parents=True)

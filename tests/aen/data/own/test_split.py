@@ -62,6 +62,8 @@ def test_too_few_groups():
     labels, groups = np.arange(40) % 2, np.arange(40) // 20
     with pytest.raises(DataError, match=r"40 images, in 2 groups that stay together, cannot be divided"):
         default_sizes(Grouping(labels, groups, np.zeros(40, np.uint8), ()), 0)
+    with pytest.raises(DataError, match=r"all 40 images stay together"):
+        default_sizes(Grouping(labels, 0 * groups, np.zeros(40, np.uint8), ()), 0)
     grouping = Grouping(labels, np.arange(40) // 4, np.zeros(40, np.uint8), ())
     with pytest.raises(
         DataError, match=r"'toy' has 40 images in 10 groups kept together, too few for .* such as data.train="
