@@ -60,7 +60,7 @@ def export(
         to: ``onnx``, ``pt2``, ``safetensors`` or ``hub``.
         out: the file or folder; None: in the folder ``export`` of the run, for a child in memory of the working folder.
         which: of a run folder's networks: ``best`` or ``trained``; None: ``trained`` if there is one.
-        force: replace an earlier export.
+        force: replace an earlier export: a file whose name ends as the format's, or a folder with nothing else in it.
 
     Raises:
         ExportError: an unknown format, packages that are missing, a target that exists or cannot be written, or an
@@ -73,11 +73,11 @@ def export(
     kind = find_format(to)
     kind.check_installed()
     target = target_of(kind, None if out is None else Path(out), run_folder(network))
-    check_target(target, folder=kind.is_folder, force=force)  # before all that takes long
+    check_target(target, kind, force=force)  # before all that takes long
     source = source_of(network, which)
     plain = plain_network(source.child, source.preprocessing)
     wanted = _logits(source)
-    with new_target(target, folder=kind.is_folder, force=force) as part:
+    with new_target(target, kind, force=force) as part:
         kind.write(plain, source, part)
         size = sum(file.stat().st_size for file in (part.iterdir() if kind.is_folder else [part]))
         difference, scale = _compare(kind.name, kind.run(part, _batches(source.pixels)), wanted)

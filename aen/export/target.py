@@ -37,28 +37,28 @@ def target_of(kind: Format, out: Path | None, run: Path | None) -> Path:
 
 
 @contextmanager
-def new_target(path: Path, *, folder: bool, force: bool) -> Iterator[Path]:
+def new_target(path: Path, kind: Format, *, force: bool) -> Iterator[Path]:
     """Yield a temporary file or empty folder beside `path`, which is renamed to it when the block ends without error.
 
     Whatever ends the block early, nothing is left and what was at `path` stays as it was.
 
     Args:
         path: the file or folder to make; missing parents are made.
-        folder: whether it is a folder.
-        force: replace a file, or a folder that holds nothing but an export.
+        kind: the format of the export.
+        force: replace a file whose name ends as that of such an export, or a folder that holds nothing but one.
 
     Raises:
         ExportError: it exists, or it cannot be written.
     """
-    check_target(path, folder=folder, force=force)
+    check_target(path, kind, force=force)
     part = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if folder:
+        if kind.is_folder:
             part.mkdir()
         yield part
-        check_target(path, folder=folder, force=force)
+        check_target(path, kind, force=force)
         _rename(part, path)
         sync_folder(path.parent)
     except BaseException as error:
@@ -71,7 +71,7 @@ def new_target(path: Path, *, folder: bool, force: bool) -> Iterator[Path]:
         raise
 
 
-def check_target(path: Path, *, folder: bool, force: bool) -> None:
+def check_target(path: Path, kind: Format, *, force: bool) -> None:
     """Check that an export may be written to a path.
 
     Raises:
@@ -84,10 +84,13 @@ def check_target(path: Path, *, folder: bool, force: bool) -> None:
         return
     if not force:
         raise ExportError(f"{path} exists; name another place with --out, or replace it with --force.")
-    if path.is_dir() != folder:
+    if path.is_dir() != kind.is_folder:
         is_now, wanted = ("folder", "file") if path.is_dir() else ("file", "folder")
         raise ExportError(f"{path} is a {is_now}, but the export is a {wanted}; name another place with --out.")
-    if folder:
+    ending = Path(kind.file_name).suffix
+    if not kind.is_folder and path.suffix.lower() != ending:
+        raise ExportError(f"{path} is not replaced: its name does not end in {ending}; use another --out.")
+    if kind.is_folder:
         others = sorted({inner.name for inner in path.iterdir()} - FILES)
         if others:
             raise ExportError(

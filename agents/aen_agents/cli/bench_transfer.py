@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aen.errors import ConfigError
 from aen_agents.cli.numbers import whole_number
+from aen_agents.cli.outputs import refuse_other_kind
 from aen_agents.text import command, counted
 
 SUITES = ("digits", "gmnist")  # whose training tables the package has
@@ -48,6 +49,7 @@ def _train(options: argparse.Namespace) -> int:
         raise ConfigError(f"--steps is {options.steps}; give a number from 1 on.")
     if options.out.is_dir() or not options.out.parent.is_dir():
         raise ConfigError(f"--out is {options.out}, which cannot be written as a file; name a file in a folder.")
+    refuse_other_kind("--out", options.out, ".safetensors")
 
     from aen.bench import load, training_tables
 

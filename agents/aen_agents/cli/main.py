@@ -264,9 +264,11 @@ def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
+    from aen_agents.cli.outputs import refuse_other_kind
     from aen_agents.report import build_report
     from aen_agents.runs.folder import RunFolder
 
+    refuse_other_kind("--out", options.out, ".html", ".htm")
     folder = RunFolder.open(options.run_folder)
     sys.stdout.write(f"{build_report(folder, options.out)}\n")
     return 0

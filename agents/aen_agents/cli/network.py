@@ -125,10 +125,12 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from aen_agents.cli.outputs import refuse_other_kind
     from aen_agents.cli.predictions import write_predictions
     from aen_agents.network.models import find_model
     from aen_agents.network.predict import in_unit_range, predict
 
+    refuse_other_kind("--csv", options.csv, ".csv", ".tsv", ".txt")
     model = find_model(options.model)
     predictions = predict(model, options.images, batch=options.batch)
     if in_unit_range(model.preprocessing()) and any(not name.endswith(".npz") for name in options.images):

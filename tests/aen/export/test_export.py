@@ -156,6 +156,13 @@ def test_nothing_is_replaced_without_force_and_nothing_else_with_it(run, tmp_pat
     assert file.read_text() == "precious"
     export(run, "onnx", file, force=True)
     onnx.load(file)
+    for to in ("onnx", "pt2"):
+        other = tmp_path / "thesis.pdf"
+        other.write_text("precious")
+        with pytest.raises(ExportError, match=rf"thesis.pdf is not replaced: its name does not end in .{to}"):
+            export(run, to, other, force=True)
+        assert other.read_text() == "precious"
+    other.unlink()
     (folder / "photos").mkdir(parents=True)
     with pytest.raises(ExportError, match=r"hub is not replaced: it holds photos"):
         export(run, "hub", folder, force=True)

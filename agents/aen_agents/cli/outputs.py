@@ -1,0 +1,24 @@
+"""Files that a user names for a command to write."""
+
+from pathlib import Path
+
+from aen.errors import ConfigError
+
+
+def refuse_other_kind(option: str, path: Path | None, *endings: str) -> None:
+    """Refuse to replace a file of another kind, such as an image that was named by mistake.
+
+    Args:
+        option: as users write it.
+        path: what they named; None: nothing.
+        endings: of names of files that the command makes, such as ``.csv``.
+
+    Raises:
+        ConfigError: the file is there, and its name ends otherwise.
+    """
+    if path is not None and path.is_file() and path.suffix.lower() not in endings:
+        wanted = " or ".join(endings)
+        raise ConfigError(
+            f"{option} is {path}, a file that is there and does not end in {wanted}: it is not replaced. Name another "
+            "file, or remove it."
+        )
