@@ -87,6 +87,7 @@ class _Loaded(NamedTuple):
 # What was used last, by spec and data folders; the oldest first.
 _RECENT: dict[tuple[DataSpec, tuple[Path, ...]], _Loaded] = {}
 _MAX_RECENT = 2
+_READS = 32  # of the images of a part from a mapped file
 
 
 def _load_splits(spec: DataSpec, source: Source | None = None) -> _Loaded:
@@ -106,9 +107,7 @@ def _split(spec: DataSpec, source: Source) -> _Loaded:
     preprocessing, splits = None, []
     for places in parts:  # the training part first; one at a time, for the memory
         # Only the selected images are moved; the draw for each depends on its place in the data set alone.
-        images, labels = pool.images[torch.from_numpy(places)], pool.labels[torch.from_numpy(places)]
-        if pool.release is not None:
-            pool.release()
+        images, labels = _images_at(pool, places), pool.labels[torch.from_numpy(places)]
         if pool.turned is not None:
             images = move_images(images, ["rot90"], angles="any", seed=pool.turned, places=places)
         images = move_images(
@@ -118,6 +117,18 @@ def _split(spec: DataSpec, source: Source) -> _Loaded:
         splits.append(Split(preprocessing.apply(images), labels))
     train, validation, test = splits
     return _Loaded(train, validation, test, cast("Preprocessing", preprocessing))
+
+
+def _images_at(pool: Pool, places: IntArray) -> Tensor:
+    """Return the images at some places; of a mapped file only a part is in memory at a time."""
+    if pool.release is None:
+        return pool.images[torch.from_numpy(places)]
+    found = torch.empty((len(places), *pool.images.shape[1:]), dtype=pool.images.dtype)
+    source, target = pool.images.numpy(), found.numpy()
+    for some in np.array_split(np.argsort(places, kind="stable"), _READS):  # in the order of the file
+        target[some] = source[places[some]]
+        pool.release()
+    return found
 
 
 def _choose(spec: DataSpec, pool: Pool) -> list[IntArray]:

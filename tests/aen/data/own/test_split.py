@@ -5,12 +5,13 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 from helpers.own_folders import pictures, write_class_folders
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from aen.data import data_spec, find_source, load_dataset
+from aen.data import data_spec, dataset, find_source, load_dataset, load_test_split
 from aen.data.own import prepare as preparing
 from aen.data.own.duplicates import join_groups, near_duplicates
 from aen.data.own.prepare import prepare
@@ -152,7 +153,17 @@ def test_a_changed_file_is_read_again(folder):
     assert data_spec(str(folder)).name != name
 
 
-def test_without_a_cache_images_are_held_in_memory(folder, monkeypatch, tmp_path):
+@pytest.mark.parametrize("reads", [1, 2, 7, 32])
+def test_images_of_the_cache_and_those_in_memory_are_the_same(folder, monkeypatch, tmp_path, reads):
+    monkeypatch.setattr(dataset, "_READS", reads)
+    spec = data_spec(str(folder))
+    mapped, mapped_test = load_dataset(spec).train, load_test_split(spec)
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("AEN_CACHE", str(tmp_path / "file"))
-    assert len(load_dataset(data_spec(str(folder))).train.labels) == 18
+    preparing._REMEMBERED.clear()
+    dataset._RECENT.clear()
+    held, held_test = load_dataset(spec).train, load_test_split(spec)
+    assert len(held.labels) == 18
+    for one, other in ((mapped, held), (mapped_test, held_test)):
+        assert torch.equal(one.images, other.images)
+        assert torch.equal(one.labels, other.labels)
