@@ -47,7 +47,6 @@ from aen_agents.text import printable
 
 SECONDS = 10.0
 MOST_MEMORY = 2**30  # beyond that of the imports
-BUDGET = 840.0
 _SPECIAL = [
     "",
     "\0",

@@ -28,7 +28,6 @@ from torture.disk import recorder
 from torture.outcome import print_row, scratch_folder
 
 FAULTS = {"ENOSPC": (errno.ENOSPC, 0), "EIO": (errno.EIO, 0), "EINTR": (errno.EINTR, 0), "full": (errno.ENOSPC, 1)}
-_SECONDS = 14 * 60  # the time after which no further fault is tried
 _NEVER = 1 << 40
 
 
@@ -99,7 +98,7 @@ def run_faults(options: argparse.Namespace, scratch: Path, console: Console) -> 
     elif 0 < options.count < len(cases):
         cases = random.Random(options.seed).sample(cases, options.count)  # noqa: S311
     for number, fault in track(cases, "failing", console=console):
-        if time.monotonic() - started > _SECONDS:
+        if time.monotonic() - started > 60 * options.minutes:
             console.print(f"the time is over after {tried} of {len(cases)} cases")
             break
         folder = scratch / f"{number}-{fault}"
@@ -121,6 +120,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=400, metavar="N", help="number of cases; 0: all (default: 400)")
     parser.add_argument("--seed", type=int, default=0, help="of the sample of cases (default: 0)")
     parser.add_argument("--search", choices=searches.SEARCHES, default="exhaustive", help="default: exhaustive")
+    parser.add_argument("--minutes", type=float, default=14, help="after which no further case begins (default: 14)")
     parser.add_argument("--only", metavar="N:FAULT", help="one case, such as 12:EIO")
     parser.add_argument("--keep", action="store_true", help="keep the folders of cases that failed")
     options = parser.parse_args()
