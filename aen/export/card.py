@@ -104,7 +104,7 @@ def _what_it_is(source: ExportSource, network: nn.Sequential) -> str:
         f"An image classifier. aen {version('aen')} chose the symmetry of its layers for the data: "
         f"{symmetry_in_words(spec)}. The network (`{spec.kind}`) has "
         f"{free:,} free parameters; here they are written out as {written:,} weights of plain `torch.nn` layers, and "
-        "the pixels are standardised by the first of them.\n"
+        "the pixels are standardised before them.\n"
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from aen.children import Child
+from aen.data.signals import lift_sign
 from aen.errors import ExportError
 from aen.export.formats import find_format
 from aen.export.plain import plain_network
@@ -104,8 +105,9 @@ def _logits(source: ExportSource) -> Tensor:
     Raises:
         ExportError: they are no finite numbers.
     """
+    lifted = lift_sign(source.pixels) if source.spec.data.lift_sign else source.pixels
     with torch.no_grad():
-        logits = torch.cat([source.child(source.preprocessing.apply(batch)) for batch in _batches(source.pixels)])
+        logits = torch.cat([source.child(source.preprocessing.apply(batch)) for batch in _batches(lifted)])
     if not bool(torch.isfinite(logits).all()):
         raise ExportError("the network gives logits that are infinite or no numbers; train it again before exporting.")
     return logits

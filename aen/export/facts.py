@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._typing import JsonDict
+from aen.data.own.paths import is_own
 from aen.export.source import ExportSource
 
 
@@ -37,7 +38,10 @@ def input_text(source: ExportSource) -> str:
     """Return what the network takes, in a sentence."""
     channels, *grid = source.pixels.shape[1:]
     size = "x".join(map(str, grid))
-    pixels = "0 to 255" if source.preprocessing.scale == 255 else "as the data set stores them"  # noqa: PLR2004
+    if source.preprocessing.scale == 255:  # noqa: PLR2004
+        pixels = "0 to 255"
+    else:
+        pixels = "as the data set stores them" + " (of 16 bits: divided by 257)" * is_own(source.spec.data.name)
     return (
         f"float32 pixels [batch, {channels}, {', '.join(map(str, grid))}], {pixels}: {channels} "
         f"channel{'s' if channels > 1 else ''} of {size}; the network standardises them"

@@ -12,8 +12,17 @@ from safetensors.torch import load_file
 from torch import nn
 
 
+class LiftSign(nn.Module):
+    """In front of networks for signals that tie the sign: each signal with its negative below it."""
+
+    def forward(self, signals: torch.Tensor) -> torch.Tensor:
+        """Return ``[batch, channels, 2 * rows, columns]``."""
+        values = signals if signals.is_floating_point() else signals.float()
+        return torch.cat([values, -values], dim=2)
+
+
 class Standardise(nn.Module):
-    """The first layer: ``(pixels / scale - mean) / deviation``, with the numbers of the training images."""
+    """The layer before the weights: ``(pixels / scale - mean) / deviation``, with the training images' numbers."""
 
     def __init__(self, mean: float, deviation: float, scale: float) -> None:
         super().__init__()
@@ -31,7 +40,7 @@ class Standardise(nn.Module):
 
 def build(layers: list[dict[str, Any]]) -> nn.Sequential:
     """Return the untrained network that the entry `layers` of config.json describes."""
-    own = {"Standardise": Standardise}
+    own = {"LiftSign": LiftSign, "Standardise": Standardise}
     kinds = [own.get(layer["kind"]) or getattr(nn, layer["kind"]) for layer in layers]
     rest = [{name: value for name, value in layer.items() if name != "kind"} for layer in layers]
     return nn.Sequential(*(kind(**arguments) for kind, arguments in zip(kinds, rest, strict=True)))

@@ -9,11 +9,12 @@ from aen._typing import JsonDict
 from aen.children import Child
 from aen.data.preprocessing import Preprocessing
 from aen.errors import ExportError
-from aen.export.modeling_aen import Standardise
+from aen.export.modeling_aen import LiftSign, Standardise
 
 _WINDOW = ("kernel_size", "stride", "padding")
 # The arguments with which each kind of layer is built again. A kind that is not here cannot be written to a config.
 _ARGUMENTS: dict[type[nn.Module], tuple[str, ...]] = {
+    LiftSign: (),
     Standardise: ("mean", "deviation", "scale"),
     nn.Linear: ("in_features", "out_features", "bias"),
     nn.Conv2d: ("in_channels", "out_channels", *_WINDOW, "dilation", "groups", "bias"),
@@ -44,8 +45,9 @@ def plain_network(child: Child, preprocessing: Preprocessing) -> nn.Sequential:
         SpecError: the kind of child has no plain form.
         ExportError: its plain form has a layer that the formats do not know.
     """
-    first = Standardise(preprocessing.mean, preprocessing.deviation, preprocessing.scale)
-    network = nn.Sequential(first, *_flat(copy.deepcopy(child.export()))).eval()
+    first = [Standardise(preprocessing.mean, preprocessing.deviation, preprocessing.scale)]
+    lifted = [LiftSign()] if child.spec.data.lift_sign else []
+    network = nn.Sequential(*lifted, *first, *_flat(copy.deepcopy(child.export()))).eval()
     described(network)
     return network.requires_grad_(requires_grad=True)
 

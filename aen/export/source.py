@@ -129,11 +129,12 @@ def _with_data(child: Child, folder: Path | None, which: Which | None = None) ->
         images, what = data.validation.images[:CHECKED], "validation images"
     names = _stored_names(folder) or (() if data is None else data.class_names)
     run = folder.parent if folder is not None and folder.name in WHICH else None
+    pixels = _stored_pixels(images, preprocessing)
     return ExportSource(
         child=copy.deepcopy(child).cpu().float().eval(),
         preprocessing=preprocessing,
         class_names=tuple(names if len(names) == child.spec.classes else map(str, range(child.spec.classes))),
-        pixels=_stored_pixels(images, preprocessing),
+        pixels=pixels[:, :, : pixels.shape[2] // 2] if spec.lift_sign else pixels,  # the export lifts them itself
         pixels_are=what,
         run=run,
         which=which,

@@ -17,8 +17,7 @@ import torch
 
 from aen.children import Child
 from aen.data import from_arrays
-from aen.data.own.npz import as_images
-from aen.errors import DataError
+from aen.data.own.new_images import network_input
 from aen.groups import Decomposition
 from aen.groups.grid import shape_of
 from aen.results.search_result import SearchResult
@@ -78,21 +77,16 @@ class Result:
         return self._model.child
 
     def predict_proba(self, images: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, in the order of `classes`, for images of the shape that was searched.
+        """Return the probability of each class, in the order of `classes`; images are as given for the search.
 
         Raises:
-            DataError: images of another shape.
+            DataError: images of another shape, type or scale.
         """
-        array, _ = as_images(np.asarray(images), "images")
-        spec, given = self._model.spec, list(array.shape[1:])
-        expected = [spec.channels, *shape_of(spec.grid)]
-        if given != expected:
-            raise DataError(
-                f"images have the shape {given} (channels, rows, columns), but the network takes {expected}; give "
-                "images of the shape that was searched."
-            )
+        spec = self._model.spec
+        shape = (spec.channels, *shape_of(spec.grid))
+        taken = network_input(np.asarray(images), spec.data, shape, self._preprocessing, "images")
         with torch.inference_mode():
-            logits = logits_of(self._model.child, self._preprocessing.apply(torch.from_numpy(array)))
+            logits = logits_of(self._model.child, taken)
             found: npt.NDArray[np.float64] = torch.softmax(logits.double(), dim=1).numpy()
         return found
 

@@ -62,13 +62,17 @@ class SymmetrySearchClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
             )
         except AenError as error:
             raise ValueError(str(error)) from error  # the type of scikit-learn's own
+        self._dtype = flat.dtype
         return self
 
     def predict_proba(self, X: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return the probability of each class, in the order of `classes_`."""
         check_is_fitted(self, "result_")
         flat = validate_data(self, _flat(X), reset=False, dtype=[np.float32, np.uint8])
-        return self.result_.predict_proba(self._images(flat))
+        # To scikit-learn equal numbers are equal, whatever their type.
+        with np.errstate(invalid="ignore"):
+            cast = flat.astype(self._dtype)
+        return self.result_.predict_proba(self._images(cast if np.array_equal(cast, flat) else flat))
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Return the most probable label of each image."""

@@ -56,8 +56,19 @@ def test_predictions_are_labels_as_given(found: Result) -> None:
 
 
 def test_images_of_another_shape_are_refused(found: Result) -> None:
-    with pytest.raises(DataError, match=r"shape \[1, 5, 6\].*takes \[1, 6, 6\]"):
+    with pytest.raises(DataError, match=r"images of 5x6x1 .*takes 6x6x1"):
         found.predict(np.zeros((2, 5, 6), np.uint8))
+    with pytest.raises(DataError, match=r"images is of float64, but the network takes uint8"):
+        found.predict(mirrored()[0] / 255)
+
+
+def test_images_of_16_bits_are_predicted_as_they_were_given() -> None:
+    images, labels = mirrored()
+    deep = images.astype(np.uint16) * 257
+    result = aen.find_symmetries(deep, labels, minutes=None, overrides=QUICK)
+    assert isinstance(result, Result)
+    assert (result.predict(deep) == labels).mean() > 0.7
+    assert result.predict_proba(deep[:9]) == pytest.approx(result.predict_proba((deep[:9] / 257).astype(np.float32)))
 
 
 def test_the_top_of_the_report_is_shown_in_a_notebook(found: Result, tmp_path: Path) -> None:

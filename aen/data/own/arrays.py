@@ -29,7 +29,7 @@ def from_arrays(
 
     Args:
         images: images of shape ``[n, rows, columns]`` or ``[n, rows, columns, channels]``, or signals of shape
-            ``[n, length]`` or ``[n, channels, length]``; uint8 (0 to 255) or floating point. Tensors are accepted.
+            ``[n, length]`` or ``[n, channels, length]``; uint8 (0 to 255), uint16 or floating point, tensors, too.
         labels: whole numbers or text, shape ``[n]``.
         groups: of each image; images of one group, such as those of one patient, lie in one part. Whole numbers or
             text, shape ``[n]``.
@@ -43,7 +43,7 @@ def from_arrays(
     map_labels(content.labels, content.class_names, "arrays")
     if arrays["labels"].dtype.kind == "b":
         arrays["labels"] = arrays["labels"].astype(np.uint8)
-    if arrays["images"].dtype != np.uint8:
+    if arrays["images"].dtype.kind == "f":  # not of 16 bits, whose scale is that of their type
         arrays["images"] = arrays["images"].astype(np.float32)
     file = io.BytesIO()
     write_npz(file, arrays)

@@ -133,7 +133,8 @@ def _predict(options: argparse.Namespace) -> int:
     refuse_other_kind("--csv", options.csv, ".csv", ".tsv", ".txt")
     model = find_model(options.model)
     predictions = predict(model, options.images, batch=options.batch)
-    if in_unit_range(model.preprocessing()) and any(not name.endswith(".npz") for name in options.images):
+    files = any(not name.endswith(".npz") for name in options.images) and not model.spec.data.lift_sign
+    if files and in_unit_range(model.preprocessing()):
         say_error("aen: note: the network was trained on floating-point images; pixels of files are divided by 255")
     return write_predictions(predictions, csv_file=options.csv, as_json=options.json)
 

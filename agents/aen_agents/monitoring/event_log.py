@@ -59,6 +59,10 @@ class EventLog:
     def ended(self, **what: object) -> None:
         """Log that this process ends, and close the file."""
         self._write("ended", {"pid": os.getpid(), "host": socket.gethostname(), **what})
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing more is logged."""
         with self._lock:
             if self._file is not None:
                 os.close(self._file)
@@ -108,10 +112,7 @@ class EventLog:
             os.ftruncate(self._file, end)
 
     def _stop(self, error: OSError) -> None:
-        with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+        self.close()
         self._failed(f"{self.path} cannot be written: {error.strerror}; events are no longer logged there.")
 
 

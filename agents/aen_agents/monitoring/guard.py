@@ -44,6 +44,8 @@ class FolderGuard:
                 weakref.finalize(self, os.close, os.open(path, os.O_RDONLY))
         self._config_mark, self._config_text = _content_mark(folder.config_file), _text(folder.config_file)
         self._suspected: str | None = None
+        # Files of earlier searches of this process, which a kept exception may hold open.
+        self._gone_before = {file for file, link in _open_files() if link.endswith(_DELETED)}
 
     def lost(self) -> str | None:
         """Return what is gone, as a sentence, if it was gone at the last call, too; otherwise None.
@@ -70,11 +72,14 @@ class FolderGuard:
 
     def moved_to(self) -> Path | None:
         """Return where the run folder was moved, if an open file of it tells."""
-        for link in _links():
+        for link in self._links():
             path = Path(link)
             if path.name == "log.jsonl" and path.parent != self._real and self._is_folder(path.parent):
                 return path.parent
         return None
+
+    def _links(self) -> list[str]:
+        return [link for file, link in _open_files() if file not in self._gone_before]
 
     def _is_folder(self, path: Path) -> bool:
         return _identity(path) == self._began.get(self.folder.path)
@@ -93,7 +98,7 @@ class FolderGuard:
                 yield f"{what} was replaced by another"
         for name in self._deleted_of_store():
             yield f"{name} was removed"
-        for link in _links():
+        for link in self._links():
             if link.endswith(_DELETED) and Path(link).is_relative_to(self._real) and Path(link).name[0] != "#":
                 yield f"{link.removesuffix(_DELETED)} was removed"
         yield from self._of_config()
@@ -101,7 +106,7 @@ class FolderGuard:
     def _deleted_of_store(self) -> Iterator[str]:
         if self._real_store is not None:
             names = {f"{self._real_store}{end}{_DELETED}" for end in _BESIDE_STORE}
-            yield from (link.removesuffix(_DELETED) for link in _links() if link in names)
+            yield from (link.removesuffix(_DELETED) for link in self._links() if link in names)
 
     def _of_config(self) -> Iterator[str]:
         """Yield why ``config.yaml`` is not that of this search; edits of what does not change results are none."""
@@ -184,13 +189,17 @@ def _text(path: Path) -> bytes | None:
     return None
 
 
-def _links() -> list[str]:
-    """Return the paths of this process's open files; those that were removed end with `_DELETED`."""
+def _open_files() -> list[tuple[tuple[str, int], str]]:
+    """Return this process's open files by descriptor and inode, with their paths.
+
+    Paths of files that were removed end with `_DELETED`.
+    """
     if sys.platform != "linux":
         return []
     found = []
     with suppress(OSError):
         for entry in os.scandir(_OPEN_FILES):
             with suppress(OSError):
-                found.append(os.readlink(entry.path))  # noqa: PTH115 - like the rest of this file
+                file = entry.name, os.stat(entry.path).st_ino  # noqa: PTH116 - like the rest of this file
+                found.append((file, os.readlink(entry.path)))  # noqa: PTH115
     return found

@@ -4,7 +4,7 @@ import os
 import platform
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -92,34 +92,36 @@ class SearchMonitor:
             earlier = earlier if earlier is not None and folder.owns(earlier.run_id) else None
         self._tracker = ProgressTracker(earlier)
         self._log = EventLog(folder.path / "log.jsonl", lambda text: self._listener(Notice(text)))
-        self._log.started(
-            agent=self.config.agent.name,
-            data=self.config.data.name,
-            evaluator=self.config.evaluator.kind,
-            store=self.config.store,
-            versions={name: version(name) for name in ("aen", "torch")} | {"python": platform.python_version()},
-        )
-        writer = _StatusWriter(self.config, folder, self._tracker, self.activity)
-        writer.beat()
-        heartbeat = Heartbeat(lambda: None if self._is_foreign() else writer.beat())
-        state: State = "failed"
-        message = None
-        try:
-            with self._guarded(folder):
-                yield
-            state = "complete"
-        except (KeyboardInterrupt, SystemExit):
-            state = "interrupted"
-            raise
-        except BaseException as error:
-            text = str(error) if isinstance(error, AenError) else f"{type(error).__name__}: {error}"
-            message = hide_secrets(text)[:_LONGEST_MESSAGE]
-            raise
-        finally:
-            if heartbeat.stop() and not self._is_foreign():
-                writer.end(state, message)
-            self.evaluator = self.guard = self.rescue = None
-            self._log.ended(state=state, message=message)
+        # Closed also if the first status cannot be written: a removed file that stayed open would stop a later search.
+        with closing(self._log):
+            self._log.started(
+                agent=self.config.agent.name,
+                data=self.config.data.name,
+                evaluator=self.config.evaluator.kind,
+                store=self.config.store,
+                versions={name: version(name) for name in ("aen", "torch")} | {"python": platform.python_version()},
+            )
+            writer = _StatusWriter(self.config, folder, self._tracker, self.activity)
+            writer.beat()
+            heartbeat = Heartbeat(lambda: None if self._is_foreign() else writer.beat())
+            state: State = "failed"
+            message = None
+            try:
+                with self._guarded(folder):
+                    yield
+                state = "complete"
+            except (KeyboardInterrupt, SystemExit):
+                state = "interrupted"
+                raise
+            except BaseException as error:
+                text = str(error) if isinstance(error, AenError) else f"{type(error).__name__}: {error}"
+                message = hide_secrets(text)[:_LONGEST_MESSAGE]
+                raise
+            finally:
+                if heartbeat.stop() and not self._is_foreign():
+                    writer.end(state, message)
+                self.evaluator = self.guard = self.rescue = None
+                self._log.ended(state=state, message=message)
 
     @contextmanager
     def _guarded(self, folder: RunFolder) -> Iterator[None]:

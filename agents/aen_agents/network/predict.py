@@ -19,6 +19,7 @@ from aen.data import Preprocessing
 from aen.data.npz import OpenNpz
 from aen.data.own.decode import BrokenImageError, decode, quiet_pillow
 from aen.data.own.folder import MAX_IMAGE_BYTES
+from aen.data.own.new_images import network_input
 from aen.errors import DataError
 from aen.groups.grid import shape_of
 from aen.training import cpu_threads, logits_of
@@ -163,6 +164,8 @@ def _is_image(name: str) -> bool:
 
 def _decoded(file: Path, model: Model, preprocessing: Preprocessing) -> Tensor:
     spec = model.spec
+    if spec.data.lift_sign:
+        raise DataError("the network takes signals, which image files do not hold; give an npz file.")
     if spec.channels not in (_GREY, _COLOUR):
         raise DataError(
             f"the network takes images of {spec.channels} channels, which image files do not have; give an npz file."
@@ -191,21 +194,14 @@ def _npz_images(path: Path, model: Model, preprocessing: Preprocessing) -> Itera
         if name is None:
             raise DataError(f"{path} holds {', '.join(held) or 'nothing'}; it needs an array named images.")
         images = opened.array(name)
-    images = images[..., None] if images.ndim == 3 else images  # noqa: PLR2004 - grey
-    wanted = (*shape_of(spec.grid), spec.channels)
-    if images.ndim != 4 or images.shape[1:] != wanted:  # noqa: PLR2004
-        shape = "x".join(map(str, images.shape[1:]))
-        raise DataError(
-            f"{path}: {name} has images of {shape} (rows x columns x channels), but the network takes "
-            f"{'x'.join(map(str, wanted))}."
-        )
-    whole = preprocessing.scale != 1
-    if images.dtype.kind not in "uf" or (images.dtype == np.uint8) != whole:
-        expected = "uint8 from 0 to 255" if whole else "floating-point numbers, as in training"
-        raise DataError(f"{path}: {name} is of {images.dtype}, but the network takes {expected}.")
-    for number, image in enumerate(images):
-        pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, 2, 0)).astype(np.float32))
-        yield f"{path}[{number}]", preprocessing.apply(pixels)
+    shape = (spec.channels, *shape_of(spec.grid))
+    # Of large files only a part is floating point at a time.
+    starts = range(BATCH, len(images), BATCH) if images.ndim else ()
+    for start in (0, *starts):
+        part = images[start : start + BATCH] if starts else images
+        some = network_input(part, spec.data, shape, preprocessing, f"{path}: {name}{f'[{start}:]' if start else ''}")
+        for number, image in enumerate(some, start):
+            yield f"{path}[{number}]", image
 
 
 def _near(path: Path) -> str:

@@ -108,6 +108,18 @@ def test_a_change_is_noticed_at_its_second_sight(
     assert re.search(said, gone)
 
 
+def test_a_search_in_the_place_of_a_removed_one_is_not_stopped(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    first = Running(tmp_path / "run", tmp_path / "other", tiny_config)
+    with (first.path / "log.jsonl").open("w"), closing(first.store):  # as a kept exception holds them
+        shutil.rmtree(first.path)
+        shutil.rmtree(first.other)
+        again = Running(tmp_path / "run", tmp_path / "other", tiny_config)
+        with closing(again.store), (again.path / "log.jsonl").open("w"):
+            assert [again.guard.lost() for _ in range(3)] == [None] * 3
+            (again.path / "log.jsonl").unlink()
+            assert "log.jsonl was removed" in str(again.guard.what_is_gone())
+
+
 @pytest.mark.parametrize("what", ["folder", "store"])
 def test_permission_that_was_taken_away_is_noticed(what: str, running: Running) -> None:
     with without_permission(running.path if what == "folder" else running.file):

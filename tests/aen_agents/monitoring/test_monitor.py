@@ -3,11 +3,12 @@
 import os
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from helpers.watched_runs import EVENTS, NAMES, VISITED, lines_of
 
-from aen.errors import SpecError
+from aen.errors import RunFolderError, SpecError
 from aen.evaluators import Activity
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, StageStarted
@@ -94,6 +95,23 @@ def test_the_last_word_is_said_where_no_other_file_can_be_made(
     view = view_run(folder.path)
     assert view.state == "failed"
     assert "there is no room" in (view.message or "")
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are looked up in /proc")
+def test_the_log_is_closed_where_the_run_cannot_be_read(
+    folder: RunFolder, tiny_config: SearchConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(_: RunFolder) -> str:
+        raise RunFolderError("run.json cannot be read")
+
+    monkeypatch.setattr(RunFolder, "run_id", property(unreadable))
+    monitor = SearchMonitor(tiny_config, lambda _: None)
+    with pytest.raises(RunFolderError), monitor.over(folder):
+        pytest.fail("begun")
+    log = folder.path / "log.jsonl"
+    assert log.is_file()
+    links = [str(link.readlink()) for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert str(log.resolve()) not in links
 
 
 def test_the_store_password_is_nowhere(folder: RunFolder, tiny_config: SearchConfig) -> None:

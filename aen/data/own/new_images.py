@@ -1,0 +1,71 @@
+"""New images for a trained network, as arrays: prepared as those were that it was trained on."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from aen._typing import Float
+from aen.data.own.npz import as_images
+from aen.data.own.resample import apply_rules
+from aen.data.own.rules import Rules
+from aen.data.preprocessing import Preprocessing
+from aen.data.signals import lift_sign
+from aen.errors import DataError
+
+if TYPE_CHECKING:
+    from aen.data.spec import DataSpec
+
+
+def network_input(
+    images: npt.NDArray[Any],
+    data: "DataSpec",
+    shape: Sequence[int],
+    preprocessing: Preprocessing,
+    where: str,
+) -> Float[Tensor, "n channels rows columns"]:
+    """Return what a network takes, from arrays as they were given for its training.
+
+    The rules of its data hold here, too: 16 bits become 0 to 255, sizes and colours are changed, signs are lifted.
+
+    Args:
+        images: of shape ``[n, rows, columns]``, ``[n, rows, columns, channels]``, ``[n, length]`` or
+            ``[n, channels, length]``.
+        data: which the network was trained on.
+        shape: of an image as the network takes it: channels, rows, columns.
+        preprocessing: of the network.
+        where: name of the array, for messages.
+
+    Raises:
+        DataError: images of another type, scale or shape than those of the training.
+    """
+    stored, signals = as_images(images, where)
+    whole = preprocessing.scale != 1
+    if (stored.dtype == np.uint8) != whole:
+        expected = "uint8 from 0 to 255" if whole else "floating-point numbers, as in training"
+        raise DataError(f"{where} is of {images.dtype}, but the network takes {expected}.")
+    rules = data.rules or Rules()
+    if data.lift_sign and not signals:
+        raise DataError(
+            f"{where} has the shape {list(images.shape)}, but the network was trained on signals with data.lift_sign; "
+            "give signals, [n, length] or [n, channels, length], as they were given for the training."
+        )
+    stored, _ = apply_rules(stored, rules, where, signals=signals)
+    found = torch.from_numpy(stored)
+    if data.lift_sign:
+        found = lift_sign(found)
+    if list(found.shape[1:]) != list(shape):
+        channels, rows, columns = shape
+        parts = 2 if data.lift_sign else 1  # the negated signal is appended here
+        raise DataError(
+            f"{where} has images of {_size(*stored.shape[1:])} (rows x columns x channels), but the network takes "
+            f"{_size(channels, rows // parts, columns)}."
+        )
+    return preprocessing.apply(found)
+
+
+def _size(channels: int, rows: int, columns: int) -> str:
+    return f"{rows}x{columns}x{channels}"
