@@ -82,7 +82,11 @@ class GCNNProblem(Problem):
 
     def space(self, config: SearchConfig) -> GCNNSpace:
         """Return the space of groups, augmentations and sizes."""
-        return GCNNSpace(GCNNSpec(**_fields_of(config)), **config.space.model_dump())
+        fields, settings = _fields_of(config), cast("GCNNConfig", config.child)
+        if settings.initialisation is None:  # measured: docs/agents/equinas_d.md, "Initial weights"
+            own = settings.norm == "none" and settings.backend == "native"
+            fields["initialisation"] = "published" if own else "fan_in"
+        return GCNNSpace(GCNNSpec(**fields), **config.space.model_dump())
 
     def check(self, config: SearchConfig) -> None:
         """Check the space, and that escnn can be imported if its filters are wanted."""

@@ -85,8 +85,10 @@ class GCNNConfig(ChildSection):
     backend: Literal["native", "escnn"] = Field(
         "native", description="library of the convolutions; escnn also has finer rotations"
     )
-    initialisation: Literal["fan_in", "published"] = Field(
-        "fan_in", description="range of the convolutions' initial weights; published: by fields instead of channels"
+    initialisation: Literal["fan_in", "published"] | None = Field(
+        None,
+        description="range of the convolutions' initial weights; published: by fields instead of channels; null: "
+        "published without a norm, where networks of large groups hardly learn otherwise, else fan_in",
     )
 
 

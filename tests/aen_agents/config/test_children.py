@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aen.children import EquiNASSpec, build_child
+from aen.children import EquiNASSpec, GCNNSpec, build_child
 from aen.errors import AenError, SpecError
 from aen_agents.config import (
     DenseConfig,
@@ -49,6 +49,23 @@ def test_maps_may_be_pooled_down_to_one_cell(config_file: Path) -> None:
     assert build_child(child)(torch.rand(2, 1, 8, 8)).shape == (2, 10)
     with pytest.raises(SpecError, match=r"maps of 3x3 are 3x3; that is too small for the published last pooling"):
         EquiNASSpec(side=3, published=True)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        ([], "published"),
+        (["child.norm=batch"], "fan_in"),
+        (["child.backend=escnn"], "fan_in"),
+        (["child.initialisation=fan_in"], "fan_in"),
+        (["child.norm=batch", "child.initialisation=published"], "published"),
+    ],
+)
+def test_initial_weights_of_gcnns_depend_on_the_norm(config_file: Path, overrides: list[str], found: str) -> None:
+    side = "child.kernel_size=1" if "child.backend=escnn" in overrides else "child.padding=same"  # escnn has no padding
+    child = child_of(load_config(config_file, ["child.kind=gcnn", side, *overrides]))
+    assert isinstance(child, GCNNSpec)
+    assert child.initialisation == found
 
 
 def test_epochs_may_be_a_part_of_one_but_for_dense_children(config_file: Path) -> None:
