@@ -56,7 +56,7 @@ def test_maps_may_be_pooled_down_to_one_cell(config_file: Path) -> None:
     [
         ([], "published"),
         (["child.norm=batch"], "fan_in"),
-        (["child.backend=escnn"], "fan_in"),
+        (["child.backend=escnn", "space.groups=[C1, C4]"], "fan_in"),
         (["child.initialisation=fan_in"], "fan_in"),
         (["child.norm=batch", "child.initialisation=published"], "published"),
     ],
