@@ -97,6 +97,8 @@ def run_faults(options: argparse.Namespace, scratch: Path, console: Console) -> 
         cases = [(int(number), fault)]
     elif 0 < options.count < len(cases):
         cases = random.Random(options.seed).sample(cases, options.count)  # noqa: S311
+    first, _, step = options.part.partition("/")
+    cases = cases[int(first) - 1 :: int(step)]
     for number, fault in track(cases, "failing", console=console):
         if time.monotonic() - started > 60 * options.minutes:
             console.print(f"the time is over after {tried} of {len(cases)} cases")
@@ -122,6 +124,9 @@ def main() -> int:
     parser.add_argument("--search", choices=searches.SEARCHES, default="exhaustive", help="default: exhaustive")
     parser.add_argument("--minutes", type=float, default=14, help="after which no further case begins (default: 14)")
     parser.add_argument("--only", metavar="N:FAULT", help="one case, such as 12:EIO")
+    parser.add_argument(
+        "--part", default="1/1", metavar="I/N", help="every N-th case from the I-th on, for N processes"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the folders of cases that failed")
     options = parser.parse_args()
     console, started = Console(), time.monotonic()
