@@ -124,9 +124,7 @@ def main() -> int:
     parser.add_argument("--search", choices=searches.SEARCHES, default="exhaustive", help="default: exhaustive")
     parser.add_argument("--minutes", type=float, default=14, help="after which no further case begins (default: 14)")
     parser.add_argument("--only", metavar="N:FAULT", help="one case, such as 12:EIO")
-    parser.add_argument(
-        "--part", default="1/1", metavar="I/N", help="every N-th case from the I-th on, for N processes"
-    )
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th case from the I-th on")
     parser.add_argument("--keep", action="store_true", help="keep the folders of cases that failed")
     options = parser.parse_args()
     console, started = Console(), time.monotonic()
