@@ -1,10 +1,13 @@
 """SymmetryTest: the result of a symmetry test; as a table, a sentence, a picture and JSON."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from aen._files import write_atomically
 from aen._typing import JsonDict
 from aen.errors import DataError, GroupError
 from aen.groups.decomposition import Decomposition
@@ -199,8 +202,10 @@ class SymmetryTest:
         Raises:
             DataError: there is no such format, or the file cannot be written.
         """
+        path, content = Path(file), io.BytesIO()
         try:
-            self.picture().savefig(file)
+            self.picture().savefig(content, format=path.suffix.removeprefix(".") or "no ending")
+            write_atomically(path, content.getbuffer(), durable=True)
         except (OSError, ValueError) as error:
             raise DataError(
                 f"picture {fspath(file)!r} cannot be written: {error}; name a file such as test.svg."

@@ -131,6 +131,7 @@ class Search:
         """
         if result.verdict is None or not folder.has_key_version(self.child.key_version):
             return None
+        self._adopt(folder)
         damaged = what_is_wrong_with_best(folder)
         file = folder.store_file if self.config.store is None else sqlite_file(self.config.store)
         if damaged is not None:
@@ -142,10 +143,18 @@ class Search:
             return f"{lost} not in its store {shown(store.where)}" if lost.keys else None
         return None
 
+    def _adopt(self, folder: RunFolder) -> None:
+        """Take what the config leaves to aen from the run, which may have been started by another version of it."""
+        config = keep_choices(folder.config(), self.config)
+        if config.child != self.config.child:
+            self.child = child_of(config)
+            self.__dict__.pop("space", None)
+        self.config = config
+
     def _resolve(self, folder: RunFolder) -> None:
         """Choose what the config leaves to aen, such as the device, and record it in the folder."""
-        config = keep_choices(folder.config(), self.config)
-        self.config, said = resolve_evaluator(config, self.child)
+        self._adopt(folder)
+        self.config, said = resolve_evaluator(self.config, self.child)
         check_evaluator(self.config)
         folder.record(self.config)
         for text in said:  # not in the summary: its provenance has them
@@ -162,7 +171,7 @@ class Search:
         ):
             self.monitor.evaluator = evaluator
             file = folder.store_file if self.config.store is None else sqlite_file(self.config.store, resolve=False)
-            guard = FolderGuard(folder, self.config, file, weights)
+            guard = FolderGuard(folder, self.config, file, weights, self.monitor.gone_before)
             self.monitor.guard, self.monitor.rescue = guard, partial(rescue, store, guard)
             # Not in the summary, which must not depend on how often the search was resumed.
             for change in change_notices(folder.config(), self.config):

@@ -71,7 +71,7 @@ class SymmetrySearchClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         flat = validate_data(self, _flat(X), reset=False, dtype=[np.float32, np.uint8])
         # To scikit-learn equal numbers are equal, whatever their type.
         with np.errstate(invalid="ignore"):
-            cast = flat.astype(self._dtype)
+            cast = flat.astype(getattr(self, "_dtype", flat.dtype))  # of a classifier that was pickled before
         return self.result_.predict_proba(self._images(cast if np.array_equal(cast, flat) else flat))
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:

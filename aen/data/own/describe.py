@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from aen._typing import JsonDict
 from aen.data.files import whole_file
+from aen.data.own.paths import find_own, is_own
 from aen.data.own.prepare import prepare
 from aen.data.own.rules import Rules
 from aen.data.own.split import Grouping, default_sizes
@@ -118,6 +119,9 @@ def write_samples(path: Path, name: str, rules: Rules | None = None) -> None:
 
     if path.suffix.lower() != ".png":
         raise DataError(f"{path} does not end in .png; give the name of a PNG file.")
+    root = find_own(name) if is_own(name) else None
+    if root is not None and path.exists() and path.resolve().is_relative_to(root.resolve()):
+        raise DataError(f"{path} is a file of the data; name another one.")
     with whole_file(path) as file:
         Image.fromarray(samples(name, rules)).save(file, "PNG")
 

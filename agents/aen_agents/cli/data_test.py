@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aen.errors import DataError
 from aen_agents.cli.numbers import whole_number
+from aen_agents.cli.outputs import refuse_other_kind
 
 if TYPE_CHECKING:
     from aen.data import Split
@@ -48,6 +49,7 @@ def _training_images(name: str, most: int) -> "Split":
 def _test(options: argparse.Namespace) -> int:
     from aen.symmetry import symmetry_test
 
+    refuse_other_kind("--picture", options.picture, ".svg", ".png", ".pdf")
     if options.images < 2:  # noqa: PLR2004
         raise DataError(f"--images is {options.images}; it must be at least 2.")
     factors = options.factors

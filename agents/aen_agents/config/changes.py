@@ -12,6 +12,7 @@ from aen_agents.config.yaml_file import dump_inline
 
 _GPUS = "evaluator.gpus_per_worker"
 _LONGEST = 60  # characters of a value that are shown
+_LEFT_OPEN = ("initialisation",)  # keys of children whose value may be null, for aen to choose
 _MOST = 3  # differences that are listed
 
 Differences = Mapping[str, tuple[Any, Any]]
@@ -37,10 +38,18 @@ def keep_choices(theirs: SearchConfig, ours: SearchConfig) -> SearchConfig:
     default = SelectionConfig().rivals
     if ours.selection.rivals == default and not theirs.selection.rivals:  # a run of before there were rivals
         ours = ours.model_copy(update={"selection": ours.selection.model_copy(update={"rivals": ()})})
+    child = {key: getattr(theirs.child, key) for key in _LEFT_OPEN if _is_open(theirs, ours, key)}
+    if child:
+        ours = ours.model_copy(update={"child": ours.child.model_copy(update=child)})
     if theirs.evaluator.kind != ours.evaluator.kind:
         return ours
     chosen = {key: getattr(theirs.evaluator, key) for key in _left_to_aen(ours)}
     return ours.model_copy(update={"evaluator": ours.evaluator.model_copy(update=chosen)})
+
+
+def _is_open(theirs: SearchConfig, ours: SearchConfig, key: str) -> bool:
+    """Return whether our child leaves a key to aen, and theirs, which is of the same kind, has it."""
+    return theirs.child.kind == ours.child.kind and getattr(ours.child, key, "") is None
 
 
 def _left_to_aen(config: SearchConfig) -> list[str]:

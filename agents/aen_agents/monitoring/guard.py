@@ -5,7 +5,7 @@ import shlex
 import sys
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from aen_agents.text import command
 
 _DELETED = " (deleted)"
 _OPEN_FILES = Path("/proc/self/fd")  # Linux alone; elsewhere a log of SQLite that is removed is not noticed
+OpenFile = tuple[str, int, int]  # descriptor, device, inode
 _BESIDE_STORE = ("", "-wal", "-shm")
 
 
@@ -30,9 +31,18 @@ class FolderGuard:
         config: of the search.
         store: its SQLite file; None: it is on a server.
         weights: the folder of its weights.
+        gone_before: what `removed_files` was when the search began: files of earlier searches of this process, which
+            a kept exception may hold open.
     """
 
-    def __init__(self, folder: RunFolder, config: SearchConfig, store: Path | None, weights: Path) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: SearchConfig,
+        store: Path | None,
+        weights: Path,
+        gone_before: Collection[OpenFile] = (),
+    ) -> None:
         self.folder, self.config, self.store, self.weights = folder, config, store, weights
         self._real = Path(os.path.realpath(folder.path))
         self._real_store = None if store is None else Path(os.path.realpath(store))
@@ -44,8 +54,7 @@ class FolderGuard:
                 weakref.finalize(self, os.close, os.open(path, os.O_RDONLY))
         self._config_mark, self._config_text = _content_mark(folder.config_file), _text(folder.config_file)
         self._suspected: str | None = None
-        # Files of earlier searches of this process, which a kept exception may hold open.
-        self._gone_before = {file for file, link in _open_files() if link.endswith(_DELETED)}
+        self._gone_before = set(gone_before)
 
     def lost(self) -> str | None:
         """Return what is gone, as a sentence, if it was gone at the last call, too; otherwise None.
@@ -79,7 +88,9 @@ class FolderGuard:
         return None
 
     def _links(self) -> list[str]:
-        return [link for file, link in _open_files() if file not in self._gone_before]
+        found = _open_files()
+        self._gone_before &= found.keys()  # once they are closed, a file of this search may have their numbers
+        return [link for file, link in found.items() if file not in self._gone_before]
 
     def _is_folder(self, path: Path) -> bool:
         return _identity(path) == self._began.get(self.folder.path)
@@ -189,17 +200,22 @@ def _text(path: Path) -> bytes | None:
     return None
 
 
-def _open_files() -> list[tuple[tuple[str, int], str]]:
-    """Return this process's open files by descriptor and inode, with their paths.
+def removed_files() -> frozenset[OpenFile]:
+    """Return the open files of this process that were removed."""
+    return frozenset(file for file, link in _open_files().items() if link.endswith(_DELETED))
+
+
+def _open_files() -> dict[OpenFile, str]:
+    """Return the paths of this process's open files.
 
     Paths of files that were removed end with `_DELETED`.
     """
     if sys.platform != "linux":
-        return []
-    found = []
+        return {}
+    found = {}
     with suppress(OSError):
         for entry in os.scandir(_OPEN_FILES):
             with suppress(OSError):
-                file = entry.name, os.stat(entry.path).st_ino  # noqa: PTH116 - like the rest of this file
-                found.append((file, os.readlink(entry.path)))  # noqa: PTH115
+                status = os.stat(entry.path)  # noqa: PTH116 - like the rest of this file
+                found[entry.name, status.st_dev, status.st_ino] = os.readlink(entry.path)  # noqa: PTH115
     return found

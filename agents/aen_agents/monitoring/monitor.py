@@ -17,7 +17,7 @@ from aen.evaluators import Activity, Evaluator
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Listener, Notice
 from aen_agents.monitoring.event_log import EventLog
-from aen_agents.monitoring.guard import FolderGuard, lost_message
+from aen_agents.monitoring.guard import FolderGuard, OpenFile, lost_message, removed_files
 from aen_agents.monitoring.heartbeat import Heartbeat
 from aen_agents.monitoring.interruption import stoppable
 from aen_agents.monitoring.status import STATUS_FILE, Best, Status, now
@@ -44,6 +44,7 @@ class SearchMonitor:
         evaluator: the evaluator of the search, which sets it; None before and after.
         guard: notices that files of the search are gone, which ends the search; likewise.
         rescue: saves the results of a store whose file is gone; returns where they are; likewise.
+        gone_before: files of earlier searches of this process that were removed and are still open.
     """
 
     def __init__(self, config: SearchConfig, listener: Listener) -> None:
@@ -51,6 +52,7 @@ class SearchMonitor:
         self.evaluator: Evaluator | None = None
         self.guard: FolderGuard | None = None
         self.rescue: Callable[[], Path | None] | None = None
+        self.gone_before: frozenset[OpenFile] = frozenset()
         self._listener = listener
         self._log: EventLog | None = None
         self._tracker = ProgressTracker()
@@ -91,6 +93,7 @@ class SearchMonitor:
             earlier = Status.read(folder.path)
             earlier = earlier if earlier is not None and folder.owns(earlier.run_id) else None
         self._tracker = ProgressTracker(earlier)
+        self.gone_before = removed_files()  # before this search opens any
         self._log = EventLog(folder.path / "log.jsonl", lambda text: self._listener(Notice(text)))
         # Closed also if the first status cannot be written: a removed file that stayed open would stop a later search.
         with closing(self._log):

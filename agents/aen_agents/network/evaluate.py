@@ -9,12 +9,14 @@ import torch
 
 from aen._files import make_folder
 from aen._typing import JsonDict
+from aen.children import ChildSpec
 from aen.data import DataSpec, Split, find_source, load_dataset, load_test_split, pinned
 from aen.data.own.paths import is_own
-from aen.data.own.rules import Rules
+from aen.data.own.rules import Colours, Rules
+from aen.data.source import Source
 from aen.errors import DataError, GroupError, RunFolderError, did_you_mean
 from aen.groups import Generator
-from aen.groups.grid import Grid, shape_of
+from aen.groups.grid import Grid, as_grid, shape_of
 from aen.training import (
     MovedQuality,
     Quality,
@@ -36,7 +38,6 @@ _T = TypeVar("_T")
 Part = Literal["validation", "test"]
 PARTS = ("validation", "test")
 FOLDER = "evaluation"
-_COLOUR = 3  # channels
 _USUAL = ("rot90", "rot180", "hflip", "vflip", "transpose")
 
 
@@ -148,13 +149,23 @@ def _acts(generator: Generator, grid: Grid) -> bool:
     return bool((permutation[1:] != permutation[:-1] + 1).any())  # not the identity
 
 
+def _imported(data: str, spec: ChildSpec) -> Source:
+    """Return other data as the network takes it, as far as rules can make it so."""
+    if not is_own(data):
+        return find_source(data, None)
+    found = find_source(data, Rules(lift_sign=spec.data.lift_sign))
+    if spec.data.lift_sign or (found.channels, as_grid(found.side)) == (spec.channels, as_grid(spec.grid)):
+        return found
+    colours: dict[int, Colours] = {1: "grey", 3: "colour"}
+    return find_source(data, Rules(spec.grid, colours.get(spec.channels)))
+
+
 def _other_data(model: Model, data: str, names: Sequence[str]) -> Split:
     """Return all images of another data set, imported and standardised as the network takes them."""
     spec, preprocessing = model.spec, model.preprocessing()
     if _same(data, spec.data):
         raise DataError(f"data {data!r} is the data of the search; use --split validation or --split test.")
-    rules = Rules(spec.grid, "colour" if spec.channels == _COLOUR else "grey") if is_own(data) else None
-    source = find_source(data, rules)
+    source = _imported(data, spec)
     pool = source.load()
     shape, wanted = list(pool.images.shape[1:]), [spec.channels, *shape_of(spec.grid)]
     if shape != wanted:

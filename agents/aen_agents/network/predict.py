@@ -15,11 +15,13 @@ from torch import Tensor
 from aen._files import cannot_read
 from aen._reading import UnusableFileError, read_bytes
 from aen._typing import JsonDict
-from aen.data import Preprocessing
+from aen.data import DataSpec, Preprocessing
+from aen.data.find import is_npz
 from aen.data.npz import OpenNpz
 from aen.data.own.decode import BrokenImageError, decode, quiet_pillow
 from aen.data.own.folder import MAX_IMAGE_BYTES
 from aen.data.own.new_images import network_input
+from aen.data.own.paths import find_own, is_own, split_pin
 from aen.errors import DataError
 from aen.groups.grid import shape_of
 from aen.training import cpu_threads, logits_of
@@ -92,7 +94,8 @@ def _predict(
     batch: int,
     threads: int,
 ) -> Iterator[Prediction]:
-    stream = (item for source in sources for item in source.images(model, preprocessing))
+    divided = divides_files(model.spec.data, preprocessing)
+    stream = (item for source in sources for item in source.images(model, preprocessing, divided=divided))
     while some := list(islice(stream, batch)):
         good = [image for _, image in some if isinstance(image, Tensor)]
         with cpu_threads(threads):
@@ -136,13 +139,15 @@ class _Source:
             return cls(tuple(file for match in matches for file in match.files))
         raise DataError(f"{name} does not exist{_near(path)}.")
 
-    def images(self, model: Model, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor | str]]:
+    def images(
+        self, model: Model, preprocessing: Preprocessing, *, divided: bool
+    ) -> Iterator[tuple[str, Tensor | str]]:
         """Return the name of each image with the network's input, or with why it cannot be read."""
         if self.npz is not None:
             yield from _npz_images(self.npz, model, preprocessing)
         for file in self.files:
             try:
-                yield str(file), _decoded(file, model, preprocessing)
+                yield str(file), _decoded(file, model, preprocessing, divided=divided)
             except BrokenImageError as error:
                 yield str(file), str(error)
             except UnusableFileError as error:
@@ -162,7 +167,7 @@ def _is_image(name: str) -> bool:
     return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
 
 
-def _decoded(file: Path, model: Model, preprocessing: Preprocessing) -> Tensor:
+def _decoded(file: Path, model: Model, preprocessing: Preprocessing, *, divided: bool) -> Tensor:
     spec = model.spec
     if spec.data.lift_sign:
         raise DataError("the network takes signals, which image files do not hold; give an npz file.")
@@ -175,15 +180,32 @@ def _decoded(file: Path, model: Model, preprocessing: Preprocessing) -> Tensor:
     array = torch.from_numpy(np.array(pixels, dtype=np.float32))
     array = array.unsqueeze(0) if array.dim() < 3 else array.permute(2, 0, 1)  # noqa: PLR2004 - grey
     array = array.expand(spec.channels, -1, -1)  # grey of 16 bits for a colour network
-    return preprocessing.apply(array / 255 if in_unit_range(preprocessing) else array)
+    return preprocessing.apply(array / 255 if divided else array)
 
 
-def in_unit_range(preprocessing: Preprocessing) -> bool:
-    """Return whether the network was trained on floating-point images that seem to lie in 0 to 1.
+def divides_files(data: DataSpec, preprocessing: Preprocessing) -> bool:
+    """Return whether pixels of image files, 0 to 255, are divided by 255 for a network that was trained on this data.
 
-    Files have pixels from 0 to 255, which are divided by 255 for such a network.
+    That is so if it was trained on floating-point arrays that seem to lie in 0 to 1. Data of image files, and arrays of
+    16 bits, are 0 to 255 for the network, too, however dark they are.
     """
-    return preprocessing.scale == 1 and abs(preprocessing.mean) + preprocessing.deviation < _UNIT
+    if preprocessing.scale != 1 or abs(preprocessing.mean) + preprocessing.deviation >= _UNIT:
+        return False
+    if not is_own(data.name):
+        return True
+    path, _ = split_pin(data.name)
+    return (
+        _holds_floats(data.name) if is_npz(data.name) else path.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
+    )
+
+
+def _holds_floats(name: str) -> bool:
+    try:
+        with OpenNpz(find_own(name)) as opened:
+            held = opened.names()
+            return all(opened.header(key)[1].kind == "f" for key in _ARRAYS if key in held)
+    except DataError:  # it is not there any more; most arrays in this range are floating point
+        return True
 
 
 def _npz_images(path: Path, model: Model, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor]]:

@@ -137,9 +137,22 @@ def _properties(section: JsonDict, values: JsonDict) -> JsonDict:
     return {}
 
 
+def _choices_or_null(given: JsonDict) -> list[Any]:
+    """Return the choices of a value that is one of some or null; none for other alternatives."""
+    found: list[Any] = []
+    for alternative in given.get("anyOf", ()):
+        if alternative.get("type") == "null":
+            found.append(None)
+        elif "enum" in alternative:
+            found += alternative["enum"]
+        else:
+            return []
+    return found
+
+
 def _field(key: str, given: JsonDict, value: Any, typed: Mapping[str, str]) -> Field:  # noqa: ANN401 - of JSON
     base = dump_inline(value)
-    choices = given.get("enum") or []
+    choices = given.get("enum") or _choices_or_null(given)
     if given.get("type") == "boolean":
         choices = [True, False]
     shown = tuple(dump_inline(choice) for choice in choices)

@@ -226,3 +226,28 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SpecError, match="escnn"):
         Search(wanted, lambda _: None)
     loading._load.cache_clear()
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_run_with_fan_in_goes_on_with_it_where_nothing_is_named(tmp_path: Path, complete: bool) -> None:
+    content = {key: TINY[key] for key in ("name", "data", "training", "selection")} | {
+        "agent": {"name": "exhaustive", "seeds": 1},
+        "space": {"groups": ["C1", "D4"], "augmentations": []},
+    }
+    now = config(content, child=TINY["child"])
+    folder, first = run(config(content, child=TINY["child"] | {"initialisation": "fan_in"}), tmp_path / "run")
+    if not complete:
+        (folder.path / "summary.json").unlink()
+    search = Search(now, lambda _: None)
+    again = RunFolder.create(now, folder.path)
+    if complete:
+        result = again.result()
+        assert result is not None
+        assert search.what_is_lost(again, result) is None
+    else:
+        assert search.run(again).to_json()["children_trained"] == 0
+    assert again.config().child.model_dump()["initialisation"] == "fan_in"
+    with ResultStore(folder.store_file) as store:
+        specs = [spec for _, spec in store.evaluations()]
+    assert {spec.initialisation for spec in specs if isinstance(spec, GCNNSpec)} == {"fan_in"}
+    assert len(specs) == first["children_trained"]

@@ -11,14 +11,15 @@ from aen_agents.cli.main import main
     ("words", "option", "endings"),
     [
         (["report", "{there}", "--out"], "--out", ".html or .htm"),
-        (["predict", "{there}", "image.png", "--csv"], "--csv", ".csv or .tsv or .txt"),
+        (["predict", "{there}", "image.png", "--csv"], "--csv", ".csv or .tsv"),
         (["bench", "transfer", "--steps", "1", "--out"], "--out", ".safetensors"),
+        (["data", "test", "digits", "--picture"], "--picture", ".svg or .png or .pdf"),
     ],
 )
 def test_a_file_of_another_kind_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], option: str, endings: str
 ) -> None:
-    precious = tmp_path / "thesis.pdf"
+    precious = tmp_path / "thesis.docx"
     precious.write_text("precious")
     assert main([*(word.format(there=tmp_path) for word in words), str(precious)]) == 2
     out, err = capsys.readouterr()

@@ -38,6 +38,17 @@ def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) 
     assert result_changes(theirs, theirs) == other_changes(theirs, theirs) == {}
 
 
+@pytest.mark.parametrize("given", ["fan_in", "published"])
+def test_a_value_that_is_left_to_aen_stays_that_of_the_run(config_file: Path, given: str) -> None:
+    kind = ["child.kind=gcnn", "child.padding=same"]
+    theirs, ours = both(config_file, [*kind, f"child.initialisation={given}"], ["child.initialisation=null"])
+    assert result_changes(theirs, ours) == other_changes(theirs, ours) == {}
+    assert keep_choices(theirs, ours).child == theirs.child
+    other = "published" if given == "fan_in" else "fan_in"
+    theirs, ours = both(config_file, [*kind, f"child.initialisation={given}"], [f"child.initialisation={other}"])
+    assert list(result_changes(theirs, ours)) == ["child.initialisation"]
+
+
 @pytest.mark.parametrize(
     ("before", "change", "key"),
     [

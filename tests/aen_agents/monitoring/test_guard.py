@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from aen_agents.cli.main import main
 from aen_agents.cli.progress import ConsoleProgress
 from aen_agents.config import SearchConfig
 from aen_agents.events import Event, Visited
-from aen_agents.monitoring.guard import FolderGuard
+from aen_agents.monitoring.guard import FolderGuard, OpenFile, removed_files
 from aen_agents.runs.folder import RunFolder
 from aen_agents.runs.lost import LostRunError
 from aen_agents.search import Search
@@ -29,7 +29,7 @@ Finished = tuple[RunFolder, JsonDict]
 class Running:
     """A run whose files are open as those of a running search are."""
 
-    def __init__(self, path: Path, other: Path, config: SearchConfig) -> None:
+    def __init__(self, path: Path, other: Path, config: SearchConfig, gone_before: Collection[OpenFile] = ()) -> None:
         self.folder, self.path, self.other = RunFolder.create(config, path), path, other
         RunFolder.create(config.model_copy(update={"seed": 7}), other)
         file = Path(config.store) if config.store else self.folder.store_file
@@ -38,7 +38,7 @@ class Running:
         self.store.forget_failed()  # a write, so that there is a log
         weights = self.folder.weights_for(config.store)
         weights.mkdir(exist_ok=True)
-        self.guard = FolderGuard(self.folder, config, file, weights)
+        self.guard = FolderGuard(self.folder, config, file, weights, gone_before)
 
     def replace_folder(self, by: str) -> None:
         self.path.rename(self.path.with_name("moved"))
@@ -113,11 +113,22 @@ def test_a_search_in_the_place_of_a_removed_one_is_not_stopped(tiny_config: Sear
     with (first.path / "log.jsonl").open("w"), closing(first.store):  # as a kept exception holds them
         shutil.rmtree(first.path)
         shutil.rmtree(first.other)
-        again = Running(tmp_path / "run", tmp_path / "other", tiny_config)
+        gone = removed_files()
+        again = Running(tmp_path / "run", tmp_path / "other", tiny_config, gone)
         with closing(again.store), (again.path / "log.jsonl").open("w"):
             assert [again.guard.lost() for _ in range(3)] == [None] * 3
             (again.path / "log.jsonl").unlink()
             assert "log.jsonl was removed" in str(again.guard.what_is_gone())
+
+
+def test_what_is_removed_while_a_search_begins_is_noticed(tiny_config: SearchConfig, tmp_path: Path) -> None:
+    gone = removed_files()
+    folder = RunFolder.create(tiny_config, tmp_path / "run")
+    with (folder.path / "log.jsonl").open("w"):
+        (folder.path / "log.jsonl").unlink()
+        run = Running(tmp_path / "run", tmp_path / "other", tiny_config, gone)
+        with closing(run.store):
+            assert "log.jsonl was removed" in str(run.guard.what_is_gone())
 
 
 @pytest.mark.parametrize("what", ["folder", "store"])

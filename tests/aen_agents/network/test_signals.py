@@ -15,6 +15,7 @@ from aen.data import data_spec, from_arrays, load_dataset, preprocessing_of
 from aen.export import export
 from aen.groups import Decomposition
 from aen_agents.cli.main import main
+from aen_agents.network.evaluate import _imported
 
 SIGNALS = np.random.default_rng(0).normal(size=(40, 16)).astype(np.float32)
 
@@ -60,6 +61,13 @@ def test_lifted_signals_and_image_files_are_refused(
         assert out == ""
         assert said in err
         assert err.count("\n") == 1
+
+
+def test_other_signals_are_imported_for_an_evaluation(child: Child, tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", images=SIGNALS[:20] + 1, labels=np.arange(20) % 2)
+    assert _imported(str(tmp_path / "other.npz"), child.spec).load().images.shape == (20, 1, 2, 16)
+    plain = DenseSpec(data=data_spec(from_arrays(SIGNALS, np.arange(40) % 2)), classes=2, grids=((1, 16), (2, 8)))
+    assert _imported(str(tmp_path / "other.npz"), plain).side == (1, 16)
 
 
 @pytest.mark.parametrize("to", ["onnx", "pt2", "hub"])

@@ -48,6 +48,15 @@ def test_what_is_typed_becomes_a_value_of_its_type() -> None:
     }
 
 
+def test_a_choice_that_may_be_null_has_its_choices() -> None:
+    fields = [field for section in form_of(resolved("gcnn/digits"), {}) for field in section.fields]
+    (field,) = [field for field in fields if field.key == "child.initialisation"]
+    assert set(field.choices) == {"fan_in", "published", "null"}
+    assert field.value == "null"
+    (minutes,) = [field for field in fields if field.key == "budget.minutes"]
+    assert minutes.choices == ()
+
+
 def test_what_cannot_be_read_is_named() -> None:
     found, problem = changes_of(resolved("digits"), {"child.hidden": "[8", "seed": "3"})
     assert found == {"seed": 3}

@@ -44,12 +44,26 @@ def test_they_are_those_of_the_training(kind):
     assert torch.equal(network_input(images[3:4], spec, stored.shape[1:], preprocessing, "x"), found[3:4])
 
 
+@pytest.mark.parametrize("kind", ["floating point", "16 bits", "signals"])
+@pytest.mark.parametrize("level", ["least", "most", "zero"])
+def test_a_dark_or_a_bright_image_is_none_of_another_scale(kind, level):
+    images, rules = KINDS[kind]
+    spec, stored, preprocessing = trained_on(images, **rules)
+    value = {"least": images.min(), "most": images.max(), "zero": 0}[level]
+    given = np.full_like(images[:1], value)
+    assert network_input(given, spec, stored.shape[1:], preprocessing, "x").shape == stored[:1].shape
+
+
 @pytest.mark.parametrize(
     ("kind", "given", "said"),
     [
         ("bytes", pictures(2) / 255, "x is of float64, but the network takes uint8"),
         ("bytes", pictures(2).astype(np.uint16), "x is of uint16, but the network takes uint8"),
-        ("bytes", pictures(2).astype(int), "x is of int64"),
+        ("bytes", pictures(2).astype(int), "x is of int64, but the network takes uint8"),
+        ("floating point", pictures(2).astype(int), "x is of int64, but the network takes floating-point numbers"),
+        ("floating point", pictures(2).astype(np.uint16) * 200, "pixels from .* give images of the same scale"),
+        ("floating point", np.float64(pictures(2)), "pixels from .* give images of the same scale"),
+        ("16 bits", pictures(2) / 255, "pixels from .* give images of the same scale"),
         ("floating point", pictures(2), "x is of uint8, but the network takes floating-point numbers"),
         ("bytes", pictures(2, size=(8, 8)), r"images of 8x8x1 .rows x columns x channels., .* takes 12x12x1"),
         ("bytes", pictures(2, channels=3), "images of 12x12x3 .* takes 12x12x1"),
