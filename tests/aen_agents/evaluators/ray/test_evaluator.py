@@ -160,7 +160,8 @@ def test_a_stream_of_many_comes_whole_and_is_in_the_store(make, acting, open_sto
     assert [found[place].key for place in range(1500)] == [spec.key for spec in specs(1500)]
     assert store.count("ok") == evaluator.trained == len(trainer.tried()) == 1500
     activity = evaluator.activity()
-    assert (activity.workers, activity.running, activity.waiting, activity.failed) == (2, 0, 0, 0)
+    assert (activity.running, activity.waiting, activity.failed) == (0, 0, 0)
+    until(lambda: evaluator.activity().workers == 2)  # one may still be starting: these children take no time
 
 
 def test_activity_counts_children_and_not_places(make, acting):
