@@ -15,9 +15,9 @@ values with (K - 1)(S - 1) degrees of freedom, by sqrt(2); for two networks it i
 differences vary more than the pooled error allows (an F test) has its own error, with S - 1 degrees of freedom. The
 error of the images is that of a mean over images; ``c_images`` is the quantile of the largest studentised difference of
 all pairs over a bootstrap of the images. Both factors are for all pairs at once, so that the best network may be chosen
-by the same figures. A network whose variance over the seeds is more than 20 times the median, as where one of its
-children diverged, is no part of the pool. What seeds and images do together is part of the seeds' error and is taken
-out of the images'.
+by the same figures. A network whose variance over the seeds is more than 20 times the median (of few seeds more: 1,500
+times of two), as where one of its children diverged, is no part of the pool. What seeds and images do together is part
+of the seeds' error and is taken out of the images'.
 
 Some of these networks may be compared on other images that had no part in their choice: `Family(..., chosen_in=...)`.
 Their seeds' error is then pooled over the whole family, and its factor is for the choice among all.
@@ -38,7 +38,10 @@ _RESAMPLES = 1000
 _SEED = 0
 _MOST_AT_ONCE = 4_000_000  # values that are drawn at once, which limits the memory
 _TINY = 1e-12
-_OUTLYING = 20  # times the median variance of a network over the seeds
+# Times the median variance of a network over the seeds, by the number of seeds: what one of five networks of equal
+# variance exceeds in about one of a thousand families. Of few seeds variances differ much by chance.
+_OUTLYING = {2: 1500.0, 3: 80.0, 4: 30.0}
+_OUTLYING_OF_MORE = 20.0
 
 Array = NDArray[np.float64]
 
@@ -124,7 +127,8 @@ class Family:
     def steady(self) -> Array:
         """The accuracies of the networks over which the error of the seeds is pooled."""
         found = np.var(self.accuracies - np.median(self.accuracies, axis=0), axis=1)
-        kept = self.accuracies[found <= _OUTLYING * max(float(np.median(found)), _TINY)]
+        times = _OUTLYING.get(self.seeds, _OUTLYING_OF_MORE)
+        kept = self.accuracies[found <= times * max(float(np.median(found)), _TINY)]
         return kept if len(kept) > 1 else self.accuracies
 
     @property

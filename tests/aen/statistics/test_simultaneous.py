@@ -115,6 +115,20 @@ def test_false_differences_are_rare():
     assert lost <= 0.1
 
 
+@pytest.mark.parametrize("seeds", [2, 3, 4, 5, 8])
+def test_networks_of_equal_variance_are_pooled(seeds):
+    source = np.random.default_rng(0)
+    left_out = sum(len(Family(source.normal(size=(5, seeds))).steady) < 5 for _ in range(1000))
+    assert left_out <= 6
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_a_network_that_diverged_once_is_not_pooled(seeds):
+    accuracies = np.random.default_rng(0).normal(0.9, 0.005, size=(5, seeds))
+    accuracies[2, 0] = 0.1
+    assert len(Family(accuracies).steady) == 4
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed_effect", [0.0, 0.1, 0.3])
 @pytest.mark.parametrize("seeds", [2, 3, 5])
