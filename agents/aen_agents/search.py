@@ -32,7 +32,7 @@ from aen_agents.agents.selection import check_final_child, fresh_seeds
 from aen_agents.agents.statement import state
 from aen_agents.agents.time_limit import TimeLimit
 from aen_agents.config import SearchConfig
-from aen_agents.config.changes import change_notices, keep_choices
+from aen_agents.config.changes import change_notices, keep_choices, with_choices
 from aen_agents.errors import explain_full_disk
 from aen_agents.evaluators.factory import (
     check_evaluator,
@@ -149,7 +149,7 @@ class Search:
         if config.child != self.config.child:
             self.child = child_of(config)
             self.__dict__.pop("space", None)
-        self.config = config
+        self.config = with_choices(config, self.child)
 
     def _resolve(self, folder: RunFolder) -> None:
         """Choose what the config leaves to aen, such as the device, and record it in the folder."""

@@ -16,12 +16,12 @@ from aen.data.preprocessing import Preprocessing
 from aen.data.signals import lift_sign
 from aen.errors import DataError
 
+if TYPE_CHECKING:
+    from aen.data.spec import DataSpec
+
 # Pixels are of another scale if their root mean square is larger by this factor, and one is so many deviations off.
 _FACTOR = 8.0
 _DEVIATIONS = 30.0
-
-if TYPE_CHECKING:
-    from aen.data.spec import DataSpec
 
 
 def network_input(

@@ -1,7 +1,7 @@
 """Compares two configs of one run: which keys may change when it is resumed, and in which keys they differ."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aen._text import shortened
 from aen._typing import JsonDict
@@ -9,6 +9,9 @@ from aen_agents.config.evaluators import AUTO
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
 from aen_agents.config.stages import SelectionConfig
 from aen_agents.config.yaml_file import dump_inline
+
+if TYPE_CHECKING:
+    from aen.children.spec import ChildSpec
 
 _GPUS = "evaluator.gpus_per_worker"
 _LONGEST = 60  # characters of a value that are shown
@@ -45,6 +48,12 @@ def keep_choices(theirs: SearchConfig, ours: SearchConfig) -> SearchConfig:
         return ours
     chosen = {key: getattr(theirs.evaluator, key) for key in _left_to_aen(ours)}
     return ours.model_copy(update={"evaluator": ours.evaluator.model_copy(update=chosen)})
+
+
+def with_choices(config: SearchConfig, child: "ChildSpec") -> SearchConfig:
+    """Return the config with what its child left to aen, as it was chosen for this child."""
+    chosen = {key: getattr(child, key) for key in _LEFT_OPEN if getattr(config.child, key, "") is None}
+    return config.model_copy(update={"child": config.child.model_copy(update=chosen)}) if chosen else config
 
 
 def _is_open(theirs: SearchConfig, ours: SearchConfig, key: str) -> bool:

@@ -15,7 +15,7 @@ from rich.console import Console
 import aen
 from aen._typing import JsonDict
 from aen.children import GCNNSpec
-from aen.errors import SpecError
+from aen.errors import RunFolderError, SpecError
 from aen.results.search_result import SearchResult
 from aen.results.store import ResultStore
 from aen_agents.cli.console import print_verdict
@@ -226,6 +226,14 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(SpecError, match="escnn"):
         Search(wanted, lambda _: None)
     loading._load.cache_clear()
+
+
+def test_the_initial_weights_that_were_chosen_are_recorded(searched: tuple[RunFolder, JsonDict]) -> None:
+    folder, _ = searched
+    assert folder.config().child.model_dump()["initialisation"] == "published"
+    RunFolder(folder.path).check(config(TINY))
+    with pytest.raises(RunFolderError, match=r"child.initialisation is fan_in here, published there"):
+        RunFolder(folder.path).check(config(TINY, child=TINY["child"] | {"initialisation": "fan_in"}))
 
 
 @pytest.mark.parametrize("complete", [True, False])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from aen.children import Child, DenseSpec, build_child
 from aen.data import data_spec, from_arrays, load_dataset, preprocessing_of
-from aen.export import export
+from aen.export import export, modeling_aen
 from aen.groups import Decomposition
 from aen_agents.cli.main import main
 from aen_agents.network.evaluate import _imported
@@ -83,8 +83,7 @@ def test_an_export_takes_signals_as_they_were_given(child: Child, run: Path, tmp
     elif to == "pt2":
         logits = torch.export.load(done.path).module()(given)
     else:
-        found: dict[str, object] = {"__file__": str(done.path / "modeling_aen.py"), "__name__": "modeling_aen"}
-        exec((done.path / "modeling_aen.py").read_text(), found)  # noqa: S102 - what aen has written
-        logits = found["load"](done.path)(given)  # type: ignore[operator]
+        logits = modeling_aen.load(done.path)(given)
+        assert (done.path / "modeling_aen.py").read_text() == Path(str(modeling_aen.__file__)).read_text()
         assert "[batch, 1, 1, 16]" in (done.path / "README.md").read_text()
     assert torch.softmax(logits.double(), dim=1).detach().numpy() == pytest.approx(probabilities, abs=1e-4)
