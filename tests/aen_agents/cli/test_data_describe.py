@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from aen_agents.cli.main import main
 from aen_agents.config.default import default_config
@@ -51,3 +52,15 @@ def test_class_names_that_lack_a_label_are_named(tmp_path: Path, capsys: pytest.
     path = write(tmp_path / "own.npz", pixels(60, 12, 12), np.arange(60) % 3, class_names=["a", "b"])
     assert main(["data", "describe", path]) == 2
     assert "class_names has 2 names, for the labels 0 to 1, but there is the label 2" in capsys.readouterr().err
+
+
+def test_an_image_of_the_data_is_not_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, image in enumerate(pixels(24, 12, 12)):
+        file = tmp_path / "photos" / f"class{number % 2}" / f"{number}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(file)
+    file = tmp_path / "photos" / "class0" / "0.png"
+    before = file.read_bytes()
+    assert main(["data", "describe", str(tmp_path / "photos"), "--out", str(file)]) == 2
+    assert "0.png is a file of the data; name another one." in capsys.readouterr().err
+    assert file.read_bytes() == before
