@@ -171,7 +171,7 @@ def _lifted(images: "np.ndarray", content: Content, where: str) -> "np.ndarray":
     if not content.signals or images.dtype.kind != "f":
         raise DataError(
             f"{where}: data.lift_sign is for signals of floating-point numbers, [n, length] or [n, channels, length]; "
-            "leave it out."
+            "give signals, or leave it out."
         )
     return np.concatenate([images, -images], axis=2)  # as `aen.data.lift_sign`
 
