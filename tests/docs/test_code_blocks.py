@@ -42,12 +42,7 @@ for line in sys.stdin:
 """
 
 PYTHON = [
-    # Searches: test_client.py submits one and follows its events, too, and test_find_symmetries.py has the other.
-    pytest.param(
-        text,
-        id=f"{page.name}:{line}",
-        marks=pytest.mark.slow if "client.submit(" in text or "find_symmetries(" in text else (),
-    )
+    pytest.param(text, id=f"{page.name}:{line}")
     for page in PAGES
     if page.name not in FRAGMENTS
     for line, text in blocks(page, "python")

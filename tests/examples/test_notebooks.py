@@ -9,7 +9,6 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted(Path(__file__).parents[2].joinpath("examples").glob("*.ipynb"))
 
 
-@pytest.mark.slow  # half a minute of search; tests/docs runs the same lines of the quick start
 @pytest.mark.filterwarnings("default")  # of Jupyter's own libraries
 @pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_a_notebook_runs(file: Path, tmp_path: Path) -> None:
