@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aen.data.dataset import (
         preprocessing_of as preprocessing_of,
     )
+    from aen.data.own.arrays import classes_of as classes_of
     from aen.data.own.arrays import from_arrays as from_arrays
     from aen.data.pins import pinned as pinned
     from aen.data.pool import Pool as Pool
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aen.data.signals import lift_sign as lift_sign
     from aen.data.source import Source as Source
     from aen.data.spec import DataSpec as DataSpec
+    from aen.data.trained_on import TrainedOn as TrainedOn
     from aen.data.transforms import move_images as move_images
 
 __all__ = [
@@ -44,6 +46,8 @@ __all__ = [
     "Preprocessing",
     "Source",
     "Split",
+    "TrainedOn",
+    "classes_of",
     "complete_spec",
     "data_spec",
     "find_source",
@@ -66,7 +70,9 @@ _PLACES = {
     "SOURCES": "aen.data.sets",
     "Source": "aen.data.source",
     "Split": "aen.data.dataset",
+    "TrainedOn": "aen.data.trained_on",
     "VARIANTS": "aen.data.benchmarks",
+    "classes_of": "aen.data.own.arrays",
     "complete_spec": "aen.data.resolve",
     "data_spec": "aen.data.resolve",
     "find_source": "aen.data.registry",

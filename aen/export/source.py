@@ -13,7 +13,7 @@ from aen._files import cannot_read
 from aen._reading import MALFORMED, MAX_RESULTS, MAX_SMALL, read_json, unsealed
 from aen._typing import Float
 from aen.children import Child, ChildSpec
-from aen.data import Dataset, Preprocessing, load_dataset, preprocessing_of
+from aen.data import Dataset, Preprocessing, TrainedOn, load_dataset, preprocessing_of
 from aen.errors import AenError, DataError, ExportError, RunFolderError, did_you_mean
 from aen.groups.grid import shape_of
 from aen.loading import load_network
@@ -163,10 +163,17 @@ def _stored_pixels(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 
 def _stored_names(folder: Path | None) -> Sequence[str]:
-    """Return the names of the classes that `aen train` keeps beside its network; none elsewhere."""
+    """Return the names of the classes that are kept beside a network; none for a child in memory."""
+    if folder is None:
+        return ()
     try:
-        stored = {} if folder is None else read_json(folder / "training.json", MAX_SMALL)
+        known = TrainedOn.read(folder)
+        if known is not None:
+            return known.class_names
+        stored = read_json(folder / "training.json", MAX_SMALL)  # of a folder of an earlier version
         return [str(name) for name in stored.get("class_names") or ()]
+    except DataError as error:
+        raise RunFolderError(str(error)) from error
     except (OSError, *MALFORMED):
         return ()  # of a damaged file; the data set knows them, too
 

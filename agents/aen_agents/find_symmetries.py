@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from aen.children import Child
-from aen.data import from_arrays
+from aen.data import classes_of, from_arrays
 from aen.data.own.new_images import network_input
 from aen.groups import Decomposition
 from aen.groups.grid import shape_of
@@ -26,8 +26,7 @@ from aen.training import logits_of
 from aen_agents.config import SearchConfig
 from aen_agents.config.default import default_config
 from aen_agents.events import Listener
-from aen_agents.network.models import class_names, find_run_model
-from aen_agents.problem import child_of
+from aen_agents.network.models import find_run_model
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 from aen_agents.search import Search
@@ -178,9 +177,7 @@ def find_symmetries(
                 _search_with_progress(config, run)
             else:
                 Search(config, listener or (lambda _: None)).run(run)
-        values = np.unique(np.asarray(labels))
-        named = {str(value): place for place, value in enumerate(values)}
-        result = Result(run, values[[named[name] for name in class_names(child_of(config))]])
+        result = Result(run, classes_of(labels))
         weakref.finalize(result, temporary.pop_all().close)
     return result
 

@@ -111,6 +111,8 @@ class Search:
         with folder.locked():
             folder.initialise(self.config)  # again: the folder was not locked since it was created
             folder.check_key_version(self.child.key_version)
+            folder.check_data(self.child.data.name)
+            folder.note_data(self.child.data.name)
             return self._run_locked(folder)
 
     def _run_locked(self, folder: RunFolder) -> SearchResult:
@@ -127,8 +129,9 @@ class Search:
             result: of the run.
 
         Raises:
-            RunFolderError: a file of the run is damaged.
+            RunFolderError: a file of the run is damaged, or its data has changed.
         """
+        folder.check_data(self.child.data.name)
         if result.verdict is None or not folder.has_key_version(self.child.key_version):
             return None
         self._adopt(folder)

@@ -71,6 +71,17 @@ def test_images_of_16_bits_are_predicted_as_they_were_given() -> None:
     assert result.predict_proba(deep[:9]) == pytest.approx(result.predict_proba((deep[:9] / 257).astype(np.float32)))
 
 
+@pytest.mark.parametrize("kind", ["bool", "bytes", "line end"])
+def test_labels_of_any_kind_come_back(kind: str) -> None:
+    images, names = mirrored()
+    some = {"bool": names == "cat", "bytes": names.astype("S"), "line end": np.char.add(names, "\n")}[kind]
+    quick = ["training.epochs=10", "child.hidden=[6]", "budget.children=2", "selection.seeds=2", "evaluator.workers=1"]
+    result = aen.find_symmetries(images, some, minutes=None, overrides=quick)
+    predicted = result.predict(images)
+    assert predicted.dtype == some.dtype
+    assert (predicted == some).mean() > 0.6
+
+
 def test_the_top_of_the_report_is_shown_in_a_notebook(found: Result, tmp_path: Path) -> None:
     html = found._repr_html_()
     assert html.startswith("<p><strong>")

@@ -34,6 +34,21 @@ def test_images_are_classified() -> None:
     assert clone(model).get_params() == model.get_params()
 
 
+@pytest.mark.parametrize("shape", [(4, 16), (16, 4), (2, 32)])
+def test_images_keep_their_rows_and_columns(shape: tuple[int, int]) -> None:
+    digits = load_digits()
+    images = digits.images.reshape(-1, *shape)
+    model = SymmetrySearchClassifier(minutes=None, overrides=QUICK)
+    model.fit(images[:200], digits.target[:200])
+    assert model.result_.model.spec.grid == shape
+    assert model.predict(images[:3]).shape == (3,)
+    assert (model.predict(images[200:300]) == model.predict(digits.data[200:300])).all()
+    with pytest.raises(ValueError, match=f"X has images of 8x8 cells, but it was fitted with images of {shape[0]}x"):
+        model.predict(digits.images[:3])
+    with pytest.raises(ValueError, match=r"image_shape is \(8, 8\), but X has images of"):
+        SymmetrySearchClassifier((8, 8)).fit(images, digits.target)
+
+
 def test_a_shape_that_does_not_fit_is_refused() -> None:
     digits = load_digits()
     with pytest.raises(ValueError, match=r"image_shape is \(5, 5\), which is 25 cells, but X has 64 features"):

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +65,22 @@ def from_arrays(
             f"{path} cannot be written: {error.strerror or error}; make room, or point AEN_CACHE at another folder."
         ) from error
     return str(path)
+
+
+def classes_of(labels: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return the label of each class as it was given to `from_arrays`, in the order of the classes.
+
+    Args:
+        labels: as for `from_arrays`, shape ``[n]``.
+
+    Raises:
+        DataError: labels of another kind or shape.
+    """
+    given = checked_arrays({"labels": labels})["labels"]
+    mapped, _, _ = map_labels(given, (), "labels")
+    _, first = np.unique(mapped, return_index=True)
+    found: npt.NDArray[Any] = given[first]
+    return found
 
 
 def _holds(path: Path, content: memoryview) -> bool:

@@ -15,6 +15,7 @@ from aen.data.own.folder import reader, refuse_outside
 from aen.data.own.found import Content, Scan, numbered_groups, part_of
 from aen.errors import DataError, did_you_mean
 
+PIXEL_TABLE = "csv table of pixels"  # the kind of scan
 _COLUMNS = {
     "path": ("path", "file_name", "filename", "file", "image", "image_path", "filepath"),
     "label": ("label", "class", "target", "y"),
@@ -165,4 +166,4 @@ def _scan_pixels(path: Path, header: list[str], rows: list[list[str]], columns: 
             signals=not square,
         )
 
-    return Scan("csv table of pixels", path.parent, (path.name,), load)
+    return Scan(PIXEL_TABLE, path.parent, (path.name,), load)

@@ -7,11 +7,34 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aen._text import printable
+from aen._text import printable, shortened
 from aen.errors import DataError
 
-_WHOLE = re.compile(r"[+-]?\d+")
+_LONGEST_NUMBER = 40  # characters; Python refuses to read numbers of thousands of digits
+_WHOLE = re.compile(rf"[+-]?\d{{1,{_LONGEST_NUMBER}}}")
 _MAX_CLASSES = 10_000
+_LONGEST_LABEL = 500  # characters of a class name, which is shown in tables and pictures
+
+
+def decoded(values: npt.NDArray[Any], where: str) -> npt.NDArray[Any]:
+    """Return an array of bytes as text; any other as it is.
+
+    Args:
+        values: of any kind.
+        where: what they are, for messages.
+
+    Raises:
+        DataError: the bytes are not UTF-8.
+    """
+    if values.dtype.kind != "S":
+        return values
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where} is text as bytes that are not UTF-8 ({error.object[:20]!r}); decode them with their encoding "
+            "first, such as np.char.decode(labels, 'latin-1')."
+        ) from error
 
 
 def map_labels(
@@ -44,7 +67,7 @@ def map_labels(
     if labels.dtype.kind == "O" and not all(isinstance(label, str) for label in labels):
         raise DataError(f"{where}: labels are of several kinds; give whole numbers or text.")
     if labels.dtype.kind in "SOU":
-        return _map_text(labels.astype(str), where)
+        return _map_text(decoded(labels, f"{where}: labels").astype(str), where)
     values, mapped = np.unique(labels, return_inverse=True)
     _check_number(len(values), where)
     notices = []
@@ -62,7 +85,7 @@ def map_labels(
         named = tuple(class_names[value] for value in values.tolist())
     else:
         named = tuple(str(value) for value in values.tolist())
-    return mapped.astype(np.int64), tuple(map(printable, named)), notices
+    return mapped.astype(np.int64), _printed(named, where), notices
 
 
 def _map_text(labels: npt.NDArray[np.str_], where: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...], list[str]]:
@@ -81,7 +104,24 @@ def _map_text(labels: npt.NDArray[np.str_], where: str) -> tuple[npt.NDArray[np.
         order = np.array(sorted(range(len(names)), key=lambda i: (int(names[i]), names[i])))
         mapped = np.argsort(order)[mapped]
         names = [names[i] for i in order]
-    return mapped.astype(np.int64), tuple(map(printable, names)), []
+    return mapped.astype(np.int64), _printed(names, where), []
+
+
+def _printed(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Return names as they are shown and stored, by which classes are told apart."""
+    seen: dict[str, str] = {}
+    for number, name in enumerate(names):
+        if len(name) > _LONGEST_LABEL:
+            raise DataError(
+                f"{where}: a class has a name of {len(name):,} characters ({shortened(printable(name))}); give names "
+                f"of at most {_LONGEST_LABEL}."
+            )
+        other = seen.setdefault(printable(name), name)
+        if len(seen) <= number:
+            raise DataError(
+                f"{where}: two classes, {other!r} and {name!r}, would both be shown as {printable(name)}; rename one."
+            )
+    return tuple(map(printable, names))
 
 
 def _check_number(found: int, where: str) -> None:
@@ -94,7 +134,7 @@ def _is_number(text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    return len(text) <= _LONGEST_NUMBER
 
 
 def _shown(values: npt.NDArray[Any]) -> str:

@@ -59,7 +59,7 @@ def network_input(
             "give signals, [n, length] or [n, channels, length], as they were given for the training."
         )
     if not whole:
-        _check_scale(stored, preprocessing, where)
+        check_scale(stored, preprocessing, where)
     stored, _ = apply_rules(stored, rules, where, signals=signals)
     found = torch.from_numpy(stored)
     if data.lift_sign:
@@ -74,10 +74,18 @@ def network_input(
     return preprocessing.apply(found)
 
 
-def _check_scale(images: npt.NDArray[Any], preprocessing: Preprocessing, where: str) -> None:
+def check_scale(images: npt.NDArray[Any], preprocessing: Preprocessing, where: str) -> None:
     """Refuse images whose pixels are of another scale, such as 0 to 255 where the training's were 0 to 1.
 
     A single image may be much brighter or darker than the mean of the training, so only what is far off is refused.
+
+    Args:
+        images: floating-point pixels, as they are stored.
+        preprocessing: of the network.
+        where: name of the images, for messages.
+
+    Raises:
+        DataError: they are.
     """
     usual = float(np.hypot(preprocessing.mean, preprocessing.deviation))
     size, largest = float(np.sqrt(np.mean(np.square(images, dtype=np.float64)))), float(np.abs(images).max())

@@ -9,17 +9,20 @@ import numpy.typing as npt
 
 from aen.data.npz import OpenNpz
 from aen.data.own.found import TEST, TRAIN, VALIDATION, Content, Scan, numbered_groups, part_of
+from aen.data.own.labels import decoded
 from aen.data.scale import scale_mismatch
 from aen.errors import DataError
 
+NPZ_FILE = "npz file"  # the kind of scan
 _PARTS = {"train": TRAIN, "validation": VALIDATION, "val": VALIDATION, "test": TEST}
 _MAX_CHANNELS = 4
 _OPTIONAL = ("groups", "parts", "class_names")
+_LARGEST = np.iinfo(np.int64).max
 
 
 def scan_npz(path: Path) -> Scan:
     """Find the arrays of an npz file: ``images, labels``, or ``train_images, train_labels, test_images, ...``."""
-    return Scan("npz file", path.parent, (path.name,), lambda: _load(path))
+    return Scan(NPZ_FILE, path.parent, (path.name,), lambda: _load(path))
 
 
 def _load(path: Path) -> Content:
@@ -50,11 +53,11 @@ def _load(path: Path) -> Content:
         check_lengths(piece, arrays[labels], f"{path}: {images}", labels)
     sizes = [len(piece) for _, (piece, _) in pieces]
     return Content(
-        labels=_joined([arrays[labels] for _, labels in pairs]),
+        labels=_joined([decoded(arrays[labels], f"{path}: {labels}") for _, labels in pairs]),
         images=np.concatenate([piece for _, (piece, _) in pieces]),
         parts=np.repeat([_PARTS[prefix] for prefix in prefixes], sizes).astype(np.uint8),
         groups=_groups(arrays.get("groups"), sum(sizes), str(path)),
-        class_names=_names(arrays.get("class_names")),
+        class_names=_names(arrays.get("class_names"), str(path)),
         signals=pieces[0][1][1],
     )
 
@@ -80,7 +83,7 @@ def content_of(
         images=found,
         parts=_part_numbers(parts, len(found), where),
         groups=_groups(groups, len(found), where),
-        class_names=_names(class_names),
+        class_names=_names(class_names, where),
         signals=signals,
     )
 
@@ -149,11 +152,16 @@ def check_lengths(images: npt.NDArray[Any], labels: npt.NDArray[Any], images_nam
 
 
 def _joined(pieces: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    kinds = {piece.dtype.kind for piece in pieces}
+    """Return the labels of all parts, as whole numbers where they are that in each part."""
     wrong = next((piece for piece in pieces if piece.ndim != 1 or piece.dtype.kind == "f"), None)
-    return (
-        wrong if wrong is not None else np.concatenate(pieces if len(kinds) == 1 else [p.astype(str) for p in pieces])
-    )
+    if wrong is not None:
+        return wrong  # which is refused with its shape or type
+    kinds = {piece.dtype.kind for piece in pieces}
+    if kinds <= set("iub") and len(kinds) > 1 and all(int(piece.max(initial=0)) <= _LARGEST for piece in pieces):
+        pieces = [piece.astype(np.int64) for piece in pieces]  # NumPy itself would join uint64 and int64 as floats
+    elif len(kinds) > 1:
+        pieces = [piece.astype(str) for piece in pieces]
+    return np.concatenate(pieces)
 
 
 def _groups(values: npt.NDArray[Any] | None, n: int, where: str) -> npt.NDArray[np.int64] | None:
@@ -169,14 +177,17 @@ def _groups(values: npt.NDArray[Any] | None, n: int, where: str) -> npt.NDArray[
 def _part_numbers(values: npt.NDArray[Any] | None, n: int, where: str) -> npt.NDArray[np.uint8] | None:
     if values is None:
         return None
-    found = [part_of(str(value)) for value in values.tolist()] if values.shape == (n,) else []
+    texts = decoded(values, f"{where}: parts").tolist() if values.shape == (n,) else []
+    found = [part_of(str(text)) for text in texts]
     if len(found) != n or None in found:
         raise DataError(f"{where}: parts must be [{n}] texts, each train, validation or test.")
     return np.array(found, np.uint8)
 
 
-def _names(values: npt.NDArray[Any] | None) -> tuple[str, ...]:
-    return () if values is None else tuple(map(str, values.reshape(-1).tolist()))
+def _names(values: npt.NDArray[Any] | None, where: str) -> tuple[str, ...]:
+    if values is None:
+        return ()
+    return tuple(map(str, decoded(values, f"{where}: class_names").reshape(-1).tolist()))
 
 
 def checked_arrays(arrays: Mapping[str, object]) -> dict[str, npt.NDArray[Any]]:

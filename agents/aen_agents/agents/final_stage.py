@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from aen._reading import sealed
 from aen.children import ChildSpec
-from aen.data import preprocessing_of
+from aen.data import TrainedOn, preprocessing_of
+from aen.data.trained_on import TRAINED_ON_FILE
 from aen.results import Evaluation
 from aen.results.class_result import ClassResult, rank
 from aen.results.result_rows import HiddenGroupRow
@@ -171,6 +173,8 @@ def keep_best(spec: ChildSpec, evaluation: Evaluation, task: Task) -> None:
     child = load_child(spec, task.weights / evaluation.weights)
     check_not_lost(folder.best)
     save_weights(child, folder.best / "weights.safetensors")
-    preprocessing = preprocessing_of(spec.data).to_json()
-    write_file(folder.best / "preprocessing.json", json.dumps(preprocessing, indent=2) + "\n")
+    preprocessing = preprocessing_of(spec.data)
+    write_file(folder.best / "preprocessing.json", json.dumps(sealed(preprocessing.to_json()), indent=2) + "\n")
+    known = TrainedOn.of(spec.data, spec.classes, preprocessing)
+    write_file(folder.best / TRAINED_ON_FILE, known.to_text())
     write_file(folder.best / "spec.json", json.dumps(spec.to_json(), indent=2) + "\n")

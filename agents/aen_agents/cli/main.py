@@ -39,7 +39,9 @@ from aen_agents.text import command, printable
 
 if TYPE_CHECKING:
     from aen_agents.config import SearchConfig
+    from aen_agents.events import Listener
     from aen_agents.runs.folder import RunFolder
+    from aen_agents.search import Search
 
 EXIT_INTERRUPTED = 130
 Extension = Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], None]  # noqa: SLF001 - the only name of the type
@@ -218,10 +220,9 @@ def _search(options: argparse.Namespace) -> int:
     console.print(f"aen: loading for {config.name!r}", highlight=False)
 
     from aen_agents.report import build_report
-    from aen_agents.search import Search
 
     with ConsoleProgress(console) as progress:
-        search = Search(config, progress)
+        search = _search_of(config, progress, options.out)
         progress.activity = search.monitor.activity
         folder = RunFolder.create(config, options.out)
         result = folder.result()
@@ -252,6 +253,20 @@ def _search(options: argparse.Namespace) -> int:
             build_report(folder)
     print_verdict(console, result, folder.report_file)
     return 0
+
+
+def _search_of(config: "SearchConfig", listener: "Listener", out: Path | None) -> "Search":
+    """Return the search of a config; if it is refused since the data of its run has changed, say that."""
+    from aen.data.resolve import pinned_name
+    from aen_agents.runs.folder import RunFolder
+    from aen_agents.search import Search
+
+    try:
+        return Search(config, listener)
+    except AenError:
+        if out is not None and config.data.own:
+            RunFolder(out).check_data(pinned_name(**config.data.model_dump()))
+        raise
 
 
 def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:

@@ -128,13 +128,13 @@ def _predict(options: argparse.Namespace) -> int:
     from aen_agents.cli.outputs import refuse_other_kind
     from aen_agents.cli.predictions import write_predictions
     from aen_agents.network.models import find_model
-    from aen_agents.network.predict import divides_files, predict
+    from aen_agents.network.predict import predict
 
     refuse_other_kind("--csv", options.csv, ".csv", ".tsv")
     model = find_model(options.model)
     predictions = predict(model, options.images, batch=options.batch)
     files = any(not name.endswith(".npz") for name in options.images) and not model.spec.data.lift_sign
-    if files and divides_files(model.spec.data, model.preprocessing()):
+    if files and model.trained_on().divides_files:
         say_error("aen: note: the network was trained on floating-point images; pixels of files are divided by 255")
     return write_predictions(predictions, csv_file=options.csv, as_json=options.json)
 

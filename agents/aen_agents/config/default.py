@@ -176,7 +176,7 @@ def _dense(grid: Grid, train: int, *, lifted: bool) -> tuple[JsonDict, list[Reas
     alphabet = default_alphabet(grid, lifted=lifted)
     hidden = hidden_grids(grid, alphabet)
     batch = 64 if train < _LARGE_SET else 128
-    epochs = max(round(_STEPS * batch / train), 3)
+    epochs = max(round(_STEPS * batch / max(train, batch)), 3)  # an epoch has at least one step
     reasons = [
         Reason(
             ("child",),
@@ -196,7 +196,7 @@ def _dense(grid: Grid, train: int, *, lifted: bool) -> tuple[JsonDict, list[Reas
 
 def _convolutional(source: Source, train: int, machine: Machine) -> tuple[JsonDict, list[Reason]]:
     width = 8 if machine.device == "cpu" else 20
-    epochs = max(round(_STEPS * 64 / train), 3)
+    epochs = max(round(_STEPS * 64 / max(train, 64)), 3)  # as above
     kind = "colour images" if source.channels > 1 else "images"
     square = isinstance(source.side, int)
     groups = "bits" if square else list(_RECTANGULAR_GROUPS)

@@ -11,7 +11,8 @@ from aen._files import make_folder
 from aen._typing import JsonDict
 from aen.children import ChildSpec
 from aen.data import DataSpec, Split, find_source, load_dataset, load_test_split, pinned
-from aen.data.own.paths import is_own
+from aen.data.own.new_images import check_scale
+from aen.data.own.paths import is_own, split_pin
 from aen.data.own.rules import Colours, Rules
 from aen.data.source import Source
 from aen.errors import DataError, GroupError, RunFolderError, did_you_mean
@@ -164,7 +165,11 @@ def _other_data(model: Model, data: str, names: Sequence[str]) -> Split:
     """Return all images of another data set, imported and standardised as the network takes them."""
     spec, preprocessing = model.spec, model.preprocessing()
     if _same(data, spec.data):
-        raise DataError(f"data {data!r} is the data of the search; use --split validation or --split test.")
+        there = split_pin(spec.data.name)[0]
+        raise DataError(
+            f"data {data!r} is the data of the search, so that parts of it were trained on; use --split validation or "
+            f"--split test, with the data at {there!r}."
+        )
     source = _imported(data, spec)
     pool = source.load()
     shape, wanted = list(pool.images.shape[1:]), [spec.channels, *shape_of(spec.grid)]
@@ -179,6 +184,8 @@ def _other_data(model: Model, data: str, names: Sequence[str]) -> Split:
         raise DataError(
             f"data {data!r} has images of {kinds[0]}, but the network was trained on {kinds[1]}; convert them first."
         )
+    if not whole:
+        check_scale(pool.images.numpy(), preprocessing, f"data {data!r}")
     theirs = source.class_names or tuple(map(str, range(source.classes)))
     unknown = [name for name in theirs if name not in names]
     if unknown:

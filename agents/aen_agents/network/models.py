@@ -1,14 +1,14 @@
 """The trained networks of a run, ``best`` and ``trained``, and what is stored beside their weights."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aen._files import cannot_read
 from aen._reading import MALFORMED, MAX_SMALL, read_json, unsealed
 from aen._typing import JsonDict
 from aen.children import Child, ChildSpec
-from aen.data import Preprocessing, find_source, preprocessing_of
+from aen.data import Preprocessing, TrainedOn, preprocessing_of
+from aen.data.trained_on import TRAINED_ON_FILE
 from aen.errors import AenError, DataError, RunFolderError, did_you_mean
 from aen.loading import load_network
 from aen_agents.errors import file_error
@@ -63,22 +63,31 @@ class Model:
         except DataError as error:
             raise DataError(f"{self.folder} has no {PREPROCESSING_FILE}, and it cannot be computed: {error}") from error
 
+    def trained_on(self) -> TrainedOn:
+        """Return what is to be known of its data: what the folder says, or else what the data says, if it is there.
+
+        Raises:
+            RunFolderError: a file is damaged or cannot be read.
+            DataError: neither the folder nor the data says how pixels are standardised.
+        """
+        file = self.folder / TRAINED_ON_FILE
+        try:
+            stored = TrainedOn.read(self.folder)
+        except DataError as error:
+            raise RunFolderError(str(error)) from error
+        except OSError as error:
+            raise RunFolderError(f"{cannot_read(file, error)}.") from error
+        if stored is not None and len(stored.class_names) == self.spec.classes:
+            return stored
+        found = TrainedOn.of(self.spec.data, self.spec.classes, self.preprocessing())
+        names = (_read(self.folder / TRAINING_FILE) or {}).get("class_names")  # of a folder of an earlier version
+        if isinstance(names, list) and len(names) == self.spec.classes:
+            return replace(found, class_names=tuple(map(str, names)))
+        return found
+
     def class_names(self) -> tuple[str, ...]:
         """Return the name of each class; its number where the data set has no names."""
-        stored = _read(self.folder / TRAINING_FILE)
-        names = None if stored is None else stored.get("class_names")
-        if isinstance(names, list) and len(names) == self.spec.classes:
-            return tuple(map(str, names))
-        return class_names(self.spec)
-
-
-def class_names(spec: ChildSpec) -> tuple[str, ...]:
-    """Return the name of each class; its number where the data set has no names or cannot be found."""
-    try:
-        names: Sequence[str] = find_source(spec.data.name, spec.data.rules).class_names
-    except DataError:
-        names = ()
-    return tuple(map(str, names if len(names) == spec.classes else range(spec.classes)))
+        return self.trained_on().class_names
 
 
 def find_run_model(run: RunFolder, which: str | None = None) -> Model:

@@ -15,13 +15,11 @@ from torch import Tensor
 from aen._files import cannot_read
 from aen._reading import UnusableFileError, read_bytes
 from aen._typing import JsonDict
-from aen.data import DataSpec, Preprocessing
-from aen.data.find import is_npz
+from aen.data import Preprocessing, TrainedOn
 from aen.data.npz import OpenNpz
 from aen.data.own.decode import BrokenImageError, decode, quiet_pillow
-from aen.data.own.folder import MAX_IMAGE_BYTES
+from aen.data.own.folder import IMAGE_SUFFIXES, MAX_IMAGE_BYTES, is_hidden, is_image
 from aen.data.own.new_images import network_input
-from aen.data.own.paths import find_own, is_own, split_pin
 from aen.errors import DataError
 from aen.groups.grid import shape_of
 from aen.training import cpu_threads, logits_of
@@ -30,11 +28,8 @@ from aen_agents.text import printable
 
 BATCH = 256
 TOP = 3
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".gif")
 _GREY, _COLOUR = 1, 3  # channels
 _ARRAYS = ("images", "test_images", "train_images")
-# Standardised pixels below this are taken to be stored from 0 to 1.
-_UNIT = 2.0
 
 
 @dataclass(frozen=True)
@@ -81,21 +76,20 @@ def predict(model: Model, images: Sequence[str], *, batch: int = BATCH, threads:
     if batch < 1:
         raise DataError(f"batch is {batch}; give 1 or more.")
     found = [_Source.of(name) for name in images]
-    names, preprocessing = model.class_names(), model.preprocessing()
-    return _predict(model, found, names, preprocessing, batch=batch, threads=threads)
+    return _predict(model, found, model.trained_on(), model.preprocessing(), batch=batch, threads=threads)
 
 
 def _predict(
     model: Model,
     sources: "Sequence[_Source]",
-    names: Sequence[str],
+    known: TrainedOn,
     preprocessing: Preprocessing,
     *,
     batch: int,
     threads: int,
 ) -> Iterator[Prediction]:
-    divided = divides_files(model.spec.data, preprocessing)
-    stream = (item for source in sources for item in source.images(model, preprocessing, divided=divided))
+    names = known.class_names
+    stream = (item for source in sources for item in source.images(model, preprocessing, divided=known.divides_files))
     while some := list(islice(stream, batch)):
         good = [image for _, image in some if isinstance(image, Tensor)]
         with cpu_threads(threads):
@@ -159,12 +153,8 @@ class _Source:
 def _files_in(folder: Path) -> Iterator[Path]:
     """Return the image files in a folder, at any depth, in the order of their paths; hidden ones are left out."""
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        yield from (Path(place, name) for name in sorted(files) if _is_image(name))
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(IMAGE_SUFFIXES)
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
+        yield from (Path(place, name) for name in sorted(files) if is_image(name) and not is_hidden(name))
 
 
 def _decoded(file: Path, model: Model, preprocessing: Preprocessing, *, divided: bool) -> Tensor:
@@ -181,31 +171,6 @@ def _decoded(file: Path, model: Model, preprocessing: Preprocessing, *, divided:
     array = array.unsqueeze(0) if array.dim() < 3 else array.permute(2, 0, 1)  # noqa: PLR2004 - grey
     array = array.expand(spec.channels, -1, -1)  # grey of 16 bits for a colour network
     return preprocessing.apply(array / 255 if divided else array)
-
-
-def divides_files(data: DataSpec, preprocessing: Preprocessing) -> bool:
-    """Return whether pixels of image files, 0 to 255, are divided by 255 for a network that was trained on this data.
-
-    That is so if it was trained on floating-point arrays that seem to lie in 0 to 1. Data of image files, and arrays of
-    16 bits, are 0 to 255 for the network, too, however dark they are.
-    """
-    if preprocessing.scale != 1 or abs(preprocessing.mean) + preprocessing.deviation >= _UNIT:
-        return False
-    if not is_own(data.name):
-        return True
-    path, _ = split_pin(data.name)
-    return (
-        _holds_floats(data.name) if is_npz(data.name) else path.lower().removesuffix(".gz").endswith((".csv", ".tsv"))
-    )
-
-
-def _holds_floats(name: str) -> bool:
-    try:
-        with OpenNpz(find_own(name)) as opened:
-            held = opened.names()
-            return all(opened.header(key)[1].kind == "f" for key in _ARRAYS if key in held)
-    except DataError:  # it is not there any more; most arrays in this range are floating point
-        return True
 
 
 def _npz_images(path: Path, model: Model, preprocessing: Preprocessing) -> Iterator[tuple[str, Tensor]]:

@@ -10,10 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._files import make_folder, sync_folder
-from aen._reading import MALFORMED, MAX_SMALL, read_json
+from aen._reading import MALFORMED, MAX_SMALL, read_json, sealed
 from aen._typing import JsonDict
 from aen.children import ChildSpec
-from aen.data import load_dataset, preprocessing_of
+from aen.data import TrainedOn, load_dataset, preprocessing_of
+from aen.data.trained_on import TRAINED_ON_FILE
 from aen.errors import DataError, RunFolderError, StoreError
 from aen.training import Epoch, LongTraining, check_device, check_threads, choose_device, save_weights, train_longer
 from aen.training.weights import what_is_wrong_with
@@ -24,7 +25,6 @@ from aen_agents.network.models import (
     TRAINED,
     TRAINING_FILE,
     Model,
-    class_names,
     find_run_model,
 )
 from aen_agents.network.pictures import training_curve
@@ -223,7 +223,10 @@ def _write(folder: Path, trained: LongTraining, plan: TrainPlan, settings: Train
     spec = plan.spec
     save_weights(trained.child, folder / "weights.safetensors")
     write_json(folder / "spec.json", spec.to_json())
-    write_json(folder / PREPROCESSING_FILE, preprocessing_of(spec.data).to_json())
+    preprocessing = preprocessing_of(spec.data)
+    write_json(folder / PREPROCESSING_FILE, sealed(preprocessing.to_json()))
+    known = TrainedOn.of(spec.data, spec.classes, preprocessing)
+    write_json(folder / TRAINED_ON_FILE, known.to_json())
     content = {
         "config": _config(plan, settings),
         "train_images": plan.images,
@@ -231,7 +234,7 @@ def _write(folder: Path, trained: LongTraining, plan: TrainPlan, settings: Train
         "best_epoch": trained.best.number,
         "validation_accuracy": trained.best.validation_accuracy,
         "stopped": trained.stopped,
-        "class_names": list(class_names(spec)),
+        "class_names": list(known.class_names),
         "curve": [epoch.to_json() for epoch in trained.curve],
         "aen": version("aen"),
     }

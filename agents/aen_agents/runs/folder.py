@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from aen._files import is_blank, permits, sync_folder
+from aen._reading import MALFORMED, MAX_SMALL, read_json
 from aen._typing import JsonDict
+from aen.data.own.paths import split_pin
 from aen.errors import RunFolderError, StoreError
 from aen_agents.config import SearchConfig
 from aen_agents.config.changes import keep_choices
@@ -190,6 +192,37 @@ class RunFolder(RunFiles):
             )
         if "key_version" not in head:
             write_file(self.version_file, json.dumps(head | {"key_version": key_version}) + "\n")
+
+    def check_data(self, name: str) -> None:
+        """Check that the data of the run has the content that it had when the run was started.
+
+        Args:
+            name: of the data set, pinned to its content where it is own data.
+
+        Raises:
+            RunFolderError: it has another one, so that old and new results cannot be compared.
+        """
+        recorded, (path, pin) = self._data_pin(), split_pin(name)
+        if None not in (recorded, pin) and recorded != pin:
+            raise RunFolderError(
+                f"the data {path} has changed since the run in {self.path} was started: the checksum of its content "
+                f"was {recorded} and is {pin} now. Put the earlier content back, or start another run: {command()} "
+                f"search {shlex.quote(str(self.config_file))} --out ANOTHER."
+            )
+
+    def note_data(self, name: str) -> None:
+        """Note the content of the data that a run starts with; see `check_data`."""
+        pin = split_pin(name)[1]
+        if pin is not None and self._data_pin() is None:
+            write_file(self.version_file, json.dumps(self.head() | {"data_pin": pin}) + "\n")
+
+    def _data_pin(self) -> str | None:
+        """Return the pin of the run's data; None: not known, as in new runs and of data that has none."""
+        found = self.head().get("data_pin")
+        if found is None:  # of an earlier version
+            with suppress(OSError, *MALFORMED):
+                found = split_pin(read_json(self.best / "spec.json", MAX_SMALL)["data"]["name"])[1]
+        return None if found is None else str(found)
 
     def has_key_version(self, key_version: str) -> bool:
         """Return whether the run's children were trained as those with this key version are."""

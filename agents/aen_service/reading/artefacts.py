@@ -23,6 +23,7 @@ ALLOWED: dict[str, str] = {
     "symmetry_test.json": _JSON,
     "best/spec.json": _JSON,
     "best/preprocessing.json": _JSON,
+    "best/data.json": _JSON,
     "best/weights.safetensors": _BYTES,
     "export/model.onnx": _BYTES,
     "export/model.pt2": _BYTES,

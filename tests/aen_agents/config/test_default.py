@@ -113,6 +113,14 @@ def test_large_sets_are_explored_on_a_part(tmp_path: Path) -> None:
     assert any("of 7,200" in reason for reason in reasons)
 
 
+@pytest.mark.parametrize("shape", [(8, 8), (40, 40)])
+def test_a_tiny_set_is_trained_for_as_many_steps_as_a_larger_one(shape: tuple[int, ...], tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(256, size=(12, *shape), dtype=np.uint8)
+    np.savez(tmp_path / "tiny.npz", images=images, labels=np.arange(12) % 2)
+    config, _ = chosen(tmp_path / "tiny.npz")
+    assert config.training.epochs == 300, "each of one batch"
+
+
 def test_errors_name_the_data(tmp_path: Path) -> None:
     with pytest.raises(AenError, match="nowhere"):
         chosen(tmp_path / "nowhere.npz")

@@ -44,7 +44,7 @@ def test_the_winner_is_trained_on_all_images_and_then_used(run: Path, capsys: py
     child, folder = find_model(run).child, run / "trained"
     assert child.spec.data.all_training
     assert child.spec.training.epochs == 3
-    names = {"spec.json", "weights.safetensors", "preprocessing.json", "training.json", "training.svg"}
+    names = {"spec.json", "weights.safetensors", "preprocessing.json", "data.json", "training.json", "training.svg"}
     assert {file.name for file in folder.iterdir()} == names
     assert not (run / "training").exists()
     written = json.loads((folder / "training.json").read_text(encoding="utf-8"))
