@@ -162,6 +162,7 @@ class MethodRuns:
         self._in_flight: dict[Future[Evaluation], list[tuple[int, int]]] = {}
         self._specs: dict[int, list[EquiNASSpec]] = {}
         self._results: dict[int, dict[int, Evaluation]] = {}
+        self._recorded: set[str] = set()
 
     def restart_unstored(self, keys: Mapping[tuple[str, int], set[str]]) -> None:
         """Start those runs again from the first slice that have children whose results the store does not have.
@@ -171,6 +172,7 @@ class MethodRuns:
         Args:
             keys: of the children in the history, by method and seed.
         """
+        self._recorded = set().union(*keys.values())
         if self.store is None:
             return
         for run in self.runs:
@@ -200,6 +202,8 @@ class MethodRuns:
         while True:
             self._start()
             if not self._in_flight:
+                # Of an earlier start that ended between saving a slice and removing the weights it no longer needed.
+                self._prune(self._recorded)
                 return
             done, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
             for future in sorted(done, key=lambda f: self._in_flight[f][0]):

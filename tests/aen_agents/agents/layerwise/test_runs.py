@@ -245,6 +245,29 @@ def test_a_run_that_was_broken_off_comes_to_the_same(stops: list[int], whole: Wh
     assert weights_of(tmp_path) == weights_of(whole[0])
 
 
+def test_a_break_before_weights_are_removed_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A break comes after a slice is noted."""
+    methods, noted, keys = {"equinas_e": METHODS["equinas_e"]}, MethodRun.save, set[str]()
+
+    def interrupted(method_run: MethodRun) -> None:
+        noted(method_run)
+        if method_run.slice == 2:
+            raise KeyboardInterrupt
+
+    def took(_run: MethodRun, events: Sequence[SliceTrained]) -> None:
+        keys.update(event.key for event in events)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MethodRun, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, methods, took=took)
+    assert weights_of(tmp_path) > members_of(tmp_path)
+    with runs_in(tmp_path, methods) as (runs, _):
+        runs.restart_unstored({("equinas_e", 0): keys})
+        runs.run_all(took)
+    assert weights_of(tmp_path) == members_of(tmp_path)
+
+
 def test_weights_that_were_lost_are_trained_again(tmp_path: Path) -> None:
     def interrupt(method_run: MethodRun, _events: Sequence[SliceTrained]) -> None:
         if method_run.slice == 2:
