@@ -20,7 +20,8 @@ BOMB_PIXELS = 90_000_000
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 _DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 _MAX_DEEP = 65_535
-_ORIENTATION = 0x0112
+_ORIENTATION, _QUARTER_TURNED = 0x0112, (5, 6, 7, 8)
+_TIFF_COLUMNS, _TIFF_ROWS = 256, 257
 _PNG, _PNG_GREY = b"\x89PNG\r\n\x1a\n", (0, 4)
 _SAME_ASPECT = 0.02
 
@@ -60,8 +61,10 @@ def look(content: bytes) -> tuple[int, int, bool, bool]:
             return rows, columns, kind in _PNG_GREY, depth == 16 and kind == 0  # noqa: PLR2004 - bits
     try:
         with _open(content) as image:
-            columns, rows = image.size
-            if _exif(image).get(_ORIENTATION, 1) >= 5:  # noqa: PLR2004 - turned by a quarter
+            if image.format == "PNG" and "exif" not in image.info:
+                image.load()  # it may stand behind the pixels
+            columns, rows = _stored_size(image)
+            if _exif(image).get(_ORIENTATION, 1) in _QUARTER_TURNED:
                 rows, columns = columns, rows
             return rows, columns, image.mode in _GREY, image.mode in _DEEP
     except BrokenImageError:
@@ -106,6 +109,14 @@ def _open(content: bytes) -> "PILImage.Image":
             f"its {columns}x{rows} pixels are more than {BOMB_PIXELS:,}, as in a decompression bomb; make it smaller"
         )
     return image
+
+
+def _stored_size(image: "PILImage.Image") -> tuple[int, int]:
+    """Return columns and rows as they are stored; newer versions of Pillow say of a TIFF what they are when upright."""
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]  # of its own class
+        return int(tags[_TIFF_COLUMNS]), int(tags[_TIFF_ROWS])
+    return image.size
 
 
 def _exif(image: "PILImage.Image") -> Any:  # noqa: ANN401 - a mapping
