@@ -32,7 +32,7 @@ def bits_of(image: "PILImage.Image") -> int:
     if image.format == "TIFF":
         tags: Any = image.tag_v2  # type: ignore[attr-defined]  # of its own class
         return int(max(tags.get(_TIFF_BITS, (1,))))
-    return 16 if ";16" in raw_mode(image) else 8
+    return 16 if image.format == "PNG" and ";16" in raw_mode(image) else 8  # of a BMP it would be those of a pixel
 
 
 def keeps_fractions(image: "PILImage.Image") -> bool:

@@ -174,6 +174,13 @@ def test_forms_of_which_8_bits_are_read_say_so(content):
     assert SHALLOW in said
 
 
+def test_a_bmp_with_16_bits_for_a_pixel_is_not_deep():
+    head = struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 54 + 2 * 8, 0, 0, 54, 40, 4, 2, 1, 16, 0, 16, 0, 0, 0, 0)
+    found, said = decode(head + bytes([255, 127] * 8), (2, 4), colour=True)
+    assert (found == 255).all()
+    assert not said
+
+
 def test_channels_apart_that_would_be_misread_are_refused():
     with pytest.raises(BrokenImageError, match="channels of 16 bits are stored apart; save it with interleaved"):
         decode(tiff(values(3), apart=True), (ROWS, COLUMNS), colour=True)
