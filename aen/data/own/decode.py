@@ -24,6 +24,7 @@ _DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 _ORIENTATION, _QUARTER_TURNED = 0x0112, (5, 6, 7, 8)
 _TIFF_COLUMNS, _TIFF_ROWS = 256, 257
 _PNG, _PNG_GREY = b"\x89PNG\r\n\x1a\n", (0, 4)
+_LOW = {"1": 1, "L;2": 3, "L;4": 15}  # the largest value of a pixel
 _LUMA = np.array([0.299, 0.587, 0.114])  # as Pillow converts colour to grey
 _SAME_ASPECT = 0.02
 
@@ -100,6 +101,7 @@ def decode(content: bytes, size: tuple[int, int], *, colour: bool) -> tuple[npt.
             if deep.keeps_fractions(image):
                 return _decoded_deep(content, size, notes, colour=colour), notes
             _check_depth(image, notes)
+            _scale_transparent(image)
             image.load()
             return _scaled(_upright(image), size, notes, colour=colour), notes
     except BrokenImageError:
@@ -113,6 +115,14 @@ def _check_depth(image: "PILImage.Image", notes: set[str]) -> None:
         raise BrokenImageError("its channels of 16 bits are stored apart; save it with interleaved channels")
     if image.mode not in _DEEP and deep.bits_of(image) == 16:  # noqa: PLR2004
         notes.add(SHALLOW)
+
+
+def _scale_transparent(image: "PILImage.Image") -> None:
+    """Bring the transparent value of a grey PNG with few bits to the scale of its pixels, which Pillow may not do."""
+    most = _LOW.get(deep.raw_mode(image), 0)
+    value = image.info.get("transparency")
+    if most and isinstance(value, int) and value <= most:
+        image.info["transparency"] = value * (255 // most)
 
 
 def _decoded_deep(content: bytes, size: tuple[int, int], notes: set[str], *, colour: bool) -> npt.NDArray[Any]:

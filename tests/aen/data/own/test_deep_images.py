@@ -19,12 +19,12 @@ def values(channels, seed=0):
     return np.random.default_rng(seed).integers(0, 65_536, (ROWS, COLUMNS, channels)).astype(np.uint16)
 
 
+def chunk(name, content):
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
 def png(pixels, transparent=None, filtered=0, orientation=None):
     """A PNG with 16 bits, its rows unfiltered, or each the difference to the pixel on the left or to the row above."""
-
-    def chunk(name, content):
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
     rows, columns, channels = pixels.shape
     kind = next(kind for kind, number in CHANNELS.items() if number == channels)
     lines = pixels.astype(">u2").reshape(rows, -1).view(np.uint8).astype(int)
@@ -116,6 +116,21 @@ def test_a_transparent_value_is_laid_on_white(channels):
     pixels[2, 4, -1] ^= 1  # the same in the upper 8 bits
     expected[2, 4] = pixels[2, 4] / 257
     check(png(pixels, pixels[2, 3].tolist()), expected, ALPHA, grey=channels == 1)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_value_of_few_bits(bits):
+    most = 2**bits - 1
+    numbers = np.arange(64).reshape(8, 8) % (most + 1)
+    places = np.arange(8)[::-1] % (8 // bits) * bits
+    rows = (numbers << places).reshape(8, bits, -1).sum(axis=2).astype(np.uint8)
+    head = struct.pack(">IIBBBBB", 8, 8, bits, 0, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    chunks = ((b"IHDR", head), (b"tRNS", struct.pack(">H", 1)), (b"IDAT", packed), (b"IEND", b""))
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*each) for each in chunks)
+    found, said = decode(content, (8, 8), colour=False)
+    np.testing.assert_array_equal(found, np.where(numbers == 1, 255, numbers * (255 // most)))
+    assert said == {ALPHA}
 
 
 def test_a_transparent_value_that_no_pixel_has():
