@@ -311,7 +311,7 @@ def test_the_training_images_are_tested_once_before_exploring(
             Search(tiny_config, lambda _: None).run(folder)
 
 
-def test_the_test_of_the_images_changes_no_result_and_can_be_left_out(
+def test_the_test_of_the_images_changes_no_result_of_a_dqn_and_can_be_left_out(
     tiny_config: SearchConfig, finished: tuple[RunFolder, JsonDict], tmp_path: Path
 ) -> None:
     config = tiny_config.model_copy(update={"symmetry_test": False})

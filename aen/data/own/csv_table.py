@@ -72,6 +72,8 @@ def _scan_paths(path: Path, rows: list[list[str]], columns: dict[str, int | None
     root = path.parent
     written = _cells(rows, columns["path"])
     files = [_inside(path, root, name, number) for number, name in enumerate(written)]
+    for folder in {os.path.dirname(name) for name in files}:  # noqa: PTH120 - few folders, up to 50,000 images
+        _refuse_links(root, Path(folder))
     missing = [name for name in files if not os.path.isfile(os.path.join(root, name))]  # noqa: PTH113, PTH118
     if missing:
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
@@ -110,6 +112,19 @@ def _inside(table: Path, root: Path, name: str, number: int) -> str:
     if os.path.islink(os.path.join(root, inner)):  # noqa: PTH114, PTH118
         refuse_outside(root / inner, root)
     return inner
+
+
+def _refuse_links(root: Path, folder: Path) -> None:
+    """Refuse a folder below the root that lies elsewhere, because one of its folders is a link.
+
+    Raises:
+        DataError: it does.
+    """
+    if Path(os.path.realpath(root / folder)).is_relative_to(os.path.realpath(root)):  # no error for a circle of links
+        return
+    for above in (*reversed(folder.parents[:-1]), folder):
+        if above == folder or (root / above).is_symlink():
+            refuse_outside(root / above, root)
 
 
 def _cells(rows: list[list[str]], column: int | None) -> list[str]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from aen.data.own import deep
+
 if TYPE_CHECKING:
     from PIL import Image as PILImage
 
@@ -19,17 +21,21 @@ _FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "DIB")
 BOMB_PIXELS = 90_000_000
 _GREY = {"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 _DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
-_MAX_DEEP = 65_535
-_ORIENTATION = 0x0112
+_ORIENTATION, _QUARTER_TURNED = 0x0112, (5, 6, 7, 8)
+_TIFF_COLUMNS, _TIFF_ROWS = 256, 257
 _PNG, _PNG_GREY = b"\x89PNG\r\n\x1a\n", (0, 4)
+_LOW = {"1": 1, "L;2": 3, "L;4": 15}  # the largest value of a pixel
+_LUMA = np.array([0.299, 0.587, 0.114])  # as Pillow converts colour to grey
 _SAME_ASPECT = 0.02
 
 # What is said of images that are not as they will be used; see `NOTES`.
-ALPHA, ANIMATED, DEEP, CROPPED, RESIZED, CMYK = "alpha", "animated", "deep", "cropped", "resized", "cmyk"
+ALPHA, ANIMATED, DEEP, SHALLOW = "alpha", "animated", "deep", "shallow"
+CROPPED, RESIZED, CMYK = "cropped", "resized", "cmyk"
 NOTES = {
     ALPHA: "have transparent pixels; they are laid on white",
     ANIMATED: "have several frames; the first is used",
     DEEP: "have 16 bits per channel; they are scaled to 0 to 255, with fractions",
+    SHALLOW: "have 16 bits per channel in a form of which 8 bits are read",
     CMYK: "are in CMYK; they are converted to RGB without a colour profile",
     CROPPED: "have another aspect ratio; the middle of each is used",
     RESIZED: "have another size; they are resized",
@@ -49,7 +55,7 @@ def quiet_pillow() -> Iterator[None]:
 
 
 def look(content: bytes) -> tuple[int, int, bool, bool]:
-    """Return rows, columns, whether the image is stored as grey, and whether in 16 bits, without decoding it.
+    """Return rows, columns, whether the image is stored as grey, and whether with 16 bits that are read, undecoded.
 
     Raises:
         BrokenImageError: it is no image that can be read.
@@ -57,13 +63,17 @@ def look(content: bytes) -> tuple[int, int, bool, bool]:
     if content[:8] == _PNG and content[12:16] == b"IHDR" and b"eXIf" not in content:  # ten times faster than Pillow
         columns, rows, depth, kind = struct.unpack(">IIBB", content[16:26].ljust(10, b"\0"))
         if 0 < columns * rows <= BOMB_PIXELS:
-            return rows, columns, kind in _PNG_GREY, depth == 16 and kind == 0  # noqa: PLR2004 - bits
+            return rows, columns, kind in _PNG_GREY, depth == 16  # noqa: PLR2004 - bits
     try:
         with _open(content) as image:
-            columns, rows = image.size
-            if _exif(image).get(_ORIENTATION, 1) >= 5:  # noqa: PLR2004 - turned by a quarter
+            grey = image.mode in _GREY or deep.raw_mode(image).startswith("LA;")
+            fractions = image.mode in _DEEP or deep.keeps_fractions(image)
+            if image.format == "PNG" and "exif" not in image.info:
+                image.load()  # it may stand behind the pixels
+            columns, rows = _stored_size(image)
+            if _exif(image).get(_ORIENTATION, 1) in _QUARTER_TURNED:
                 rows, columns = columns, rows
-            return rows, columns, image.mode in _GREY, image.mode in _DEEP
+            return rows, columns, grey, fractions
     except BrokenImageError:
         raise
     except Exception as error:  # damaged bytes make Pillow fail in many ways
@@ -73,7 +83,7 @@ def look(content: bytes) -> tuple[int, int, bool, bool]:
 def decode(content: bytes, size: tuple[int, int], *, colour: bool) -> tuple[npt.NDArray[Any], set[str]]:
     """Return an image as an array, ``[rows, columns]`` or ``[rows, columns, 3]``, and what had to be done to it.
 
-    It is uint8, or float32 from 0 to 255 if it has 16 bits per channel.
+    It is uint8, or float32 from 0 to 255 if it has 16 bits per channel; grey ones of those have no third axis.
 
     Args:
         content: of the file.
@@ -88,12 +98,45 @@ def decode(content: bytes, size: tuple[int, int], *, colour: bool) -> tuple[npt.
         with _open(content) as image:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 notes.add(ANIMATED)
+            if deep.keeps_fractions(image):
+                return _decoded_deep(content, size, notes, colour=colour), notes
+            _check_depth(image, notes)
+            _scale_transparent(image)
             image.load()
             return _scaled(_upright(image), size, notes, colour=colour), notes
     except BrokenImageError:
         raise
     except Exception as error:
         raise BrokenImageError(_reason(content, error)) from error
+
+
+def _check_depth(image: "PILImage.Image", notes: set[str]) -> None:
+    if deep.channels_apart(image):
+        raise BrokenImageError("its channels of 16 bits are stored apart; save it with interleaved channels")
+    if image.mode not in _DEEP and deep.bits_of(image) == 16:  # noqa: PLR2004
+        notes.add(SHALLOW)
+
+
+def _scale_transparent(image: "PILImage.Image") -> None:
+    """Bring the transparent value of a grey PNG with few bits to the scale of its pixels, which Pillow may not do."""
+    most = _LOW.get(deep.raw_mode(image), 0)
+    value = image.info.get("transparency")
+    if most and isinstance(value, int) and value <= most:
+        image.info["transparency"] = value * (255 // most)
+
+
+def _decoded_deep(content: bytes, size: tuple[int, int], notes: set[str], *, colour: bool) -> npt.NDArray[Any]:
+    from PIL import Image  # it takes a tenth of a second
+
+    notes.add(DEEP)
+    pixels, transparent = deep.deep_pixels(lambda: _open(content), _upright)
+    if transparent:
+        notes.add(ALPHA)
+    if not colour and pixels.shape[2] > 1:
+        pixels = (pixels.astype(np.float64) @ _LUMA)[..., None].astype(np.float32)
+    channels = [Image.fromarray(np.ascontiguousarray(channel)) for channel in np.moveaxis(pixels, 2, 0)]
+    fitted = [np.asarray(_fitted(channel, size, notes)) for channel in channels]
+    return fitted[0] if len(fitted) == 1 else np.stack(fitted, axis=2)
 
 
 def _open(content: bytes) -> "PILImage.Image":
@@ -106,6 +149,14 @@ def _open(content: bytes) -> "PILImage.Image":
             f"its {columns}x{rows} pixels are more than {BOMB_PIXELS:,}, as in a decompression bomb; make it smaller"
         )
     return image
+
+
+def _stored_size(image: "PILImage.Image") -> tuple[int, int]:
+    """Return columns and rows as they are stored; newer versions of Pillow say of a TIFF what they are when upright."""
+    if image.format == "TIFF":
+        tags: Any = image.tag_v2  # type: ignore[attr-defined]  # of its own class
+        return int(tags[_TIFF_COLUMNS]), int(tags[_TIFF_ROWS])
+    return image.size
 
 
 def _exif(image: "PILImage.Image") -> Any:  # noqa: ANN401 - a mapping
@@ -188,9 +239,13 @@ def _plain(image: "PILImage.Image", notes: set[str], *, colour: bool) -> "PILIma
         raise BrokenImageError("its pixels are floating-point numbers of no known range; save it with 8 or 16 bits")
     if image.mode in _DEEP:
         pixels = np.asarray(image)
-        if pixels.min() < 0 or pixels.max() > _MAX_DEEP:
+        if pixels.min() < 0 or pixels.max() > deep.MOST:
             raise BrokenImageError("its pixels have 32 bits; save it with 8 or 16 bits")
         notes.add(DEEP)
+        clear = pixels == image.info["transparency"] if "transparency" in image.info else np.zeros(1, bool)
+        if clear.any():
+            notes.add(ALPHA)
+            pixels = np.where(clear, deep.MOST, pixels)
         return Image.fromarray((pixels / 257).astype(np.float32))
     if image.mode == "CMYK":
         notes.add(CMYK)

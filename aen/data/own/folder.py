@@ -112,14 +112,14 @@ def _notices(root: Path, parts: Iterable[str], labels: list[str], ignored: list[
 
 
 def _parts(root: Path) -> dict[str, int | None]:
-    """Return the folders that hold the class folders, with the part that each means.
+    """Return the folders that hold the class folders, with the part that each means; the root itself means none.
 
     Raises:
         DataError: some folders are parts and others are not, or two mean the same part.
     """
     known = {entry.name: part_of(entry.name) for entry in entries(root, root) if entry.is_dir()}
     train = next((name for name, part in known.items() if part == TRAIN), None)
-    if train is None or any(entry.is_file() and is_image(entry.name) for entry in entries(root / train, root)):
+    if not (_are_parts(root, known) if train is None else _class_folders(root, train) is not None):
         return {"": None}
     others = [name for name, part in known.items() if part is None]
     if others:
@@ -129,6 +129,25 @@ def _parts(root: Path) -> dict[str, int | None]:
         )
     _refuse_twice(root, known)
     return dict(known)
+
+
+def _are_parts(root: Path, known: dict[str, int | None]) -> bool:
+    """Return whether folders without one of training images are parts, not classes of these names.
+
+    They are parts if all are called so and the same class folders are in each.
+    """
+    if None in known.values():
+        return False
+    inside = [_class_folders(root, name) or set() for name in known]
+    return bool(inside and set.intersection(*inside))
+
+
+def _class_folders(root: Path, name: str) -> set[str] | None:
+    """Return the names of the folders in a folder, or None if it holds images."""
+    found = entries(root / name, root)
+    if any(entry.is_file() and is_image(entry.name) for entry in found):
+        return None
+    return {entry.name for entry in found if entry.is_dir()}
 
 
 def reader(root: Path, files: list[str]) -> Callable[[int], bytes]:

@@ -43,8 +43,6 @@ def scan_idx(root: Path, names: list[str]) -> Scan:
         if part in parts:
             raise DataError(f"{root} has two IDX pairs of one part: {parts[part][0]} and {pair[0]}; keep one.")
         parts[TRAIN if part is None else part] = pair
-    if TRAIN not in parts and len(parts) > 1:
-        raise DataError(f"{root} has no IDX files of training images; name them train-images-idx3-ubyte.")
     ordered = [(part, *parts[part]) for part in (TRAIN, VALIDATION, TEST) if part in parts]
     files = tuple(name for _, *pair in ordered for name in pair)
     return Scan("IDX files", root, files, lambda: _load(root, ordered))
@@ -75,9 +73,8 @@ def _load(root: Path, ordered: list[tuple[int, str, str]]) -> Content:
         labels.append(own)
         parts.append(np.full(len(own), part, np.uint8))
     if len({found.shape[1:] for found in images}) > 1:
-        raise DataError(f"{root}: training and test images differ in size; give them one.")
+        raise DataError(f"{root}: the images of its parts differ in size; give them one.")
     mismatch = scale_mismatch(list(zip((name for _, name, _ in ordered), images, strict=True)))
     if mismatch is not None:
         raise DataError(f"{root}: {mismatch}. Give all parts one scale, such as 0 to 255.")
-    divided = np.concatenate(parts) if len(ordered) > 1 else None
-    return Content(np.concatenate(labels), images=np.concatenate(images), parts=divided)
+    return Content(np.concatenate(labels), images=np.concatenate(images), parts=np.concatenate(parts))

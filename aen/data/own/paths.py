@@ -20,9 +20,18 @@ def is_own(name: str) -> bool:
 
 
 def split_pin(name: str) -> tuple[str, str | None]:
-    """Return the path and the pin, or None, of a name."""
+    """Return the path and the pin, or None, of a name by its spelling alone: what it names may be on another machine.
+
+    Names of complete specs have a pin, so that this is right also for a path that ends like one.
+    """
     match = _PINNED.fullmatch(name)
     return (match["path"], match["pin"]) if match else (name, None)
+
+
+def split_pin_here(name: str) -> tuple[str, str | None]:
+    """Return the path and the pin, or None, of a name of data here: what exists under the whole name has no pin."""
+    path, pin = split_pin(name)
+    return (name, None) if pin is not None and any(map(_exists, _places(name))) else (path, pin)
 
 
 def placed(name: str) -> str:
@@ -30,7 +39,7 @@ def placed(name: str) -> str:
 
     A relative path below one of the data folders stays as it is: it names the same data on every machine.
     """
-    path, pin = split_pin(name)
+    path, pin = split_pin_here(name)
     file = expanded(path)
     if file.is_absolute() or any(_exists(folder / file) for folder in data_folders()):
         return name if not path.startswith("~") else _named(file, pin)
@@ -39,12 +48,12 @@ def placed(name: str) -> str:
 
 def own_path(path: str | os.PathLike[str]) -> str:
     """Return the name of a path that a user gave as one, absolute. The path need not exist."""
-    text, pin = split_pin(os.fspath(path))
+    text, pin = split_pin_here(os.fspath(path))
     if not text:
         raise DataError("data.path is empty; give the path of a file or a folder.")
     file = expanded(text)
     if not file.is_absolute() and not _exists(file) and any(_exists(folder / file) for folder in data_folders()):
-        return text if is_own(text) else f"./{text}"
+        return _named(text if is_own(text) else f"./{text}", pin)
     return _named(Path(os.path.normpath(file.absolute())), pin)
 
 
@@ -54,15 +63,21 @@ def find_own(name: str) -> Path:
     Raises:
         DataError: there is none; the message names what is there of a similar name.
     """
-    text, _ = split_pin(name)
-    path = expanded(text)
-    places = [path] if path.is_absolute() else [*(folder / path for folder in data_folders()), path]
+    text, _ = split_pin_here(name)
+    places = _places(text)
     for place in places:
-        if not path.is_absolute() and place != path and not is_safe(text.removeprefix("./")):
-            continue
         if _exists(place):
             return place
     raise DataError(f"data path {text!r} does not exist{_near(places[-1])}; give the path of a file or a folder.")
+
+
+def _places(text: str) -> list[Path]:
+    """Return where a path may lie: below a data folder, out of which it may not lead, or where it says."""
+    path = expanded(text)
+    if path.is_absolute():
+        return [path]
+    below = data_folders() if is_safe(text.removeprefix("./")) else ()
+    return [*(folder / path for folder in below), path]
 
 
 def _near(path: Path) -> str:
@@ -78,7 +93,7 @@ def _near(path: Path) -> str:
     return f": {str(above)!r} has no {path.name!r}{hint if hint.startswith(' (did') else ''}"
 
 
-def _named(path: Path, pin: str | None) -> str:
+def _named(path: str | Path, pin: str | None) -> str:
     return f"{path}@{pin}" if pin else str(path)
 
 

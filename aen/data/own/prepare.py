@@ -16,7 +16,7 @@ from aen.data.own.assemble import Assembled, assemble
 from aen.data.own.cache import Prepared, read_prepared, release_pages, write_prepared
 from aen.data.own.found import PART_NAMES, TEST, TRAIN, VALIDATION, Content, Scan
 from aen.data.own.labels import map_labels
-from aen.data.own.paths import find_own, split_pin
+from aen.data.own.paths import find_own, split_pin_here
 from aen.data.own.rules import Rules
 from aen.data.own.scan import scan
 from aen.data.own.split import Grouping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aen.data.pool import Pool
 
 # Part of every stamp: raise it when the same files would become other images or groups.
-_VERSION = "own-2"
+_VERSION = "own-3"
 _LEAST = 3
 # What this process used last, by path, rules and stamp.
 _REMEMBERED: dict[tuple[Path, Rules, str], Prepared] = {}
@@ -69,7 +69,7 @@ def own_source(name: str, rules: Rules) -> Source:
         images,
         class_names=prepared.class_names,
         notices=prepared.notices,
-        pinned=name if split_pin(name)[1] else f"{name}@{prepared.pin}",
+        pinned=name if split_pin_here(name)[1] else f"{name}@{prepared.pin}",
     )
 
 
@@ -88,7 +88,7 @@ def prepare(name: str, rules: Rules) -> Prepared:
         while len(_REMEMBERED) >= _MAX_REMEMBERED:
             del _REMEMBERED[next(iter(_REMEMBERED))]
         _REMEMBERED[path, rules, stamp] = prepared
-    pin = split_pin(name)[1]
+    pin = split_pin_here(name)[1]
     if pin is not None and prepared.pin != pin:
         raise DataError(
             f"{path} has changed: the checksum of its content does not begin with {pin}. Put the earlier content back, "

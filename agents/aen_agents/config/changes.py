@@ -25,7 +25,8 @@ def changeable_keys(config: SearchConfig) -> list[str]:
     """Return the keys that a resumed run may change: where and how fast children are trained.
 
     The kind of evaluator is not among them: with Ray a DQN steps through more environments, asynchronously. Neither are
-    threads and populations, on which the last bits of results depend.
+    threads and populations, on which the last bits of results depend. A resumed run uses the symmetry test that it has;
+    one that was started without goes on with the test if it is resumed with it, on which results of some agents depend.
     """
     sections = (key for key in _flat(config) if key.startswith(tuple(f"{name}." for name in config.evaluator.sections)))
     return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable), "symmetry_test"]
@@ -79,7 +80,7 @@ def result_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
 
 
 def other_changes(theirs: SearchConfig, ours: SearchConfig) -> Differences:
-    """Return the differing keys on which no result depends, each with both values (theirs, ours)."""
+    """Return the differing keys that may change, each with both values (theirs, ours)."""
     theirs, ours = keep_choices(ours, theirs), keep_choices(theirs, ours)
     excluded = result_changes(theirs, ours)
     return {key: values for key, values in _differences(theirs, ours).items() if key not in excluded}

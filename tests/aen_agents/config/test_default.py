@@ -160,3 +160,14 @@ def test_a_search_of_own_data_alone(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert result.status == "complete"
     assert main(words) == 0
     assert "nothing was run" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_ends_like_a_pin(tmp_path: Path) -> None:
+    folder = tmp_path / "set@0123456789abcdef"
+    folder.mkdir()
+    npz(folder, (8, 8))
+    config, _ = chosen(folder)
+    assert (config.data.name, config.name) == (str(folder), "set_0123456789abcdef")
+    pinned = child_of(config).data.name
+    assert pinned[:-17] == str(folder)
+    assert load_config("paper/dense", [f"data.path={pinned}"]).data.name == pinned

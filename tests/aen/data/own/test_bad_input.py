@@ -111,6 +111,38 @@ def test_links_out_of_the_folder(folder, tmp_path):
     refused(folder, r"star/again is a link to a folder that contains it")
 
 
+def write_table(root, rows):
+    (root / "table.csv").write_text("path,label\n" + "".join(f"{path},{label}\n" for path, label in rows))
+    return root / "table.csv"
+
+
+def test_a_table_reads_nothing_through_links_out_of_its_folder(folder, tmp_path):
+    inside = tmp_path / "inside"
+    (inside / "deep").mkdir(parents=True)
+    (inside / "link").symlink_to("../shapes")
+    (inside / "deep/link").symlink_to(folder / "star")
+    (inside / "gone").symlink_to("../nowhere")
+    said = r"{} is a link that leads out of .*inside, to .*{}; copy what it leads to, or remove it"
+    for path, link, target in (
+        ("link/star/020.png", "inside/link", "shapes"),
+        ("deep/link/020.png", "deep/link", "shapes/star"),
+        ("deep/../link/star/020.png", "inside/link", "shapes"),
+        (f"{inside}/link/star/020.png", "inside/link", "shapes"),
+    ):
+        refused(write_table(inside, [("x.png", "a"), (path, "b")]), said.format(link, target))
+    refused(write_table(inside, [("gone/x.png", "a")]), r"inside/gone is a link that cannot be followed")
+    (inside / "circle").symlink_to("circle")
+    refused(write_table(inside, [("circle/x.png", "a")]), r"names 1 files that do not exist below .*: circle/x.png")
+
+
+def test_a_table_follows_links_inside_its_folder(folder):
+    (folder / "all").symlink_to("star")
+    (folder / "again").symlink_to(folder)
+    rows = [(f"circle/{i:03d}.png", "a") for i in range(10)] + [(f"all/{i:03d}.png", "b") for i in range(20, 25)]
+    rows += [(f"again/star/{i:03d}.png", "b") for i in range(25, 30)]
+    assert find_source(str(write_table(folder, rows)), Rules()).images == (20,)
+
+
 def test_a_link_inside_the_folder_is_followed(folder):
     (folder / "star/000.png").symlink_to(folder / "star/020.png")
     assert find_source(str(folder), Rules()).images == (31,)

@@ -1,11 +1,14 @@
 """What becomes of images of every mode, depth, orientation and size."""
 
+import io
+
 import numpy as np
 import pytest
 from helpers.own_folders import pictures, write_class_folders
-from PIL import Image
+from PIL import Image, ImageOps
 
 from aen.data import find_source
+from aen.data.own.decode import decode, look
 from aen.data.own.prepare import prepare
 from aen.data.own.rules import MAX_PIXELS, Rules
 
@@ -68,6 +71,41 @@ def test_the_orientation_of_cameras_is_applied(folder):
     exif[0x0112] = 6
     found, _ = one_image(folder, Image.fromarray(RAMP), "star/zzz.jpg", exif=exif, quality=100)
     np.testing.assert_allclose(found[0].astype(int), np.rot90(RAMP, -1), atol=4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+@pytest.mark.parametrize("ending", ["tif", "jpg", "png", "webp"])
+def test_every_orientation(ending, orientation):
+    stored = np.arange(16 * 32, dtype=np.uint16).reshape(16, 32) // 2 % 256
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    options = {"lossless": True} if ending == "webp" else {}
+    image = Image.fromarray(stored.astype(np.uint8))
+    image.save(file, {"tif": "TIFF", "jpg": "JPEG"}.get(ending, ending), exif=exif, **options)
+    exif[0x0112] = orientation
+    image.info["exif"] = exif.tobytes()
+    upright = np.asarray(ImageOps.exif_transpose(image))
+    rows, columns, grey, deep = look(file.getvalue())
+    assert (rows, columns) == upright.shape == ((32, 16) if 5 <= orientation <= 8 else (16, 32))
+    assert (grey, deep) == (ending != "webp", False)
+    found, notes = decode(file.getvalue(), (rows, columns), colour=False)
+    np.testing.assert_allclose(found.astype(int), upright, atol=12 if ending == "jpg" else 0)
+    assert not notes
+
+
+def test_an_orientation_behind_the_pixels_of_a_png():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    Image.fromarray(RAMP[:8]).save(file, "PNG", exif=exif)
+    content = file.getvalue()
+    start = content.index(b"eXIf") - 4
+    stop = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    moved = content[:start] + content[stop:-12] + content[start:stop] + content[-12:]
+    for png in (content, moved):
+        assert look(png)[:2] == (12, 8)
+        np.testing.assert_array_equal(decode(png, (12, 8), colour=False)[0], np.rot90(RAMP[:8], -1))
 
 
 def test_the_first_frame_of_an_animation(folder):

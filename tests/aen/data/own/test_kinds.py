@@ -209,6 +209,87 @@ def test_without_a_test_part_the_validation_part_is_it(tmp_path):
     assert any("the validation part is the test part" in notice for notice in find_source(str(root)).notices)
 
 
+UNDIVIDED = "there is no training part; all images are divided by aen"
+
+
+@pytest.mark.parametrize("parts", [("validation", "test"), ("Val", "TEST"), ("val",), ("test",)], ids="-".join)
+def test_folders_without_a_training_part_are_divided_by_aen(tmp_path, parts):
+    root = tmp_path / "set"
+    for number, part in enumerate(parts):
+        write_class_folders(root / part, IMAGES[number :: len(parts)], np.array(NAMES)[LABELS[number :: len(parts)]])
+    (root / "README.md").write_text("")
+    prepared = prepare(str(root), Rules())
+    assert (prepared.class_names, prepared.divided, len(prepared.labels)) == (NAMES, (), 30)
+    assert UNDIVIDED in prepared.notices
+    assert set(prepared.parts.tolist()) == {0}
+
+
+def test_folders_that_are_called_like_parts_may_be_classes(tmp_path):
+    for number, (first, second, below) in enumerate(
+        [
+            ("test", "other", ""),
+            ("test", "other", "2024/"),
+            ("test", "train", ""),
+            ("test", "val", ""),
+            ("test", "train", None),
+        ]
+    ):
+        root = tmp_path / str(number)
+        for place, image in enumerate(IMAGES):
+            name = (first, second)[place % 2]
+            inner = f"{name}/" if below is None and name == "test" else below or ""
+            path = root / name / f"{inner}{place}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(png(image))
+        prepared = prepare(str(root), Rules())
+        assert prepared.class_names == tuple(sorted((first, second)))
+        assert UNDIVIDED not in prepared.notices
+
+
+def test_folders_called_like_parts_that_share_no_class_folder_are_classes(tmp_path):
+    write_class_folders(tmp_path / "set/val", IMAGES[:15], LABELS[:15])
+    write_class_folders(tmp_path / "set/test", IMAGES[15:], LABELS[15:] + 10)
+    assert prepare(str(tmp_path / "set"), Rules()).class_names == ("test", "val")
+
+
+@pytest.mark.parametrize("parts", [("validation", "test"), ("test",)], ids="-".join)
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "idx", "npz", "csv"])
+def test_other_kinds_without_a_training_part_are_divided_by_aen(tmp_path, kind, parts):
+    root = tmp_path / "set"
+    root.mkdir()
+    places = np.array_split(np.arange(30), len(parts))
+    for part, some in zip(parts, places, strict=True):
+        table = hub_table().slice(some[0], len(some))
+        if kind == "parquet":
+            pyarrow.parquet.write_table(table, root / f"{part}-00000-of-00001.parquet")
+        elif kind == "arrow":
+            with (
+                pa.OSFile(str(root / f"{part}.arrow"), "wb") as file,
+                pa.ipc.new_file(file, table.schema) as writer,
+            ):
+                writer.write_table(table)
+        elif kind == "idx":
+            name = "t10k" if part == "test" else part
+            head = struct.pack(">IIII", 0x803, len(some), 12, 12)
+            (root / f"{name}-images-idx3-ubyte").write_bytes(head + IMAGES[some].tobytes())
+            labels = struct.pack(">II", 0x801, len(some)) + LABELS[some].astype(np.uint8).tobytes()
+            (root / f"{name}-labels-idx1-ubyte").write_bytes(labels)
+    if kind == "npz":
+        named = np.repeat(parts, [len(some) for some in places])
+        np.savez(root / "x.npz", images=IMAGES, labels=LABELS, parts=named)
+    elif kind == "csv":
+        paths = write_class_folders(root / "images", IMAGES, ["all"] * 30)
+        lines = [
+            f"{paths[i].relative_to(root)},{LABELS[i]},{part}\n"
+            for part, some in zip(parts, places, strict=True)
+            for i in some
+        ]
+        (root / "labels.csv").write_text("path,label,split\n" + "".join(lines))
+    prepared = prepare(str(root), Rules())
+    assert (len(prepared.class_names), prepared.divided, len(prepared.labels)) == (3, (), 30)
+    assert UNDIVIDED in prepared.notices
+
+
 def test_columns_group_and_split_of_a_table(tmp_path):
     write_class_folders(tmp_path, IMAGES, ["all"] * 30)
     lines = [f"all/{i:03d}.png,{LABELS[i]},p{i // 6},{'test' if i >= 24 else 'train'}\n" for i in range(30)]
