@@ -164,9 +164,10 @@ def _exif(image: "PILImage.Image") -> Any:  # noqa: ANN401 - a mapping
 
 
 def _upright(image: "PILImage.Image") -> "PILImage.Image":
+    """Return an image that was loaded with its orientation applied. Pillow turns a TIFF when it loads it."""
     from PIL import ImageOps  # as above
 
-    if _exif(image).get(_ORIENTATION, 1) == 1:
+    if image.format == "TIFF" or _exif(image).get(_ORIENTATION, 1) == 1:
         return image
     return ImageOps.exif_transpose(image)
 

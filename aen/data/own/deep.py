@@ -78,6 +78,8 @@ def deep_pixels(
         name, _, bits = raw.partition(";")
         high = bits.replace("16N", _NATIVE)
         values = decoded(f"{name};{high}") << 8 | decoded(f"{name};{_OTHER[high]}")
+        if name == "RGBX":
+            values = values[..., :3]  # older versions of Pillow keep the channel that is none
     colours = values.astype(np.float64)
     alpha = None
     if values.shape[2] in _WITH_ALPHA:

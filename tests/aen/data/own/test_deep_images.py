@@ -152,7 +152,11 @@ def test_orientations(orientation):
     pixels = values(3)
     turned = pixels if orientation in {1, 3, 8, 6} else pixels[:, ::-1]
     turned = np.rot90(turned, {1: 0, 2: 0, 3: 2, 4: 2, 5: 1, 6: 3, 7: 3, 8: 1}[orientation])
-    for content in (tiff(pixels, orientation=orientation), png(pixels, orientation=orientation)):
+    for content in (
+        tiff(pixels, orientation=orientation),
+        tiff(pixels, compressed=True, orientation=orientation),
+        png(pixels, orientation=orientation),
+    ):
         check(content, turned / 257)
 
 
