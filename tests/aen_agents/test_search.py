@@ -11,7 +11,7 @@ from helpers.summaries import check_summary
 from rich.console import Console
 
 import aen
-from aen._reading import sealed
+from aen._reading import sealed, unsealed
 from aen._typing import JsonDict
 from aen.data import Preprocessing, load_dataset, preprocessing_of
 from aen.errors import DataError, RunFolderError
@@ -92,7 +92,7 @@ def test_loading_a_run_gives_the_winner(finished: tuple[RunFolder, JsonDict]) ->
     folder, summary = finished
     child = aen.load(folder.path)
     assert not child.training
-    stored = json.loads((folder.best / "preprocessing.json").read_text())
+    stored = unsealed(json.loads((folder.best / "preprocessing.json").read_text()))
     assert Preprocessing.from_json(stored) == preprocessing_of(child.spec.data)
     accuracy = measure(child, load_dataset(child.spec.data).validation).accuracy
     assert accuracy == max(summary["winner"]["validation_accuracies"])

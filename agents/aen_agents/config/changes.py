@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from aen._text import shortened
+from aen._text import joined, shortened
 from aen._typing import JsonDict
 from aen_agents.config.evaluators import AUTO
 from aen_agents.config.search import ALTERNATIVES, SearchConfig
@@ -25,11 +25,11 @@ def changeable_keys(config: SearchConfig) -> list[str]:
     """Return the keys that a resumed run may change: where and how fast children are trained.
 
     The kind of evaluator is not among them: with Ray a DQN steps through more environments, asynchronously. Neither are
-    threads and populations, on which the last bits of results depend. A resumed run uses the symmetry test that it has;
-    one that was started without goes on with the test if it is resumed with it, on which results of some agents depend.
+    threads and populations, on which the last bits of results depend, and the symmetry test, by whose result some
+    agents choose what to train.
     """
     sections = (key for key in _flat(config) if key.startswith(tuple(f"{name}." for name in config.evaluator.sections)))
-    return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable), "symmetry_test"]
+    return [*sections, *(f"evaluator.{key}" for key in config.evaluator.changeable)]
 
 
 def keep_choices(theirs: SearchConfig, ours: SearchConfig) -> SearchConfig:
@@ -118,9 +118,9 @@ def describe_changes(differences: Differences, here: str, there: str) -> str:
 
 
 def changeable_keys_text(config: SearchConfig) -> str:
-    """Return the keys that may change as text: ``a, b and c``."""
-    *most, last = (f"{key} (not from or to 0)" if key == _GPUS else key for key in changeable_keys(config))
-    return f"{', '.join(most)} and {last}" if most else last
+    """Return the keys that may change as text: ``a, b and c``, or ``no key``."""
+    keys = [f"{key} (not from or to 0)" if key == _GPUS else key for key in changeable_keys(config)]
+    return joined(keys) or "no key"
 
 
 def as_yaml(value: object) -> str:

@@ -80,16 +80,19 @@ def default_config(
     """
     machine = machine or Machine.this()
     given = parse_overrides([*overrides, *([] if minutes is None else [f"budget.minutes={minutes!r}"])])
-    data, source = complete_spec(**_data_section(given).model_dump())
+    section = _data_section(given)
+    data, source = complete_spec(**section.model_dump())
     kept = {leaf for override in given for leaf in override.leaves}
-    content, reasons = _choose(data, source, machine, kept)
+    content, reasons = _choose(section.name, data, source, machine, kept)
     config = complete_config(content, given, Path(), "the default config")
     shown = [r.text for r in reasons if not all(_is_given(key, kept) for key in r.keys)]
     return config, shown
 
 
-def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) -> tuple[JsonDict, list[Reason]]:
-    """Return what a config needs to say, and the reasons."""
+def _choose(
+    name: str, data: DataSpec, source: Source, machine: Machine, kept: set[str]
+) -> tuple[JsonDict, list[Reason]]:
+    """Return what a config of the data of this name needs to say, and the reasons."""
     sizes = {part: getattr(data, part) for part in ("train", "validation", "test")}
     explored = {part: min(size, _MOST.get(part, size)) for part, size in sizes.items()}
     explored |= {part: size for part, size in sizes.items() if f"data.{part}" in kept}
@@ -136,7 +139,7 @@ def _choose(data: DataSpec, source: Source, machine: Machine, kept: set[str]) ->
     ]
     content: JsonDict = {
         "name": _name_of(data.name),
-        "data": {"name": split_pin(data.name)[0], **explored},
+        "data": {"name": name, **explored},
         **chosen,
         "agent": {"name": "racing"},
         "budget": {"children": 100_000, "minutes": MINUTES},

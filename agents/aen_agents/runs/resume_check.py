@@ -60,7 +60,7 @@ def check_config(path: Path, started: JsonDict | None, given: SearchConfig) -> N
         message += f"If the database was moved, change store in {path / 'config.yaml'}; otherwise leave store out here."
     else:
         message += (
-            f"A resumed run may change only {changeable_keys_text(written)}, since results depend on the other keys; "
+            f"A resumed run may change only {changeable_keys_text(written)}, since results depend on all others; "
             "leave these as they are, or choose another --out to start a new run."
         )
     raise RunFolderError(message)

@@ -30,7 +30,7 @@ def test_keys_that_change_no_result_are_told_from_the_others(config_file: Path) 
         "evaluator.workers=3",
         "evaluator.cpus_per_worker=2",
     ]
-    free += ["evaluator.gpus_per_worker=1", "evaluator.timeout=9", "evaluator.retries=1", "symmetry_test=false"]
+    free += ["evaluator.gpus_per_worker=1", "evaluator.timeout=9", "evaluator.retries=1"]
     theirs, ours = both(config_file, RAY, free)
     assert result_changes(theirs, ours) == {}
     assert other_changes(theirs, ours).keys() == set(changeable_keys(theirs))
@@ -57,6 +57,7 @@ def test_a_value_that_is_left_to_aen_stays_that_of_the_run(config_file: Path, gi
         ([], "evaluator.threads=2", "evaluator.threads"),
         ([], "generators={spin: [[1, 2, 3, 0]]}", "generators.spin"),
         ([], "store=other.sqlite", "store"),
+        ([], "symmetry_test=false", "symmetry_test"),
         ([], "evaluator=ray", "evaluator.kind"),
         ([], "agent=exhaustive", "agent.name"),
         (RAY, "evaluator.gpus_per_worker=0", "evaluator.gpus_per_worker"),  # the CPU is another device
@@ -70,7 +71,7 @@ def test_what_decides_results_is_named_by_its_key(config_file: Path, before: lis
 
 
 def test_only_keys_that_the_evaluator_heeds_are_offered(config_file: Path) -> None:
-    assert changeable_keys(load_config(config_file)) == ["evaluator.workers", "symmetry_test"]
+    assert changeable_keys(load_config(config_file)) == ["evaluator.workers"]
     assert changeable_keys(load_config(config_file, RAY)) == [
         *(
             "cluster.address",
@@ -79,9 +80,9 @@ def test_only_keys_that_the_evaluator_heeds_are_offered(config_file: Path) -> No
             "evaluator.workers",
             "evaluator.cpus_per_worker",
         ),
-        *("evaluator.gpus_per_worker", "evaluator.timeout", "evaluator.retries", "symmetry_test"),
+        *("evaluator.gpus_per_worker", "evaluator.timeout", "evaluator.retries"),
     ]
-    assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout, " in changeable_keys_text(
+    assert "evaluator.gpus_per_worker (not from or to 0), evaluator.timeout and" in changeable_keys_text(
         load_config(config_file, RAY)
     )
 

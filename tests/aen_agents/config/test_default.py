@@ -121,6 +121,15 @@ def test_a_tiny_set_is_trained_for_as_many_steps_as_a_larger_one(shape: tuple[in
     assert config.training.epochs == 300, "each of one batch"
 
 
+def test_a_pin_that_was_given_is_kept(tmp_path: Path) -> None:
+    path = npz(tmp_path, (8, 8))
+    pinned = child_of(chosen(path)[0]).data.name
+    assert pinned.startswith(f"{path}@")
+    config, _ = chosen(Path(pinned))
+    assert config.data.name == pinned
+    assert child_of(config) == child_of(chosen(path)[0])
+
+
 def test_errors_name_the_data(tmp_path: Path) -> None:
     with pytest.raises(AenError, match="nowhere"):
         chosen(tmp_path / "nowhere.npz")
