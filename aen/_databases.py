@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+import warnings
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
@@ -17,7 +18,25 @@ def make_engine(url: sa.URL) -> Engine:
         ModuleNotFoundError: its driver is not installed.
         ArgumentError: there is no such kind of database, or the URL does not fit it.
     """
-    return sa.create_engine(patient(url), pool_pre_ping=url.get_backend_name() != "sqlite")
+    is_file = url.get_backend_name() == "sqlite"
+    if is_file:
+        _check_file_url(url)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", sa.exc.SAWarning)  # of a setting that it would ignore
+            return sa.create_engine(patient(url), pool_pre_ping=not is_file)
+    except (sa.exc.SAWarning, ValueError, TypeError) as error:
+        text = str(error).partition(";")[0]
+        raise sa.exc.ArgumentError(f"its settings {', '.join(url.query)} cannot be used ({text})") from error
+
+
+def _check_file_url(url: sa.URL) -> None:
+    """Refuse names of SQLite files that are not paths: what aen does with a file, it does by its path."""
+    path = url.database or ""
+    if "\0" in path:
+        raise sa.exc.ArgumentError("the name of its file has a character of value 0")
+    if path.startswith("file:") or "uri" in url.query:
+        raise sa.exc.ArgumentError("its file is an URI of SQLite (uri=true); give its path")
 
 
 def patient(url: sa.URL) -> sa.URL:

@@ -1,10 +1,12 @@
 """The model card of an export for the Hugging Face Hub."""
 
 import json
+import re
 from importlib.metadata import version
 
 from torch import nn
 
+from aen._text import printable
 from aen.export.facts import data_name, input_text
 from aen.export.source import ExportSource
 from aen.export.words import outputs_move, symmetry_in_words
@@ -14,6 +16,7 @@ from aen.results.search_result import SearchResult
 from aen.results.verdict import Verdict
 
 _SHOWN = 50  # classes that are listed
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>()#+!|&~$:-]")  # what may begin a mark, or make a link of an address
 _USE = """```python
 from modeling_aen import load  # in this folder; needs torch and safetensors
 
@@ -34,7 +37,7 @@ def model_card(source: ExportSource, network: nn.Sequential) -> str:
     words = symmetry_in_words(source.spec)
     parts = [
         _header(source),
-        f"# {data_name(source)}: {words}\n",
+        f"# {plain_text(data_name(source))}: {words}\n",
         _what_it_is(source, network),
         f"## How to use it\n\n{_USE}\n`pixels` are {input_text(source)}. Class names: `config.json`, `id2label`.\n",
         _data(source),
@@ -43,6 +46,11 @@ def model_card(source: ExportSource, network: nn.Sequential) -> str:
         _limits(source),
     ]
     return "\n".join(parts)
+
+
+def plain_text(text: str) -> str:
+    """Return other people's text, such as the name of a class, for Markdown, in which it shall mean itself alone."""
+    return _MARKDOWN.sub(r"\\\g<0>", printable(text))
 
 
 def _header(source: ExportSource) -> str:
@@ -110,12 +118,13 @@ def _what_it_is(source: ExportSource, network: nn.Sequential) -> str:
 
 def _data(source: ExportSource) -> str:
     data, names = source.spec.data, source.class_names
+    named = plain_text(data_name(source))
     moved = f" Each image was moved once at random by {', '.join(data.moves)}." if data.moves else ""
-    listed = ", ".join(f"{i} {name}" if name != str(i) else name for i, name in enumerate(names[:_SHOWN]))
+    listed = ", ".join(f"{i} {plain_text(name)}" if name != str(i) else name for i, name in enumerate(names[:_SHOWN]))
     more = ", ..." if len(names) > _SHOWN else ""
     p = source.preprocessing
     return (
-        f"## Data\n\n`{data_name(source)}`: {data.train:,} training, {data.validation:,} validation and {data.test:,} "
+        f"## Data\n\n{named}: {data.train:,} training, {data.validation:,} validation and {data.test:,} "
         f"test images.{moved} A pixel p becomes (p / {p.scale:g} - {p.mean:.6g}) / {p.deviation:.6g}.\n\n"
         f"{len(names)} classes: {listed}{more}.\n"
     )

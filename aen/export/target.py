@@ -87,6 +87,8 @@ def check_target(path: Path, kind: Format, *, force: bool) -> None:
     if path.is_dir() != kind.is_folder:
         is_now, wanted = ("folder", "file") if path.is_dir() else ("file", "folder")
         raise ExportError(f"{path} is a {is_now}, but the export is a {wanted}; name another place with --out.")
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise ExportError(f"{path} is a pipe, a socket or a device; name another place with --out.")
     ending = Path(kind.file_name).suffix
     if not kind.is_folder and path.suffix.lower() != ending:
         raise ExportError(f"{path} is not replaced: its name does not end in {ending}; use another --out.")

@@ -119,6 +119,8 @@ def write_samples(path: Path, name: str, rules: Rules | None = None) -> None:
 
     if path.suffix.lower() != ".png":
         raise DataError(f"{path} does not end in .png; give the name of a PNG file.")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no file, but a folder, a pipe, a socket or a device; name another one.")
     root = find_own(name) if is_own(name) else None
     if root is not None and path.exists() and path.resolve().is_relative_to(root.resolve()):
         raise DataError(f"{path} is a file of the data; name another one.")

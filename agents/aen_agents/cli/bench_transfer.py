@@ -47,8 +47,8 @@ def _train(options: argparse.Namespace) -> int:
         raise ConfigError(f"--seed is {options.seed}; give a number from 0 on.")
     if options.steps < 1:
         raise ConfigError(f"--steps is {options.steps}; give a number from 1 on.")
-    if options.out.is_dir() or not options.out.parent.is_dir():
-        raise ConfigError(f"--out is {options.out}, which cannot be written as a file; name a file in a folder.")
+    if not options.out.parent.is_dir():
+        raise ConfigError(f"--out is {options.out}, but there is no such folder; name a file in one that is there.")
     refuse_other_kind("--out", options.out, ".safetensors")
 
     from aen.bench import load, training_tables

@@ -91,14 +91,17 @@ def _train(options: argparse.Namespace) -> int:
     # SIGTERM ends it like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
-    from aen_agents.network.train import train_run
+    from aen_agents.network.train import can_resume, train_run
 
     with _bars(console) as bars:
         shown = _Shown(console, bars)
         try:
             model = train_run(run, settings, restart=options.restart, on_plan=shown.plan, on_epoch=shown.epoch)
         except KeyboardInterrupt:
-            words = [str(options.run_folder), *options.overrides, *(["--augment"] if options.augment else [])]
+            # Before the first checkpoint there is nothing to resume, and an earlier network is still to be replaced.
+            again = options.restart and not can_resume(run)
+            flags = (("--augment", options.augment), ("--restart", again))
+            words = [str(options.run_folder), *options.overrides, *(flag for flag, given in flags if given)]
             say_error(f"aen: to resume: {command()} train {' '.join(map(shlex.quote, words))}")
             raise
     if not shown.trained:

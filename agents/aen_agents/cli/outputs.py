@@ -6,7 +6,7 @@ from aen.errors import ConfigError
 
 
 def refuse_other_kind(option: str, path: Path | None, *endings: str) -> None:
-    """Refuse to replace a file of another kind, such as an image that was named by mistake.
+    """Refuse to replace a file of another kind, such as an image that was named by mistake, or what is no file.
 
     Args:
         option: as users write it.
@@ -14,8 +14,11 @@ def refuse_other_kind(option: str, path: Path | None, *endings: str) -> None:
         endings: of names of files that the command makes, such as ``.csv``.
 
     Raises:
-        ConfigError: the file is there, and its name ends otherwise.
+        ConfigError: the file is there, and its name ends otherwise; or a folder, a pipe or a device is.
     """
+    if path is not None and path.exists() and not path.is_file():
+        is_now = "a folder" if path.is_dir() else "a pipe, a socket or a device"
+        raise ConfigError(f"{option} is {path}, which is {is_now}: it is not replaced. Name a file.")
     if path is not None and path.is_file() and path.suffix.lower() not in endings:
         wanted = " or ".join(endings)
         raise ConfigError(

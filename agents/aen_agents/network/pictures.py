@@ -11,6 +11,7 @@ from aen.training import Epoch, Quality
 from aen_agents.report.drawing import ACCENT, GREY, ON_DARK, ON_LIGHT, RC, WARM, as_svg
 
 _MOST_LABELS = 30  # classes that are named
+_LONGEST_NAME = 24  # characters
 
 
 def training_curve(curve: Sequence[Epoch], best: Epoch) -> str:
@@ -37,7 +38,7 @@ def confusion_picture(quality: Quality) -> str:
     """Draw the confusion matrix: the share of each true class that is predicted as each class."""
     counts = np.array(quality.confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [own.name for own in quality.classes]
+    names = [_fitting(own.name) for own in quality.classes]
     many = len(names) > _MOST_LABELS
     side = min(2.2 + 0.42 * len(names), 9)
     with mpl.rc_context(RC):
@@ -60,6 +61,11 @@ def confusion_picture(quality: Quality) -> str:
                     color=ON_DARK if light else ON_LIGHT,
                 )
         return as_svg(figure, "Confusion matrix: share of each true class that is predicted as each class")
+
+
+def _fitting(name: str) -> str:
+    """Return the name of a class for an axis: a long one would leave no room for the matrix."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 3]}..."
 
 
 def calibration_picture(quality: Quality) -> str:

@@ -154,8 +154,13 @@ def _plan(run: RunFolder, winner: Model, settings: TrainSettings) -> TrainPlan:
         from_winner=start == "winner",
         augment=settings.augment,
         device=device,
-        resumes=(run.path / _WORK / _CHECKPOINT).is_file(),
+        resumes=can_resume(run),
     )
+
+
+def can_resume(run: RunFolder) -> bool:
+    """Return whether there is an unfinished training of a run that can be resumed."""
+    return (run.path / _WORK / _CHECKPOINT).is_file()
 
 
 def _train(

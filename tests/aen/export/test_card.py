@@ -1,5 +1,6 @@
 """The model card: a YAML header that can be read, the symmetry in words, the evidence of the search and its limits."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,16 @@ def card_of(name: str = "dense", **changes) -> str:
     return model_card(source, plain_network(source.child, source.preprocessing))
 
 
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "![](http://tracker/x)", "- [a](b) `c` | d", "\x1b[2J"])
+def test_names_of_classes_are_text_in_the_card(name: str) -> None:
+    classes = len(source_of(child_of("dense")).class_names)
+    card = card_of(class_names=(name, *map(str, range(1, classes))))
+    (line,) = [line for line in card.splitlines() if f"{classes} classes: " in line]
+    assert not re.search(r"(?<!\\)[<>\[\]`!|]", line)
+    assert "\x1b" not in card
+    assert line.replace("\\", "").startswith(f"{classes} classes: 0 {name}") or not name.isprintable()
+
+
 WINNER, BASELINE = row("w", (0.8, 0.9, 0.85), (0.7, 0.81, 0.75)), row("b", (0.6, 0.7, 0.65), (0.5, 0.6, 0.56))
 
 
@@ -96,7 +107,7 @@ def test_a_network_of_no_known_search_has_no_figures():
     card = card_of()
     assert "model-index" not in yaml.safe_load(card.split("---\n")[1])
     assert "No finished search is known" in card
-    assert "`digits`: 60 training, 20 validation and 10 test images." in card
+    assert "digits: 60 training, 20 validation and 10 test images." in card
     assert "10 classes: 0, 1, 2" in card
 
 

@@ -32,6 +32,24 @@ def limit(store, pages):
     store._engine.dispose()
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("{}?timeout=abc", "its settings timeout cannot be used .*'abc'"),
+        ("{}?mode=ro", "its settings mode cannot be used"),
+        ("{}?password=sesame", "its settings password cannot be used"),
+        ("{}%00x", "a character of value 0"),
+        ("file:{}?uri=true&password=sesame", "an URI of SQLite .*give its path"),
+    ],
+)
+def test_a_url_that_does_not_fit_is_refused_before_anything_is_made(tmp_path, settings, said):
+    url = "sqlite:///" + settings.format(tmp_path / "store.sqlite")
+    with pytest.raises(StoreError, match=said) as refused:
+        ResultStore(url)
+    assert "sesame" not in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("at_once", [True, False], ids=["many at once", "one by one"])
 def test_a_full_disk_is_said_and_costs_nothing_that_was_stored(open_store, spec, invent, at_once):
     store = open_store()

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import aen
 from aen._typing import JsonDict
 from aen.data import load_dataset
 from aen.errors import StoreError
+from aen.training import quality_of
 from aen_agents.cli.main import main
 from aen_agents.network import find_model, predict
+from aen_agents.network.pictures import confusion_picture
 from aen_agents.report import build_report
 from aen_agents.runs.folder import RunFolder
 
@@ -75,6 +78,22 @@ def test_a_damaged_trained_network_is_trained_again(run: Path, capsys: pytest.Ca
     assert find_model(run).child.spec.training.epochs == 1
 
 
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_the_command_that_is_named_after_an_interruption_resumes(
+    checkpoint: bool, run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(folder: RunFolder, *_: object, **__: object) -> None:
+        if checkpoint:
+            (folder.path / "training").mkdir()
+            (folder.path / "training" / "checkpoint.safetensors").write_bytes(b"")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aen_agents.network.train.train_run", interrupted)
+    assert main(["train", str(run), "epochs=3", "--augment", "--restart"]) == 130
+    flags = "--augment" if checkpoint else "--augment --restart"
+    assert f"train {run} epochs=3 {flags}\n" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
@@ -124,6 +143,14 @@ def test_an_evaluation_has_all_figures(run: Path, capsys: pytest.CaptureFixture[
         assert moved[generator.name]["kept"], "the tied network has an invariant head"
     assert json.loads((run / "evaluation" / "best-validation.json").read_text(encoding="utf-8")) == found
     assert (run / "evaluation" / "best-validation-confusion.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_a_long_name_of_a_class_leaves_room_for_the_matrix() -> None:
+    logits, labels = torch.eye(3).repeat(4, 1), torch.arange(12) % 3
+    picture = confusion_picture(quality_of(logits, labels, ("$x$", "b" * 120, "c")))
+    assert f"{'b' * 21}..." in picture
+    assert "b" * 22 not in picture
+    assert "$x$" in picture
 
 
 def test_readings_of_the_test_images_are_counted(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
