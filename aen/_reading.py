@@ -46,9 +46,13 @@ def read_bytes(path: str | Path, limit: int) -> bytes:
     """
     # Without O_NONBLOCK the opening of a pipe waits until something opens its other end.
     number = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-    with open(number, "rb") as file:  # noqa: PTH123 - of a number
+    try:
         status = os.fstat(number)
-        _check(path, status, limit)
+        _check(path, status, limit)  # before `open`, whose error for a folder would name the number
+    except BaseException:
+        os.close(number)
+        raise
+    with open(number, "rb") as file:  # noqa: PTH123 - of a number
         content = file.read(status.st_size + 1)
         while len(content) > status.st_size:  # it grows
             more = file.read(2**20)

@@ -48,8 +48,9 @@ def test_what_is_no_plain_file_is_not_read(make: object, said: str, read: object
 
 @pytest.mark.parametrize("read", [read_bytes, check_file])
 def test_a_folder_and_a_missing_file_have_their_own_errors(read: object, tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError) as folder:
         read(tmp_path, 1000)  # type: ignore[operator]
+    assert folder.value.filename == str(tmp_path)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "x", 1000)  # type: ignore[operator]
 

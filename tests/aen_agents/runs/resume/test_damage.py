@@ -78,6 +78,15 @@ def test_damage_costs_steps_but_never_the_result(
     assert_same(tmp_path, whole)
 
 
+def test_a_folder_in_place_of_a_checkpoint_is_named(tmp_path: Path) -> None:
+    broken_walk(tmp_path, 20)
+    file = newest(tmp_path, "json")
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(RunFolderError, match=rf"{file}.* (is a folder|[Ii]s a directory)"):
+        walk(tmp_path)
+
+
 def test_a_full_disk_ends_the_walk_and_keeps_it(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = os.write
     left = [30]
