@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from aen._typing import JsonDict
+from aen_agents.compare.cells import run_cells
 from aen_agents.compare.folder import CompareFolder
 from aen_agents.compare.page import write_page
 from aen_agents.compare.plan import Cell, Plan
-from aen_agents.compare.runs import run_cells
 from aen_agents.compare.summary import summarise
 from aen_agents.text import counted
 
