@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 from rich.console import Console
@@ -34,8 +35,8 @@ def run_comparison(
         typed: the command, for the page.
     """
     started = time.monotonic()
-    runs = folder.read_runs()
-    wanted = plan.keys()
+    wanted = plan.expected()
+    runs = folder.read_runs(wanted, partial(_say, console))
     size = max(1, min(together, -(-len(wanted) // (4 * workers))))
     cells = list(plan.cells(runs.keys() & wanted.keys(), size))
     held_out = [table.name for table in plan.tables if table.definition.part == "held-out"]

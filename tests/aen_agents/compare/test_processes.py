@@ -17,7 +17,7 @@ from aen_agents.compare import cells
 
 PROGRAM = "import sys; from aen_agents.cli.main import main; sys.exit(main())"
 # What processes of Python's own pools import before they run anything, and what workers need.
-PLANTED = ("signal", "_posixsubprocess", "importlib", "multiprocessing", "pickle", "threading", "random", "torch", "aen")
+PLANTED = ("signal", "_posixsubprocess", "importlib", "multiprocessing", "pickle", "threading", "torch", "aen")
 LONG = ("--seeds", "100000", "--children", "5")
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 
