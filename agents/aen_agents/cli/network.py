@@ -1,14 +1,13 @@
 """The commands `aen train`, `aen evaluate` and `aen predict`: the network of a finished search."""
 
 import argparse
-import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.streams import say_error
-from aen_agents.text import command
+from aen_agents.text import command_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,7 +98,7 @@ def _train(options: argparse.Namespace) -> int:
             model = train_run(run, settings, restart=options.restart, on_plan=shown.plan, on_epoch=shown.epoch)
         except KeyboardInterrupt:
             words = [str(options.run_folder), *options.overrides, *(["--augment"] if options.augment else [])]
-            say_error(f"aen: to resume: {command()} train {' '.join(map(shlex.quote, words))}")
+            say_error(f"aen: to resume: {command_line('train', *words)}")
             raise
     if not shown.trained:
         console.print(f"{model.folder} holds this network already; nothing was trained.", highlight=False)
