@@ -149,7 +149,9 @@ def _build_tables(
     from aen._files import make_folder
     from aen._locks import lock_file
     from aen.bench.building import build_table
+    from aen.bench.manifest import check_folder
 
+    check_folder(options.out)
     make_folder(options.out)
     hours = sum(table.estimated_seconds for table in tables) / 3600
     console.print(
