@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from pkgutil import resolve_name
 connection, serve = Connection(int(sys.argv.pop(1))), sys.argv.pop(1)
 sys.path[:] = connection.recv()
+from aen._cache import leave_reports_to_parent
+leave_reports_to_parent()
 resolve_name(serve)(connection)
 """
 
