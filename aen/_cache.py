@@ -23,6 +23,7 @@ _LOG = logging.getLogger("aen")
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _MAX_LINKS = 40  # as in Linux
 _reported: set[str] = set()
+_silent: set[int] = set()  # the number of this process, if its parent reports
 
 
 def cache_folder() -> Path:
@@ -35,6 +36,11 @@ def cache_folder() -> Path:
     if own:
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "aen"
+
+
+def leave_reports_to_parent() -> None:
+    """Report nothing in this process, a worker: its parent has the same cache, and has reported it."""
+    _silent.add(os.getpid())
 
 
 def private_folder(*names: str) -> Path | None:
@@ -55,7 +61,8 @@ def private_folder(*names: str) -> Path | None:
         return None
     if reason is None:
         return folder
-    if reason not in _reported and parent_process() is None:  # workers have the cache of their parent
+    # Workers have the cache of their parent; `parent_process` is that of processes of multiprocessing.
+    if reason not in _reported and parent_process() is None and os.getpid() not in _silent:
         _LOG.warning(
             "The cache %s is not used: %s. Set AEN_CACHE to a folder that only you can write to; until then everything "
             "is computed again in every process.",

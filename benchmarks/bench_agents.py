@@ -56,7 +56,7 @@ def main() -> None:
                 summary = run_comparison(
                     plan, folder, Console(stderr=True), workers=options.workers, together=5, typed=typed
                 )
-                runs = folder.read_runs()
+                runs = folder.read_runs(plan.expected(), print)
     except AenError as error:
         parser.exit(2, f"bench_agents: {error}\n")
     part = f"{len(tables)} {options.part} tables, {options.seeds} runs each, {options.children} children at most"

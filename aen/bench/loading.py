@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from aen.bench.files import read_table, read_test_columns
-from aen.bench.manifest import checked_content, read_manifest
+from aen.bench.manifest import check_folder, checked_content, read_manifest
 from aen.bench.suites import definition
 from aen.bench.table import FloatArray, Table
 from aen.errors import TableError
@@ -71,7 +71,9 @@ def check_tables(folder: Path | str | None = None) -> list[str]:
 
 
 def _place(folder: Path | str | None) -> Path:
-    return SHIPPED if folder is None else Path(os.fspath(folder))
+    place = SHIPPED if folder is None else Path(os.fspath(folder))
+    check_folder(place)
+    return place
 
 
 def _file(name: str, place: Path, file: str) -> Path:

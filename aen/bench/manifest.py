@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import stat
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,24 @@ from aen.errors import TableError
 NAME = "manifest.json"
 
 
+def check_folder(folder: Path) -> None:
+    """Check that a folder of tables is no file; it may be missing.
+
+    Raises:
+        TableError: it is a file, or below one.
+    """
+    try:
+        is_file = not stat.S_ISDIR(folder.stat().st_mode)
+    except NotADirectoryError:
+        is_file = True
+    except OSError:  # reading from it says why
+        return
+    if is_file:
+        raise TableError(
+            f"{folder} is no folder; give the folder of the tables, which is the --out of `aen bench build`."
+        )
+
+
 def read_manifest(folder: Path) -> JsonDict:
     """Return what is known of the tables of a folder, by name; empty: it has no manifest.
 
@@ -24,6 +43,7 @@ def read_manifest(folder: Path) -> JsonDict:
         TableError: it cannot be read.
     """
     path = folder / NAME
+    check_folder(folder)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found, tables = content["version"], dict(content["tables"])

@@ -3,17 +3,15 @@
 import pickle
 import queue
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pipe
 from typing import Any
 
-from aen._subprocesses import import_path, python_command
+from aen._worker_process import WorkerProcess
 from aen.children.spec import ChildSpec
 from aen.errors import AenError
 from aen.evaluators.base import InTraining
@@ -21,56 +19,11 @@ from aen.evaluators.pickling import pickled
 from aen.results.evaluation import Evaluation
 
 RETRIES = 1
-# How often the end of a worker is looked for that left its connection open, in a process that it started.
-POLL_SECONDS = 1.0
-
-# Of a worker; the connection comes from the process that started it.
-_PROGRAM = """
-from multiprocessing.connection import Connection
-connection = Connection(int(sys.argv.pop(1)))
-sys.path[:] = connection.recv()
-from aen.evaluators.worker import serve
-serve(connection)
-"""
+_SERVE = "aen.evaluators.worker:serve"
 
 
 class WorkerError(AenError):
     """A worker process ended before its children were trained."""
-
-
-class _Worker:
-    """A process that trains. It ends with the thread that started it."""
-
-    def __init__(self) -> None:
-        self._connection, theirs = Pipe()
-        with theirs:
-            number = theirs.fileno()
-            self.process = subprocess.Popen(  # noqa: S603 - Python itself
-                python_command(_PROGRAM, [str(number)]), pass_fds=[number], stdin=subprocess.DEVNULL
-            )
-        with suppress(OSError):  # it has ended already, which the first call reports
-            self._connection.send(import_path())
-
-    def is_alive(self) -> bool:
-        return self.process.poll() is None
-
-    def train(self, content: bytes) -> tuple[list[Evaluation] | None, Exception | None]:
-        """Return what a pickled call of `aen.evaluators.worker.train` gave: evaluations, or an error.
-
-        Raises:
-            OSError, EOFError: the process ended before.
-        """
-        self._connection.send_bytes(content)
-        while not self._connection.poll(POLL_SECONDS):
-            if not self.is_alive():
-                raise EOFError
-        answer: tuple[list[Evaluation] | None, Exception | None] = self._connection.recv()
-        return answer
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self._connection.close()
 
 
 @dataclass(frozen=True)
@@ -97,7 +50,7 @@ class WorkerPool:
         self.workers = workers
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._running: set[_Worker] = set()
+        self._running: set[WorkerProcess] = set()
         self._calls_of: dict[int, tuple[_Call, float]] = {}  # what each worker is training, and since when
         self._lock = threading.Lock()
         self._closed = False
@@ -165,7 +118,7 @@ class WorkerPool:
         """Keep one worker, and give it one call after the other."""
         # Ctrl-C is for the process that the user started, which ends its workers. They inherit this mask.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        worker: _Worker | None = None
+        worker: WorkerProcess | None = None
         try:
             with suppress(OSError, WorkerError):  # the first call reports it
                 worker = self._new_worker()
@@ -176,7 +129,7 @@ class WorkerPool:
         finally:
             self._end(worker)
 
-    def _run(self, call: _Call, worker: _Worker | None) -> _Worker | None:
+    def _run(self, call: _Call, worker: WorkerProcess | None) -> WorkerProcess | None:
         """Carry out a call; return the worker for the next one."""
         if not call.future.set_running_or_notify_cancel():
             return worker
@@ -189,7 +142,7 @@ class WorkerPool:
                     worker = None
                     worker = self._new_worker()
                 try:
-                    evaluations, error = worker.train(call.content)
+                    evaluations, error = worker.ask(call.content)
                     break
                 except (OSError, EOFError, pickle.UnpicklingError):
                     self._end(worker)
@@ -207,14 +160,14 @@ class WorkerPool:
             call.future.set_result(evaluations)
         return worker
 
-    def _new_worker(self) -> _Worker:
+    def _new_worker(self) -> WorkerProcess:
         with self._lock:
             self._check()
-            worker = _Worker()
+            worker = WorkerProcess(_SERVE)
             self._running.add(worker)
         return worker
 
-    def _end(self, worker: _Worker | None) -> None:
+    def _end(self, worker: WorkerProcess | None) -> None:
         if worker is not None:
             worker.end()
             with self._lock:

@@ -6,9 +6,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from aen._secrets import hide_secrets
 from aen._text import printable
 
-__all__ = ["command", "counted", "csv_text", "printable"]
+__all__ = ["command", "command_line", "counted", "csv_text", "printable"]
 
 # With these at its beginning, a spreadsheet takes a cell for a formula.
 _FORMULA = ("=", "+", "-", "@")
@@ -36,6 +37,15 @@ def command() -> str:
     if not file.is_file() or (on_path is not None and Path(on_path).resolve() == file.resolve()):
         return "aen"
     return shlex.quote(str(file))
+
+
+def command_line(*words: str) -> str:
+    """Return a shell command of `aen` for a hint, a page or a file: secrets in it, such as passwords, are ``***``.
+
+    Args:
+        words: what follows `aen`; they are quoted.
+    """
+    return " ".join((command(), *(shlex.quote(hide_secrets(word)) for word in words)))
 
 
 def counted(count: float, thing: str, things: str | None = None) -> str:

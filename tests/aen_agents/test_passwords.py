@@ -1,5 +1,6 @@
 """A password in the address of a store reaches neither the terminal nor a file that others can read."""
 
+import argparse
 import contextlib
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from urllib.parse import quote_plus
 
 import pytest
 
+from aen_agents.cli import compare
 from aen_agents.cli.main import main
 
 S = "Tr0ub4dor"
@@ -86,6 +88,7 @@ usual = database._connect
 # As a server would be: the address that is asked for, with a file behind it.
 file = {str(tmp_path / "store.sqlite")!r}
 database._connect = lambda where, create: usual(file if "://" in where else where, create=create)
+from aen_agents.cli import compare
 from aen_agents.cli.main import main
 sys.exit(main())
 """
@@ -108,3 +111,38 @@ sys.exit(main())
     assert (tmp_path / "run" / "config.yaml").stat().st_mode & 0o777 == 0o600
     assert S in (tmp_path / "run" / "config.yaml").read_text(), "the run can be resumed"
     assert S not in run("status", "run") + run("list", ".")
+
+
+BUILD = ["bench", "build", "digits-03", "--out", "tables", "--store"]
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        f"sqlite:///file:x.sqlite?uri=true&password={S}",
+        f"postgresql://aen:{S}@127.0.0.1:1/db",
+        f"aen:p'{S}@host",  # quoting changes it
+    ],
+)
+def test_a_build_that_is_stopped_repeats_no_password(
+    run: Callable[..., str], monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aen_agents.cli.bench._build_tables", stopped)
+    monkeypatch.setattr(sys, "argv", ["aen", *BUILD, store])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    shown = run(*BUILD, store)
+    assert "To resume: aen bench build digits-03 --out tables --store" in shown
+    assert "***" in shown
+    assert S not in shown
+
+
+def test_a_comparison_repeats_no_password(tmp_path: Path) -> None:
+    options = argparse.Namespace(
+        overrides=[f"mine:store=postgresql://aen:{S}@host/db"], suite=[], tables=["digits-01"], part=None
+    )
+    options.seeds, options.children, options.folder, options.out = 1, 2, None, tmp_path
+    assert S not in compare._typed(options)
+    assert "mine:store=postgresql://aen:***@host/db" in compare._typed(options)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from aen_agents.text import command
+from aen_agents.text import command, command_line
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,16 @@ def test_in_a_program_of_ones_own_it_is_the_file_beside_its_python(
     assert command() == "aen"  # there is no such file, so nothing better is known
     (tmp_path / "aen").touch()
     assert command() == f"{tmp_path}/aen"
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("--store=postgresql://aen:it's@host/db", "'--store=postgresql://aen:***@host/db'"),
+        ("sqlite:///file:x.sqlite?uri=true&password=hunter2", "'sqlite:///file:x.sqlite?uri=true&password=***'"),
+        ("runs/a b", "'runs/a b'"),
+        ("seed=1", "seed=1"),
+    ],
+)
+def test_a_command_line_is_quoted_and_has_no_secrets(word: str, said: str) -> None:
+    assert command_line("resume", word) == f"{command()} resume {said}"

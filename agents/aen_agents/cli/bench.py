@@ -1,18 +1,18 @@
 """The command `aen bench`: builds, lists and checks benchmark tables."""
 
 import argparse
-import shlex
 import signal
 import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aen._secrets import hide_secrets, remember_address
 from aen.errors import ConfigError, TableError
 from aen_agents.cli.bench_minari import add_minari_command
 from aen_agents.cli.bench_transfer import add_transfer_command
 from aen_agents.cli.numbers import whole_number
-from aen_agents.text import command, counted
+from aen_agents.text import command, command_line, counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,13 +89,16 @@ def _build(options: argparse.Namespace) -> int:
     from aen.bench import definitions
 
     tables = list(dict.fromkeys(table for name in names for table in definitions(name)))
+    for address in (options.store, options.ray):
+        if address is not None:
+            remember_address(address)
     config = _evaluator_config(options, overrides)
     try:
         _build_tables(options, tables, config, console)
     except KeyboardInterrupt:
-        words = shlex.join(sys.argv[1:]) if sys.argv[1:] else "bench build"
+        words = sys.argv[1:] or ["bench", "build"]
         console.print(
-            f"interrupted; all results so far are kept in {options.out}. To resume: {command()} {words}",
+            f"interrupted; all results so far are kept in {options.out}. To resume: {command_line(*words)}",
             highlight=False,
             soft_wrap=True,
         )
@@ -146,7 +149,9 @@ def _build_tables(
     from aen._files import make_folder
     from aen._locks import lock_file
     from aen.bench.building import build_table
+    from aen.bench.manifest import check_folder
 
+    check_folder(options.out)
     make_folder(options.out)
     hours = sum(table.estimated_seconds for table in tables) / 3600
     console.print(
@@ -195,12 +200,12 @@ def _evaluator(
 
     def tell(event: Event) -> None:
         if isinstance(event, Notice):
-            console.print(event.text, highlight=False, soft_wrap=True)
+            console.print(hide_secrets(event.text), highlight=False, soft_wrap=True)
 
     check_evaluator(config)
     config, said = resolve_evaluator(config, table.child)
     for line in said:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(hide_secrets(line), highlight=False, soft_wrap=True)
     store = ResultStore(options.store or options.out / "results.sqlite")
     return make_evaluator(config, store, options.out / "weights", tell)
 

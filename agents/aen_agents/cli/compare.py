@@ -2,14 +2,13 @@
 
 import argparse
 import os
-import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen.errors import ConfigError
 from aen_agents.cli.numbers import whole_number
-from aen_agents.text import command
+from aen_agents.text import command_line
 
 if TYPE_CHECKING:
     from aen_agents.compare.plan import Plan
@@ -111,7 +110,7 @@ def _plan(options: argparse.Namespace) -> "Plan":
 
 
 def _typed(options: argparse.Namespace, out: Path | None = None) -> str:
-    """Return the command that makes this comparison."""
+    """Return the command that makes this comparison, without secrets."""
     words = [*options.overrides]
     for name in ("suite", "tables"):
         words += [f"--{name}", *getattr(options, name)] if getattr(options, name) else []
@@ -120,7 +119,7 @@ def _typed(options: argparse.Namespace, out: Path | None = None) -> str:
     words += ["--folder", str(options.folder)] if options.folder else []
     out = options.out or out
     words += ["--out", str(out)] if out else []
-    return " ".join((command(), "compare", *map(shlex.quote, words)))
+    return command_line("compare", *words)
 
 
 def _cores() -> int:

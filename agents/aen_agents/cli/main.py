@@ -4,7 +4,6 @@ Heavy libraries are imported inside the functions that need them, so that `aen -
 """
 
 import argparse
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -35,7 +34,7 @@ from aen_agents.cli.streams import (
     say_error,
 )
 from aen_agents.cli.sweep import add_sweep_commands
-from aen_agents.text import command, printable
+from aen_agents.text import command_line, printable
 
 if TYPE_CHECKING:
     from aen_agents.config import SearchConfig
@@ -275,7 +274,7 @@ def _resume_command(folder: "RunFolder", config: "SearchConfig") -> str:
 
     now = other_changes(folder.config(), config).items()
     words = (str(folder.path), *(f"{key}={as_yaml(ours)}" for key, (_, ours) in now))
-    return " ".join((command(), "resume", *map(shlex.quote, words)))
+    return command_line("resume", *words)
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -1,14 +1,13 @@
 """The commands `aen train`, `aen evaluate` and `aen predict`: the network of a finished search."""
 
 import argparse
-import shlex
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen_agents.cli.numbers import whole_number
 from aen_agents.cli.streams import say_error
-from aen_agents.text import command
+from aen_agents.text import command_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,7 +101,7 @@ def _train(options: argparse.Namespace) -> int:
             again = options.restart and not can_resume(run)
             flags = (("--augment", options.augment), ("--restart", again))
             words = [str(options.run_folder), *options.overrides, *(flag for flag, given in flags if given)]
-            say_error(f"aen: to resume: {command()} train {' '.join(map(shlex.quote, words))}")
+            say_error(f"aen: to resume: {command_line('train', *words)}")
             raise
     if not shown.trained:
         console.print(f"{model.folder} holds this network already; nothing was trained.", highlight=False)

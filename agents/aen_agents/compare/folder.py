@@ -3,19 +3,20 @@
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from aen._files import append_durably, make_folder, write_atomically
-from aen._reading import MAX_RESULTS, parse_json, read_json, read_text
+from aen._reading import MAX_RESULTS, read_json, read_text
 from aen._typing import JsonDict
 from aen.errors import RunFolderError
+from aen_agents.compare.lines import Expected, read_line, write_line
 from aen_agents.errors import file_error
 from aen_agents.runs.folders import is_unused, lock_folder, new_folder, remove_parts
+from aen_agents.text import counted
 
 VERSION = 1
-_KEYS = {"key", "agent", "table", "seed", "children", "places", "recommended", "seconds", "real_seconds"}
 
 
 class CompareFolder:
@@ -59,8 +60,12 @@ class CompareFolder:
             self.path, f"another comparison is running in {self.path}; wait until it ends, or choose another --out."
         )
 
-    def read_runs(self) -> dict[str, JsonDict]:
+    def read_runs(self, expected: Mapping[str, Expected], tell: Callable[[str], None]) -> dict[str, JsonDict]:
         """Return the runs by their keys. Lines that are damaged, such as one cut short by a kill, are removed.
+
+        Args:
+            expected: what the runs of the comparison must say, by key.
+            tell: called once if lines are damaged.
 
         Raises:
             RunFolderError: the file cannot be read.
@@ -70,17 +75,24 @@ class CompareFolder:
             text = read_text(self.runs_file, 10 * MAX_RESULTS, errors="replace")
         except (OSError, ValueError) as error:
             raise file_error(self.runs_file, error, "Choose another --out.") from error
-        found, whole = {}, True
-        for line in text.splitlines():
+        found: dict[str, JsonDict] = {}
+        good: list[str] = []
+        damaged: list[str] = []
+        for number, line in enumerate(text.splitlines(), 1):
             try:
-                value = parse_json(line)
-                found[str(value["key"])] = value
-                whole = whole and value.keys() >= _KEYS
-            except (ValueError, TypeError, KeyError):
-                whole = False
-        if not whole or (text and not text.endswith("\n")):
-            found = {key: value for key, value in found.items() if value.keys() >= _KEYS}
-            self.write(self.runs_file, "".join(f"{json.dumps(line)}\n" for line in found.values()))
+                run = read_line(line, expected)
+            except ValueError as error:
+                damaged.append(f"line {number}: {error}")
+            else:
+                found[run["key"]] = run
+                good.append(f"{line}\n")
+        if damaged:
+            more = f", and {counted(len(damaged) - 1, 'more line')}" if len(damaged) > 1 else ""
+            tell(
+                f"{self.runs_file} is damaged ({damaged[0]}{more}); these lines are removed, and their runs made again"
+            )
+        if damaged or (text and not text.endswith("\n")):
+            self.write(self.runs_file, "".join(good))
         return found
 
     def add_runs(self, lines: Sequence[JsonDict]) -> None:
@@ -90,7 +102,7 @@ class CompareFolder:
             RunFolderError: they cannot be written.
         """
         try:
-            append_durably(self.runs_file, "".join(f"{json.dumps(line)}\n" for line in lines))
+            append_durably(self.runs_file, "".join(map(write_line, lines)))
         except OSError as error:
             raise RunFolderError(
                 f"{self.runs_file} cannot be written: {error.strerror}; make room and run the command again."

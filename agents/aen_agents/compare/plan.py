@@ -12,6 +12,7 @@ from aen.bench import SUITES, Table, load, suite
 from aen.bench.suites import definition
 from aen.errors import ConfigError
 from aen_agents.compare.agents import ComparedAgent
+from aen_agents.compare.lines import Expected
 from aen_agents.compare.measures import budget_of
 
 PARTS = ("training", "held-out")
@@ -72,6 +73,16 @@ class Plan:
             key: (cell.agent.label, cell.table, seed)
             for cell in self.cells(set(), self.seeds)
             for key, seed in zip(cell.keys, cell.seeds, strict=True)
+        }
+
+    def expected(self) -> dict[str, Expected]:
+        """Return what the line of every run must say, by its key."""
+        identities = {agent.label: agent.identity for agent in self.agents}
+        classes = {table.name: len(table.definition.classes) for table in self.tables}
+        budgets = {table.name: budget_of(table, self.children) for table in self.tables}
+        return {
+            key: Expected(agent, identities[agent], table, seed, budgets[table], classes[table])
+            for key, (agent, table, seed) in self.keys().items()
         }
 
     @staticmethod

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from aen._typing import JsonDict
+from aen_agents.compare.cells import run_cells
 from aen_agents.compare.folder import CompareFolder
 from aen_agents.compare.page import write_page
 from aen_agents.compare.plan import Cell, Plan
-from aen_agents.compare.runs import run_cells
 from aen_agents.compare.summary import summarise
 from aen_agents.text import counted
 
@@ -34,8 +35,8 @@ def run_comparison(
         typed: the command, for the page.
     """
     started = time.monotonic()
-    runs = folder.read_runs()
-    wanted = plan.keys()
+    wanted = plan.expected()
+    runs = folder.read_runs(wanted, partial(_say, console))
     size = max(1, min(together, -(-len(wanted) // (4 * workers))))
     cells = list(plan.cells(runs.keys() & wanted.keys(), size))
     held_out = [table.name for table in plan.tables if table.definition.part == "held-out"]

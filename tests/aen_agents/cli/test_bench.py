@@ -51,10 +51,15 @@ def test_check_reads_every_table(folder, capsys):
         (["build", "digits-03", "--workers", "0"], "evaluator.workers"),
         (["build", "digits-03", "evaluator.population=8"], "the evaluator's population is 8; children of tables"),
         (["check", "{empty}"], "{empty} has no tables; build some with: aen bench build SUITE --out {empty}"),
+        (["check", "{empty}/file"], "{empty}/file is no folder; give the folder of the tables, which is the --out of"),
+        (["check", "{empty}/file/below"], "{empty}/file/below is no folder; give the folder of the tables"),
+        (["list", "{empty}/file"], "{empty}/file is no folder; give the folder of the tables"),
+        (["build", "digits-03", "--out", "{empty}/file"], "{empty}/file is no folder; give the folder of the tables"),
     ],
 )
 def test_errors_are_one_line(words, message, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     words = [word.format(empty=tmp_path) for word in words]
     assert main(["bench", *words]) != 0
     told = capsys.readouterr()

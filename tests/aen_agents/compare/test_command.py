@@ -130,6 +130,7 @@ MISTAKES = {
     ("random", "--tables", "digits-03"): "table digits-03 is not in",
     ("random", "--suite", "digit"): "unknown suite 'digit' (did you mean 'digits'?)",
     ("random", "--suite", "digits", "--part", "held-out"): "build it with",
+    ("random", "--folder", __file__): f"{__file__} is no folder; give the folder of the tables",
     ("random", "--seeds", "0"): "--seeds is 0; give a number from 1 to 1,000,000",
     ("random", "--children", "-1"): "--children is -1",
 }
@@ -139,8 +140,9 @@ MISTAKES = {
 def test_mistakes_are_named_in_one_line(tables, tmp_path, capsys, words):
     where = [] if "--children" in words else ["--children", "5"]
     names = [] if {"--tables", "--suite"} & set(words) else ["--tables", "digits-01"]
+    folder = [] if "--folder" in words else ["--folder", str(tables)]
     out = tmp_path / "out"
-    status = main(["compare", *words, *names, *where, "--folder", str(tables), "--out", str(out)])
+    status = main(["compare", *words, *names, *where, *folder, "--out", str(out)])
     error = capsys.readouterr().err
     assert status == EXIT_ERROR
     assert MISTAKES[words] in error
