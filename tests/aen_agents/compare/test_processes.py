@@ -74,8 +74,14 @@ def test_modules_of_the_working_folder_are_not_run(tmp_path):
     for name in PLANTED:
         (here / f"{name}.py").write_text(f"open({str(tmp_path / 'run')!r}, 'a').write({name!r})\n")
     tables = write_tables(tmp_path / "tables", "digits-01")
+    # As a script, like `aen` itself: processes of an interpreter with -P would have -P, too.
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "start.py"
+    script.write_text(f"{PROGRAM}\n")
+    words = command(tables, tmp_path / "out", "--seeds", "4", "--children", "5")
+    words = words[words.index(PROGRAM) + 1 :]
     done = subprocess.run(
-        command(tables, tmp_path / "out", "--seeds", "4", "--children", "5"),
+        [sys.executable, str(script), *words],
         cwd=here,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
         capture_output=True,
