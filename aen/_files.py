@@ -12,12 +12,14 @@ progress that is written again every second are not durable; their readers treat
 import errno
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 # File systems on which a folder cannot be synced say so with one of these.
 _FOLDERS_NOT_SYNCED = {errno.EINVAL, errno.ENOTSUP}
+_SYNCS = 16  # at the same time
 _HEAD = 4096  # bytes that tell whether a file has content
 
 
@@ -119,6 +121,29 @@ def sync_folder(path: Path) -> None:
             raise
     finally:
         os.close(folder)
+
+
+def sync_tree(path: Path) -> None:
+    """Sync a folder and everything below it, also what another process wrote there; the caller syncs its parent.
+
+    Raises:
+        OSError: a file cannot be opened, or the disk failed.
+    """
+    found = [(Path(folder), [Path(folder, name) for name in names]) for folder, _, names in os.walk(path)]
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    files = [file for _, names in found for file in names]
+    with ThreadPoolExecutor(_SYNCS) as pool:  # a file system syncs many files at once almost as fast as one
+        list(pool.map(_sync_file, files))
+        list(pool.map(sync_folder, [folder for folder, _ in found]))
+
+
+def _sync_file(path: Path) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 def is_blank(path: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from aen._files import sync_folder
+from aen._files import make_folder, sync_folder
 from aen.errors import ExportError
 from aen.export.base import Format
 
@@ -54,7 +54,7 @@ def new_target(path: Path, kind: Format, *, force: bool) -> Iterator[Path]:
     part = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     made = [parent for parent in path.parents if not parent.exists()]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if kind.is_folder:
             part.mkdir()
         yield part

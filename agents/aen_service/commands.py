@@ -4,13 +4,14 @@ import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aen._secrets import hide_secrets
+from aen._text import shortened
 from aen.errors import AenError
 from aen_service.remote import add_server_option
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_ROOT = Path("runs")
 DEFAULT_PORT = 8700
 _HIGHEST_PORT = 65_535
+_MOST_SEARCHES = 1024
+_MOST_WORKERS = 10_000  # of a large cluster
 # The packages of the extra and their modules.
 _NEEDED = {
     "fastapi": "fastapi",
@@ -54,7 +57,11 @@ def add_service_commands(commands: "argparse._SubParsersAction[argparse.Argument
         help=f"port on which to listen (default: {DEFAULT_PORT}, or the next free one)",
     )
     serve.add_argument(
-        "--parallel", type=_positive, default=1, metavar="N", help="searches that run at a time (default: %(default)s)"
+        "--parallel",
+        type=_up_to(_MOST_SEARCHES),
+        default=1,
+        metavar="N",
+        help="searches that run at a time (default: %(default)s)",
     )
     serve.add_argument(
         "--ray",
@@ -64,7 +71,7 @@ def add_service_commands(commands: "argparse._SubParsersAction[argparse.Argument
     )
     serve.add_argument(
         "--workers",
-        type=_positive,
+        type=_up_to(_MOST_WORKERS),
         metavar="N",
         help="processes that train children for remote clients (default: one for each core)",
     )
@@ -104,15 +111,27 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number up to {_HIGHEST_PORT}")
-    return int(text)
+    number = _whole(text, _HIGHEST_PORT)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is no port; give a number up to {_HIGHEST_PORT}")
+    return number
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
-    return int(text)
+def _up_to(most: int) -> Callable[[str], int]:
+    def positive(text: str) -> int:
+        number = _whole(text, most)
+        if not number:
+            raise argparse.ArgumentTypeError(f"{shortened(text)!r} is no whole number from 1 to {most}; give one")
+        return number
+
+    return positive
+
+
+def _whole(text: str, most: int) -> int | None:
+    """Return the whole number that a text holds; None: it holds none, or a larger one."""
+    digits = text.lstrip("0") or text[-1:]
+    fits = text.isascii() and text.isdecimal() and len(digits) <= len(str(most)) and int(digits) <= most
+    return int(digits) if fits else None
 
 
 def _address(text: str) -> str:

@@ -1,5 +1,6 @@
 """The service's database: tokens, sessions of browsers, searches and data sets."""
 
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ INFO = sa.Table(
     sa.Column("value", sa.String(_LONGEST_VALUE), nullable=False),
 )
 _VERSION = sa.select(INFO.c.value).where(INFO.c.name == "version")
+_IDENTITY = sa.select(INFO.c.value).where(INFO.c.name == "id")
 TOKENS = sa.Table(
     "tokens",
     _METADATA,
@@ -127,6 +129,17 @@ class Database:
             _METADATA.create_all(connection)
             if connection.execute(_VERSION).scalar() is None:
                 connection.execute(INFO.insert().values(name="version", value=VERSION))
+
+    def identity(self) -> str | None:
+        """Return the identifier that the database keeps when it is moved or copied; None: it has none yet."""
+        return next((str(row.value) for row in self.rows(_IDENTITY)), None)
+
+    def identify(self) -> str:
+        """Return the identifier; the database gets one if it has none."""
+        with suppress(sa.exc.IntegrityError), self.begin() as connection:  # another service begins at this moment
+            if not connection.execute(_IDENTITY).all():
+                connection.execute(INFO.insert().values(name="id", value=secrets.token_hex(16)))
+        return str(self.rows(_IDENTITY)[0].value)
 
     def belong_to(self, root: str, where: str) -> None:
         """Note to which root the database belongs: its searches are folders below that one.

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from aen._files import make_folder, write_atomically
+from aen._files import make_folder, sync_folder, write_atomically
 from aen._locks import NoLocksError, lock_file
 from aen._reading import MAX_SMALL, read_text
 from aen_service.errors import ServiceStartError
@@ -36,6 +36,8 @@ def prepare_folder(settings: Settings) -> None:
         folder.chmod(0o700)
         for inner in ("searches", "data"):
             (folder / inner).mkdir(exist_ok=True)
+        sync_folder(folder)
+        sync_folder(settings.root)
         (folder / LOCK_FILE).touch()
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(_PROBE)

@@ -173,7 +173,7 @@ def _first_token(service: Service) -> None:
         sys.stdout.flush()
         return
     try:
-        with new_file(service.first_link, durable=False) as file:
+        with new_file(service.first_link, durable=True) as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(f"{link}\n".encode())
     except OSError as error:

@@ -5,10 +5,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from aen_service.belonging import pair
 from aen_service.computing.helpers import Helpers
 from aen_service.database import Database
 from aen_service.datasets.datasets import Datasets
-from aen_service.folder import lock_root, prepare_folder, root_identity
+from aen_service.folder import lock_root, prepare_folder
 from aen_service.reading.index import RunIndex
 from aen_service.reading.readers import Readers
 from aen_service.rewards.rewards import Rewards
@@ -43,7 +44,7 @@ class Service:
             stack.enter_context(lock_root(settings))
             self.database = Database(settings.database_url)
             stack.callback(self.database.close)
-            self.database.belong_to(root_identity(settings), str(settings.root.absolute()))
+            pair(settings, self.database)
             self.tokens = Tokens(self.database)
             self.searches = Searches(self.database)
             clean_up(settings, self.searches)

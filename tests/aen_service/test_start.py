@@ -173,7 +173,14 @@ def test_ipv6(tmp_path):
         (["--allow-host", "*"], "is no name"),
         (["--port", "-1"], "is no port"),
         (["--port", "65536"], "is no port"),
-        (["--parallel", "0"], "no positive"),
+        (["--port", "9" * 5000], "is no port"),
+        (["--parallel", "0"], "'0' is no whole number from 1 to 1024; give one"),
+        (["--parallel", "1025"], "'1025' is no whole number"),
+        (["--workers", "0"], "is no whole number"),
+        (["--workers", "-1"], "is no whole number"),
+        (["--workers", "99999999999999999999"], "'99999999999999999999' is no whole number from 1 to 10000"),
+        (["--workers", "9" * 5000], "999... (5,000 characters)' is no whole number"),
+        (["--workers", "\u0663"], "is no whole number"),
     ],
 )
 def test_bad_options(capsys, words, why):

@@ -34,6 +34,7 @@ from aen_agents.cli.streams import (
     say_error,
 )
 from aen_agents.cli.sweep import add_sweep_commands
+from aen_agents.cli.working_folder import check_working_folder
 from aen_agents.text import command_line, printable
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ def _main(arguments: Sequence[str] | None, extensions: Sequence[Extension]) -> i
         options.help_of.print_help()
         return EXIT_ERROR
     try:
+        check_working_folder()
         status: int = options.run(options)
     except AenError as error:
         say_error(f"aen: error: {printable(str(error))}")

@@ -189,7 +189,7 @@ class Client:
         try:
             with self._http.stream("GET", _path(search, "files", name)) as answer:
                 self._check(answer)
-                with new_file(target, durable=False) as file:
+                with new_file(target, durable=True) as file:
                     for block in answer.iter_bytes():
                         file.write(block)
         except httpx.HTTPError as error:

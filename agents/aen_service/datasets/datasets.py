@@ -2,11 +2,10 @@
 
 import errno
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from aen.data.own.paths import split_pin
 from aen.data.own.rules import SKIP_BROKEN
 from aen.errors import AenError, DataError
 from aen_service.database import DATASETS, Database
+from aen_service.datasets import folders
 from aen_service.datasets.inspection import inspect
 from aen_service.datasets.receiving import Upload, receive
 from aen_service.datasets.unpacking import check_archive, unpack
@@ -79,12 +79,9 @@ class Datasets:
         self._lock = threading.Lock()
 
     def clean(self) -> None:
-        """Remove what uploads left that a killed service did not finish."""
+        """Remove what a killed service left of uploads, and of data sets that were being deleted."""
         known = {row.id for row in self._database.rows(sa.select(DATASETS.c.id))}
-        with suppress(OSError):
-            for folder in (self._settings.folder / "data").iterdir():
-                if folder.name not in known:
-                    shutil.rmtree(folder, ignore_errors=True)
+        folders.clean(self._settings.folder / "data", known, self._database.shown)
 
     def get(self, dataset: str) -> Dataset:
         """Return a data set.
@@ -145,14 +142,14 @@ class Datasets:
         limit = await run_in_threadpool(self._reserve, dataset, token, length)
         folder = self._settings.folder / "data" / dataset
         try:
-            await run_in_threadpool(folder.mkdir)
+            await run_in_threadpool(folders.begin, folder)
             upload = await receive(stream, content_type, folder, limit)
             return await run_in_threadpool(self._describe, dataset, token, folder, upload)
         except OSError as error:
             raise self._no_room(folder, error) from error
         except BaseException:
             # Not in the pool of threads: a cancelled request may not wait.
-            shutil.rmtree(folder, ignore_errors=True)
+            folders.discard(folder)
             raise
         finally:
             with self._lock:
@@ -182,7 +179,7 @@ class Datasets:
         return limit
 
     def _no_room(self, folder: Path, error: OSError) -> UnavailableError:
-        shutil.rmtree(folder, ignore_errors=True)
+        folders.discard(folder)
         why = "the disk is full" if error.errno in _NO_ROOM else error.strerror or str(error)
         return UnavailableError(f"the upload cannot be stored: {why}; nothing of it was kept.")
 
@@ -213,6 +210,7 @@ class Datasets:
             "created": time.time(),
             "description": description,
         }
+        folders.finish(folder)  # whoever is told of the data set finds it after a power cut
         with self._database.begin() as connection:
             connection.execute(DATASETS.insert().values(row))
         return Dataset(**row)
@@ -256,9 +254,15 @@ class Datasets:
         for search in self._searches.in_states(ACTIVE):
             if (search.request or {}).get("dataset") == dataset:
                 raise ConflictError(f"the search {search.name!r} ({search.id}) uses it; wait for it, or stop it.")
-        with self._database.begin() as connection:
-            connection.execute(DATASETS.delete().where(DATASETS.c.id == dataset))
-        shutil.rmtree(self.folder(found), ignore_errors=True)
+        folder = self.folder(found)
+        folders.mark_deleted(folder)
+        try:
+            with self._database.begin() as connection:
+                connection.execute(DATASETS.delete().where(DATASETS.c.id == dataset))
+        except BaseException:
+            folders.unmark(folder)
+            raise
+        folders.discard(folder)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from aen._reading import MAX_SMALL, read_text
 from aen.errors import RunFolderError
 from aen_agents.runs.folders import VERSION_FILE, is_unused, lock_folder
 from aen_service.errors import ConflictError, UnavailableError
-from aen_service.searches.launcher import PROCESS_FILE, search_folder
+from aen_service.searches.launcher import CONFIG_FILE, PROCESS_FILE, search_folder
 from aen_service.searches.records import Searches
 from aen_service.searches.states import ENDED
 from aen_service.settings import Settings
@@ -84,7 +84,8 @@ def clean_up(settings: Settings, searches: Searches) -> None:
             elif (own / _DELETED_FILE).exists():
                 _remove(checked_folder(settings, read_text(own / _DELETED_FILE, MAX_SMALL)), own)
                 _LOG.info("removed the rest of the search %s, which was deleted", own.name)
-            elif not (own / PROCESS_FILE).exists():  # the request was never answered
+            # Without its config the request was never answered. With it, it waits in another database.
+            elif not (own / PROCESS_FILE).exists() and not (own / CONFIG_FILE).exists():
                 shutil.rmtree(own)
 
 

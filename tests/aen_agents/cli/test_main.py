@@ -261,3 +261,19 @@ def _rows(out: Path) -> list[tuple[object, ...]]:
         return connection.execute(
             "select key, validation_accuracy, train_loss from evaluations order by key"
         ).fetchall()
+
+
+@pytest.mark.parametrize("words", [["data", "describe", "own"], ["status", "run"], ["list"], ["search", "digits"]])
+def test_a_working_folder_that_was_removed_is_said(words, tmp_path, monkeypatch, capsys) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("aen: error: the working folder does not exist any more")
+    assert error.endswith("change to one that does (cd FOLDER).\n")
+    assert error.count("\n") == 1
+    with pytest.raises(SystemExit) as ended:  # help needs no folder
+        main([*words, "--help"])
+    assert ended.value.code == 0

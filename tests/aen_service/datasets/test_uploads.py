@@ -247,12 +247,6 @@ def test_a_viewer_looks_and_changes_nothing(service, client, viewer, content):
     assert left(service) == []
 
 
-def test_what_a_killed_service_left_is_removed_at_the_start(service):
-    (service.settings.folder / "data" / "0123").mkdir()
-    service.datasets.clean()
-    assert left(service) == []
-
-
 def test_broken_images_are_left_out_on_request(service, client):
     images, labels = digits(60)
     file = io.BytesIO()
