@@ -284,7 +284,7 @@ def _report(options: argparse.Namespace) -> int:
     from aen_agents.report import build_report
     from aen_agents.runs.folder import RunFolder
 
-    refuse_other_kind("--out", options.out, ".html", ".htm")
+    refuse_other_kind("--out", options.out, ".html", ".htm", folders=True)
     folder = RunFolder.open(options.run_folder)
     sys.stdout.write(f"{build_report(folder, options.out)}\n")
     return 0

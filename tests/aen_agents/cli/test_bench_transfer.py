@@ -26,7 +26,7 @@ def test_a_network_is_trained_and_can_be_used(tmp_path: Path, capsys: pytest.Cap
         (["digits-30", "--out", "x"], "held out"),
         (["products", "--out", "x"], "held out"),
         (["digts", "--out", "x"], "did you mean"),
-        (["digits-01", "--out", "."], "--out is ., which cannot be written as a file"),
+        (["digits-01", "--out", "."], "--out is ., which is a folder"),
         (["digits-01", "--out", "no/such/folder/x"], "--out is no/such/folder/x"),
         (["digits-01", "--out", "x", "--seed", "-1"], "--seed is -1"),
         (["digits-01", "--out", "x", "--steps", "0"], "--steps"),

@@ -39,6 +39,8 @@ def test_a_file_of_another_kind_is_not_replaced(
 def test_what_is_no_file_is_not_replaced(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, words: list[str], option: str, endings: str
 ) -> None:
+    if kind == "folder" and words[0] == "report":
+        pytest.skip("a report may be written to a folder")
     target = tmp_path / f"target{endings.split(maxsplit=1)[0]}"
     if kind == "pipe":
         os.mkfifo(target)
