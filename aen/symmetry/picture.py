@@ -9,20 +9,20 @@ _SAME, _DIFFERENT, _INK = "#12806f", "#9aa3af", "#1f2937"
 _LINEAR_UP_TO = 3  # the scale is linear up to this many standard deviations, then logarithmic
 
 
-def draw(rows: Sequence[tuple[str, float, bool]]) -> Figure:
+def draw(rows: Sequence[tuple[str, float, str]]) -> Figure:
     """Draw the effect size of each factor, on a scale that shows both small and large ones.
 
     Args:
-        rows: for each factor its name, its z, and whether invariance is rejected.
+        rows: for each factor its name, its z, and how the images look if invariance is not rejected.
     """
     figure = Figure(figsize=(4.8, 1.1 + 0.28 * len(rows)), layout="constrained")
     axes: Any = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xscale("symlog", linthresh=_LINEAR_UP_TO, linscale=0.8)
     names, sizes, _ = zip(*rows, strict=True)
-    for place, (_, z, rejected) in enumerate(rows):
-        axes.barh(place, z, color=_DIFFERENT if rejected else _SAME, height=0.6)
-        text = f"  {z:.1f}" + ("" if rejected else ": the same")
+    for place, (_, z, looks) in enumerate(rows):
+        axes.barh(place, z, color=_SAME if looks else _DIFFERENT, height=0.6)
+        text = f"  {z:.1f}" + (f": {looks}" if looks else "")
         axes.text(max(z, 0), place, text, va="center", fontsize=8, color=_INK)
     axes.axvline(0, color=_INK, linewidth=0.8)
     axes.set(yticks=range(len(rows)), yticklabels=names)

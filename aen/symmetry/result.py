@@ -18,6 +18,8 @@ from aen.groups.plain_words import in_words
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_MOST_BITS = 64  # more images than that reject anything
+
 
 @dataclass(frozen=True)
 class SymmetryRow:
@@ -91,6 +93,15 @@ class SymmetryTest:
     permutations: int
     seed: int
 
+    @property
+    def conclusive(self) -> bool:
+        """Whether there are images enough to reject anything.
+
+        The statistic of a class stays as it is if the signs of all its images change, so that n images in c classes
+        give it at most 2^(n - c) values, and no p-value is below one in as many.
+        """
+        return len(self.rows) <= self.level * 2 ** min(self.images - self.classes, _MOST_BITS)
+
     def plausible(self) -> tuple[Decomposition, ...]:
         """Return the factors whose invariance is not rejected, in the order tested."""
         return tuple(row.factor for row in self.rows if not row.rejected)
@@ -114,6 +125,8 @@ class SymmetryTest:
         Such as: The images themselves look the same after quarter turns. Transformations that the others generate are
         not repeated.
         """
+        if not self.conclusive:
+            return f"{self.images:,} images are too few to say after which transformations they look the same."
         generators = self._needed()
         if generators.factors:
             return f"The images themselves look the same after {in_words(generators, as_grid(self.grid))}."
@@ -169,10 +182,15 @@ class SymmetryTest:
                 "returned, or run the test again."
             ) from error
 
+    @property
+    def not_rejected(self) -> str:
+        """How the images look after a factor whose invariance is not rejected."""
+        return "the same" if self.conclusive else "unknown"
+
     def table(self) -> list[tuple[str, str, str, str, str]]:
         """Return the cells of a table: a heading, then for each row factor, z, p, corrected p and the answer."""
         heading = ("factor", "z", "p", "p corrected", "the images look")
-        answers = {True: "different", False: "the same"}
+        answers = {True: "different", False: self.not_rejected}
         return [heading] + [
             (row.factor.name, f"{row.z:.1f}", f"{row.p:.4f}", f"{row.p_corrected:.4f}", answers[row.rejected])
             for row in self.rows
@@ -194,7 +212,7 @@ class SymmetryTest:
         """Return a matplotlib figure: a bar for each factor with its z; ``.savefig("test.svg")`` writes it."""
         from aen.symmetry.picture import draw  # matplotlib takes a second to import
 
-        return draw([(row.factor.name, row.z, row.rejected) for row in self.rows])
+        return draw([(row.factor.name, row.z, "" if row.rejected else self.not_rejected) for row in self.rows])
 
     def save_picture(self, file: str | PathLike[str]) -> None:
         """Write the picture to a file; its name's end says how: ``.svg``, ``.png``, ``.pdf``.

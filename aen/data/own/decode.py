@@ -34,7 +34,7 @@ CROPPED, RESIZED, CMYK = "cropped", "resized", "cmyk"
 NOTES = {
     ALPHA: "have transparent pixels; they are laid on white",
     ANIMATED: "have several frames; the first is used",
-    DEEP: "have 16 bits per channel; they are scaled to 0 to 255, with fractions",
+    DEEP: "have 12 or 16 bits per channel; they are scaled to 0 to 255, with fractions",
     SHALLOW: "have 16 bits per channel in a form of which 8 bits are read",
     CMYK: "are in CMYK; they are converted to RGB without a colour profile",
     CROPPED: "have another aspect ratio; the middle of each is used",
@@ -83,7 +83,7 @@ def look(content: bytes) -> tuple[int, int, bool, bool]:
 def decode(content: bytes, size: tuple[int, int], *, colour: bool) -> tuple[npt.NDArray[Any], set[str]]:
     """Return an image as an array, ``[rows, columns]`` or ``[rows, columns, 3]``, and what had to be done to it.
 
-    It is uint8, or float32 from 0 to 255 if it has 16 bits per channel; grey ones of those have no third axis.
+    It is uint8, or float32 from 0 to 255 if it has 12 or 16 bits per channel; grey ones of those have no third axis.
 
     Args:
         content: of the file.
@@ -247,7 +247,8 @@ def _plain(image: "PILImage.Image", notes: set[str], *, colour: bool) -> "PILIma
         if clear.any():
             notes.add(ALPHA)
             pixels = np.where(clear, deep.MOST, pixels)
-        return Image.fromarray((pixels / 257).astype(np.float32))
+        most = 2**12 - 1 if deep.bits_of(image) == 12 else deep.MOST  # noqa: PLR2004 - bits
+        return Image.fromarray((pixels / (most / 255)).astype(np.float32))
     if image.mode == "CMYK":
         notes.add(CMYK)
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:

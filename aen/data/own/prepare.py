@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aen.data.pool import Pool
 
 # Part of every stamp: raise it when the same files would become other images or groups.
-_VERSION = "own-3"
+_VERSION = "own-4"
 _LEAST = 3
 # What this process used last, by path, rules and stamp.
 _REMEMBERED: dict[tuple[Path, Rules, str], Prepared] = {}

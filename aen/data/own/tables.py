@@ -61,9 +61,8 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
     numbers: list[int] = []
     for name, table, part in zip(names, tables, parts, strict=True):
         wanted = [image, label, *([group] if group else []), *([split] if split else [])]
-        missing = [column for column in wanted if column not in table.schema.names]
-        if missing:
-            raise DataError(f"{root / name} has no column {missing[0]!r}, which {names[0]} has; give all one layout.")
+        for column in wanted:
+            _check_column(root / name, table.schema, column, names[0])
         for chunk in _bytes_of(root / name, table.column(image)).chunks:
             starts.append(starts[-1] + len(chunks[-1]) if chunks else 0)
             chunks.append(chunk)
@@ -149,6 +148,21 @@ def _column(path: Path, names: list[str], known: Sequence[str]) -> str:
     if not found:
         raise DataError(f"{path} has the columns {', '.join(names)[:120]}; it needs one named {known[0]}.")
     return found[0]
+
+
+def _check_column(path: Path, schema: "pa.Schema", column: str, first: str) -> None:
+    import pyarrow as pa  # as above
+
+    found = schema.get_all_field_indices(column)
+    if not found:
+        raise DataError(f"{path} has no column {column!r}, which {first} has; give all one layout.")
+    if len(found) > 1:
+        raise DataError(f"{path} has the column {column!r} twice; keep one.")
+    kind = schema.field(found[0]).type
+    if column not in _IMAGE and pa.types.is_nested(kind):
+        raise DataError(
+            f"{path}: its column {column!r} is of type {str(kind)[:60]}; give one whole number or text for each image."
+        )
 
 
 def _bytes_of(path: Path, column: "pa.ChunkedArray") -> "pa.ChunkedArray":

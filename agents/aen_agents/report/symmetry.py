@@ -41,7 +41,7 @@ def effect_sizes(test: SymmetryTest, width: float = WIDE) -> str:
         axes.set_xscale("symlog", linthresh=_LINEAR_UP_TO, linscale=0.8)
         for place, row in enumerate(rows):
             axes.barh(place, row.z, color=GREY if row.rejected else ACCENT, height=0.5)
-            note(axes, max(row.z, 0), place, f"{row.z:.1f}" + ("" if row.rejected else ": the same"))
+            note(axes, max(row.z, 0), place, f"{row.z:.1f}" + ("" if row.rejected else f": {test.not_rejected}"))
         axes.set_xticks([0, 3, 10, 100, 1000, 10_000], ["0", "3", "10", "100", "1,000", "10,000"])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.axvline(0, color=GREY, linewidth=0.8, zorder=0)

@@ -230,6 +230,16 @@ def test_the_sentence_names_what_generates_the_rest(same: list[str], sentence: s
     assert str(test).startswith(test.sentence())
 
 
+@pytest.mark.parametrize("images", [8, 10])
+def test_images_too_few_to_reject_anything_are_said_to_be(images: int) -> None:
+    """Of 8 images in 2 classes no p-value is below 1/64 on average, of 10 none below 1/256."""
+    found = aen.symmetry_test(random_images(images, 0), labels_of(images), ["hflip", "vflip", "rot90", "transpose"])
+    assert found.conclusive == (images == 10)
+    said = str(found)
+    assert ("too few to say" in said, "unknown" in said) == (images == 8, images == 8)
+    assert "the same after" not in said or images == 10
+
+
 def test_a_test_survives_json() -> None:
     test = aen.symmetry_test(random_images(21, 1, side=5), torch.tensor([7] + [0, 1] * 10))
     assert SymmetryTest.from_json(json.loads(json.dumps(test.to_json()))) == test

@@ -252,9 +252,23 @@ def test_tables_that_cannot_be_used(tmp_path):
         ({"image": [{"bytes": None, "path": "a.png"}], "label": [0]}, "holds the paths of images, not their content"),
         ({"image": [b"x", b"y"], "label": [0, 1]}, "2 of 2 images cannot be read: x.parquet, row 0"),
         ({"image": [b"x"], "label": [None]}, "no row has a label"),
+        (
+            {"image": [b"x"] * 2, "label": [[1], [1, 2]]},
+            "column 'label' is of type list<.*; give one whole number or text",
+        ),
+        ({"image": [b"x"], "label": [{"a": 1}]}, "column 'label' is of type struct<"),
+        ({"image": [b"x"], "label": [1], "group": [[1]]}, "column 'group' is of type list<"),
     ):
         pyarrow.parquet.write_table(pa.table(table), path)
         refused(path, said)
+
+
+def test_a_table_with_a_column_twice(tmp_path):
+    path = tmp_path / "x.arrow"
+    columns = pa.table([[b"x"], [1], [2]], names=["image", "label", "label"])
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, columns.schema) as writer:
+        writer.write_table(columns)
+    refused(path, "has the column 'label' twice; keep one")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

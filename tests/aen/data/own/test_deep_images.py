@@ -45,16 +45,16 @@ def png(pixels, transparent=None, filtered=0, orientation=None):
     )
 
 
-def tiff(pixels, order="<", compressed=False, apart=False, extra=(), photometric=2, orientation=1):
-    """A TIFF with 16 bits per sample and several channels, in one strip, or one for each channel."""
+def tiff(pixels, order="<", compressed=False, apart=False, extra=(), photometric=2, orientation=1, bits=16):
+    """A TIFF of one strip, or one for each channel, with 16 bits per sample, or with 12, packed."""
     rows, columns, channels = pixels.shape
     parts = np.moveaxis(pixels, 2, 0) if apart else [pixels]
-    strips = [part.astype(f"{order}u2").tobytes() for part in parts]
+    strips = [part.astype(f"{order}u2").tobytes() if bits == 16 else packed_by_12(part) for part in parts]
     strips = [zlib.compress(strip) for strip in strips] if compressed else strips
     tags = [
         (256, "I", [columns]),
         (257, "I", [rows]),
-        (258, "H", [16] * channels),
+        (258, "H", [bits] * channels),
         (259, "H", [8 if compressed else 1]),
         (262, "H", [photometric]),
         (273, "I", []),
@@ -79,6 +79,15 @@ def tiff(pixels, order="<", compressed=False, apart=False, extra=(), photometric
     return head + table + struct.pack(f"{order}I", 0) + body
 
 
+def packed_by_12(pixels):
+    """Grey rows, each with pairs of numbers of 12 bits in three bytes, and half a pair at its end."""
+    rows, columns, _ = pixels.shape
+    pairs = np.pad(pixels[..., 0].astype(int), ((0, 0), (0, columns % 2))).reshape(rows, -1, 2)
+    one, other = np.moveaxis(pairs, 2, 0)
+    packed = np.stack([one >> 4, (one & 15) << 4 | other >> 8, other & 255], axis=2).reshape(rows, -1)
+    return packed[:, : (columns * 12 + 7) // 8].astype(np.uint8).tobytes()
+
+
 def on_white(pixels):
     colours, alpha = pixels[..., :-1].astype(float), pixels[..., -1:] / 65_535
     return (colours * alpha + 65_535 * (1 - alpha)) / 257
@@ -99,6 +108,14 @@ def test_png_of_every_colour_type(filtered):
     check(png(colour, filtered=filtered), colour / 257)
     check(png(grey_alpha, filtered=filtered), on_white(grey_alpha), ALPHA, grey=True)
     check(png(colour_alpha, filtered=filtered), on_white(colour_alpha), ALPHA)
+
+
+@pytest.mark.parametrize("orientation", [1, 3])
+def test_grey_tiff_of_12_bits(orientation):
+    pixels = values(1) >> 4
+    pixels[0, :2] = [[0], [4095]]
+    expected = pixels[::-1, ::-1] if orientation == 3 else pixels
+    check(tiff(pixels, bits=12, photometric=1, orientation=orientation), expected / 4095 * 255, grey=True)
 
 
 def test_opaque_alpha_is_no_transparency():
@@ -218,7 +235,7 @@ def test_a_folder_of_colour_images_that_are_grey_or_not(tmp_path):
         path.write_bytes(png(np.repeat(values(1, number), 3, axis=2)))
     prepared = prepare(str(tmp_path / "set"), Rules())
     assert (prepared.images.shape, prepared.images.dtype) == ((12, 1, ROWS, COLUMNS), np.float32)
-    assert any("12 images have 16 bits per channel; they are scaled" in notice for notice in prepared.notices)
+    assert any("12 images have 12 or 16 bits per channel; they are scaled" in notice for notice in prepared.notices)
     pixels = values(3, 99)
     (tmp_path / "set/b/zz.png").write_bytes(png(pixels))
     found = prepare(str(tmp_path / "set"), Rules()).images
