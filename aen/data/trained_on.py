@@ -8,9 +8,9 @@ from aen._reading import MALFORMED, MAX_SMALL, read_json, sealed, unsealed
 from aen._typing import JsonDict
 from aen.data.find import is_npz
 from aen.data.npz import OpenNpz
-from aen.data.own.csv_table import PIXEL_TABLE
 from aen.data.own.npz import NPZ_FILE
 from aen.data.own.paths import find_own, is_own, split_pin
+from aen.data.own.pixel_table import PIXEL_TABLE
 from aen.data.own.scan import scan
 from aen.data.preprocessing import Preprocessing
 from aen.data.registry import find_source
