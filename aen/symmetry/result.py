@@ -100,7 +100,7 @@ class SymmetryTest:
         The statistic of a class stays as it is if the signs of all its images change, so that n images in c classes
         give it at most 2^(n - c) values, and no p-value is below one in as many.
         """
-        return len(self.rows) <= self.level * 2 ** min(self.images - self.classes, _MOST_BITS)
+        return len(self.rows) <= self.level * 2.0 ** min(self.images - self.classes, _MOST_BITS)
 
     def plausible(self) -> tuple[Decomposition, ...]:
         """Return the factors whose invariance is not rejected, in the order tested."""
