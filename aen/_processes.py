@@ -77,10 +77,3 @@ def _read_stat(pid: int) -> tuple[str, int] | None:
         return None
     state, *others = line.rpartition(")")[2].split()
     return state, int(others[18])
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use; in a container that can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

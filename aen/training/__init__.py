@@ -1,6 +1,6 @@
 """Training children and measuring them."""
 
-from aen._processes import available_cores
+from aen._machine import available_cores
 from aen.training.dense.population import population_bytes, train_population
 from aen.training.device import check_device, check_threads, choose_device, idle_gpus
 from aen.training.longer import Epoch, LongTraining, train_longer

@@ -1,13 +1,12 @@
 """Choosing and checking devices, and checking numbers of threads, before they are used."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from aen._processes import available_cores
+from aen._machine import available_cores, machine_memory
 from aen.errors import SpecError
 
 _NVIDIA = Path("/proc/driver/nvidia/gpus")  # where NVIDIA's driver lists the cards, whatever torch can use
@@ -92,9 +91,4 @@ def device_memory(device: str) -> int:
     """Return the bytes of memory that a device has, or a container may use (not those that happen to be free)."""
     if device != "cpu":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        limit = int(Path("/sys/fs/cgroup/memory.max").read_text())
-    except (OSError, ValueError):  # no such file, or "max"
-        return physical
-    return min(limit, physical)
+    return machine_memory()

@@ -42,7 +42,11 @@ class CsvTable:
                 packed = plain.read(len(_GZIP)) == _GZIP
                 plain.seek(0)
                 file: IO[bytes] = gzip.GzipFile(fileobj=plain) if packed else plain  # type: ignore[assignment]
-                self.header = [field.strip() for field in next(self._lines(file), [])]
+                text = _as_text(file)
+                try:
+                    self.header = [field.strip() for field in next(self._lines(text), [])]
+                finally:
+                    text.detach()  # or it would close the file
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise damaged(path, f"the gzip file is corrupted ({error})") from error
         except OSError as error:
@@ -54,7 +58,7 @@ class CsvTable:
         Raises:
             DataError: a row has more or fewer fields than the header, or the file is damaged.
         """
-        lines = self._lines(io.BytesIO(read_file(self.path)))
+        lines = self._lines(_as_text(io.BytesIO(read_file(self.path))))
         next(lines, None)
         for number, row in enumerate(filter(None, lines), 1):
             if len(row) != len(self.header):
@@ -94,9 +98,8 @@ class CsvTable:
             )
         return np.array(numbers, np.uint8)
 
-    def _lines(self, file: IO[bytes]) -> Iterator[list[str]]:
+    def _lines(self, text: io.TextIOWrapper) -> Iterator[list[str]]:
         """Yield the fields of each line, the header's first."""
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         try:
             pieces = self._pieces(text)
             first = next((line for line in pieces if line.strip()), "")
@@ -104,8 +107,6 @@ class CsvTable:
             yield from csv.reader(itertools.chain([first], pieces), delimiter=delimiter, strict=True)
         except (csv.Error, UnicodeDecodeError) as error:
             raise damaged(self.path, f"it is not a table that can be read ({error})") from error
-        finally:
-            text.detach()  # or it would close the file
 
     def _pieces(self, text: io.TextIOWrapper) -> Iterator[str]:
         while line := text.readline(_LONGEST_LINE):
@@ -117,3 +118,7 @@ class CsvTable:
 def groups_of(cells: Sequence[str] | None) -> npt.NDArray[np.int64] | None:
     """Return a number for each cell of the column ``group``."""
     return None if cells is None else numbered_groups(cells)
+
+
+def _as_text(file: IO[bytes]) -> io.TextIOWrapper:
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")

@@ -3,18 +3,17 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aen.data.files import check_plain, damaged, unreadable
 from aen.data.own.found import Content, Scan, numbered_groups, part_of
+from aen.data.own.table_files import read_tables, table_schema
 from aen.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOST_ROWS, _MOST_TABLE = 10_000_000, 2**35
 _IMAGE = ("image", "img", "images", "picture")
 _LABEL = ("label", "labels", "class", "target", "fine_label")
 _GROUP = ("group", "groups")
@@ -48,29 +47,28 @@ def _part(name: str) -> int | None:
 
 
 def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
-    tables = [_read(root / name) for name in names]
-    first = tables[0].schema.names
+    schemas = [table_schema(root / name) for name in names]
+    first = schemas[0].names
     image, label = (_column(root / names[0], first, known) for known in (_IMAGE, _LABEL))
     group, split = (next((one for one in known if one in first), None) for known in (_GROUP, _SPLIT))
-    chunks: list[Any] = []
-    starts: list[int] = []
-    labels: list[Any] = []
-    groups: list[Any] = []
-    splits: list[Any] = []
-    files: list[str] = []
-    numbers: list[int] = []
-    for name, table, part in zip(names, tables, parts, strict=True):
-        wanted = [image, label, *([group] if group else []), *([split] if split else [])]
+    wanted = [image, label, *([group] if group else []), *([split] if split else [])]
+    for name, schema in zip(names, schemas, strict=True):
         for column in wanted:
-            _check_column(root / name, table.schema, column, names[0])
-        for chunk in _bytes_of(root / name, table.column(image)).chunks:
-            starts.append(starts[-1] + len(chunks[-1]) if chunks else 0)
-            chunks.append(chunk)
-        labels += table.column(label).to_pylist()
-        groups += table.column(group).to_pylist() if group else []
-        splits += table.column(split).to_pylist() if split else []
-        files += [f"{name}, row {row}" for row in range(table.num_rows)]
-        numbers += [0 if part is None else part] * table.num_rows
+            _check_column(root / name, schema, column, names[0])
+    tables = read_tables([root / name for name in names], wanted)
+    chunks = [
+        chunk
+        for name, table in zip(names, tables, strict=True)
+        for chunk in _bytes_of(root / name, table.column(image)).chunks
+    ]
+    starts = np.cumsum([0, *map(len, chunks)])
+    labels = [value for table in tables for value in table.column(label).to_pylist()]
+    groups = [value for table in tables for value in (table.column(group).to_pylist() if group else ())]
+    splits = [value for table in tables for value in (table.column(split).to_pylist() if split else ())]
+    files = [f"{name}, row {row}" for name, table in zip(names, tables, strict=True) for row in range(table.num_rows)]
+    numbers: list[int | None] = [
+        0 if part is None else part for part, table in zip(parts, tables, strict=True) for _ in range(len(table))
+    ]
     if not labels:
         raise DataError(f"{root / names[0]} has no rows; give one for each image.")
 
@@ -79,7 +77,7 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
         content = chunks[place][number - starts[place]].as_py()
         return b"" if content is None else bytes(content)
 
-    class_names = _class_names(tables[0].schema, label)
+    class_names = _class_names(schemas[0], label)
     unknown = [i for i, value in enumerate(labels) if value is None or (value == -1 and class_names)]
     notices = []
     if unknown:
@@ -93,7 +91,7 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
         wrong = splits[divided.index(None)]
         raise DataError(f"{root / names[0]}: the split {wrong!r} is not train, validation or test.")
     if divided is None and parts[0] is not None:
-        divided = list(numbers)
+        divided = numbers
     return Content(
         values,
         [files[i] for i in keep],
@@ -103,44 +101,6 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
         class_names=class_names,
         notices=tuple(notices),
     )
-
-
-def _read(path: Path) -> "pa.Table":
-    import pyarrow as pa  # it takes a second
-    import pyarrow.ipc
-    import pyarrow.parquet
-
-    check_plain(path, _MOST_TABLE)
-    try:
-        if path.suffix.lower() == ".parquet":
-            _check_announced(path, pyarrow.parquet.read_metadata(path))
-            return pyarrow.parquet.read_table(path, partitioning=None)
-        with pa.memory_map(str(path)) as file:
-            packed = file.read(6) == b"ARROW1"
-        opened = (pyarrow.ipc.open_file if packed else pyarrow.ipc.open_stream)(pa.memory_map(str(path)))
-        return _validated(opened.read_all())
-    except OSError as error:
-        if error.errno is not None:
-            raise unreadable(path, error) from error
-        raise damaged(path, f"it cannot be read ({error})") from error
-    except (pa.ArrowException, ValueError) as error:
-        raise damaged(path, f"it is not a table that can be read ({' '.join(str(error).split())[:120]})") from error
-
-
-def _validated(table: "pa.Table") -> "pa.Table":
-    """Return a table whose offsets lie in its buffers; those of a damaged file would be followed anywhere."""
-    table.validate(full=True)
-    return table
-
-
-def _check_announced(path: Path, metadata: Any) -> None:  # noqa: ANN401 - pyarrow's
-    """Refuse a file that unpacks to far more than it is large: a few bytes may stand for any number of rows."""
-    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    if metadata.num_rows > _MOST_ROWS or size > _MOST_TABLE:
-        raise DataError(
-            f"{path} announces {metadata.num_rows:,} rows of {size:,} bytes; at most {_MOST_ROWS:,} rows and "
-            f"{_MOST_TABLE:,} bytes are read. Split it into several files."
-        )
 
 
 def _column(path: Path, names: list[str], known: Sequence[str]) -> str:

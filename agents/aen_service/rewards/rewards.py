@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aen._processes import available_cores
+from aen._machine import available_cores
 from aen._typing import JsonDict
 from aen.children.spec import ChildSpec
 from aen.errors import AenError

@@ -271,6 +271,23 @@ def test_a_table_with_a_column_twice(tmp_path):
     refused(path, "has the column 'label' twice; keep one")
 
 
+@pytest.mark.parametrize("packed", ["file", "stream", "parquet"])
+def test_tables_that_unpack_to_more_than_the_memory(tmp_path, monkeypatch, packed):
+    path = tmp_path / ("x.parquet" if packed == "parquet" else "x.arrow")
+    columns = pa.table({"image": [bytes(2**20)] * 8, "label": [0, 1] * 4, "text": ["x"] * 8})
+    if packed == "parquet":
+        pyarrow.parquet.write_table(columns, path)
+    else:
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        new = pa.ipc.new_file if packed == "file" else pa.ipc.new_stream
+        with pa.OSFile(str(path), "wb") as file, new(file, columns.schema, options=options) as writer:
+            writer.write_table(columns, max_chunksize=2)
+    assert path.stat().st_size < 2**18
+    refused(path, "8 of 8 images cannot be read")
+    monkeypatch.setattr("aen.data.own.table_files.machine_memory", lambda: 2**23)
+    refused(path, "unpacks to more than half of the memory .0.0 GiB., with the other files of the table")
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission(folder):
     (folder / "star/020.png").chmod(0)
