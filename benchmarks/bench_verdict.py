@@ -3,11 +3,13 @@
 Ten sets of 5,000 images of Fashion-MNIST and MNIST are moved by random elements of a group that a seed draws. In ten
 others each class is a mixture of fixed templates with noise, so that no transformation leaves anything as it is. Each
 is searched with ``aen search --data FILE --minutes M``: nothing but the file is given. The verdict is right where it
-names a class that contains the hidden generators, and where it claims no gain without symmetry.
+names a class that contains the hidden generators, and where it claims no gain by a symmetry without one. Weight
+sharing can be worth something without a symmetry: whether it is, is measured on new images of the same templates.
 
     python benchmarks/bench_verdict.py --minutes 5              # all sets, those that are done are not repeated
     python benchmarks/bench_verdict.py --sets 0 11 --minutes 2
     python benchmarks/bench_verdict.py --table                  # of what is done
+    python benchmarks/bench_verdict.py --check 11               # the gain of its winner, on 20,000 new images
 """
 
 import argparse
@@ -18,6 +20,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +32,7 @@ from common import print_table
 from aen._files import write_atomically
 from aen.children import DenseSpec
 from aen.data import DataSpec, load_dataset
+from aen.evaluators import LocalEvaluator, evaluate
 from aen.groups import Alphabet, Decomposition, Generator
 from aen.results.search_result import SearchResult
 
@@ -45,6 +50,8 @@ ROUNDS = 12  # random powers of each generator in turn come near to a uniform el
 TEMPLATES = 6  # of each class
 CLASSES = 10
 NOISE = 1.2
+SHARED = "weight_sharing"
+NEW, CHECKED_SEEDS = 20_000, 10  # new images of a set, and seeds, to see whether a gain is there
 
 
 def hidden_group(number: int) -> tuple[str, ...]:
@@ -65,7 +72,7 @@ def source_of(number: int) -> str:
 def images_of(number: int, count: int = IMAGES) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return `count` images of a set, and their labels; sets without symmetry have a fixed number."""
     if number >= HIDDEN:
-        return _templates(number)
+        return _templates(number, count)
     train = load_dataset(DataSpec(source_of(number), count, 10, 10, split_seed=number)).train
     images = train.images.numpy().reshape(len(train.labels), -1)
     moved = _moved(images, hidden_group(number), np.random.default_rng(number))
@@ -90,8 +97,16 @@ def _moved(
     return images
 
 
-def _templates(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return images that are one of their class's templates with noise; natural ones are crops at one fixed place."""
+def _templates(
+    number: int, count: int, draw: np.random.Generator | None = None
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return images that are one of their class's templates with noise; natural ones are crops at one fixed place.
+
+    Args:
+        number: of the set.
+        count: how many.
+        draw: of templates and noise for the images; None: the set's own images.
+    """
     source = np.random.default_rng(number)
     if number % 2:
         spec = DataSpec("cifar10_subset.npz", CLASSES * TEMPLATES, 10, 10, split_seed=number)
@@ -99,8 +114,9 @@ def _templates(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int
         templates = (found - found.mean((1, 2), keepdims=True)) / found.std((1, 2), keepdims=True)
     else:
         templates = source.normal(size=(CLASSES * TEMPLATES, SIDE, SIDE))
-    chosen = source.integers(CLASSES * TEMPLATES, size=IMAGES)
-    images = 0.4 * templates[chosen] + NOISE * source.normal(size=(IMAGES, SIDE, SIDE))
+    source = draw or source
+    chosen = source.integers(CLASSES * TEMPLATES, size=count)
+    images = 0.4 * templates[chosen] + NOISE * source.normal(size=(count, SIDE, SIDE))
     return images.astype(np.float32), chosen % CLASSES
 
 
@@ -146,6 +162,7 @@ def row_of(number: int, minutes: float, seconds: float, result: SearchResult) ->
         "named": named.name,
         "contains_hidden": bool(hidden) and both.class_key == tied.class_key,
         "gain_claimed": kind in ("symmetry", "augment", "approximate"),
+        "winner": verdict.winner.spec,
         "difference": difference.mean,
         "interval": list(difference.interval),
         "sentence": "" if statement is None else statement.text,
@@ -173,8 +190,42 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
     print_table("Verdicts of the default search", heads, cells)
     with_group, without = [r for r in rows if r["hidden"]], [r for r in rows if not r["hidden"]]
     right = sum(r["contains_hidden"] and r["gain_claimed"] for r in with_group)
-    print(f"\nhidden generators named: {right} of {len(with_group)}")
-    print(f"gain claimed where there is none: {sum(r['gain_claimed'] for r in without)} of {len(without)}")
+    wrong, shared = sum(r["gain_claimed"] for r in without), sum(r["kind"] == SHARED for r in without)
+    print(f"\nhidden generators named with a gain: {right} of {len(with_group)}")
+    print(f"gain by a symmetry claimed where there is none: {wrong} of {len(without)}")
+    print(f"gain by weight sharing claimed where there is no symmetry: {shared} of {len(without)}")
+
+
+def check(row: dict[str, Any]) -> None:
+    """Print the gain of the winner of a set without symmetry, trained on its images, on many new images."""
+    number, training = row["set"], 3000
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "new.npz"
+        images, labels = _templates(number, IMAGES)
+        new, new_labels = _templates(number, NEW, np.random.default_rng([number, 1]))
+        np.savez(
+            file,
+            train_images=images[:training],
+            train_labels=labels[:training],
+            validation_images=new,
+            validation_labels=new_labels,
+            test_images=images[training:],
+            test_labels=labels[training:],
+        )
+        winner = DenseSpec.from_json(row["winner"])
+        winner = replace(winner, data=DataSpec(str(file), training, NEW, IMAGES - training))
+        accuracies = []
+        with closing(LocalEvaluator()) as evaluator:
+            for spec in (winner, winner.with_decomposition(Decomposition(()))):
+                found = evaluate(evaluator, [spec.with_seed(seed) for seed in range(1000, 1000 + CHECKED_SEEDS)])
+                accuracies.append(np.array([each.validation_accuracy for each in found]))
+    gains = 100 * (accuracies[0] - accuracies[1])
+    error = gains.std(ddof=1) / np.sqrt(len(gains))
+    tied, plain = (100 * float(some.mean()) for some in accuracies)
+    print(
+        f"set {number}, {row['named']}: {tied:.2f} %, no symmetry {plain:.2f} %, gain {gains.mean():+.2f} points, "
+        f"standard error {error:.2f} ({len(gains)} seeds, {NEW:,} new images)"
+    )
 
 
 def main() -> None:
@@ -184,9 +235,16 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--file", type=Path, default=Path("bench_verdict.json"), help="where the rows are kept")
     parser.add_argument("--table", action="store_true", help="only print the table")
+    parser.add_argument(
+        "--check", type=int, nargs="+", choices=range(HIDDEN, SETS), metavar="N", help="sets that are done"
+    )
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="of the searches")
     options = parser.parse_args()
     rows = {row["set"]: row for row in json.loads(options.file.read_text())} if options.file.is_file() else {}
+    if options.check is not None:
+        for number in options.check:
+            check(rows[number])
+        return
     for number in [] if options.table else options.sets:
         if number in rows:
             continue

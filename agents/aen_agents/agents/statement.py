@@ -51,12 +51,12 @@ def _of_classes(verdict: ClassVerdict, effects: Sequence[GeneratorEffect]) -> St
     if verdict.winner.rival:
         return Statement(kind="augment", sentences=(_augment(spec, found), f"{_capital(words)}: {over}.", *behind))
     layers = layers_in_words(spec)
-    if layers:
-        return Statement(
-            kind="approximate", sentences=(f"Approximate: {layers}.", f"{_capital(words)}: {over}.", *behind)
-        )
-    first = f"{_capital(words)}: {over}{f'; {hurting} hurt' if hurting else ''}."
-    return Statement(kind="symmetry", sentences=(first, *_against_augmentation(found), *behind))
+    first = f"{_capital(words)}: {over}{'' if layers else _but(hurting)}."
+    kept = (f"Approximate: {layers}.", first) if layers else (first, *_against_augmentation(found))
+    no_symmetry = _augmentation_hurts(found)
+    if no_symmetry:
+        return Statement(kind="weight_sharing", sentences=(*kept[: 1 + bool(layers)], *no_symmetry, *behind))
+    return Statement(kind="approximate" if layers else "symmetry", sentences=(*kept, *behind))
 
 
 _UNDECIDED_SEEDS = (
@@ -126,6 +126,20 @@ def _against_augmentation(found: Inference) -> tuple[str, ...]:
     if other.estimate.low > 0:
         return (f"Building them in beats augmenting with them: {interval_text(other.estimate)}.",)
     return (f"Augmenting with them instead cannot be told from it: {interval_text(other.estimate)} for building in.",)
+
+
+def _augmentation_hurts(found: Inference) -> tuple[str, ...]:
+    """Say that images moved by the group are other images than those of the data set; empty where that is not shown.
+
+    If the images of each class were distributed as the moved ones, the rival would be trained on images of the same
+    distribution as the network without symmetry, and could not be worse.
+    """
+    rival = next((network for network in found.compared if network.rival), None)
+    if rival is None or rival.minus_no_symmetry.estimate.high >= 0:
+        return ()
+    over = interval_text(rival.minus_no_symmetry.estimate)
+    said = "The gain comes from sharing weights, not from a symmetry of the images: augmenting with them instead,"
+    return (f"{said} {over} over no symmetry on validation.",)
 
 
 def _closest(found: Inference) -> tuple[str, ...]:

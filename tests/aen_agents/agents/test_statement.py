@@ -34,14 +34,15 @@ def difference(mean, low, high):
     return Difference(Estimate(mean, low, high))
 
 
-def compared(name, parameters=10, *, equal=True):
+def compared(name, parameters=10, *, equal=True, rival="", over=None):
     zero = difference(0.0, -0.01, 0.01)
     return Compared(
         decomposition=name,
         class_key=name,
         parameters=parameters,
+        rival=rival,
         best_minus_it=zero,
-        minus_no_symmetry=zero,
+        minus_no_symmetry=over or zero,
         not_told_from_best=equal,
     )
 
@@ -66,6 +67,28 @@ def verdict(winner, gain, *, rival="", against=None, networks=()):
 
 
 GAIN = difference(0.061, 0.04, 0.082)
+
+
+def with_rival(low, high):
+    over = difference((low + high) / 2, low, high)
+    return (compared("best"), compared("none", 20, equal=False), compared("moved", 20, rival="augmentation", over=over))
+
+
+def test_a_gain_without_a_symmetry_of_the_images():
+    """Training on moved images cannot be worse than on images of the same distribution."""
+    found = _of_classes(verdict(TIED, GAIN, against=GAIN, networks=with_rival(-0.31, -0.29)), [])
+    assert found.kind == "weight_sharing"
+    assert " ".join(found.sentences[:2]) == (
+        "Quarter turns and horizontal flips: +6.1 points (95 % interval 4.0 to 8.2) over no symmetry. The gain comes "
+        "from sharing weights, not from a symmetry of the images: augmenting with them instead, -30.0 points (95 % "
+        "interval -31.0 to -29.0) over no symmetry on validation."
+    )
+    assert _of_classes(verdict(TIED, GAIN, against=GAIN, networks=with_rival(-0.1, 0.01)), []).kind == "symmetry"
+
+
+def test_without_a_gain_it_does_not_matter_what_moved_images_do():
+    none = difference(0.01, -0.01, 0.03)
+    assert _of_classes(verdict(TIED, none, networks=with_rival(-0.31, -0.29)), []).kind == "undecided"
 
 
 def test_symmetry_with_what_hurts():
