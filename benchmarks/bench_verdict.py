@@ -4,7 +4,7 @@ Ten sets of 5,000 images of Fashion-MNIST and MNIST are moved by random elements
 others each class is a mixture of fixed templates with noise, so that no transformation leaves anything as it is. Each
 is searched with ``aen search --data FILE --minutes M``: nothing but the file is given. The verdict is right where it
 names a class that contains the hidden generators, and where it claims no gain by a symmetry without one. Weight
-sharing can be worth something without a symmetry: whether it is, is measured on new images of the same templates.
+tying can be worth something without a symmetry: whether it is, is measured on new images of the same templates.
 
     python benchmarks/bench_verdict.py --minutes 5              # all sets, those that are done are not repeated
     python benchmarks/bench_verdict.py --sets 0 11 --minutes 2
@@ -50,7 +50,7 @@ ROUNDS = 12  # random powers of each generator in turn come near to a uniform el
 TEMPLATES = 6  # of each class
 CLASSES = 10
 NOISE = 1.2
-SHARED = "weight_sharing"
+TYING = "weight_tying"
 NEW, CHECKED_SEEDS = 20_000, 10  # new images of a set, and seeds, to see whether a gain is there
 
 
@@ -190,10 +190,10 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
     print_table("Verdicts of the default search", heads, cells)
     with_group, without = [r for r in rows if r["hidden"]], [r for r in rows if not r["hidden"]]
     right = sum(r["contains_hidden"] and r["gain_claimed"] for r in with_group)
-    wrong, shared = sum(r["gain_claimed"] for r in without), sum(r["kind"] == SHARED for r in without)
+    wrong, tying = sum(r["gain_claimed"] for r in without), sum(r["kind"] == TYING for r in without)
     print(f"\nhidden generators named with a gain: {right} of {len(with_group)}")
     print(f"gain by a symmetry claimed where there is none: {wrong} of {len(without)}")
-    print(f"gain by weight sharing claimed where there is no symmetry: {shared} of {len(without)}")
+    print(f"gain by weight tying claimed where there is no symmetry: {tying} of {len(without)}")
 
 
 def check(row: dict[str, Any]) -> None:

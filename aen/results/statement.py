@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from aen._typing import JsonDict
 
-Kind = Literal["symmetry", "weight_sharing", "augment", "approximate", "no_symmetry", "undecided"]
+Kind = Literal["symmetry", "weight_tying", "augment", "approximate", "no_symmetry", "undecided"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,7 @@ class Statement:
     """The verdict of a search in plain words.
 
     Attributes:
-        kind: ``symmetry`` (build it in), ``weight_sharing`` (build it in, but the images do not have it), ``augment``
+        kind: ``symmetry`` (build it in), ``weight_tying`` (build it in, but the images do not have it), ``augment``
             (train on moved images instead), ``approximate`` (build it into some layers), ``no_symmetry`` (none helps)
             or ``undecided`` (no gain is shown, and none is excluded).
         sentences: the verdict, then what stands behind it.

@@ -55,7 +55,7 @@ def _of_classes(verdict: ClassVerdict, effects: Sequence[GeneratorEffect]) -> St
     kept = (f"Approximate: {layers}.", first) if layers else (first, *_against_augmentation(found))
     no_symmetry = _augmentation_hurts(found)
     if no_symmetry:
-        return Statement(kind="weight_sharing", sentences=(*kept[: 1 + bool(layers)], *no_symmetry, *behind))
+        return Statement(kind="weight_tying", sentences=(*kept[: 1 + bool(layers)], *no_symmetry, *behind))
     return Statement(kind="approximate" if layers else "symmetry", sentences=(*kept, *behind))
 
 
@@ -138,7 +138,7 @@ def _augmentation_hurts(found: Inference) -> tuple[str, ...]:
     if rival is None or rival.minus_no_symmetry.estimate.high >= 0:
         return ()
     over = interval_text(rival.minus_no_symmetry.estimate)
-    said = "The gain comes from sharing weights, not from a symmetry of the images: augmenting with them instead,"
+    said = "The gain comes from tying weights, not from a symmetry of the images: augmenting with them instead,"
     return (f"{said} {over} over no symmetry on validation.",)
 
 

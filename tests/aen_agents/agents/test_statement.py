@@ -77,10 +77,10 @@ def with_rival(low, high):
 def test_a_gain_without_a_symmetry_of_the_images():
     """Training on moved images cannot be worse than on images of the same distribution."""
     found = _of_classes(verdict(TIED, GAIN, against=GAIN, networks=with_rival(-0.31, -0.29)), [])
-    assert found.kind == "weight_sharing"
+    assert found.kind == "weight_tying"
     assert " ".join(found.sentences[:2]) == (
         "Quarter turns and horizontal flips: +6.1 points (95 % interval 4.0 to 8.2) over no symmetry. The gain comes "
-        "from sharing weights, not from a symmetry of the images: augmenting with them instead, -30.0 points (95 % "
+        "from tying weights, not from a symmetry of the images: augmenting with them instead, -30.0 points (95 % "
         "interval -31.0 to -29.0) over no symmetry on validation."
     )
     assert _of_classes(verdict(TIED, GAIN, against=GAIN, networks=with_rival(-0.1, 0.01)), []).kind == "symmetry"
