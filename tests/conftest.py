@@ -14,8 +14,11 @@ from collections.abc import Iterator
 
 import pytest
 from helpers.shape_checker import leave_the_rest_alone
+from hypothesis import settings
 
 leave_the_rest_alone()
+settings.register_profile("aen", deadline=None)  # an example takes as long as the machine lets it
+settings.load_profile("aen")
 os.environ["OMP_NUM_THREADS"] = os.environ.get("AEN_TEST_THREADS", "1")
 # The many processes that tests start would each compile aen anew, and this one the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -10,7 +10,7 @@ FACTORS = ("rot90", "transpose", "hflip", "vflip", "hshift(1)", "quadrants", "sw
 
 
 @given(factors=st.lists(st.sampled_from(FACTORS), max_size=3, unique=True), side=st.sampled_from([2, 4, 6, 8]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cells_share_a_colour_exactly_inside_an_orbit(factors, side, point_orbits):
     decomposition = Decomposition.of(factors)
     labels = point_orbits([g.permutation(side).tolist() for g in decomposition.generators], side * side)

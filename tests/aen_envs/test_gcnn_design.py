@@ -39,7 +39,7 @@ def actions_of(sizes):
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     which=st.sampled_from(sorted(SPACES)),

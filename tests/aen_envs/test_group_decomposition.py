@@ -33,7 +33,7 @@ FORMULAS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data(), reward=st.sampled_from(sorted(FORMULAS)), stop=st.booleans(), horizon=st.integers(1, 5))
 def test_an_episode_obeys_its_definition(table, data, reward, stop, horizon):
     alphabet, factors, grids = data.draw(st.sampled_from(ALPHABETS))

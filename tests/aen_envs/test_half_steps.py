@@ -18,7 +18,7 @@ def answered(env, pending):
     return evaluate(env.evaluator, pending.specs, keep_weights=pending.keep_weights) if pending.specs else []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(kind=st.sampled_from(sorted(ENVIRONMENTS)), seed=st.integers(0, 2**32 - 1))
 @pytest.mark.slow
 def test_both_halves_make_a_step(kind, seed):

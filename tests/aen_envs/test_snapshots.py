@@ -31,7 +31,7 @@ def episode(env):
     return snapshot
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     kind=st.sampled_from(sorted(ENVIRONMENTS)),
     seed=st.integers(0, 2**32 - 1),

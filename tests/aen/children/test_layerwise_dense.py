@@ -193,7 +193,7 @@ def test_each_layer_has_its_own_parameters():
     assert child.head.linear.in_features == 8  # the orbits of the last grid under the last layer's decomposition
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     layers=st.tuples(st.sampled_from(CHOICES), st.sampled_from(CHOICES)),
     bias=st.sampled_from(["orbit", "scalar_after_relu"]),

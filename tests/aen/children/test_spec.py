@@ -95,7 +95,7 @@ def test_json_and_pickle_round_trips(spec):
 
 
 @given(table=st.permutations(range(4)), seed=st.integers(0, 2**63 - 1), rate=st.floats(1e-300, 1e300))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_json_keeps_user_made_generators_and_numbers_exactly(table, seed, rate):
     mine = Generator.from_permutations("mine", [table])
     decomposition = Decomposition.of(["hflip", "rot90 x| mine", "mine"], {"mine": mine})

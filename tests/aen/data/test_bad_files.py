@@ -334,7 +334,7 @@ def files(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damage_anywhere_is_read_or_refused_and_nothing_else(kind, files, tmp_path, data):
     path, read = files[kind]
     content = bytearray(path.read_bytes())

@@ -154,7 +154,7 @@ FACTORS = (
     factors=st.lists(st.sampled_from(FACTORS), min_size=1, max_size=6, unique=True),
     sides=st.lists(st.sampled_from([2, 4, 6]), min_size=2, max_size=3),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_walk_agrees_with_joining_the_factors_of_every_state(factors, sides):
     table = enumerate_classes(Alphabet.of(factors), sides)
     n = len(factors)

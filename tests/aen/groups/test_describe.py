@@ -87,7 +87,7 @@ def test_groups_of_user_made_generators(decomposition, side, name, order):
     table=st.permutations(range(4)),
     sides=st.sampled_from([(2,), (4,), (2, 4)]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_order_and_commuting_agree_with_sympy(factors, table, sides):
     mine = Generator.from_permutations("mine", [table, [*range(12), *(12 + i for i in table)]])
     decomposition = Decomposition.of([*factors, "mine"], {"mine": mine})
@@ -107,14 +107,14 @@ def test_order_and_commuting_agree_with_sympy(factors, table, sides):
 
 
 @given(factors=st.lists(st.sampled_from(FACTORS), max_size=4, unique=True), sides=st.sampled_from([(4,), (2, 4)]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_name_alone_is_that_of_the_description(factors, sides):
     decomposition = Decomposition.of(factors)
     assert decomposition.group_name(sides) == decomposition.describe(sides).name
 
 
 @given(factors=st.lists(st.sampled_from(FACTORS), max_size=4, unique=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_redundant_factors_can_be_left_out(factors, closure):
     found = Decomposition.of(factors).describe((4,))
     if found.order is None:

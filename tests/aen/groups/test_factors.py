@@ -27,7 +27,7 @@ def factor_texts(draw):
 
 
 @given(text=factor_texts())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_text_json_and_pickle_round_trips(text):
     factor = Factor.parse(text)
     assert factor.name == str(factor) == text
@@ -37,7 +37,7 @@ def test_text_json_and_pickle_round_trips(text):
 
 
 @given(table=st.permutations(range(4)), text=st.sampled_from(["mine", "mine x hflip", "rot90 x| mine"]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_json_carries_the_tables_of_user_made_generators(table, text):
     mine = Generator.from_permutations("mine", [table])
     decomposition = Decomposition.of(["vflip", text], {"mine": mine})

@@ -60,7 +60,7 @@ def test_no_two_factors_for_signals_are_the_same(length):
 
 
 @given(step=st.integers(1, 11), shape=st.tuples(st.sampled_from([12, 14]), st.sampled_from([12, 16])))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_shifts_in_fractions_move_the_cells_as_before(step, shape):
     alphabet = Alphabet.of([f"vshift({step})", f"hflip x hshift({step})" if step == 6 else "hflip", "hshift(1/4)"])
     grid = shape[0] if shape[0] == shape[1] else shape
@@ -101,7 +101,7 @@ _FACTORS = (
     columns=st.sampled_from([8, 12, 20]),
     cells=st.sampled_from([4, 36]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_joint_group_is_no_larger_than_that_of_the_images_alone(names, rows, columns, cells):
     grid = rows if rows == columns else (rows, columns)
     alphabet = Alphabet.of(names).fitting([grid]).in_fractions(grid)

@@ -40,7 +40,7 @@ def test_built_in_generator_moves_each_cell_where_the_design_says(name):
 
 
 @given(side=st.integers(2, 9), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_shift_is_cyclic(side, data):
     step = data.draw(st.integers(1, side - 1))
     right, down = (Generator.parse(f"{name}({step})") for name in ("hshift", "vshift"))
@@ -93,7 +93,7 @@ def test_permutation_is_read_only():
 
 
 @given(table=st.permutations(range(9)))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_user_made_generator_survives_json_and_pickle(table):
     mine = Generator.from_permutations("mine", [table, [1, 2, 3, 0]])
     assert mine.permutation(3).tolist() == list(table)
@@ -104,7 +104,7 @@ def test_user_made_generator_survives_json_and_pickle(table):
 
 
 @given(tables=st.lists(st.permutations(range(5)), max_size=3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_elements_agree_with_a_plain_enumeration(tables, closure):
     group = closure(tables, 5)
     elements = enumerate_elements([np.array(table) for table in tables], 5, limit=len(group))

@@ -27,7 +27,7 @@ def actions_of(decomposition, in_side, out_side):
 
 
 @given(decomposition=decompositions(), in_side=SIDES, out_side=SIDES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_orbits_agree_with_a_search_over_pairs(decomposition, in_side, out_side, pair_orbits, point_orbits):
     actions = actions_of(decomposition, in_side, out_side)
     found = layer_orbits(decomposition.generators, in_side, out_side)
@@ -43,7 +43,7 @@ def is_equivariant(weight, actions):
 
 
 @given(decomposition=decompositions(), in_side=SIDES, out_side=SIDES, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_equivariant_to_each_generator_is_equivariant_to_the_group(decomposition, in_side, out_side, data, closure):
     n, m = in_side**2, out_side**2
     actions = actions_of(decomposition, in_side, out_side)
@@ -69,7 +69,7 @@ def test_equivariant_to_each_generator_is_equivariant_to_the_group(decomposition
 
 
 @given(decomposition=decompositions(), order=st.randoms(use_true_random=False))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_orbits_do_not_depend_on_the_order_of_the_generators(decomposition, order):
     shuffled = list(decomposition.generators)
     order.shuffle(shuffled)
@@ -147,7 +147,7 @@ def test_a_point_that_is_moved_beside_the_sample_is_seen():
         lambda n: st.tuples(st.lists(st.integers(0, 3), min_size=n, max_size=n), st.permutations(range(n)))
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @pytest.mark.parametrize("sample", [1, 2, 100])
 def test_being_kept_is_what_a_look_at_every_point_says(case, sample):
     labels, permutation = map(np.array, case)

@@ -203,7 +203,7 @@ def test_generated_by_finds_the_smallest_group(name):
 
 
 @given(chosen=st.lists(st.sampled_from(PlanarGroup.of("D8").elements), max_size=3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_generated_by_is_the_closure(chosen):
     found = cases.as_set(PlanarGroup.generated_by(chosen).elements)
     products = {cases.turn(0)}

@@ -53,7 +53,7 @@ def moved(name, rows, columns):
 
 
 @given(name=NAMES, shape=SHAPES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_generator_moves_each_cell_where_it_should_or_says_which_axis_is_odd(name, shape):
     rows, columns = shape
     lengths = {"m": (rows, "rows"), "n": (columns, "columns")}
@@ -92,7 +92,7 @@ def test_what_does_not_fit_a_rectangle_is_refused(text, grid, message):
 
 
 @given(side=st.integers(1, 512))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_square_is_always_the_plain_side(side):
     assert as_grid((side, side)) == as_grid([side, side]) == as_grid(np.int64(side)) == side
     assert type(as_grid((side, side))) is int
@@ -124,7 +124,7 @@ def components(n, edges):
 
 
 @given(names=st.lists(NAMES, max_size=2, unique=True), shapes=st.tuples(SHAPES, SHAPES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_orbits_are_those_of_a_plain_union_of_pairs(names, shapes):
     (a, b), (c, d) = shapes
     assume(a * b * c * d <= 300)

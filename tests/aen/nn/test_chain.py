@@ -32,7 +32,7 @@ def check(tables, counts):
 
 
 @given(groups=st.lists(st.sampled_from([g.name for g in D4.subgroups()]), min_size=1, max_size=10, unique=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_chain_adds_up_what_its_tables_give(groups):
     check(*tables_of(groups))
 

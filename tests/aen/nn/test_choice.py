@@ -32,7 +32,7 @@ def assert_same_choice(one, other):
 
 
 @given(layer=tied_layers.tied_layers(), stage=st.sampled_from([0.0, 300.0, 3000.0, 60_000.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_least_estimate_is_chosen(layer, stage):
     decomposition, *sides = layer
     orbits = layer_orbits(decomposition.generators, *sides)
@@ -107,7 +107,7 @@ def test_what_is_offered():
 
 
 @given(state=st.integers(1, 2**12 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_choice_does_not_depend_on_which_state_of_a_class_names_the_orbits(state, table):
     named = table.alphabet.decomposition(mask_to_bits(state, 12))
     representative = table.decomposition(table.classes[table.class_of_state[state]])

@@ -194,7 +194,7 @@ def test_a_stride_with_a_rest_warns_and_breaks_the_group(group, stride, side, ki
     dilation=st.integers(1, 2),
     kind=st.sampled_from(KINDS),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @pytest.mark.filterwarnings("ignore::aen.nn.module.EquivarianceWarning")
 def test_output_shape(pair, kernel_size, sides, stride, padding, dilation, kind):
     layer = conv_of(*pair, kind, kernel_size, stride=stride, padding=padding, dilation=dilation)

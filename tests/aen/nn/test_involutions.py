@@ -41,7 +41,7 @@ def is_involution(move):
 
 
 @given(layer=tied_layers.tied_layers())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_moves_that_are_found_keep_every_weight_in_its_orbit(layer):
     decomposition, *sides = layer
     orbits = layer_orbits(decomposition.generators, *sides)
@@ -52,7 +52,7 @@ def test_moves_that_are_found_keep_every_weight_in_its_orbit(layer):
 
 
 @given(layer=tied_layers.tied_layers())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_move_keeps_orbits_or_not_as_a_look_at_every_weight_says(layer):
     decomposition, *sides = layer
     orbits = layer_orbits(decomposition.generators, *sides)
@@ -65,7 +65,7 @@ def test_a_move_keeps_orbits_or_not_as_a_look_at_every_weight_says(layer):
 
 
 @given(layer=tied_layers.tied_layers())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_free_involutions_commute_and_all_their_products_move_every_cell(layer):
     decomposition, *sides = layer
     found = free_involutions(layer_orbits(decomposition.generators, *sides), *sides)

@@ -34,7 +34,7 @@ def layer_of(factors, in_grid=4, out_grid=6, seed=0, **options):
     factors=st.lists(st.sampled_from(FACTORS), max_size=3, unique=True),
     sides=st.tuples(st.sampled_from([2, 4, 6]), st.sampled_from([2, 4])),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_weight_and_bias_are_kept_by_every_generator(factors, sides):
     layer = layer_of(factors, *sides)
     weight = layer.expanded_weight().detach().numpy()

@@ -59,7 +59,7 @@ def expected_output(layer, x):
     weighting=st.sampled_from(["softmax", "sum"]),
     skip=st.booleans(),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_it_is_the_sum_of_its_branches(groups, kind, geometry, bias, keep_norm, weighting, skip):
     kernel_size, stride, padding, dilation = geometry
     layer = conv_of(

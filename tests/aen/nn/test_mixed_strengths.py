@@ -43,7 +43,7 @@ def test_with_all_the_strength_on_one_group_it_is_that_group_s_layer(place, keep
     alpha=st.lists(st.floats(-3, 3), min_size=6, max_size=6),
     temperature=st.floats(0.05, 20),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_temperature_divides_alpha(alpha, temperature):
     layer = conv_of(GROUPS, padding="same", skip=True, temperature=temperature).double()
     with torch.no_grad():

@@ -71,7 +71,7 @@ def check(choice, orbits, cells_out):
 
 
 @given(layer=tied_layers.tied_layers())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_product_computes_the_dense_layer_and_its_gradients(layer):
     decomposition, in_side, out_side = layer
     orbits = tied_layers.layer_orbits(decomposition.generators, in_side, out_side)
@@ -144,7 +144,7 @@ def test_second_derivatives_agree_with_finite_differences(case):
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_merged_product_of_any_groups(data):
     """Inputs and outputs that share rows and columns in any manner, not only as grids have them."""
     groups = []

@@ -81,7 +81,7 @@ def tables(labels, count):
 
 
 @given(layout=segments(), width=st.integers(0, 3), seed=st.integers(0, 99))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_segment_sums_agree_with_a_dictionary(layout, width, seed):
     labels, count = layout
     shape = (len(labels), width) if width else (len(labels),)
@@ -95,7 +95,7 @@ def test_segment_sums_agree_with_a_dictionary(layout, width, seed):
 
 
 @given(layout=segments())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_segment_sums_are_the_same_bit_for_bit_and_close_to_those_of_double_precision(layout):
     labels, count = layout
     values = torch.randn(len(labels), generator=torch.Generator().manual_seed(0))
@@ -131,7 +131,7 @@ def tied_as_a_whole(labels, length):
 
 
 @given(case=tied_runs())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_longest_runs_are_found(case):
     labels, count, lengths = case
     expected = next((n for n in lengths if tied_as_a_whole(labels, n)), None)
@@ -142,7 +142,7 @@ def test_the_longest_runs_are_found(case):
 
 
 @given(layout=segments())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_runs_of_one_point_always_work(layout):
     labels, count = layout
     run, order, runs = single_runs(labels, count)

@@ -24,7 +24,7 @@ def planted(children, effects, base=0.5):
     return [base + sum(effects.get((f, level), 0.0) for f, level in child.items()) for child in children]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     effects=st.fixed_dictionaries(
         {(f, level): st.floats(-0.3, 0.3) for f, levels in FACTORS.items() for level in levels[1:]}
@@ -109,7 +109,7 @@ def test_a_tiny_example_agrees_with_the_normal_equations():
         assert share.left_out == pytest.approx(squared([own, a, b]) - squared([a, b]), abs=1e-6)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(2, 25), seed=st.integers(0, 2**32 - 1), noise=st.sampled_from([0.0, 0.05]))
 def test_shares_are_parts_of_what_is_explained(n, seed, noise):
     source = np.random.default_rng(seed)

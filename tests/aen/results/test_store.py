@@ -52,7 +52,7 @@ def test_get_returns_every_field_that_was_committed(store, spec, invent):
     assert not evaluation.looked_up
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**63 - 1), changes=FIELDS)
 def test_any_evaluation_survives_the_store_unchanged(store, spec, invent, seed, changes):
     with store._engine.begin() as connection:

@@ -21,9 +21,7 @@ WHO = ("nobody", "self", "other", "silent", "died")
 RESULTS = st.tuples(
     st.sampled_from(KEYS), st.sampled_from(["ok", "diverged", "failed"]), st.sampled_from([None, "a.st", "b.st"])
 )
-SETTINGS = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+SETTINGS = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 asked = st.lists(st.sampled_from(KEYS), max_size=9)
 committed = st.lists(RESULTS, max_size=6)
 

@@ -156,7 +156,7 @@ def test_a_moves_group_moves_pixels_as_the_generator_does(space, move):
     assert any((element.permutation(5) == generator.permutation(5)).all() for element in group.elements)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(state=st.tuples(*(st.integers(0, size - 1) for size in (3, *(2,) * 8, 3, 3))))
 def test_factors_say_what_was_chosen(wide, state):
     spec = wide.spec_of(state)

@@ -28,7 +28,7 @@ def taken(stream, start, count):
 
 
 @given(**SIZES, seed=SEEDS, start=st.integers(0, 40), count=st.integers(1, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_entered_anywhere_it_is_the_stream_from_there(n, batch_size, seed, start, count):
     stream = BatchStream(torch.arange(n), batch_size, seed)
     expected = written_out(n, batch_size, seed, start + count)[start : start + count]
@@ -39,7 +39,7 @@ def test_entered_anywhere_it_is_the_stream_from_there(n, batch_size, seed, start
 
 
 @given(**SIZES, seed=SEEDS, cuts=st.lists(st.integers(1, 12), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_slices_are_the_whole(n, batch_size, seed, cuts):
     stream, pieces, start = BatchStream(torch.arange(n), batch_size, seed), [], 0
     for count in cuts:
@@ -49,7 +49,7 @@ def test_slices_are_the_whole(n, batch_size, seed, cuts):
 
 
 @given(**SIZES, seed=SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_epoch_has_every_place_once(n, batch_size, seed):
     places = torch.arange(n) * 3 + 1
     stream = BatchStream(places, batch_size, seed)
@@ -60,7 +60,7 @@ def test_every_epoch_has_every_place_once(n, batch_size, seed):
 
 
 @given(**SIZES, epochs=st.fractions(Fraction(1, 100), 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_count_is_the_nearest(n, batch_size, epochs):
     stream = BatchStream(torch.arange(n), batch_size, 0)
     assert stream.per_epoch == len(range(0, n, batch_size))

@@ -34,7 +34,7 @@ def data(data_of):
 
 
 @given(chain=st.data(), kind=st.sampled_from([ADAM, MOMENTUM]), drawn=st.booleans())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_relaxed_along_any_chain_it_is_the_same_function(chain, kind, drawn, data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("chain")
     groups = chain.draw(shrinking())

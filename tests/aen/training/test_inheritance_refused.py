@@ -127,7 +127,7 @@ def test_mixed_children_that_differ(tmp_path):
 
 
 @given(groups=shrinking(), wanted=shrinking())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_groups_that_grow(groups, wanted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("grow")
     growing = [

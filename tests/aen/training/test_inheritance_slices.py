@@ -89,7 +89,7 @@ def test_slices_with_halves_of_other_sizes_are_one_training(data_of, tmp_path):
 
 
 @given(n=st.integers(4, 30), size=st.integers(2, 7), slices=st.integers(1, 4), data_seed=st.integers(0, 99))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_slices_are_one_training(n, size, slices, data_seed, data_of, tmp_path_factory):
     # One image alone is normed by the running statistics, which each slice takes anew.
     n += n % size == 1

@@ -32,7 +32,7 @@ def data(data_of):
 
 
 @given(groups=shrinking(), kind=st.sampled_from([ADAM, MOMENTUM]))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_state_of_the_full_weights_stays(groups, kind, tmp_path_factory):
     folder = tmp_path_factory.mktemp("state")
     parent, progress = in_file(SPEC, folder, kind)

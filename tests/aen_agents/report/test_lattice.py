@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aen._typing import JsonDict
@@ -27,7 +27,6 @@ def covers_by_definition(sets: list[frozenset[int]]) -> set[tuple[int, int]]:
     }
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 255), min_size=1, max_size=40))
 def test_lines_are_those_of_the_definition(masks: set[int]) -> None:
     closed = sorted(masks)

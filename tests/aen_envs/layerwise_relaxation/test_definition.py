@@ -106,7 +106,7 @@ class _Expectation:
         assert set(info) == {*expected, "action_mask", "illegal", "looked_up"}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     data=st.data(),
     names=st.sampled_from([FEW, ("D4", "C1"), None]),

@@ -20,7 +20,7 @@ from aen.data.own.split import Grouping, default_sizes, grouped_split
 from aen.errors import DataError
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_no_group_lies_in_two_parts(data):
     n = data.draw(st.integers(12, 120))

@@ -36,7 +36,7 @@ def info(state: int, *, looked_up: bool = False) -> dict[str, object]:
     }
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.booleans())
 def test_first_visits_count_what_they_should(tmp_path: Path, states: list[int], looked_up: bool) -> None:
     by_class, by_state = visits(tmp_path, "classes"), visits(tmp_path, "states")

@@ -32,7 +32,7 @@ def drawn(classes: int, symmetries: int, seed: int) -> list[torch.Tensor]:
 
 
 @given(classes=st.integers(1, 12), symmetries=st.integers(0, 6), seed=st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_values_follow_the_classes_and_ignore_the_order_of_symmetries(classes: int, symmetries: int, seed: int) -> None:
     torch.manual_seed(seed)
     network = ClassQNetwork().double()
