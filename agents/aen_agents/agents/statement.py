@@ -10,7 +10,7 @@ from aen.groups.grid import is_signal
 from aen.groups.layer_symmetry import NO_SYMMETRY, planar_in_words
 from aen.groups.plain_words import in_words
 from aen.results.generator_effects import GeneratorEffect
-from aen.results.inference import Inference
+from aen.results.inference import Compared, Inference
 from aen.results.search_result import SearchResult
 from aen.results.statement import Statement
 from aen.results.verdict import ClassVerdict, MethodVerdict
@@ -52,8 +52,9 @@ def _of_classes(verdict: ClassVerdict, effects: Sequence[GeneratorEffect]) -> St
         return Statement(kind="augment", sentences=(_augment(spec, found), f"{_capital(words)}: {over}.", *behind))
     layers = layers_in_words(spec)
     first = f"{_capital(words)}: {over}{'' if layers else _but(hurting)}."
-    kept = (f"Approximate: {layers}.", first) if layers else (first, *_against_augmentation(found))
-    no_symmetry = _augmentation_hurts(found)
+    rival = _rival_of(spec, found)
+    kept = (f"Approximate: {layers}.", first) if layers else (first, *_against_augmentation(found, rival))
+    no_symmetry = _augmentation_hurts(rival)
     if no_symmetry:
         return Statement(kind="weight_tying", sentences=(*kept[: 1 + bool(layers)], *no_symmetry, *behind))
     return Statement(kind="approximate" if layers else "symmetry", sentences=(*kept, *behind))
@@ -119,22 +120,28 @@ def _augment(spec: ChildSpec, found: Inference) -> str:
     return f"Augmenting with {group} does as well as building them in, at no loss: augment."
 
 
-def _against_augmentation(found: Inference) -> tuple[str, ...]:
+def _rival_of(spec: ChildSpec, found: Inference) -> Compared | None:
+    """Return the rival, if it is the winner's: where the winner has none, that of another class was trained."""
+    own = spec.augmented_instead()
+    rivals = [network for network in found.compared if network.rival]
+    return next((rival for rival in rivals if own is not None and rival.class_key == own.class_key), None)
+
+
+def _against_augmentation(found: Inference, rival: Compared | None) -> tuple[str, ...]:
     other = found.built_in_minus_augmentation
-    if other is None:
+    if other is None or rival is None:
         return ()
     if other.estimate.low > 0:
         return (f"Building them in beats augmenting with them: {interval_text(other.estimate)}.",)
     return (f"Augmenting with them instead cannot be told from it: {interval_text(other.estimate)} for building in.",)
 
 
-def _augmentation_hurts(found: Inference) -> tuple[str, ...]:
+def _augmentation_hurts(rival: Compared | None) -> tuple[str, ...]:
     """Say that images moved by the group are other images than those of the data set; empty where that is not shown.
 
     If the images of each class were distributed as the moved ones, the rival would be trained on images of the same
     distribution as the network without symmetry, and could not be worse.
     """
-    rival = next((network for network in found.compared if network.rival), None)
     if rival is None or rival.minus_no_symmetry.estimate.high >= 0:
         return ()
     over = interval_text(rival.minus_no_symmetry.estimate)

@@ -69,9 +69,10 @@ def verdict(winner, gain, *, rival="", against=None, networks=()):
 GAIN = difference(0.061, 0.04, 0.082)
 
 
-def with_rival(low, high):
+def with_rival(low, high, of=TIED):
     over = difference((low + high) / 2, low, high)
-    return (compared("best"), compared("none", 20, equal=False), compared("moved", 20, rival="augmentation", over=over))
+    rival = compared(of.augmented_instead().class_key, 20, rival="augmentation", over=over)
+    return (compared("best"), compared("none", 20, equal=False), rival)
 
 
 def test_a_gain_without_a_symmetry_of_the_images():
@@ -84,6 +85,19 @@ def test_a_gain_without_a_symmetry_of_the_images():
         "interval -31.0 to -29.0) over no symmetry on validation."
     )
     assert _of_classes(verdict(TIED, GAIN, against=GAIN, networks=with_rival(-0.1, 0.01)), []).kind == "symmetry"
+
+
+def test_the_rival_of_another_class_says_nothing_about_the_winner():
+    """As where the winner has none, or ties are decided otherwise when the rival is among the networks."""
+    other = DenseSpec(decomposition=Decomposition.of(["hshift(1/4)"]))
+    found = _of_classes(verdict(TIED, GAIN, against=GAIN, networks=with_rival(-0.31, -0.29, other)), [])
+    assert found.kind == "symmetry"
+    assert "augment" not in found.text.lower()
+    winner = GCNNSpec(group="C4", augment="C4")
+    assert winner.augmented_instead() is None
+    found = _of_classes(verdict(winner, GAIN, against=GAIN, networks=with_rival(-0.31, -0.29)), [])
+    assert found.kind == "symmetry"
+    assert "them instead" not in found.text
 
 
 def test_without_a_gain_it_does_not_matter_what_moved_images_do():
@@ -136,7 +150,7 @@ def test_augment():
 
 
 def test_building_in_beats_augmenting():
-    found = _of_classes(verdict(TIED, GAIN, against=difference(0.03, 0.01, 0.05)), [])
+    found = _of_classes(verdict(TIED, GAIN, against=difference(0.03, 0.01, 0.05), networks=with_rival(0.01, 0.03)), [])
     assert found.sentences[1] == "Building them in beats augmenting with them: +3.0 points (95 % interval 1.0 to 5.0)."
 
 
