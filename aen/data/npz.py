@@ -1,6 +1,5 @@
 """npz files: reading without unpickling, inspecting without reading the images, and reproducible writing."""
 
-import io
 import math
 import os
 import zipfile
@@ -23,6 +22,7 @@ PLAIN_KEYS = ("images", "labels")
 _MAX_CHANNELS = 4
 _MAX_CLASSES = 10_000
 _MAX_HEADER = 2**16
+_SMALL, _RATIO = 2**28, 500  # what unpacks to more bytes, and to so many times its size, is taken for a bomb
 _SHOWN = 5
 # The probability below which a class is not missing among the training images by chance.
 _BY_CHANCE = 0.01
@@ -185,25 +185,31 @@ class OpenNpz:
             entry = self._zip.getinfo(f"{name}.npy")
             with self._zip.open(entry) as file:
                 shape, kind = _read_header(file)
-            self._check_header(name, shape, kind, entry.file_size)
+            self._check_header(name, shape, kind, entry)
             if header_only:
                 return shape, kind
             with self._zip.open(entry) as file:
-                return np.lib.format.read_array(io.BytesIO(file.read()), allow_pickle=False)
+                found = np.lib.format.read_array(file, allow_pickle=False)
+                file.read()  # compares the checksum at its end
+                return found
         except DataError:
             raise
         except Exception as error:  # damaged bytes make zip, zlib and NumPy fail in many ways
             raise damaged(self.path, f"{name} cannot be read ({type(error).__name__}: {error})") from error
 
-    def _check_header(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any], held: int) -> None:
+    def _check_header(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any], entry: zipfile.ZipInfo) -> None:
         if kind.hasobject:
             raise DataError(
                 f"{self.path}: {name} holds pickled objects, which aen never opens; save it as an array of numbers."
             )
         size = math.prod(shape, start=kind.itemsize)
         # The header is believed only as far as there are bytes for it.
-        if not 0 <= held - size <= _MAX_HEADER or size > MAX_BYTES:
+        if not 0 <= entry.file_size - size <= _MAX_HEADER or size > MAX_BYTES:
             raise damaged(self.path, f"{name} is announced as {list(shape)} of {kind}, which it is not")
+        if size > max(_SMALL, _RATIO * entry.compress_size):
+            raise damaged(
+                self.path, f"its array {name} unpacks to over {_RATIO} times its size, as a decompression bomb"
+            )
 
 
 def _read_header(file: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:  # noqa: ANN401 - zipfile's reader

@@ -83,6 +83,8 @@ def _candidates(grid: Grid, cells: int) -> Iterator[Grid]:
     """Return grids of about that many cells and about the proportions of the images, the best first, then their own."""
     rows, columns = shape_of(grid)
     best = math.sqrt(cells * rows / columns), math.sqrt(cells * columns / rows)
+    if min(best) < 1:  # of a long signal of few channels: it has one row at least
+        best = (1.0, float(cells)) if rows < columns else (float(cells), 1.0)
     nearby = [range(max(1, int(n / _FARTHEST)), max(1, math.ceil(n * _FARTHEST)) + 1) for n in best]
     if rows == columns:
         shapes = [(n, n) for n in nearby[0] if n <= MAX_SIDE]

@@ -105,7 +105,9 @@ class CsvTable:
             first = next((line for line in pieces if line.strip()), "")
             delimiter = max(",;\t", key=first.count)
             yield from csv.reader(itertools.chain([first], pieces), delimiter=delimiter, strict=True)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise DataError(f"{self.path}: its text is not UTF-8 ({error}); save it as UTF-8.") from error
+        except csv.Error as error:
             raise damaged(self.path, f"it is not a table that can be read ({error})") from error
 
     def _pieces(self, text: io.TextIOWrapper) -> Iterator[str]:

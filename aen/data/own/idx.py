@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from aen.data.files import read_file
 from aen.data.own.found import TEST, TRAIN, VALIDATION, Content, Scan, part_of
 from aen.data.own.npz import as_images, check_lengths
 from aen.data.scale import scale_mismatch
@@ -14,6 +16,16 @@ from aen.errors import DataError
 _NAME = re.compile(
     r"(?P<start>.*?)(?P<what>images|labels)(?P<mark>[-.]idx)\d(?P<end>[-.]ubyte)(?P<gz>\.gz)?", re.IGNORECASE
 )
+
+_BYTES = "unsigned bytes"
+_TYPES = {
+    8: _BYTES,
+    9: "signed bytes",
+    11: "whole numbers of 16 bits",
+    12: "whole numbers of 32 bits",
+    13: "floating-point numbers of 32 bits",
+    14: "floating-point numbers of 64 bits",
+}
 
 
 def is_idx(path: Path) -> bool:
@@ -29,6 +41,8 @@ def scan_idx(root: Path, names: list[str]) -> Scan:
     """
     starts: dict[str, tuple[str, str]] = {}
     for name in names:
+        if name.lower().endswith(".gz") and (root / name[: -len(".gz")]).is_file():
+            raise DataError(f"{root} has both {name[: -len('.gz')]} and {name}; keep one of them.")
         match = _NAME.fullmatch(name)
         if match is not None:
             starts.setdefault(match["start"], (_beside(root, name, "images"), _beside(root, name, "labels")))
@@ -66,8 +80,8 @@ def _beside(root: Path, name: str, what: str) -> str:
 def _load(root: Path, ordered: list[tuple[int, str, str]]) -> Content:
     images, labels, parts = [], [], []
     for part, images_name, labels_name in ordered:
-        found, _ = as_images(read_idx(root / images_name, 3), str(root / images_name))
-        own = read_idx(root / labels_name, 1).astype(np.int64)
+        found, _ = as_images(_read(root / images_name, 3), str(root / images_name))
+        own = _read(root / labels_name, 1).astype(np.int64)
         check_lengths(found, own, str(root / images_name), labels_name)
         images.append(found)
         labels.append(own)
@@ -78,3 +92,18 @@ def _load(root: Path, ordered: list[tuple[int, str, str]]) -> Content:
     if mismatch is not None:
         raise DataError(f"{root}: {mismatch}. Give all parts one scale, such as 0 to 255.")
     return Content(np.concatenate(labels), images=np.concatenate(images), parts=np.concatenate(parts))
+
+
+def _read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
+    """Return the array of an IDX file, as `read_idx`; one of other numbers or dimensions is not called damaged."""
+    try:
+        return read_idx(path, dimensions)
+    except DataError:
+        head = read_file(path)[:4]
+        kind, found = (head[2], head[3]) if len(head) == 4 and not any(head[:2]) else (0, 0)  # noqa: PLR2004
+        if kind not in _TYPES or not found or (_TYPES[kind], found) == (_BYTES, dimensions):
+            raise
+        raise DataError(
+            f"{path} holds {_TYPES[kind]} in {found} dimensions, and {_BYTES} in {dimensions} are read; convert it, or "
+            "save images and labels in an npz file."
+        ) from None

@@ -97,6 +97,23 @@ def _cast(array: npt.NDArray[Any]) -> str:
     return f", here {low:,} to {high:,}: images.astype({fitting!r})"
 
 
+def _as_float32(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.float32]:
+    """Return numbers as float32.
+
+    Raises:
+        DataError: finite ones are too large for it, or all are so small that nothing is left of them.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        found = array.astype(np.float32)
+    largest = float(max(array.max(initial=0), -array.min(initial=0)))
+    if np.isfinite(largest) and (not np.isfinite(found).all() or (largest > 0 and not found.any())):
+        raise DataError(
+            f"{where} has numbers up to {largest:.3g} (in absolute value), outside of what float32 holds; give them in "
+            "another unit, such as images / np.abs(images).max()."
+        )
+    return found
+
+
 def as_images(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], bool]:
     """Return images as ``[n, channels, rows, columns]``, uint8 or float32, and whether they are signals.
 
@@ -114,8 +131,7 @@ def as_images(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], bo
             raise DataError(
                 f"{where} is of {array.dtype}; give uint8 (0 to 255), uint16 or floating point{_cast(array)}."
             )
-        with np.errstate(over="ignore"):  # becomes infinite, which is refused with the image's number
-            array = array.astype(np.float32)
+        array = _as_float32(array, where)
     signals = array.ndim == 2 or (array.ndim == 3 and kind == "f" and 4 * shape[1] <= shape[2])  # noqa: PLR2004
     if array.ndim == 2 and len(array):  # noqa: PLR2004
         found = array[:, None, None]

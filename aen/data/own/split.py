@@ -81,6 +81,12 @@ def default_sizes(grouping: Grouping, seed: int, given: Mapping[str, int] | None
                     f"all {len(grouping.labels):,} images stay together, in one part: they are of one group, or "
                     "near-duplicates of one another, as images of one value are. Add images that differ."
                 )
+            if grouping.divided:
+                raise DataError(
+                    f"no image is left for data.{part}: images of one group, and near-duplicates, stay in the last of "
+                    f"the data's own parts ({', '.join(grouping.divided)}) in which one of them is. Give each group to "
+                    "one part (split), or leave the parts out, so that aen divides the images."
+                )
             raise DataError(
                 f"the {len(grouping.labels):,} images, in {_groups(grouping)} groups that stay together, cannot be "
                 f"divided into training, validation and test images: none is left for data.{part}; add images, or ask "

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOST_ROWS, _MOST_FILE = 10_000_000, 2**35
+_SMALL, _RATIO = 2**28, 100  # what unpacks to more bytes, and to so many times its size, is taken for a bomb
 _BATCH = 256  # rows of a Parquet file, between which the memory is looked at
 
 
@@ -42,12 +43,18 @@ def read_tables(paths: Iterable[Path], columns: Sequence[str]) -> "list[pa.Table
 def _read(path: Path, columns: Sequence[str], before: int) -> "pa.Table":
     with _damage_named(path) as pa:
         kept, rows, most = [], 0, machine_memory() // 2
+        packed = pa.total_allocated_bytes(), max(_SMALL, _RATIO * path.stat().st_size)
         schema, batches = _batches(path, columns)
         for batch in batches:
             kept.append(batch)
             rows += len(batch)
             if rows > _MOST_ROWS:
                 raise DataError(f"{path} has more than {_MOST_ROWS:,} rows; give fewer.")
+            if pa.total_allocated_bytes() - packed[0] > packed[1]:
+                raise DataError(
+                    f"{path} unpacks to more than {_RATIO} times its size, as a decompression bomb; image files do "
+                    "not. Save the table again, with nothing but the images."
+                )
             if pa.total_allocated_bytes() - before > most:
                 raise DataError(
                     f"{path} unpacks to more than half of the memory ({most / 2**30:.1f} GiB), with the other files of "
@@ -64,6 +71,8 @@ def _batches(path: Path, columns: Sequence[str]) -> "tuple[pa.Schema, Iterator[p
 
     if _is_parquet(path):
         file = pa.parquet.ParquetFile(path)
+        if file.metadata.num_rows > _MOST_ROWS:
+            raise DataError(f"{path} announces {file.metadata.num_rows:,} rows, more than {_MOST_ROWS:,}; give fewer.")
         return file.schema_arrow, file.iter_batches(_BATCH, columns=list(columns))
     schema = _opened(path).schema
     opened = _opened(path, sorted(schema.get_field_index(column) for column in columns))

@@ -1,6 +1,7 @@
 """Parquet and Arrow tables with image bytes, in the layout of the Hugging Face Hub: ``image`` and ``label``."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ _IMAGE = ("image", "img", "images", "picture")
 _LABEL = ("label", "labels", "class", "target", "fine_label")
 _GROUP = ("group", "groups")
 _SPLIT = ("split", "part")
+_SHARD = re.compile(r"-(?P<number>\d{1,9})-of-(?P<count>\d{1,9})(?=\D|$)")
+_SHOWN = 4
 
 
 def scan_tables(root: Path, names: list[str]) -> Scan:
@@ -52,9 +55,11 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
     image, label = (_column(root / names[0], first, known) for known in (_IMAGE, _LABEL))
     group, split = (next((one for one in known if one in first), None) for known in (_GROUP, _SPLIT))
     wanted = [image, label, *([group] if group else []), *([split] if split else [])]
+    class_names = _class_names(schemas[0], label)
     for name, schema in zip(names, schemas, strict=True):
         for column in wanted:
             _check_column(root / name, schema, column, names[0])
+        _check_labels((root / names[0], schemas[0]), (root / name, schema), label)
     tables = read_tables([root / name for name in names], wanted)
     chunks = [
         chunk
@@ -77,9 +82,10 @@ def _load(root: Path, names: list[str], parts: Sequence[int | None]) -> Content:
         content = chunks[place][number - starts[place]].as_py()
         return b"" if content is None else bytes(content)
 
-    class_names = _class_names(schemas[0], label)
     unknown = [i for i, value in enumerate(labels) if value is None or (value == -1 and class_names)]
-    notices = []
+    notices = _missing_shards(names)
+    if (image, label) != (_IMAGE[0], _LABEL[0]):
+        notices.append(f"images are read from the column {image!r}, labels from {label!r}")
     if unknown:
         if len(unknown) == len(labels):
             raise DataError(f"{root / names[0]}: no row has a label; give a table with labels.")
@@ -125,6 +131,54 @@ def _check_column(path: Path, schema: "pa.Schema", column: str, first: str) -> N
         )
 
 
+def _check_labels(first: "tuple[Path, pa.Schema]", other: "tuple[Path, pa.Schema]", label: str) -> None:
+    """Check that a label means the same in two files.
+
+    Raises:
+        DataError: it does not, so that classes would be mixed.
+    """
+    names, others = (_class_names(schema, label) for _, schema in (first, other))
+    if names != others:
+        raise DataError(
+            f"{other[0]} has the class names {_listed(others)}, and {first[0].name} has {_listed(names)}; write both "
+            "with the same ClassLabel, or with labels as text."
+        )
+    kind, other_kind = (_kind(schema.field(label).type) for _, schema in (first, other))
+    if kind != other_kind and "nothing" not in (kind, other_kind):
+        raise DataError(
+            f"the column {label!r} has {other_kind} in {other[0]}, and {kind} in {first[0].name}; give all files one "
+            "kind."
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return (", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")) or "none"
+
+
+def _kind(column: "pa.DataType") -> str:
+    import pyarrow as pa  # as above
+
+    if pa.types.is_dictionary(column):
+        column = column.value_type
+    if pa.types.is_null(column):
+        return "nothing"
+    return "numbers" if pa.types.is_primitive(column) else "text"
+
+
+def _missing_shards(names: Sequence[str]) -> list[str]:
+    """Say which files are not there although the names of others, such as ``train-00000-of-00002``, announce them."""
+    shards: dict[tuple[str, str], set[int]] = {}
+    for name in names:
+        match = _SHARD.search(name)
+        if match is not None:
+            shards.setdefault((name[: match.start()], match["count"]), set()).add(int(match["number"]))
+    return [
+        f"{int(count) - len(there):,} of {int(count):,} files {start}-...-of-{count} are not there"
+        for (start, count), there in shards.items()
+        if len(there) < int(count)
+    ]
+
+
 def _bytes_of(path: Path, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa  # as above
     import pyarrow.compute
@@ -133,7 +187,7 @@ def _bytes_of(path: Path, column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
         column = pyarrow.compute.struct_field(column, "bytes")
         kind = column.type
-        if column.null_count == len(column):
+        if len(column) and column.null_count == len(column):
             raise DataError(
                 f"{path} holds the paths of images, not their content; save the table with the images in it "
                 "(datasets: Dataset.to_parquet)."

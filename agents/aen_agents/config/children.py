@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from aen.groups.grid import MAX_CELLS
 from aen_agents.config.section import Section
 from aen_agents.config.union import Kinds
 
 _Side = Annotated[int, Field(gt=0, le=1000)]
-HiddenGrid = _Side | tuple[_Side, _Side]
+_Length = Annotated[int, Field(gt=0, le=MAX_CELLS)]  # of a signal, for instance
+HiddenGrid = _Side | tuple[_Length, _Length]
 
 
 class ChildSection(Section):

@@ -118,10 +118,10 @@ def test_a_parquet_file_of_very_many_rows_is_refused_before_it_is_unpacked(tmp_p
 
 def test_an_arrow_file_with_offsets_outside_of_its_buffers_is_refused(tmp_path: Path) -> None:
     good, bad = (np.array(ends, np.int32).tobytes() for ends in ([0, 1234, 2468], [0, 2**30, 2**30 + 5]))
-    images = pa.array([b"a" * 1234] * 2)
+    columns = pa.record_batch({"image": [b"a" * 1234] * 2, "label": [0, 1]})
     path = tmp_path / "x.arrow"
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, pa.schema({"image": pa.binary()})) as writer:
-        writer.write_batch(pa.record_batch([images], names=["image"]))
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, columns.schema) as writer:
+        writer.write_batch(columns)
     content = path.read_bytes()
     assert content.count(good) == 1
     path.write_bytes(content.replace(good, bad))

@@ -79,6 +79,7 @@ def test_hidden_grids_keep_the_order_of_a_shift():
     assert hidden_grids(8, Alphabet.of(["hflip", "hshift(1/2)"]), cells=4) == (4, 4)  # on 2x2 both are the same
     assert hidden_grids(28, Alphabet.of("quarter"), count=1) == (16,)
     assert hidden_grids(28, Alphabet.of("quarter"), cells=400, count=3) == (20, 20, 20)
+    assert hidden_grids((1, 10007), Alphabet.of(["reverse"])) == ((1, 256),) * 2  # one row, of as many cells
     assert hidden_grids((2, 128), Alphabet.of("signal")) == ((2, 128),) * 2
 
 

@@ -59,3 +59,9 @@ def test_generators_of_rectangles_are_given_row_by_row():
 def test_other_values_are_refused(value, message):
     with pytest.raises(ConfigError, match=message):
         load_config("digits", [f"child.hidden={value}"])
+
+
+def test_the_hidden_grids_of_a_long_signal_can_be_written_down():
+    assert load_config("digits", ["child.hidden=[[1, 4000]]"]).child.hidden == ((1, 4000),)
+    with pytest.raises(ConfigError, match="hidden"):
+        load_config("digits", ["child.hidden=[1001]"])

@@ -1,8 +1,10 @@
 """Own data that cannot be used is refused in one line that names what is wrong and what to do."""
 
+import json
 import os
 import shutil
 import stat
+import struct
 
 import numpy as np
 import pyarrow as pa
@@ -193,8 +195,8 @@ def test_a_path_that_does_not_exist(folder):
         ("a.csv", b"path,label\n../x.png,a\n", r"names '../x.png', which leads out of"),
         ("a.csv", b"path,label\n/etc/passwd,a\n", r"names '/etc/passwd', which leads out of"),
         ("a.csv", b"name,kind\nx,a\n", "name the columns, such as path,label"),
-        ("a.csv", b"label,p1,p2\na,1,x\n", "it is not a table of pixels"),
-        ("a.csv", b"\xff\xfe\x00label", "it is not a table that can be read"),
+        ("a.csv", b"label,p1,p2\na,1,x\n", "row 1 below the header has 'x' as pixel 2, which is no number"),
+        ("a.csv", b"\xff\xfe\x00label", "its text is not UTF-8 .*; save it as UTF-8"),
         ("a.parquet", b"PAR1nothing", "it is not a table that can be read|it cannot be read"),
         ("a.arrow", b"ARROW1\0\0", "it is not a table that can be read|it cannot be read"),
         ("a-images-idx3-ubyte", b"\0\0\x08\x03", "needs the file of its labels beside it, a-labels-idx1-ubyte"),
@@ -226,6 +228,14 @@ def test_files_that_cannot_be_used(tmp_path, own_cache, name, content, said):
             "has the shape .3, 2, 2, 2, 2.; give images as",
         ),
         ({"images": np.zeros((0, 8, 8)), "labels": np.arange(0)}, "has the shape"),
+        (
+            {"images": np.full((3, 8, 8), 1e300), "labels": np.arange(3)},
+            "numbers up to 1e.300 .*outside of",
+        ),
+        (
+            {"images": np.full((3, 8, 8), -1e-300), "labels": np.arange(3)},
+            "numbers up to 1e-300 .*outside of",
+        ),
         ({"images": np.full((3, 8, 8), np.nan), "labels": np.arange(3)}, "image 0 has a pixel that is NaN"),
         (
             {
@@ -257,10 +267,83 @@ def test_tables_that_cannot_be_used(tmp_path):
             "column 'label' is of type list<.*; give one whole number or text",
         ),
         ({"image": [b"x"], "label": [{"a": 1}]}, "column 'label' is of type struct<"),
+        (
+            {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
+            "has no rows; give one for each image",
+        ),
+        ({"image": pa.array([], pa.struct({"bytes": pa.binary()})), "label": pa.array([], pa.int64())}, "has no rows"),
         ({"image": [b"x"], "label": [1], "group": [[1]]}, "column 'group' is of type list<"),
     ):
         pyarrow.parquet.write_table(pa.table(table), path)
         refused(path, said)
+
+
+def test_an_npz_file_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "x.npz", images=np.zeros((2000, 32, 32), np.uint8), labels=np.arange(2000) % 2)
+    monkeypatch.setattr("aen.data.npz._SMALL", 2**20)
+    refused(tmp_path / "x.npz", "its array images unpacks to over 500 times its size, as a decompression bomb")
+
+
+def test_groups_across_the_parts_of_the_data(tmp_path):
+    parts = np.array(["train", "test"] * 30)
+    arrays = {"images": pictures(60), "labels": np.arange(60) // 2 % 2, "parts": parts, "groups": np.arange(60) // 2}
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(
+        DataError, match=r"no image is left for data.train: .*own parts \(train, test\).*Give each group"
+    ):
+        data_spec(str(tmp_path / "x.npz"))
+
+
+@pytest.mark.parametrize("packed", ["parquet", "arrow"])
+def test_a_table_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch, packed):
+    path = tmp_path / f"x.{packed}"
+    columns = pa.table({"image": [bytes(2**20)] * 8, "label": [0, 1] * 4})
+    if packed == "parquet":
+        pyarrow.parquet.write_table(columns, path)
+    else:
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, columns.schema, options=options) as writer:
+            writer.write_table(columns)
+    monkeypatch.setattr("aen.data.own.table_files._SMALL", 2**22)
+    refused(path, "unpacks to more than 100 times its size, as a decompression bomb")
+
+
+def shards(root, *tables):
+    for number, table in enumerate(tables):
+        pyarrow.parquet.write_table(table, root / f"train-{number:05}-of-{len(tables):05}.parquet")
+
+
+def named(*names):
+    features = {"info": {"features": {"label": {"names": list(names), "_type": "ClassLabel"}}}}
+    return pa.table({"image": [b"x"], "label": [0]}).replace_schema_metadata({"huggingface": json.dumps(features)})
+
+
+def test_files_of_a_table_whose_labels_mean_different_classes(tmp_path):
+    shards(tmp_path, named("cat", "dog"), named("dog", "cat"))
+    refused(
+        tmp_path, "train-00001-of-00002.parquet has the class names dog, cat, and train-00000.* has cat, dog; write"
+    )
+    shards(tmp_path, pa.table({"image": [b"x"], "label": [1]}), pa.table({"image": [b"x"], "label": ["one"]}))
+    refused(tmp_path, "the column 'label' has text in .*train-00001-of-00002.parquet, and numbers in train-00000")
+
+
+@pytest.mark.parametrize(
+    ("kind", "dimensions", "said"),
+    [
+        (13, 3, "holds floating-point numbers of 32 bits in 3 dimensions"),
+        (8, 2, "holds unsigned bytes in 2 dimensions"),
+    ],
+)
+def test_idx_files_of_another_kind(tmp_path, kind, dimensions, said):
+    (tmp_path / "a-images-idx3-ubyte").write_bytes(bytes([0, 0, kind, dimensions]) + bytes(40))
+    (tmp_path / "a-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 0))
+    refused(tmp_path, f"{said}, and unsigned bytes in 3 are read; convert it")
+
+
+def test_an_idx_file_that_is_there_twice(tmp_path):
+    for name in ("a-images-idx3-ubyte", "a-images-idx3-ubyte.gz", "a-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes(b"")
+    refused(tmp_path, "has both a-images-idx3-ubyte and a-images-idx3-ubyte.gz; keep one")
 
 
 def test_a_table_with_a_column_twice(tmp_path):

@@ -178,6 +178,17 @@ def test_shards_of_the_hub_with_their_parts(tmp_path):
     assert source.images == (18, 12)
     spec = data_spec(str(tmp_path / "hub"))
     assert (spec.train + spec.validation, spec.test) == (18, 12)
+    assert not any("are not there" in notice for notice in source.notices)
+    (folder / "train-00001-of-00002.parquet").unlink()
+    notices = find_source(str(tmp_path / "hub")).notices
+    assert "1 of 2 files data/train-...-of-00002 are not there" in notices
+
+
+def test_other_names_of_columns_are_said(tmp_path):
+    table = hub_table().rename_columns(["img", "fine_label"])
+    pyarrow.parquet.write_table(table, tmp_path / "set.parquet")
+    source = find_source(str(tmp_path / "set.parquet"))
+    assert "images are read from the column 'img', labels from 'fine_label'" in source.notices
 
 
 def test_rows_without_a_label_are_left_out(tmp_path):

@@ -63,6 +63,19 @@ def test_a_scan_reads_the_header_only_and_what_was_read_is_in_the_cache(tmp_path
     np.testing.assert_array_equal(prepare(str(path), Rules()).images, before.images)
 
 
+def test_a_column_that_is_no_pixel_is_named(tmp_path):
+    lines = table(VALUES).decode().splitlines()
+    content = "\n".join([f"{lines[0]},id", *(f"{line},{number}" for number, line in enumerate(lines[1:]))])
+    (tmp_path / "x.csv").write_text(content)
+    with pytest.raises(DataError, match=r"has the columns 'id' beside those of the pixels \('p0' and so on\); remove"):
+        scan(tmp_path / "x.csv")
+
+
+def test_columns_of_any_names_are_pixels_if_they_are_not_alike(tmp_path):
+    (tmp_path / "x.csv").write_text("label,height,width,age,weight\na,1,2,3,4\nb,2,3,4,5\n")
+    assert scan(tmp_path / "x.csv").load().images.tolist() == [[[[1, 2], [3, 4]]], [[[2, 3], [4, 5]]]]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
