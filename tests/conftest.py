@@ -8,6 +8,7 @@ What aen caches goes into a folder of the test run, and not into the user's.
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from hypothesis import settings
 leave_the_rest_alone()
 settings.register_profile("aen", deadline=None)  # an example takes as long as the machine lets it
 settings.load_profile("aen")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background job: so would all that tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ["OMP_NUM_THREADS"] = os.environ.get("AEN_TEST_THREADS", "1")
 # The many processes that tests start would each compile aen anew, and this one the tests.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
