@@ -16,6 +16,7 @@ from aen_agents.evaluators.ray.internals import (
     LOOPBACK,
     QUIET_CLUSTER,
     job_without_working_folder,
+    keep_quiet,
     listen_on_loopback,
     local_clusters,
     local_resources,
@@ -70,11 +71,7 @@ def connect(
             this machine has too few resources.
         AuthError: $RAY_AUTH_MODE has an unknown value, or a token's file cannot be read.
     """
-    # Ray prints a paragraph on standard output whenever a worker or a machine is lost (listeners get an event), and
-    # when workers use fractions of a core (which was asked for).
-    noise = "^(A worker died|The node with node id|WARNING: .* worker processes have been started)"
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", noise)
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it, a warning at every start
+    keep_quiet()
     ensure_user()
     name = name_not_utf8()
     if name is not None:

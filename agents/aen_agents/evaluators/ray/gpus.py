@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aen_agents.evaluators.ray import cluster
-from aen_agents.evaluators.ray.internals import local_resources
+from aen_agents.evaluators.ray.internals import keep_quiet, local_resources
 from aen_agents.evaluators.ray.resources import ClusterError, ClusterResources
 from aen_agents.text import counted
 
@@ -47,6 +47,7 @@ def find_gpus(address: str | None, timeout: float, token_file: str | None = None
     Raises:
         ClusterError: the cluster cannot be reached.
     """
+    keep_quiet()
     import ray  # takes a second
 
     if cluster.starts_here(address) and not ray.is_initialized():

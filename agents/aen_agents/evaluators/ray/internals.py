@@ -34,6 +34,15 @@ _CLUSTERS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 Answer = Literal["ray", "token", "other", "silent"]
 
 
+def keep_quiet() -> None:
+    """Set the variables that keep Ray from printing; it reads them when it is imported for the first time."""
+    # A paragraph on standard output whenever a worker or a machine is lost (listeners get an event), and when workers
+    # use fractions of a core (which was asked for).
+    noise = "^(A worker died|The node with node id|WARNING: .* worker processes have been started)"
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", noise)
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # without it, a warning at every start
+
+
 def call_ray(target: str, *, client: bool, timeout: float, token: str | None) -> Answer:
     """Call a Ray service and classify its answer; see `aen_agents.evaluators.ray.probe.probe`.
 
@@ -119,6 +128,7 @@ def local_resources() -> tuple[float, float] | None:
     """
     if os.environ.get("RAY_OVERRIDE_RESOURCES"):
         return None  # Ray takes the values of that variable
+    keep_quiet()
     with suppress(Exception):
         from ray._private.accelerators import get_accelerator_manager_for_resource
         from ray._private.utils import get_num_cpus
@@ -135,6 +145,7 @@ def local_clusters() -> list[str] | None:
     They may be other users': Ray reads a file in its temporary folder and all users' command lines. Ray's public
     interface has this only as part of `ray.init`, which waits for a head that is lost.
     """
+    keep_quiet()
     with suppress(Exception):
         from ray._private.services import find_bootstrap_address, find_gcs_addresses
 

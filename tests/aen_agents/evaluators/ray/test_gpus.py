@@ -1,5 +1,8 @@
 """The part of a GPU that each worker gets."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -80,3 +83,18 @@ def test_gpus_that_torch_cannot_use_are_not_used(cluster):
     assert cluster.is_initialized()
     given = load_config("digits", ["evaluator=ray", "evaluator.gpus_per_worker=0.5"])
     assert resolve_evaluator(given, child_of(given)) == (given, [])
+
+
+@pytest.mark.parametrize(
+    "first", ["gpus import find_gpus; find_gpus(None, 1)", "internals import local_clusters; local_clusters()"]
+)
+def test_ray_is_told_to_be_quiet_before_it_is_imported(first):
+    """It reads that once; what looks for GPUs is the first in a search to import it."""
+    code = f"from aen_agents.evaluators.ray.{first}; from ray._private import ray_constants as known; "
+    said = subprocess.run(
+        [sys.executable, "-c", code + "print(known.RAY_DEDUP_LOGS_SKIP_REGEX)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.startswith("^(A worker died|")
