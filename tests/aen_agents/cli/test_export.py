@@ -53,6 +53,7 @@ def test_a_search_that_is_not_finished_is_resumed_first(
 ) -> None:
     (tmp_path / "config.yaml").write_text("name: mine\n")
     assert main(["export", str(tmp_path), "--to", "onnx", *words]) == 2
+    resume = f"{command()} resume {tmp_path}"
     assert capsys.readouterr().err == (
-        f"aen: error: {tmp_path} has no winner yet: its search is not finished; `{command()} resume {tmp_path}` resumes it.\n"
+        f"aen: error: {tmp_path} has no winner yet: its search is not finished; `{resume}` resumes it.\n"
     )
