@@ -11,6 +11,7 @@ from aen.errors import DataError, GroupError
 from aen.groups.alphabet import ALPHABETS, Alphabet
 from aen.groups.decomposition import Decomposition
 from aen.groups.factors import Factor
+from aen.groups.grid import as_grid, is_signal
 
 # Tested where nothing else is asked for, as far as they fit the images: the published alphabet and small groups.
 DEFAULT_FACTORS = (
@@ -56,6 +57,12 @@ def checked_labels(labels: object, images: int) -> Tensor:
     Raises:
         DataError: another number of labels than images, or no whole numbers.
     """
+    text = _first_text(labels)
+    if text is not None:
+        raise DataError(
+            f"labels are text, such as {shown(text)}, but must be whole numbers, one for each class; give "
+            "np.unique(labels, return_inverse=True)[1]."
+        )
     tensor = _as_tensor("labels", labels)
     if tensor.ndim != 1 or len(tensor) != images:
         raise DataError(f"labels has shape {list(tensor.shape)} but there are {images} images; give one label each.")
@@ -77,6 +84,26 @@ def checked_number(name: str, value: object, least: int) -> int:
     if value < least:
         raise DataError(f"{name} is {value}; it must be at least {least}.")
     return int(value)
+
+
+def default_factors(images: Tensor) -> tuple[str, ...]:
+    """Return the factors to test where none are named.
+
+    On signals these are those of the alphabet ``signal``, which leave the channels in place. The sign is among
+    them if the lower half of the rows is the negative of the upper one; see `aen.data.lift_sign`.
+
+    Args:
+        images: ``[n, channels, rows, columns]``.
+    """
+    rows, columns = images.shape[2:]
+    if not is_signal(as_grid((rows, columns))):
+        return DEFAULT_FACTORS
+    lifted = (
+        rows % 2 == 0
+        and images.is_floating_point()
+        and torch.equal(images[:, :, : rows // 2], -images[:, :, rows // 2 :])
+    )
+    return tuple(factor for factor in ALPHABETS["signal"] if lifted or "sign" not in factor)
 
 
 def factors_of(factors: Factors) -> tuple[Decomposition, ...]:
@@ -120,3 +147,17 @@ def _as_tensor(name: str, value: object) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array))
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} is no array of numbers ({error}); give a NumPy array or a tensor.") from error
+
+
+def _first_text(labels: object) -> str | None:
+    """Return the first label if the labels are text."""
+    if isinstance(labels, Tensor):
+        return None
+    try:
+        array = np.asarray(labels)
+    except (TypeError, ValueError):  # which is said of all that is no array
+        return None
+    first = array.flat[0] if array.size else None
+    if isinstance(first, bytes):
+        return first.decode(errors="replace")
+    return str(first) if isinstance(first, str) else None

@@ -1,5 +1,7 @@
 """Images moved by random elements of a group."""
 
+import hashlib
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -48,6 +50,14 @@ def moving_elements(factor: Decomposition, grid: tuple[int, int], draw: np.rando
             f"factor {factor.name!r} moves nothing on images of {grid[0]}x{grid[1]}; leave it out of factors."
         )
     return moving
+
+
+def element_set(elements: IntArray) -> frozenset[bytes]:
+    """Return a checksum of each element: of two groups these sets are equal only if the groups move cells alike.
+
+    Two groups of more than 512 elements that move cells alike may have different sets, as their elements are drawn.
+    """
+    return frozenset(hashlib.sha256(row.tobytes()).digest() for row in np.ascontiguousarray(elements))
 
 
 def _random_elements(generators: IntArray, count: int, draw: np.random.Generator) -> IntArray:

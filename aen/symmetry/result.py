@@ -77,7 +77,8 @@ class SymmetryTest:
         images: number of images compared.
         classes: number of classes compared.
         left_out: labels of the classes with a single image, which cannot be compared.
-        skipped: why a factor of the default list was not tested, by its name.
+        skipped: why a factor of the default list was not tested, by its name: it does not fit the images, or moves them
+            as an earlier one does.
         level: the probability of rejecting any invariance that holds.
         permutations: number of random sign changes behind each p-value.
         seed: of all draws.

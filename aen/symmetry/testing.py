@@ -11,15 +11,15 @@ from aen._typing import IntArray
 from aen.errors import DataError, GroupError
 from aen.groups.decomposition import Decomposition
 from aen.symmetry.arguments import (
-    DEFAULT_FACTORS,
     Factors,
     checked_images,
     checked_labels,
     checked_number,
+    default_factors,
     factors_of,
 )
 from aen.symmetry.embedding import Axes, Compared, bandwidth, compare, fourier_features, principal_axes
-from aen.symmetry.moved_images import move, moving_elements
+from aen.symmetry.moved_images import element_set, move, moving_elements
 from aen.symmetry.result import SymmetryRow, SymmetryTest, holm
 from aen.training.threads import cpu_threads
 
@@ -54,7 +54,8 @@ def symmetry_test(
             training images should be looked at.
         labels: whole numbers, ``[n]``. The images of different classes are never mixed.
         factors: texts such as ``"hflip x vflip"``, `Factor`, `Decomposition` (all its factors together are one group),
-            or an `Alphabet` or its name. None: the published alphabet and some small groups, as far as they fit.
+            or an `Alphabet` or its name. None: the published alphabet and some small groups, or on signals those that
+            leave the channels in place; as far as they fit, and each group of moves once.
         seed: of all draws. The row of a factor does not depend on which others are tested, but for the correction.
         permutations: number of random sign changes; the smallest possible p-value is ``1 / (permutations + 1)``. None:
             999, or more if there are over 25 factors.
@@ -71,7 +72,7 @@ def symmetry_test(
     tensor = checked_images(images)
     answers = checked_labels(labels, len(tensor))
     grid = (tensor.shape[2], tensor.shape[3])
-    elements, skipped = _elements(factors, grid, seed)
+    elements, skipped = _elements(factors, tensor, seed)
     permutations = _permutations(permutations, len(elements))
     chosen = np.sort(np.random.default_rng([seed, 0]).permutation(len(tensor))[:max_images])
     answers = answers[chosen]
@@ -119,7 +120,7 @@ def check_testable(images: object, labels: object, factors: Factors | None = Non
     """
     tensor = checked_images(images)
     _compared(checked_labels(labels, len(tensor)))
-    _elements(factors, (tensor.shape[2], tensor.shape[3]), 0)
+    _elements(factors, tensor, 0)
 
 
 def _compared(answers: Tensor) -> tuple[list[int], list[int]]:
@@ -145,18 +146,26 @@ def _permutations(given: int | None, tests: int) -> int:
 
 
 def _elements(
-    factors: Factors | None, grid: tuple[int, int], seed: int
+    factors: Factors | None, images: Tensor, seed: int
 ) -> tuple[Mapping[Decomposition, IntArray], Mapping[str, str]]:
     """Return the moving elements of each factor, and why factors of the default list are not tested."""
+    grid = (images.shape[2], images.shape[3])
     found: dict[Decomposition, IntArray] = {}
+    if factors is not None:
+        return {factor: moving_elements(factor, grid, _draw(factor, seed, 1)) for factor in factors_of(factors)}, {}
     skipped: dict[str, str] = {}
-    for factor in factors_of(DEFAULT_FACTORS if factors is None else factors):
+    first: dict[frozenset[bytes], Decomposition] = {}
+    for factor in factors_of(default_factors(images)):
         try:
-            found[factor] = moving_elements(factor, grid, _draw(factor, seed, 1))
+            elements = moving_elements(factor, grid, _draw(factor, seed, 1))
         except GroupError as error:
-            if factors is not None:
-                raise
             skipped[factor.name] = str(error)
+            continue
+        same = first.setdefault(element_set(elements), factor)
+        if same is factor:
+            found[factor] = elements
+        else:
+            skipped[factor.name] = f"{factor.name} moves images of {grid[0]}x{grid[1]} as {same.name} does."
     if not found:
         raise GroupError(f"no factor of the default list fits images of {grid[0]}x{grid[1]}; name factors that do.")
     return found, skipped

@@ -1,12 +1,13 @@
 """`aen.find_symmetries`: the default search of arrays, as a function; its result holds the verdict and the network."""
 
 import json
+import re
 import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from aen._fields import shown
 from aen.children import Child
 from aen.data import classes_of, from_arrays
 from aen.data.own.new_images import network_input
+from aen.errors import AenError, ConfigError
 from aen.groups import Decomposition
 from aen.groups.grid import shape_of
 from aen.results.search_result import SearchResult
@@ -160,12 +163,12 @@ def find_symmetries(
     Raises:
         AenError: the images or the labels cannot be used, or an override does not fit.
     """
+    time = "null" if minutes is None else repr(_checked_minutes(minutes))
     name = from_arrays(images, labels, groups=groups)
-    time = "null" if minutes is None else repr(float(minutes))
-    config, _ = default_config(
-        [f"data.path={json.dumps(name, ensure_ascii=False)}", f"seed={seed}", f"budget.minutes={time}", *overrides]
-    )
-    with ExitStack() as temporary:
+    with _named_arrays(name), ExitStack() as temporary:
+        config, _ = default_config(
+            [f"data.path={json.dumps(name, ensure_ascii=False)}", f"seed={seed}", f"budget.minutes={time}", *overrides]
+        )
         if folder is None:
             path = Path(tempfile.mkdtemp(prefix="aen-"))
             temporary.callback(shutil.rmtree, path, ignore_errors=True)
@@ -180,6 +183,28 @@ def find_symmetries(
         result = Result(run, classes_of(labels))
         weakref.finalize(result, temporary.pop_all().close)
     return result
+
+
+def _checked_minutes(minutes: object) -> float:
+    if isinstance(minutes, int | float | np.integer | np.floating) and not isinstance(minutes, bool):
+        number = minutes if isinstance(minutes, int) else float(minutes)
+        if 0 < number <= sys.float_info.max:
+            return float(number)
+    raise ConfigError(
+        f"minutes is {shown(minutes)} but must be a number above 0, such as 5, or None for no limit.", "budget.minutes"
+    )
+
+
+@contextmanager
+def _named_arrays(name: str) -> Iterator[None]:
+    """Let errors in the content of the arrays name these, not the file in the cache that holds them."""
+    try:
+        yield
+    except AenError as error:
+        # The name may have an @ and the beginning of the content's checksum behind it.
+        file = re.compile(rf"{re.escape(name)}(@\w+)?: ")
+        error.args = tuple(file.sub("arrays: ", one) if isinstance(one, str) else one for one in error.args)
+        raise
 
 
 def _search_with_progress(config: SearchConfig, run: RunFolder) -> None:

@@ -125,4 +125,7 @@ def _rows_and_columns(images: npt.ArrayLike) -> tuple[int, ...] | None:
 
 def _flat(images: npt.ArrayLike) -> Any:  # noqa: ANN401 - what is no array is refused by scikit-learn
     """Return images of shape ``[n, rows, columns]`` as ``[n, cells]``; anything else as it is."""
-    return images if _rows_and_columns(images) is None else np.asarray(images).reshape(len(images), -1)  # type: ignore[arg-type]
+    shape = _rows_and_columns(images)
+    if shape is None:
+        return images
+    return np.asarray(images).reshape(len(images), prod(shape))  # type: ignore[arg-type]

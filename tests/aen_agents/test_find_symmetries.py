@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import aen
 from aen.errors import AenError, DataError
 from aen_agents.events import Event
 from aen_agents.find_symmetries import Result
+from aen_agents.search import Search
 
 QUICK = ["training.epochs=3", "child.hidden=[6]", "budget.children=8", "selection.seeds=2", "evaluator.workers=1"]
 
@@ -119,6 +121,48 @@ def test_bad_arguments_are_refused(tmp_path: Path) -> None:
         aen.find_symmetries(images, labels, overrides=["agent.levl=1"], folder=tmp_path / "run")
     with pytest.raises(AenError, match="minutes"):
         aen.find_symmetries(images, labels, minutes=-1)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        ("x", "'x'"),
+        ("5", "'5'"),
+        (-1, "-1, of type int,"),
+        (0.0, "0.0, of type float,"),
+        (float("nan"), "nan, of type float,"),
+        (True, "True, of type bool,"),
+    ],
+)
+def test_minutes_that_are_none_are_named(minutes: Any, said: str) -> None:
+    with pytest.raises(AenError, match=f"^minutes is {said} but must be a number above 0, such as 5, or None for no "):
+        aen.find_symmetries(*mirrored(), minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "overrides", "said"),
+    [
+        (60, np.zeros(60, int), [], "all 60 images are of one class"),
+        (3, np.arange(3) % 2, [], "class '0' has 2 images and 1 other classes too few"),
+        (60, np.arange(60) % 2, ["data.lift_sign=true"], "data.lift_sign is for signals"),
+    ],
+)
+def test_arrays_that_cannot_be_searched_are_named(
+    images: int, labels: npt.NDArray[np.int64], overrides: list[str], said: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        aen.find_symmetries(mirrored()[0][:images], labels, overrides=overrides)
+    assert str(caught.value).startswith(f"arrays: {said}")
+    assert ".npz" not in str(caught.value)
+
+
+def test_errors_of_the_search_itself_name_the_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(search: Search, _: object) -> None:
+        raise DataError(f"{search.config.data.name}: two images are one.")
+
+    monkeypatch.setattr(Search, "run", fail)
+    with pytest.raises(DataError, match=r"^arrays: two images are one\.$"):
+        aen.find_symmetries(*mirrored(), overrides=QUICK)
 
 
 def test_importing_aen_stays_light() -> None:

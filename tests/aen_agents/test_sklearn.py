@@ -45,6 +45,8 @@ def test_images_keep_their_rows_and_columns(shape: tuple[int, int]) -> None:
     assert (model.predict(images[200:300]) == model.predict(digits.data[200:300])).all()
     with pytest.raises(ValueError, match=f"X has images of 8x8 cells, but it was fitted with images of {shape[0]}x"):
         model.predict(digits.images[:3])
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        model.predict(images[:0])
     with pytest.raises(ValueError, match=r"image_shape is \(8, 8\), but X has images of"):
         SymmetrySearchClassifier((8, 8)).fit(images, digits.target)
 
@@ -53,6 +55,18 @@ def test_a_shape_that_does_not_fit_is_refused() -> None:
     digits = load_digits()
     with pytest.raises(ValueError, match=r"image_shape is \(5, 5\), which is 25 cells, but X has 64 features"):
         SymmetrySearchClassifier((5, 5)).fit(digits.data, digits.target)
+
+
+def test_bad_arguments_are_named() -> None:
+    digits = load_digits()
+    with pytest.raises(ValueError, match=r"Found array with 0 sample\(s\)"):
+        SymmetrySearchClassifier().fit(digits.images[:0], digits.target[:0])
+    with pytest.raises(ValueError, match=r"Found array with 0 feature\(s\)"):
+        SymmetrySearchClassifier().fit(digits.images[:, :0], digits.target)
+    with pytest.raises(ValueError, match=r"^minutes is 'x' but must be a number above 0"):
+        SymmetrySearchClassifier(minutes="x").fit(digits.images, digits.target)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^arrays: class '0' has 2 images"):
+        SymmetrySearchClassifier().fit(digits.images[:3], [0, 0, 1])
 
 
 @pytest.mark.slow

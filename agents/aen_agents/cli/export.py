@@ -35,11 +35,15 @@ def add_export_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
 def _export(options: argparse.Namespace) -> int:
     from aen.errors import RunFolderError
     from aen.export import export
+    from aen_agents.network.models import BEST, TRAINED, check_winner
     from aen_agents.runs.folder_hints import why_not_a_run
 
     folder: Path = options.run_folder
     if not any((folder / name).is_file() for name in ("config.yaml", "spec.json", "best/spec.json")):
         raise RunFolderError(why_not_a_run(folder))
+    is_run = (folder / "config.yaml").is_file()
+    if is_run and (options.which == BEST or not (folder / TRAINED / "spec.json").is_file()):
+        check_winner(folder)
     done = export(folder, options.to, options.out, which=options.which, force=options.force)
     lines = [
         str(done.path),

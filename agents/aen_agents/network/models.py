@@ -111,11 +111,21 @@ def find_run_model(run: RunFolder, which: str | None = None) -> Model:
         raise RunFolderError(
             f"{run.path} has no trained network; train it with `{command()} train {run.path}`, or use --model best."
         )
-    if which == BEST and not (run.best / "spec.json").is_file():
-        raise RunFolderError(
-            f"{run.path} has no winner yet: its search is not finished; `{command()} resume {run.path}` resumes it."
-        )
+    if which == BEST:
+        check_winner(run.path)
     return Model(run.path / which, load_network(run.path / which))
+
+
+def check_winner(run: Path) -> None:
+    """Check that the search of a run folder has a winner.
+
+    Raises:
+        RunFolderError: it is not finished.
+    """
+    if not (run / BEST / "spec.json").is_file():
+        raise RunFolderError(
+            f"{run} has no winner yet: its search is not finished; `{command()} resume {run}` resumes it."
+        )
 
 
 def find_model(path: Path) -> Model:

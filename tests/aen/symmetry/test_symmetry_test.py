@@ -177,6 +177,7 @@ def test_equal_images_and_images_that_do_not_change() -> None:
 
 
 GOOD = random_images(10, 0)
+TEXT_LABELS = r"^labels are text, such as 'a', but must be .* give np\.unique\(labels, return_inverse=True\)\[1\]\.$"
 WITH_NAN = GOOD.clone()
 WITH_NAN[3, 0, 2, 2] = float("nan")
 
@@ -186,7 +187,10 @@ WITH_NAN[3, 0, 2, 2] = float("nan")
     [
         (GOOD, labels_of(9), {}, DataError, r"labels has shape \[9\] but there are 10 images"),
         (GOOD, labels_of(10).float(), {}, DataError, "labels are float32 but must be whole numbers"),
-        (GOOD, ["a"] * 10, {}, DataError, "labels is no array of numbers"),
+        (GOOD, [None] * 10, {}, DataError, "labels is no array of numbers"),
+        (GOOD, ["a"] * 10, {}, DataError, TEXT_LABELS),
+        (GOOD, np.array(["a"] * 10, object), {}, DataError, TEXT_LABELS),
+        (GOOD, np.array([b"a"] * 10), {}, DataError, TEXT_LABELS),
         (GOOD, torch.arange(10), {}, DataError, "labels has 10 classes with a single image each"),
         (GOOD[0, 0], [0], {}, DataError, r"images has shape \[6, 6\]; give \[n, rows, columns\]"),
         (GOOD[:0], [], {}, DataError, "with at least one image"),

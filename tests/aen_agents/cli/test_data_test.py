@@ -40,6 +40,17 @@ def test_an_official_test_set_is_not_looked_at(tmp_path: Path, capsys: pytest.Ca
     assert (found["images"], found["rows"][0]["rejected"]) == (30, False)
 
 
+def test_signals_are_not_tested_for_an_exchange_of_their_channels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signals = np.random.default_rng(0).normal(size=(200, 3, 64)).astype(np.float32)
+    np.savez(tmp_path / "own.npz", images=signals, labels=np.arange(200) % 2)
+    assert main(["data", "test", str(tmp_path / "own.npz")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("The images themselves look the same after reversal and shifts by 1/8 of the length.\n")
+    assert not any(word in out for word in ("vflip", "vertical", "rot180", "swap_tb", "Not tested"))
+
+
 def test_the_picture_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "test.svg"
     assert main(["data", "test", "digits", "--factors", "hflip", "--images", "50", "--picture", str(file)]) == 0

@@ -6,6 +6,7 @@ import pytest
 from helpers.exported_children import child_of, saved_run
 
 from aen_agents.cli.main import main
+from aen_agents.text import command
 
 
 @pytest.fixture
@@ -44,3 +45,15 @@ def test_errors_are_one_line(run: Path, capsys: pytest.CaptureFixture[str], word
     assert err.startswith(f"aen: error: {message.format(run=run)}")
     assert err.count("\n") == 1
     assert sorted(run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", [[], ["--from", "best"]])
+def test_a_search_that_is_not_finished_is_resumed_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text("name: mine\n")
+    assert main(["export", str(tmp_path), "--to", "onnx", *words]) == 2
+    resume = f"{command()} resume {tmp_path}"
+    assert capsys.readouterr().err == (
+        f"aen: error: {tmp_path} has no winner yet: its search is not finished; `{resume}` resumes it.\n"
+    )
