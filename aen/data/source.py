@@ -67,6 +67,7 @@ class Source:
         class_names: of the classes, in their order; empty: they are numbers.
         notices: what a user should know about how the images were made.
         pinned: the name of own data, with a checksum of its content.
+        signals: whether its images are signals, with a row for each channel.
     """
 
     load: "Callable[[], Pool]"
@@ -85,6 +86,7 @@ class Source:
     class_names: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     pinned: str = ""
+    signals: bool = False
 
 
 def file_source(

@@ -70,6 +70,7 @@ def own_source(name: str, rules: Rules) -> Source:
         class_names=prepared.class_names,
         notices=prepared.notices,
         pinned=name if split_pin_here(name)[1] else f"{name}@{prepared.pin}",
+        signals=prepared.signals,
     )
 
 

@@ -13,6 +13,7 @@ from aen_agents.cli.outputs import refuse_other_kind
 
 if TYPE_CHECKING:
     from aen.data import Split
+    from aen.groups import Alphabet
 
 
 def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,18 +33,24 @@ def add_data_test(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
     test.set_defaults(run=_test)
 
 
-def _training_images(name: str, most: int) -> "Split":
-    """Return training images: of own data those of its split, else those of the official set or of the first half."""
+def _training_images(name: str, most: int) -> "tuple[Split, Alphabet | None]":
+    """Return training images: of own data those of its split, else those of the official set or of the first half.
+
+    With them come the factors to test where none are named; None: those that the images' size suggests.
+    """
     from aen.data import complete_spec, load_dataset
     from aen.data.own.paths import own_path
     from aen.data.registry import is_known
+    from aen_agents.config.default import default_alphabet
 
     # A folder in the working folder may be given without ./, unless a data set has its name.
     spec, source = complete_spec(own_path(name) if Path(name).exists() and not is_known(name) else name)
     if spec.rules is not None:
-        return load_dataset(spec).train
+        train = load_dataset(spec).train
+        grid = (train.images.shape[2], train.images.shape[3])
+        return train, default_alphabet(grid, signals=True, lifted=spec.lift_sign) if source.signals else None
     available = source.images[0] - 1 if len(source.images) > 1 else source.images[0] // 2
-    return load_dataset(replace(spec, train=min(most, available), validation=1, test=1)).train
+    return load_dataset(replace(spec, train=min(most, available), validation=1, test=1)).train, None
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -55,8 +62,8 @@ def _test(options: argparse.Namespace) -> int:
     factors = options.factors
     if factors is not None and len(factors) == 1:
         factors = factors[0]  # may be the name of an alphabet
-    train = _training_images(options.name, options.images)
-    found = symmetry_test(train.images, train.labels, factors, seed=options.seed)
+    train, usual = _training_images(options.name, options.images)
+    found = symmetry_test(train.images, train.labels, usual if factors is None else factors, seed=options.seed)
     if options.picture is not None:
         found.save_picture(options.picture)
     sys.stdout.write(f"{json.dumps(found.to_json(), indent=2) if options.json else found}\n")

@@ -115,7 +115,7 @@ def _choose(
     rows, columns = shape_of(grid)
     dense = source.channels == 1 and (cells_of(grid) <= _DENSE_CELLS or rows != columns)
     chosen, why = (
-        _dense(grid, explored["train"], lifted=data.lift_sign)
+        _dense(grid, default_alphabet(grid, signals=source.signals, lifted=data.lift_sign), explored["train"])
         if dense
         else _convolutional(source, explored["train"], machine)
     )
@@ -148,17 +148,18 @@ def _choose(
     return content, reasons
 
 
-def default_alphabet(grid: Grid, *, lifted: bool = False) -> Alphabet:
+def default_alphabet(grid: Grid, *, signals: bool = False, lifted: bool = False) -> Alphabet:
     """Return the factors of a default search that fit images or signals of this grid.
 
     Shifts are by a part of the side, so that they have the same order on grids of any size.
 
     Args:
         grid: of the images; rows are the channels of a signal.
+        signals: whether they are known to be signals; a grid that is much longer than high is taken for one anyway.
         lifted: whether the negated signal is appended.
     """
     rows, columns = shape_of(grid)
-    if is_signal(grid):
+    if signals or is_signal(grid):
         names = [name for name in ALPHABETS["signal"] if lifted or "sign" not in name]
     else:
         parts = {"hshift(1/4)": columns, "vshift(1/4)": rows}
@@ -175,8 +176,7 @@ def _parts(length: int) -> int:
     return min(possible, key=lambda parts: abs(length / parts - _STEP), default=4)
 
 
-def _dense(grid: Grid, train: int, *, lifted: bool) -> tuple[JsonDict, list[Reason]]:
-    alphabet = default_alphabet(grid, lifted=lifted)
+def _dense(grid: Grid, alphabet: Alphabet, train: int) -> tuple[JsonDict, list[Reason]]:
     hidden = hidden_grids(grid, alphabet)
     batch = 64 if train < _LARGE_SET else 128
     epochs = max(round(_STEPS * batch / max(train, batch)), 3)  # an epoch has at least one step

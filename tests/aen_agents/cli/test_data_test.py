@@ -93,3 +93,16 @@ def test_a_path_needs_no_dot_and_slash(
     assert main(["data", "test", "digits", "--factors", "hflip", "--images", "200"]) == 0
     assert "of 6x6 in 2 classes" in (out := capsys.readouterr().out)
     assert "200 images of 8x8" in out
+
+
+@pytest.mark.parametrize("channels", [3, 12])
+def test_channels_of_signals_are_not_exchanged(
+    channels: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signals = np.random.default_rng(0).normal(size=(60, channels, 64)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", images=signals, labels=np.arange(60) % 2)
+    assert main(["data", "test", str(tmp_path / "x.npz")]) == 0
+    said = capsys.readouterr().out
+    assert "hflip" in said
+    assert "vflip" not in said
+    assert "rot180" not in said

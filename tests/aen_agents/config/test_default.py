@@ -64,9 +64,11 @@ def test_the_choice_fits_the_images(shape: tuple[int, ...], kind: type, tmp_path
         assert sum(reason.startswith(part) for reason in reasons) == 1, part
 
 
-def test_signals_are_reversed_and_shifted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shape", [(64,), (3, 64), (12, 64)])
+def test_signals_are_reversed_and_shifted(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Also where a grid of that size alone could be that of images."""
     path = tmp_path / "signals.npz"
-    signals = np.random.default_rng(0).normal(size=(60, 64)).astype(np.float32)
+    signals = np.random.default_rng(0).normal(size=(60, *shape)).astype(np.float32)
     np.savez(path, images=signals, labels=np.arange(60) % 3)
     config, _ = chosen(path)
     assert isinstance(config.child, DenseConfig)
