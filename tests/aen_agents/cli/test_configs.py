@@ -113,7 +113,8 @@ def test_values_and_defaults_are_those_of_the_models() -> None:
     assert found["training.optimiser"] == ("adam | sgd", "adam")
     assert found["child.hidden"] == (
         (
-            "list of (whole number > 0 and <= 1,000 or [whole number > 0 and <= 1,000, whole number > 0 and <= 1,000])"
+            "list of (whole number > 0 and <= 1,000 or "
+            "[whole number > 0 and <= 262,144, whole number > 0 and <= 262,144])"
             ", not empty or auto"
         ),
         "[16, 16]",
