@@ -41,8 +41,6 @@ def scan_idx(root: Path, names: list[str]) -> Scan:
     """
     starts: dict[str, tuple[str, str]] = {}
     for name in names:
-        if name.lower().endswith(".gz") and (root / name[: -len(".gz")]).is_file():
-            raise DataError(f"{root} has both {name[: -len('.gz')]} and {name}; keep one of them.")
         match = _NAME.fullmatch(name)
         if match is not None:
             starts.setdefault(match["start"], (_beside(root, name, "images"), _beside(root, name, "labels")))
@@ -80,6 +78,8 @@ def _beside(root: Path, name: str, what: str) -> str:
 def _load(root: Path, ordered: list[tuple[int, str, str]]) -> Content:
     images, labels, parts = [], [], []
     for part, images_name, labels_name in ordered:
+        for name in (images_name, labels_name):
+            _check_twin(root, name)
         found, _ = as_images(_read(root / images_name, 3), str(root / images_name))
         own = _read(root / labels_name, 1).astype(np.int64)
         check_lengths(found, own, str(root / images_name), labels_name)
@@ -92,6 +92,13 @@ def _load(root: Path, ordered: list[tuple[int, str, str]]) -> Content:
     if mismatch is not None:
         raise DataError(f"{root}: {mismatch}. Give all parts one scale, such as 0 to 255.")
     return Content(np.concatenate(labels), images=np.concatenate(images), parts=np.concatenate(parts))
+
+
+def _check_twin(root: Path, name: str) -> None:
+    """Check that a file that is there both packed and not, as torchvision leaves them, is the same in both forms."""
+    twin = name[: -len(".gz")] if name.lower().endswith(".gz") else f"{name}.gz"
+    if (root / twin).is_file() and read_file(root / twin) != read_file(root / name):
+        raise DataError(f"{root} has both {name} and {twin}, and they differ; keep one of them.")
 
 
 def _read(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:

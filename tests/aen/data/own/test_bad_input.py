@@ -1,5 +1,6 @@
 """Own data that cannot be used is refused in one line that names what is wrong and what to do."""
 
+import gzip
 import json
 import os
 import shutil
@@ -340,10 +341,17 @@ def test_idx_files_of_another_kind(tmp_path, kind, dimensions, said):
     refused(tmp_path, f"{said}, and unsigned bytes in 3 are read; convert it")
 
 
-def test_an_idx_file_that_is_there_twice(tmp_path):
-    for name in ("a-images-idx3-ubyte", "a-images-idx3-ubyte.gz", "a-labels-idx1-ubyte"):
-        (tmp_path / name).write_bytes(b"")
-    refused(tmp_path, "has both a-images-idx3-ubyte and a-images-idx3-ubyte.gz; keep one")
+def test_an_idx_file_that_is_there_twice_has_to_be_the_same(tmp_path):
+    content = struct.pack(">IIII", 0x803, 12, 12, 12) + pictures(12).tobytes()
+    packed = tmp_path / "a-images-idx3-ubyte.gz"
+    (tmp_path / "a-images-idx3-ubyte").write_bytes(content)
+    (tmp_path / "a-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 12) + bytes([0, 1] * 6))
+    packed.write_bytes(gzip.compress(content[:-1] + bytes([content[-1] ^ 1])))
+    for name in (tmp_path, packed):
+        refused(name, "has both a-images-idx3-ubyte.* and a-images-idx3-ubyte.*, and they differ; keep one")
+    packed.write_bytes(gzip.compress(content))
+    for name in (tmp_path, packed):
+        assert find_source(str(name)).images == (12,)
 
 
 def test_a_table_with_a_column_twice(tmp_path):
