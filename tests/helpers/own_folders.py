@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from aen.data import find_source
+from aen.data.own.rules import Rules
+from aen.errors import DataError
 
 
 def pictures(n, size=(12, 12), channels=1, seed=0):
@@ -32,3 +37,10 @@ def write_class_folders(root: Path, images, labels, ending="png"):
         Image.fromarray(image).save(path)
         paths.append(path)
     return paths
+
+
+def refused(name, match, rules=None):
+    """Check that own data is refused in one line."""
+    with pytest.raises(DataError, match=match) as caught:
+        find_source(str(name), rules or Rules())
+    assert "\n" not in str(caught.value)

@@ -1,17 +1,14 @@
 """Own data that cannot be used is refused in one line that names what is wrong and what to do."""
 
 import gzip
-import json
 import os
 import shutil
 import stat
 import struct
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
-from helpers.own_folders import pictures, write_class_folders
+from helpers.own_folders import pictures, refused, write_class_folders
 from PIL import Image
 
 from aen.data import DataSpec, data_spec, find_source, from_arrays
@@ -19,12 +16,6 @@ from aen.data.own import decode
 from aen.data.own.prepare import prepare
 from aen.data.own.rules import Rules
 from aen.errors import DataError
-
-
-def refused(name, match, rules=None):
-    with pytest.raises(DataError, match=match) as caught:
-        find_source(str(name), rules or Rules())
-    assert "\n" not in str(caught.value)
 
 
 def files_below(cache):
@@ -254,31 +245,6 @@ def test_arrays_that_cannot_be_used(tmp_path, arrays, said):
     refused(tmp_path / "x.npz", said)
 
 
-def test_tables_that_cannot_be_used(tmp_path):
-    path = tmp_path / "x.parquet"
-    for table, said in (
-        ({"picture_bytes": [b"x"], "label": [0]}, "it needs one named image"),
-        ({"image": [b"x"], "name": ["a"]}, "it needs one named label"),
-        ({"image": ["a.png"], "label": [0]}, "its images are of type string; give the bytes"),
-        ({"image": [{"bytes": None, "path": "a.png"}], "label": [0]}, "holds the paths of images, not their content"),
-        ({"image": [b"x", b"y"], "label": [0, 1]}, "2 of 2 images cannot be read: x.parquet, row 0"),
-        ({"image": [b"x"], "label": [None]}, "no row has a label"),
-        (
-            {"image": [b"x"] * 2, "label": [[1], [1, 2]]},
-            "column 'label' is of type list<.*; give one whole number or text",
-        ),
-        ({"image": [b"x"], "label": [{"a": 1}]}, "column 'label' is of type struct<"),
-        (
-            {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
-            "has no rows; give one for each image",
-        ),
-        ({"image": pa.array([], pa.struct({"bytes": pa.binary()})), "label": pa.array([], pa.int64())}, "has no rows"),
-        ({"image": [b"x"], "label": [1], "group": [[1]]}, "column 'group' is of type list<"),
-    ):
-        pyarrow.parquet.write_table(pa.table(table), path)
-        refused(path, said)
-
-
 def test_an_npz_file_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "x.npz", images=np.zeros((2000, 32, 32), np.uint8), labels=np.arange(2000) % 2)
     monkeypatch.setattr("aen.data.npz._SMALL", 2**20)
@@ -293,39 +259,6 @@ def test_groups_across_the_parts_of_the_data(tmp_path):
         DataError, match=r"no image is left for data.train: .*own parts \(train, test\).*Give each group"
     ):
         data_spec(str(tmp_path / "x.npz"))
-
-
-@pytest.mark.parametrize("packed", ["parquet", "arrow"])
-def test_a_table_that_unpacks_to_much_more_than_it_is(tmp_path, monkeypatch, packed):
-    path = tmp_path / f"x.{packed}"
-    columns = pa.table({"image": [bytes(2**20)] * 8, "label": [0, 1] * 4})
-    if packed == "parquet":
-        pyarrow.parquet.write_table(columns, path)
-    else:
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, columns.schema, options=options) as writer:
-            writer.write_table(columns)
-    monkeypatch.setattr("aen.data.own.table_files._SMALL", 2**22)
-    refused(path, "unpacks to more than 100 times its size, as a decompression bomb")
-
-
-def shards(root, *tables):
-    for number, table in enumerate(tables):
-        pyarrow.parquet.write_table(table, root / f"train-{number:05}-of-{len(tables):05}.parquet")
-
-
-def named(*names):
-    features = {"info": {"features": {"label": {"names": list(names), "_type": "ClassLabel"}}}}
-    return pa.table({"image": [b"x"], "label": [0]}).replace_schema_metadata({"huggingface": json.dumps(features)})
-
-
-def test_files_of_a_table_whose_labels_mean_different_classes(tmp_path):
-    shards(tmp_path, named("cat", "dog"), named("dog", "cat"))
-    refused(
-        tmp_path, "train-00001-of-00002.parquet has the class names dog, cat, and train-00000.* has cat, dog; write"
-    )
-    shards(tmp_path, pa.table({"image": [b"x"], "label": [1]}), pa.table({"image": [b"x"], "label": ["one"]}))
-    refused(tmp_path, "the column 'label' has text in .*train-00001-of-00002.parquet, and numbers in train-00000")
 
 
 @pytest.mark.parametrize(
@@ -352,31 +285,6 @@ def test_an_idx_file_that_is_there_twice_has_to_be_the_same(tmp_path):
     packed.write_bytes(gzip.compress(content))
     for name in (tmp_path, packed):
         assert find_source(str(name)).images == (12,)
-
-
-def test_a_table_with_a_column_twice(tmp_path):
-    path = tmp_path / "x.arrow"
-    columns = pa.table([[b"x"], [1], [2]], names=["image", "label", "label"])
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, columns.schema) as writer:
-        writer.write_table(columns)
-    refused(path, "has the column 'label' twice; keep one")
-
-
-@pytest.mark.parametrize("packed", ["file", "stream", "parquet"])
-def test_tables_that_unpack_to_more_than_the_memory(tmp_path, monkeypatch, packed):
-    path = tmp_path / ("x.parquet" if packed == "parquet" else "x.arrow")
-    columns = pa.table({"image": [bytes(2**20)] * 8, "label": [0, 1] * 4, "text": ["x"] * 8})
-    if packed == "parquet":
-        pyarrow.parquet.write_table(columns, path)
-    else:
-        options = pa.ipc.IpcWriteOptions(compression="zstd")
-        new = pa.ipc.new_file if packed == "file" else pa.ipc.new_stream
-        with pa.OSFile(str(path), "wb") as file, new(file, columns.schema, options=options) as writer:
-            writer.write_table(columns, max_chunksize=2)
-    assert path.stat().st_size < 2**18
-    refused(path, "8 of 8 images cannot be read")
-    monkeypatch.setattr("aen.data.own.table_files.machine_memory", lambda: 2**23)
-    refused(path, "unpacks to more than half of the memory .0.0 GiB., with the other files of the table")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
